@@ -1,0 +1,180 @@
+"""Performs the steps of a plan on this machine."""
+
+import shutil
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import singledispatchmethod
+from pathlib import Path
+from subprocess import Popen
+
+from cluster.effects import processes, secret
+from cluster.effects.report import Report
+from cluster.effects.waiting import Waiting
+from cluster.errors import ClusterError, NodeError, Problem, RefusedError
+from cluster.namespace import SPEC
+from cluster.step import (
+    Command,
+    Folder,
+    Gate,
+    Holder,
+    Plan,
+    Remove,
+    Start,
+    Step,
+    Stop,
+    Sweep,
+    Text,
+    Together,
+    Token,
+)
+from cluster.word import shell_line
+
+START_SECONDS = 10.0
+START_POLL_SECONDS = 0.005
+
+
+class Performer:
+    """Performs plans, and tells a report about it.
+
+    Setting `cancelled` from another thread ends every wait at its next look.
+    """
+
+    def __init__(self, report: Report) -> None:
+        """Take the report that hears of each step."""
+        self._report = report
+        self.cancelled = threading.Event()
+
+    def plan(self, plan: Plan) -> str:
+        """Perform steps in order; return what the last gate heard."""
+        heard = ""
+        for step in plan:
+            heard = self.step(step) or heard
+        return heard
+
+    @singledispatchmethod
+    def step(self, step: Step) -> str:
+        """Perform one step; a Gate returns what it heard."""
+        raise NotImplementedError(step)
+
+    @step.register
+    def _(self, step: Folder) -> str:
+        Path(step.path).mkdir(mode=0o700, parents=True, exist_ok=True)
+        return ""
+
+    @step.register
+    def _(self, step: Text) -> str:
+        Path(step.path).write_text(step.content, encoding="utf-8")
+        return ""
+
+    @step.register
+    def _(self, step: Token) -> str:
+        secret.ensure(Path(step.path))
+        return ""
+
+    @step.register
+    def _(self, step: Command) -> str:
+        done = processes.run(step.argv, step.environment)
+        if done.code:
+            line = shell_line(step.argv)
+            what = f"`{line}` failed: {done.error.strip() or f'exit code {done.code}'}"
+            raise NodeError(Problem(place=step.place, what=what, remedy="`inv down`, then again"))
+        return ""
+
+    @step.register
+    def _(self, step: Holder) -> str:
+        found = processes.find(step.trace)
+        if found and Path(step.ready).exists():
+            return ""
+        with self._report.step(step.place, step.title):
+            processes.sweep(*step.trace.mark)
+            Path(step.trace.pid_file).unlink(missing_ok=True)
+            self._hold(step)
+        return ""
+
+    @step.register
+    def _(self, step: Start) -> str:
+        found = processes.find(step.trace)
+        if found and found.environment.get(SPEC) == step.spec.digest:
+            self._report.note(f"{step.place}: {step.title}: already running")
+            return ""
+        if found:
+            what = f"{step.spec.service} runs with other settings than these"
+            raise RefusedError(Problem(place=step.place, what=what, remedy="`inv down` first"))
+        with self._report.step(step.place, step.title):
+            self._launch(step)
+        return ""
+
+    @step.register
+    def _(self, step: Gate) -> str:
+        with self._report.step(step.place, step.title) as progress:
+            return Waiting(step, progress, self.cancelled).wait()
+
+    @step.register
+    def _(self, step: Stop) -> str:
+        if processes.find(step.trace):
+            with self._report.step(step.place, step.title):
+                processes.end(step.trace, step.seconds)
+        return ""
+
+    @step.register
+    def _(self, step: Sweep) -> str:
+        if not processes.sweep(step.name, step.folder):
+            what = "some processes do not end, not even by SIGKILL"
+            raise NodeError(Problem(place=step.place, what=what, remedy=f"look at them: `{step.text}`"))
+        return ""
+
+    @step.register
+    def _(self, step: Remove) -> str:
+        shutil.rmtree(step.path, ignore_errors=True)
+        return ""
+
+    @step.register
+    def _(self, step: Together) -> str:
+        """Perform the branches in threads; wait for all, then raise the problems of all."""
+        problems: list[ClusterError] = []
+        with ThreadPoolExecutor(max_workers=max(1, len(step.branches))) as pool:
+            futures = [pool.submit(self.plan, branch) for branch in step.branches]
+            try:
+                problems = [error for future in futures if (error := _error(future))]
+            except KeyboardInterrupt:
+                self.cancelled.set()
+                raise
+        if problems:
+            raise type(problems[0])(*(problem for error in problems for problem in error.problems))
+        return ""
+
+    def _hold(self, step: Holder) -> None:
+        pid_file = Path(step.trace.pid_file)
+        process = processes.launch(step.argv, step.environment, Path(step.trace.log))
+        try:
+            self._appear(pid_file, process, step)
+            for command in step.setup:
+                self.step(command)
+            Path(step.ready).touch()
+        except BaseException:
+            processes.sweep(*step.trace.mark)
+            raise
+
+    def _appear(self, pid_file: Path, process: Popen[bytes], step: Holder | Start) -> None:
+        """Wait until a launched process has written its number."""
+        until = time.monotonic() + START_SECONDS
+        while not (pid_file.exists() and pid_file.stat().st_size):
+            if process.poll() is not None or time.monotonic() > until:
+                text = Path(step.trace.log).read_text(encoding="utf-8", errors="replace").strip()
+                remedy = step.remedy if isinstance(step, Holder) else ""
+                raise NodeError(Problem(place=step.place, what=f"{step.title}: {text}", remedy=remedy))
+            time.sleep(START_POLL_SECONDS)
+
+    def _launch(self, step: Start) -> None:
+        pid_file = Path(step.trace.pid_file)
+        pid_file.unlink(missing_ok=True)
+        self._appear(pid_file, processes.launch(step.argv, step.environment, Path(step.trace.log)), step)
+
+
+def _error(future: Future[str]) -> ClusterError | None:
+    """Return what the branch could not do; anything but a ClusterError is a defect, and raised."""
+    error = future.exception()
+    if error is not None and not isinstance(error, ClusterError):
+        raise error
+    return error

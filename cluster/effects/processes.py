@@ -1,0 +1,170 @@
+"""Processes of this machine: run to the end, launch, recognise by environment, and end."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.step import Trace
+from cluster.word import Environment, FileText, Secret, Value, Word
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Where `ip`, `mount` and `nsenter` are; Debian leaves it out of the PATH of ordinary users."""
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """A command that has ended."""
+
+    code: int
+    output: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A process that is ours: proved by its environment."""
+
+    pid: int
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    since: float
+    """Start, in seconds since 1970."""
+
+
+def run(argv: tuple[Word, ...], environment: Environment = (), *, seconds: float | None = None) -> Completed:
+    """Run a command to its end, without a terminal.
+
+    A missing program and a command that outlives `seconds` give a Completed with code 127 or 124, as a shell would.
+    """
+    words = [revealed(word) for word in argv]
+    try:
+        done = subprocess.run(
+            words,
+            env=_variables(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except FileNotFoundError:
+        return Completed(code=127, output="", error=f"`{words[0]}` is not installed")
+    except subprocess.TimeoutExpired:
+        return Completed(code=124, output="", error=f"no answer within {seconds:g} s")
+    return Completed(code=done.returncode, output=done.stdout, error=done.stderr)
+
+
+def launch(argv: tuple[Word, ...], environment: Environment, log: Path | None) -> subprocess.Popen[bytes]:
+    """Start a command that goes on when this program has ended; its output is appended to `log`."""
+    with Path(log or os.devnull).open("ab") as output:
+        return subprocess.Popen(
+            [revealed(word) for word in argv],
+            env=_variables(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def revealed(value: Value) -> str:
+    """Return what a word or value stands for."""
+    if isinstance(value, FileText):
+        return Path(value.path).read_text(encoding="utf-8").removesuffix("\n")
+    return value.value if isinstance(value, Secret) else value
+
+
+def find(trace: Trace) -> Running | None:
+    """Return the traced process, if it lives and its environment proves that it is ours."""
+    try:
+        pid = int(Path(trace.pid_file).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    name, value = trace.mark
+    found = _running(pid)
+    return found if found and found.environment.get(name) == value else None
+
+
+def end(trace: Trace, seconds: float) -> None:
+    """Ask the traced process and its group to end (SIGTERM); after `seconds` make them (SIGKILL)."""
+    found = find(trace)
+    if found and not _signalled(found.pid, signal.SIGTERM, seconds):
+        _signalled(found.pid, signal.SIGKILL, seconds)
+
+
+def _signalled(group: int, number: signal.Signals, seconds: float) -> bool:
+    """Send a signal to a process group; tell whether the group is gone in time."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, number)
+    return _wait_gone(lambda: not _group_lives(group), seconds)
+
+
+def _group_lives(group: int) -> bool:
+    with suppress(ChildProcessError):
+        os.waitpid(-group, os.WNOHANG)  # what this very program has launched stays a zombie until asked for
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def sweep(name: str, folder: str, seconds: float = 10.0) -> bool:
+    """Kill every process whose variable `name` is a path at or below `folder`; tell whether all are gone."""
+    for found in _below(name, folder):
+        with suppress(ProcessLookupError):
+            os.kill(found.pid, signal.SIGKILL)
+    return _wait_gone(lambda: not any(_below(name, folder)), seconds)
+
+
+def _wait_gone(gone: Callable[[], bool], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not gone():
+        if time.monotonic() > until:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _below(name: str, folder: str) -> Iterator[Running]:
+    for entry in Path("/proc").iterdir():
+        found = _running(int(entry.name)) if entry.name.isdigit() else None
+        path = found.environment.get(name, "") if found else ""
+        if found and (path == folder or path.startswith(f"{folder}/")):
+            yield found
+
+
+def _running(pid: int) -> Running | None:
+    """Read a process; one that is gone, a zombie, or another user's is none of ours."""
+    try:
+        argv, content = (_strings(Path(f"/proc/{pid}/{name}")) for name in ("cmdline", "environ"))
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return None
+    if not content or fields[0] == "Z":
+        return None
+    pairs = (item.partition("=") for item in content)
+    variables = {name: value for name, _, value in pairs}
+    return Running(pid=pid, argv=argv, environment=variables, since=_since(int(fields[19])))
+
+
+def _strings(path: Path) -> tuple[str, ...]:
+    return tuple(path.read_bytes().decode(errors="replace").split("\0")[:-1])
+
+
+def _since(ticks: int) -> float:
+    """Turn a process's start in clock ticks since boot into seconds since 1970."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _variables(environment: Environment) -> dict[str, str]:
+    """Return exactly the given variables; without any, this program's own, with the system's folders on the PATH."""
+    if environment:
+        return {name: revealed(value) for name, value in environment}
+    return dict(os.environ) | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_PATH}"}

@@ -1,0 +1,115 @@
+"""What a task tells while it works: a live view on a terminal, plain lines elsewhere; always on standard error."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+QUIET_SECONDS = 2.0
+"""A step that is quicker says nothing before it has ended."""
+
+
+class Progress:
+    """A step that goes on: where, what, and what it is doing now."""
+
+    def __init__(self, report: "Report", place: str, title: str) -> None:
+        """Start the clock."""
+        self._report = report
+        self._head = f"{place}: {title}"
+        self._started = time.monotonic()
+        self._now = ""
+
+    def tell(self, now: str) -> None:
+        """Say what the step is doing now; the same words again say nothing."""
+        if now != self._now:
+            self._now = now
+            self._report.changed(self)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started
+
+    @property
+    def line(self) -> str:
+        """The step as one line."""
+        return f"{self._head}: {self._now}" if self._now else self._head
+
+    @property
+    def summary(self) -> str:
+        """The ended step as one line."""
+        return f"{self._head}  {self.seconds:.1f} s"
+
+
+class Report:
+    """Shows the steps that run side by side, and leaves a line for each that has ended."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """Write to a stream, by default standard error."""
+        self._stream = stream or sys.stderr
+        self._lock = threading.RLock()
+        self._steps: list[Progress] = []
+        self._live: Live | None = None
+
+    @contextmanager
+    def step(self, place: str, title: str) -> Iterator[Progress]:
+        """Show a step while the block runs."""
+        progress = Progress(self, place, title)
+        self._add(progress)
+        try:
+            yield progress
+        except BaseException:
+            self._remove(progress, f"{progress.summary}  failed")
+            raise
+        self._remove(progress, progress.summary)
+
+    def changed(self, progress: Progress) -> None:
+        """Print what a step is doing now, unless the live view does."""
+        if self._live is None and progress.seconds > QUIET_SECONDS:
+            self.note(progress.line)
+
+    def note(self, line: str) -> None:
+        """Print a line above the live view."""
+        with self._lock:
+            if self._live is None:
+                print(line, file=self._stream, flush=True)
+            else:
+                self._live.console.print(line, markup=False, highlight=False)
+
+    def _add(self, progress: Progress) -> None:
+        with self._lock:
+            self._steps.append(progress)
+            if self._live is None and self._stream.isatty():
+                self._live = self._view()
+
+    def _remove(self, progress: Progress, line: str) -> None:
+        with self._lock:
+            self._steps.remove(progress)
+            self.note(line)
+            if self._live is not None and not self._steps:
+                self._live.stop()
+                self._live = None
+
+    def _view(self) -> "Live":
+        # rich takes 60 ms to import: only a person who watches waits for it.
+        from rich.console import Console  # noqa: PLC0415
+        from rich.live import Live  # noqa: PLC0415
+
+        console = Console(file=self._stream)
+        live = Live(get_renderable=self._rows, console=console, refresh_per_second=8, transient=True)
+        live.start()
+        return live
+
+    def _rows(self) -> "RenderableType":
+        from rich.console import Group  # noqa: PLC0415
+        from rich.spinner import Spinner  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        rows = (Text(f"{step.line}  {step.seconds:.0f} s") for step in tuple(self._steps))
+        return Group(*(Spinner("dots", text=row) for row in rows))

@@ -1,0 +1,120 @@
+"""One run of a task: loads the cluster, then prints the plan or performs it."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cluster import script, settings
+from cluster.effects import files
+from cluster.effects.perform import Performer
+from cluster.effects.report import Report
+from cluster.environment import environment
+from cluster.errors import Problem, RefusedError
+from cluster.formats import FORMATS, masked, revealed
+from cluster.namespace import Namespaces
+from cluster.node import Cluster, Node
+from cluster.runtime import Runtime
+from cluster.spelling import did_you_mean
+from cluster.step import Plan, Trace
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The repository."""
+REHEARSAL = ROOT / ".rehearsal"
+
+
+def load(name: str) -> settings.Settings:
+    """Return the settings of a cluster; a SettingsError holds all that is wrong with them."""
+    return settings.resolve(name, files.env_files(ROOT, name))
+
+
+def variables(name: str, node: str, form: str, *, reveal: bool) -> str:
+    """Return the environment of a node's container in a form of `formats.FORMATS`."""
+    cluster = load(name).cluster
+    (found,) = chosen(cluster, [node], cluster.nodes)
+    pairs = environment(cluster, found, token_path=runtime(cluster).ray_token)
+    if form not in FORMATS:
+        what, remedy = f"no such format: `{form}`", did_you_mean(form, FORMATS, f"one of {', '.join(FORMATS)}")
+        raise RefusedError(Problem(place="--format", what=what, remedy=remedy))
+    return FORMATS[form](revealed(pairs, _text) if reveal else masked(pairs))
+
+
+def _text(path: str) -> str:
+    """Return the text of a file; nothing for one that is made only when the cluster starts."""
+    file = Path(path)
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def chosen(cluster: Cluster, names: list[str], among: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Return the nodes with these names, all of `among` when there are none."""
+    known = {node.name: node for node in among}
+    strangers = tuple(name for name in names if name not in known)
+    if strangers:
+        raise RefusedError(*(_stranger(cluster, name, tuple(known)) for name in strangers))
+    return tuple(known[name] for name in names) or among
+
+
+def _stranger(cluster: Cluster, name: str, known: tuple[str, ...]) -> Problem:
+    remedy = did_you_mean(name, known, f"there is {', '.join(known) or 'none'}")
+    return Problem(place=f"--node {name}", what=f"no such node here in cluster {cluster.name}", remedy=remedy)
+
+
+def runtime(cluster: Cluster) -> Runtime:
+    """Return the cluster's runtime on this machine."""
+    if cluster.runtime == "docker":
+        what = "RUNTIME=docker cannot start containers in this version"
+        raise RefusedError(Problem(place=cluster.name, what=what, remedy="rehearse with `--cluster rehearsal`"))
+    return Namespaces(
+        state=str(ROOT / ".state" / cluster.name),
+        programs=str(REHEARSAL / "venv" / "bin"),
+        script=str(ROOT / "docker" / "probe.py"),
+        rootless=os.geteuid() != 0,
+    )
+
+
+class Session:
+    """The tasks that start and stop things, on one cluster."""
+
+    def __init__(self, name: str, *, dry: bool) -> None:
+        """Load the cluster; `dry` prints instead of performing."""
+        self.cluster = load(name).cluster
+        self.runtime = runtime(self.cluster)
+        self.report = Report()
+        self.dry = dry
+        self._performer = Performer(self.report)
+
+    def perform(self, steps: Plan) -> str:
+        """Print the plan, or perform it and return what its last gate heard."""
+        if self.dry:
+            print(script.text(steps), end="")
+            return ""
+        return self._performer.plan(steps)
+
+    def chosen(self, names: list[str], among: tuple[Node, ...]) -> tuple[Node, ...]:
+        """Return the nodes with these names, all of `among` when there are none."""
+        return chosen(self.cluster, names, among)
+
+    def traces(self, names: list[str]) -> tuple[Trace, ...]:
+        """Return the services of these nodes, of all nodes when there are no names."""
+        nodes = self.chosen(names, self.cluster.nodes)
+        rays = tuple(self.runtime.trace(node.name, "ray") for node in nodes)
+        return (*rays, *(self.runtime.trace(node.name, "serve") for node in nodes if node.role == "head"))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other runs that change this cluster waiting; a run that dies lets them go on."""
+        descriptor = os.open(ROOT / settings.folder(self.cluster.name), os.O_RDONLY)
+        try:
+            if not self.dry:
+                self._lock(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with self.report.step(self.cluster.name, "Wait for another `inv` that works on this cluster"):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)

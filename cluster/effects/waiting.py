@@ -1,0 +1,82 @@
+"""Waits at a gate: asks again and again, and meanwhile watches the logs of what must stay alive."""
+
+import threading
+import time
+
+from cluster import journal
+from cluster.effects import processes
+from cluster.effects.logs import Log
+from cluster.effects.report import Progress
+from cluster.errors import NodeError, Problem, RefusedError
+from cluster.step import Gate, Trace
+
+POLL_SECONDS = 0.2
+SETTLE_SECONDS = 2.0
+"""How long the lines that follow a fatal one may take to arrive."""
+
+
+class Watched:
+    """A service that must stay alive, and what it logs meanwhile."""
+
+    def __init__(self, trace: Trace) -> None:
+        """Begin at the top of the log."""
+        self.trace = trace
+        self.lines: list[str] = []
+        self._log = Log(trace)
+
+    def grown(self) -> list[str]:
+        """Return the lines that are new since the last call."""
+        new = self._log.grown()
+        self.lines += new
+        return new
+
+    @property
+    def alive(self) -> bool:
+        """Whether the service's process lives."""
+        return processes.find(self.trace) is not None
+
+    def problem(self, what: str) -> Problem:
+        """Say what became of the service, with the lines of its log that matter."""
+        lines = "".join(f"\n    {line}" for line in journal.excerpt(self.lines))
+        node = self.trace.place
+        return Problem(place=node, what=what + lines, remedy=f"\n    next: `inv logs --node {node}`")
+
+
+class Waiting:
+    """One wait at one gate."""
+
+    def __init__(self, gate: Gate, progress: Progress, cancelled: threading.Event) -> None:
+        """Take the gate, who hears of it, and the event that ends it early."""
+        self._gate = gate
+        self._progress = progress
+        self._cancelled = cancelled
+        self._watched = [Watched(trace) for trace in gate.watch]
+
+    def wait(self) -> str:
+        """Return the first answer without a problem; raise when time is up or a watched service fails."""
+        until = time.monotonic() + self._gate.seconds
+        while True:
+            answer = processes.run(self._gate.argv, self._gate.environment).output
+            problems = self._gate.problems(answer)
+            if not problems:
+                return answer
+            self._look()
+            if time.monotonic() > until:
+                raise (RefusedError if self._gate.refuses else NodeError)(*problems)
+            if self._cancelled.wait(POLL_SECONDS):
+                raise KeyboardInterrupt
+
+    def _look(self) -> None:
+        """Raise the failure of the first service that failed; tell the newest phase."""
+        for watched in self._watched:
+            new = watched.grown()
+            if not watched.alive:
+                watched.grown()
+                raise NodeError(watched.problem(f"{watched.trace.service} has ended"))
+            if any(journal.fatal(line) for line in new):
+                time.sleep(SETTLE_SECONDS)
+                watched.grown()
+                raise NodeError(watched.problem(f"{watched.trace.service} failed"))
+            phases = [phase for line in new if (phase := journal.phase(line))]
+            if phases:
+                self._progress.tell(phases[-1])

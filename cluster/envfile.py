@@ -1,0 +1,118 @@
+"""The text of an env file as assignments and faults, each with its line; nothing is expanded."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import StringIO
+from math import inf
+
+from dotenv.parser import Binding, parse_stream
+
+from cluster.errors import Problem
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvText:
+    """An env file as it was found: its text, or the trouble that kept it from being read."""
+
+    path: str
+    """From the repository's root, as the user knows it: `env/spark1.env`."""
+    text: str = ""
+    trouble: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """One `KEY=value` and the line on which its key stands."""
+
+    line: int
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A problem and its position, so that the problems of many checks can be put in order."""
+
+    path: str
+    line: int = 0
+    """0 when the fault belongs to the file as a whole."""
+    key: str = ""
+    what: str
+    remedy: str = ""
+    mentions: tuple[str, ...] = ()
+    """Keys that the file tried to set here: to call them missing as well would be noise."""
+
+    @property
+    def problem(self) -> Problem:
+        """The fault as the user reads it: `FILE:LINE: KEY: what is wrong (what to do)`."""
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        return Problem(
+            place=f"{place}: {self.key}" if self.key else place, what=self.what, remedy=self.remedy
+        )
+
+    @property
+    def position(self) -> float:
+        """Where the fault comes among those of its file: faults of the whole file come last."""
+        return self.line or inf
+
+
+def parse(path: str, text: str) -> tuple[Assignment | Fault, ...]:
+    """Read every line; what cannot be used is a fault, and the first of two equal keys counts."""
+    return tuple(_without_duplicates(path, _entries(path, text)))
+
+
+def _entries(path: str, text: str) -> Iterator[Assignment | Fault]:
+    # python-dotenv counts a line too many after a malformed line that ends with \r\n.
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    for binding in parse_stream(StringIO(lines)):
+        if binding.error or binding.key is not None:
+            yield _entry(path, _line(binding), binding)
+
+
+def _line(binding: Binding) -> int:
+    """Return the line of the key: python-dotenv counts from the blank lines before it."""
+    text = binding.original.string
+    return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+
+
+def _entry(path: str, line: int, binding: Binding) -> Assignment | Fault:
+    if binding.error or not NAME.fullmatch(binding.key or ""):
+        return _malformed(path, line, binding.original.string)
+    key, value = str(binding.key), binding.value
+    if value is None:
+        return _fault(path, line, key, "has no value", f"write {key}=value")
+    if "\0" in value:
+        return _fault(path, line, key, "holds a NUL character", "remove it")
+    return Assignment(line=line, key=key, value=value)
+
+
+def _fault(path: str, line: int, key: str, what: str, remedy: str, *mentions: str) -> Fault:
+    mentioned = (key, *mentions)
+    return Fault(path=path, line=line, key=key, what=what, remedy=remedy, mentions=mentioned)
+
+
+def _malformed(path: str, line: int, text: str) -> Fault:
+    """Describe a line without showing it: it may hold a secret."""
+    if not ASSIGNED.match(text):
+        return Fault(path=path, line=line, what="malformed line", remedy="write KEY=value")
+    key, *swallowed = ASSIGNED.findall(text)
+    what = "its quotes are not closed, or text follows them"
+    return _fault(path, line, key, what, f'write {key}="value"', *swallowed)
+
+
+def _without_duplicates(
+    path: str, entries: Iterator[Assignment | Fault]
+) -> Iterator[Assignment | Fault]:
+    first: dict[str, int] = {}
+    for entry in entries:
+        if isinstance(entry, Assignment) and entry.key in first:
+            what = f"is already set on line {first[entry.key]}"
+            yield _fault(path, entry.line, entry.key, what, "keep one of them")
+        else:
+            first.setdefault(entry.key, entry.line)
+            yield entry

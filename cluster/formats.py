@@ -1,0 +1,104 @@
+"""An environment as text for other programs: dotenv, POSIX shell, Docker's `--env-file`, JSON."""
+
+import json
+import re
+from collections.abc import Callable
+
+from cluster.errors import Problem, SettingsError
+from cluster.word import Environment, FileText, Secret, Value
+
+Pairs = tuple[tuple[str, str], ...]
+"""Names and texts, once it is decided whether secrets show."""
+
+PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./-]+")
+"""What no reader below gives a meaning of its own, `=` at the start included (zsh)."""
+
+IN_SINGLE_QUOTES = str.maketrans({"\\": r"\\", "'": r"\'"})
+IN_DOUBLE_QUOTES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
+
+DOCKER_LINE = 65_535
+"""Longest line of an env file in bytes: Go's bufio.MaxScanTokenSize, less its newline."""
+
+
+def masked(environment: Environment) -> Pairs:
+    """Return the texts to show to anyone: secrets are masked."""
+    return tuple((name, str(value)) for name, value in environment)
+
+
+def revealed(environment: Environment, read: Callable[[str], str]) -> Pairs:
+    """Return the texts with every secret; `read` returns the content of the file at a path."""
+    return tuple((name, _text(value, read)) for name, value in environment)
+
+
+def _text(value: Value, read: Callable[[str], str]) -> str:
+    """Return what the process will see."""
+    if isinstance(value, FileText):
+        return read(value.path).rstrip("\n")
+    return value.value if isinstance(value, Secret) else value
+
+
+def dotenv(pairs: Pairs) -> str:
+    """Render for python-dotenv with `interpolate=False`, one variable a line.
+
+    With interpolation python-dotenv replaces `${NAME}` in every value, quoted or not, and has no
+    way to escape it; all other values are safe there as well.
+    """
+    return "".join(f"{name}={_dotenv_value(value)}\n" for name, value in pairs)
+
+
+def _dotenv_value(value: str) -> str:
+    """Quote a value; only double quotes can hold a line break without breaking the line."""
+    if PLAIN.fullmatch(value):
+        return value
+    if "\n" in value or "\r" in value:
+        return f'"{value.translate(IN_DOUBLE_QUOTES)}"'
+    return f"'{value.translate(IN_SINGLE_QUOTES)}'"
+
+
+def shell(pairs: Pairs) -> str:
+    """Render as `export` commands for any POSIX shell."""
+    return "".join(f"export {name}={_shell_value(value)}\n" for name, value in pairs)
+
+
+def _shell_value(value: str) -> str:
+    """Quote a value; single quotes take everything but themselves as it is."""
+    return value if PLAIN.fullmatch(value) else "'" + value.replace("'", r"'\''") + "'"
+
+
+def docker(pairs: Pairs) -> str:
+    """Render for `docker run --env-file`, which takes each line as it is: no quotes, no escapes.
+
+    Raises SettingsError with every variable whose value that format cannot hold.
+    """
+    problems = tuple(
+        Problem(place=name, what=what, remedy="use `--format shell` or `--format json`")
+        for name, value in pairs
+        if (what := _docker_problem(name, value))
+    )
+    if problems:
+        raise SettingsError(*problems)
+    return "".join(f"{name}={value}\n" for name, value in pairs)
+
+
+def _docker_problem(name: str, value: str) -> str:
+    """Return why an env file cannot hold this variable; empty if it can (docker/cli pkg/kvfile)."""
+    if "\n" in value:
+        return "Docker's env file cannot hold a line break"
+    if value.endswith("\r"):
+        return "Docker's env file drops a carriage return at the end"
+    if len(f"{name}={value}".encode()) > DOCKER_LINE:
+        return f"Docker's env file cannot hold a line of more than {DOCKER_LINE} bytes"
+    return ""
+
+
+def as_json(pairs: Pairs) -> str:
+    """Render as one JSON object."""
+    return json.dumps(dict(pairs), indent=2, ensure_ascii=False) + "\n"
+
+
+FORMATS: dict[str, Callable[[Pairs], str]] = {
+    "dotenv": dotenv,
+    "shell": shell,
+    "docker": docker,
+    "json": as_json,
+}

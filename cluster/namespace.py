@@ -1,0 +1,203 @@
+"""The process runtime: nodes as Linux namespaces of this machine, joined by a virtual link."""
+
+from dataclasses import dataclass
+
+from cluster.environment import environment, not_carried
+from cluster.node import Cluster, Node
+from cluster.spec import RunSpec, Service
+from cluster.step import Command, Folder, Holder, Plan, Remove, Start, Sweep, Text, Together, Trace
+from cluster.word import Environment, FileText, Word
+
+BRIDGE = "fabric"
+# The process writes its number as /proc shows it here, also when it is 1 in its own namespace. Then it reaps: like the
+# init of a container it inherits what its children leave behind (pid_namespaces(7)).
+INIT = 'read -r pid rest </proc/self/stat; echo "$pid" >"$1"; trap "exit 0" TERM; while :; do sleep 3600 & wait; done'
+LAUNCH = 'echo "$$" >"$1"; shift; exec "$@"'
+NODE_SPACES = ("--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child")
+# Ray's sockets live in its session folder, and the path of a socket has at most 107 bytes (unix(7)).
+RAY_FOLDER = "/run/ray"
+TEMPORARY = "/run/tmp"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# A process says in its environment whose it is, as a container does in its labels: numbers in files grow stale.
+NODE = "SPARK_CLUSTER_NODE"
+SERVICE = "SPARK_CLUSTER_SERVICE"
+SPEC = "SPARK_CLUSTER_SPEC"
+FORBIDDEN = (
+    "run as root, or let users make namespaces: `sysctl -w kernel.unprivileged_userns_clone=1 "
+    "kernel.apparmor_restrict_unprivileged_userns=0`, whichever of the two this kernel has"
+)
+# Where vLLM looks for its own settings, below the home folder (vllm/envs.py, VLLM_CONFIG_ROOT).
+NOT_CARRIED = "home/.config/vllm/ray_non_carry_over_env_vars.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Namespaces:
+    """A runtime whose nodes are namespaces; all paths are absolute and on this machine."""
+
+    state: str
+    """The folder of the cluster's run state; `inv down` removes it."""
+    programs: str
+    """The folder with `ray`, `vllm` and `python` of the rehearsal environment."""
+    script: str
+    """The probe, docker/probe.py."""
+    rootless: bool
+    """Not root: everything happens inside a user namespace."""
+    ray_session: str = RAY_FOLDER
+    states_gpus: bool = True
+
+    def of(self, *parts: str) -> str:
+        """Return the path of a file of the run state."""
+        return "/".join((self.state, *parts))
+
+    @property
+    def ray_token(self) -> str:
+        """Path of Ray's token: the nodes share this machine's files."""
+        return self.of("ray-token")
+
+    @property
+    def api_key(self) -> str:
+        """Path of the generated API key."""
+        return self.of("api-key")
+
+    @property
+    def probe(self) -> tuple[str, ...]:
+        """The probe, by the Python that has Ray."""
+        return ("python", self.script)
+
+    def prepare(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
+        """Make the link unless it is there, and these nodes on it."""
+        hosts = Text(place="link", path=self.of("hosts"), content=_hosts(cluster))
+        files = tuple(step for node in nodes for step in _files(cluster, node, self))
+        branches = tuple((_node(cluster, node, self),) for node in nodes)
+        return (Folder(place="link", path=self.of("link")), hosts, *files, _link(self), Together(branches=branches))
+
+    def service(self, spec: RunSpec, title: str) -> Start:
+        """Start a run spec inside its node, detached from this terminal."""
+        trace = self.trace(spec.node, spec.service)
+        marks = ((NODE, self.of(spec.node)), trace.mark, (SPEC, spec.digest))
+        launch = ("setsid", "/bin/sh", "-c", LAUNCH, "launch", trace.pid_file)
+        return Start(
+            title=title,
+            spec=spec,
+            argv=(*launch, *_enter(spec.node, self), *spec.argv),
+            environment=(*_base(spec.node, self), *marks, *spec.environment),
+            trace=trace,
+        )
+
+    def inside(self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()) -> Command:
+        """Run a command inside a node: this runtime's `docker exec`."""
+        variables = environment(cluster, node, token_path=self.ray_token)
+        marks = ((NODE, self.of(node.name)),)
+        return Command(
+            place=node.name,
+            argv=(*_enter(node.name, self), *argv),
+            environment=(*_base(node.name, self), *marks, *variables, *extra),
+        )
+
+    def trace(self, node: str, service: Service) -> Trace:
+        """Find a service of a node again."""
+        path = self.of(node, service)
+        mark = (SERVICE, path)
+        return Trace(place=node, service=service, pid_file=f"{path}.pid", mark=mark, log=f"{path}.log")
+
+    def release(self, nodes: tuple[Node, ...]) -> Plan:
+        """End all processes of the nodes; namespaces, interfaces and mounts go with the last of them."""
+        sweeps = tuple(_sweep(node.name, self) for node in nodes)
+        return (*sweeps, *(Remove(place=node.name, path=self.of(node.name)) for node in nodes))
+
+    def end(self) -> Plan:
+        """Remove the link and the run state."""
+        return (_sweep("link", self), Remove(place="link", path=self.state))
+
+
+def _files(cluster: Cluster, node: Node, spaces: Namespaces) -> Plan:
+    carried = spaces.of(node.name, NOT_CARRIED)
+    folders = (spaces.of(node.name, "ray"), carried.rpartition("/")[0])
+    made = tuple(Folder(place=node.name, path=path) for path in folders)
+    return (*made, Text(place=node.name, path=carried, content=not_carried(cluster)))
+
+
+def _link(spaces: Namespaces) -> Holder:
+    user = ("--user", "--map-root-user") if spaces.rootless else ()
+    lines: tuple[tuple[Word, ...], ...] = (
+        (*_on_link(spaces), "ip", "link", "add", BRIDGE, "type", "bridge"),
+        (*_on_link(spaces), "ip", "link", "set", BRIDGE, "up"),
+    )
+    return _holder("link", "Make the link", ("unshare", *user, "--mount", "--net"), lines, spaces)
+
+
+def _node(cluster: Cluster, node: Node, spaces: Namespaces) -> Holder:
+    lines = (*_cable(cluster, node, spaces), *_system(node, spaces))
+    return _holder(node.name, "Make the node", (*_on_link(spaces), "unshare", *NODE_SPACES), lines, spaces)
+
+
+def _holder(
+    place: str, title: str, argv: tuple[Word, ...], lines: tuple[tuple[Word, ...], ...], spaces: Namespaces
+) -> Holder:
+    mark = (NODE, spaces.of(place))
+    pid_file, log = spaces.of(place, "init.pid"), spaces.of(place, "init.log")
+    return Holder(
+        title=title,
+        argv=("setsid", *argv, "/bin/sh", "-c", INIT, "init", pid_file),
+        environment=(("PATH", PATH), mark),
+        trace=Trace(place=place, service="init", pid_file=pid_file, mark=mark, log=log),
+        ready=spaces.of(place, "ready"),
+        remedy=FORBIDDEN,
+        setup=tuple(Command(place=place, argv=line) for line in lines),
+    )
+
+
+def _cable(cluster: Cluster, node: Node, spaces: Namespaces) -> tuple[tuple[Word, ...], ...]:
+    """Plug the node's interface into its own port of the bridge."""
+    port = f"port{cluster.nodes.index(node)}"
+    on_link, enter = _on_link(spaces), _enter(node.name, spaces)
+    peer = ("peer", "name", node.eth_if, "netns", FileText(spaces.of(node.name, "init.pid")))
+    address = f"{node.host_ip}/{cluster.subnet.prefixlen}"
+    return (
+        (*on_link, "ip", "link", "add", port, "type", "veth", *peer),
+        (*on_link, "ip", "link", "set", port, "master", BRIDGE, "up"),
+        (*enter, "ip", "link", "set", "lo", "up"),
+        (*enter, "ip", "address", "add", address, "dev", node.eth_if),
+        (*enter, "ip", "link", "set", node.eth_if, "up"),
+    )
+
+
+def _system(node: Node, spaces: Namespaces) -> tuple[tuple[Word, ...], ...]:
+    """Give the node its own name, process table, shared memory, temporary files and hosts file."""
+    lines = (
+        ("hostname", node.name),
+        ("mount", "-t", "proc", "proc", "/proc"),
+        ("mount", "-t", "tmpfs", "tmpfs", "/dev/shm"),  # noqa: S108  # a mount point, not a temporary file
+        ("mount", "-t", "tmpfs", "tmpfs", "/run"),
+        ("mkdir", RAY_FOLDER, TEMPORARY),
+        ("mount", "--bind", spaces.of(node.name, "ray"), RAY_FOLDER),
+        ("mount", "--bind", spaces.of("hosts"), "/etc/hosts"),
+    )
+    return tuple((*_enter(node.name, spaces), *line) for line in lines)
+
+
+def _on_link(spaces: Namespaces) -> tuple[Word, ...]:
+    user = ("--user",) if spaces.rootless else ()
+    return ("nsenter", "--target", FileText(spaces.of("link", "init.pid")), *user, "--mount", "--net")
+
+
+def _enter(node: str, spaces: Namespaces) -> tuple[Word, ...]:
+    return ("nsenter", "--target", FileText(spaces.of(node, "init.pid")), "--all")
+
+
+def _sweep(place: str, spaces: Namespaces) -> Sweep:
+    return Sweep(place=place, title="End what is left", name=NODE, folder=spaces.of(place))
+
+
+def _base(node: str, spaces: Namespaces) -> Environment:
+    return (
+        ("PATH", f"{spaces.programs}:{PATH}"),
+        ("HOME", spaces.of(node, "home")),
+        ("TMPDIR", TEMPORARY),
+        ("LANG", "C.UTF-8"),
+    )
+
+
+def _hosts(cluster: Cluster) -> str:
+    nodes = (f"{node.host_ip} {node.name}\n" for node in cluster.nodes)
+    return "".join(("127.0.0.1 localhost\n", *nodes))

@@ -1,0 +1,183 @@
+"""Plans: the ordered steps of each task, from a cluster and a runtime."""
+
+from cluster import question, ray, vllm
+from cluster.environment import environment
+from cluster.node import Cluster, Node
+from cluster.runtime import Runtime
+from cluster.spec import RunSpec, Service
+from cluster.step import Gate, Plan, Start, Step, Stop, Together, Token, Trace
+from cluster.word import Environment, FileText
+
+HEAD_SECONDS = 60.0
+"""Ray's control store is up in about 5 s; a worker may be asked for before its head."""
+JOIN_SECONDS = 120.0
+READY_SECONDS = 3600.0
+"""A 235B model from disk takes 15 minutes on two Sparks, a download much longer."""
+ANSWER_SECONDS = 300.0
+STOP_SECONDS = 20.0
+"""`ray stop` itself allows 16 s (ray/scripts/scripts.py)."""
+
+
+def head(cluster: Cluster, runtime: Runtime) -> Plan:
+    """Start Ray's head and wait until it answers."""
+    start = _ray(cluster, cluster.head, runtime)
+    nodes = (cluster.head,)
+    return (*_prepare(cluster, nodes, runtime), start, _join(cluster, nodes, runtime))
+
+
+def workers(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Plan:
+    """Start Ray on these workers once the head answers there, and wait until they have joined."""
+    starts = tuple(_ray(cluster, node, runtime) for node in nodes)
+    branches: tuple[tuple[Step, ...], ...] = tuple(
+        (_reach(cluster, node, runtime), start) for node, start in zip(nodes, starts, strict=True)
+    )
+    join = _join(cluster, nodes, runtime)
+    return (*_prepare(cluster, nodes, runtime), Together(branches=branches), join)
+
+
+def up(cluster: Cluster, runtime: Runtime) -> Plan:
+    """Start the head, then the workers side by side, and wait until the whole cluster has joined."""
+    starts = tuple(_ray(cluster, node, runtime) for node in cluster.nodes)
+    branches: tuple[tuple[Step, ...], ...] = tuple(
+        (_reach(cluster, node, runtime, (starts[0].trace,)), start)
+        for node, start in zip(cluster.workers, starts[1:], strict=True)
+    )
+    return (
+        *_prepare(cluster, cluster.nodes, runtime),
+        starts[0],
+        Together(branches=branches),
+        _join(cluster, cluster.nodes, runtime),
+    )
+
+
+def serve(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
+    """Start the server on the head, wait until it is ready, and ask it for one token."""
+    generated = any(isinstance(value, FileText) for _, value in _key(cluster, request, runtime))
+    key = (Token(place=cluster.head.name, path=runtime.api_key),) if generated else ()
+    start = server(cluster, request, runtime)
+    return (*refuse(cluster, request, runtime), *key, start, *ready(cluster, request, runtime))
+
+
+def ready(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
+    """Wait until the server is ready, and ask it for one token."""
+    healthy = question.healthy(cluster.head, vllm.url(cluster, request))
+    watch = (*_rays(cluster.nodes, runtime), runtime.trace(cluster.head.name, "serve"))
+    return (
+        _gate(cluster, cluster.head, runtime, "Wait for the model", healthy, seconds=READY_SECONDS, watch=watch),
+        complete(cluster, request, runtime, prompt="Hello", tokens=1),
+    )
+
+
+def refuse(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
+    """Ask what makes a server impossible right now: nodes that are not in Ray, a port that is taken."""
+    joined = question.joined(cluster, cluster.nodes)
+    free = question.free(cluster.head, request.host, request.port)
+    return (
+        _gate(cluster, cluster.head, runtime, "Check that the cluster is up", joined, refuses=True),
+        _gate(cluster, cluster.head, runtime, "Check that the port is free", free, refuses=True),
+    )
+
+
+def server(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Start:
+    """Start the server on the head."""
+    spec = RunSpec(
+        node=cluster.head.name,
+        service="serve",
+        argv=vllm.serve(request),
+        environment=(*_variables(cluster, cluster.head, runtime), *_key(cluster, request, runtime)),
+    )
+    return runtime.service(spec, f"Serve {request.model}")
+
+
+def complete(cluster: Cluster, request: vllm.Request, runtime: Runtime, *, prompt: str, tokens: int) -> Gate:
+    """Ask the server for a completion."""
+    asked = question.completion(
+        cluster.head,
+        vllm.url(cluster, request),
+        prompt=prompt,
+        tokens=tokens,
+        seconds=ANSWER_SECONDS,
+    )
+    return _gate(cluster, cluster.head, runtime, "Ask for a completion", asked, extra=_key(cluster, request, runtime))
+
+
+def down(cluster: Cluster, runtime: Runtime) -> Plan:
+    """Stop the server, then the workers' Ray, then the head's, and remove all that they used."""
+    return (
+        stop_server(cluster, runtime),
+        Together(branches=tuple((_stop(node, "ray", runtime),) for node in cluster.workers)),
+        _stop(cluster.head, "ray", runtime),
+        *runtime.release(cluster.nodes),
+        *runtime.end(),
+    )
+
+
+def stop_server(cluster: Cluster, runtime: Runtime) -> Stop:
+    """Stop the server and leave Ray running."""
+    return _stop(cluster.head, "serve", runtime)
+
+
+def _stop(node: Node, service: Service, runtime: Runtime) -> Stop:
+    return Stop(title=f"Stop {service}", trace=runtime.trace(node.name, service), seconds=STOP_SECONDS)
+
+
+def _prepare(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Plan:
+    return (*runtime.prepare(cluster, nodes), Token(place=cluster.head.name, path=runtime.ray_token))
+
+
+def _variables(cluster: Cluster, node: Node, runtime: Runtime) -> Environment:
+    return environment(cluster, node, token_path=runtime.ray_token)
+
+
+def _key(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Environment:
+    """Return the generated API key: when others can reach the server, and the user has set none."""
+    set_by_user = "VLLM_API_KEY" in dict(_variables(cluster, cluster.head, runtime))
+    needed = vllm.beyond_loopback(request.host) and not set_by_user
+    return (("VLLM_API_KEY", FileText(runtime.api_key)),) if needed else ()
+
+
+def _ray(cluster: Cluster, node: Node, runtime: Runtime) -> Start:
+    argv = ray.start(cluster, node, session=runtime.ray_session, gpus=runtime.states_gpus)
+    spec = RunSpec(node=node.name, service="ray", argv=argv, environment=_variables(cluster, node, runtime))
+    return runtime.service(spec, f"Start Ray ({node.role})")
+
+
+def _rays(nodes: tuple[Node, ...], runtime: Runtime) -> tuple[Trace, ...]:
+    return tuple(runtime.trace(node.name, "ray") for node in nodes)
+
+
+def _join(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Gate:
+    names = ", ".join(node.name for node in nodes)
+    asked = question.joined(cluster, nodes)
+    watch = _rays(nodes, runtime)
+    return _gate(cluster, cluster.head, runtime, f"Wait until Ray has {names}", asked, seconds=JOIN_SECONDS, watch=watch)
+
+
+def _reach(cluster: Cluster, node: Node, runtime: Runtime, watch: tuple[Trace, ...] = ()) -> Gate:
+    asked = question.reachable(cluster, node)
+    return _gate(cluster, node, runtime, "Wait for the head", asked, seconds=HEAD_SECONDS, watch=watch)
+
+
+def _gate(
+    cluster: Cluster,
+    node: Node,
+    runtime: Runtime,
+    title: str,
+    asked: question.Question,
+    *,
+    seconds: float = 0,
+    watch: tuple[Trace, ...] = (),
+    refuses: bool = False,
+    extra: Environment = (),
+) -> Gate:
+    ask = runtime.inside(cluster, node, (*runtime.probe, *asked.argv), extra)
+    return Gate(
+        place=node.name,
+        title=title,
+        argv=ask.argv,
+        environment=ask.environment,
+        problems=asked.problems,
+        seconds=seconds,
+        watch=watch,
+        refuses=refuses,
+    )

@@ -1,0 +1,50 @@
+"""The seam between what should run and how: a runtime turns run specs into steps."""
+
+from typing import Protocol
+
+from cluster.node import Cluster, Node
+from cluster.spec import RunSpec, Service
+from cluster.step import Command, Plan, Start, Trace
+from cluster.word import Environment
+
+
+class Runtime(Protocol):
+    """Pure: every method returns steps, and performing them is the effects room's work."""
+
+    @property
+    def ray_token(self) -> str:
+        """Path of Ray's authentication token, inside a node."""
+
+    @property
+    def api_key(self) -> str:
+        """Path of the server's generated API key, on the machine that starts the server."""
+
+    @property
+    def ray_session(self) -> str:
+        """Ray's folder for sockets and logs inside a node; empty for Ray's own default."""
+
+    @property
+    def states_gpus(self) -> bool:
+        """Whether Ray must be told the number of GPUs because it cannot count them."""
+
+    @property
+    def probe(self) -> tuple[str, ...]:
+        """The command that answers questions inside a node."""
+
+    def prepare(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
+        """Make what the services of these nodes need; does nothing where it is there."""
+
+    def service(self, spec: RunSpec, title: str) -> Start:
+        """Start a run spec."""
+
+    def inside(self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()) -> Command:
+        """Run a command to its end inside a node, with the node's environment and `extra`."""
+
+    def trace(self, node: str, service: Service) -> Trace:
+        """Find a service of a node again."""
+
+    def release(self, nodes: tuple[Node, ...]) -> Plan:
+        """Remove these nodes and what they left."""
+
+    def end(self) -> Plan:
+        """Remove what the cluster's nodes shared."""

@@ -1,0 +1,26 @@
+"""Run specs: what should run on a node, before any runtime says how."""
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal
+
+from cluster.word import Environment
+
+Service = Literal["ray", "serve"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """A program that keeps running on a node: the command inside the node and its whole environment."""
+
+    node: str
+    service: Service
+    argv: tuple[str, ...]
+    environment: Environment
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that change when the spec does; values of secrets do not take part."""
+        content = [self.argv, [(name, str(value)) for name, value in self.environment]]
+        return sha256(json.dumps(content).encode()).hexdigest()[:12]

@@ -1,0 +1,228 @@
+"""Steps of a plan: the shell text that `--dry` prints, and what the effects room performs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from cluster.errors import Problem
+from cluster.spec import RunSpec
+from cluster.word import Environment, Word, assignment, shell_line, shell_word
+
+CONTINUED = " \\\n  "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """Make a folder that only its owner can enter."""
+
+    title: ClassVar[str] = "Make a folder"
+    place: str
+    path: str
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        return shell_line(("mkdir", "-p", "-m", "700", self.path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """Write a small file."""
+
+    title: ClassVar[str] = "Write a file"
+    place: str
+    path: str
+    content: str
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        return f"{shell_line(('printf', '%s', self.content))} >{shell_word(self.path)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """Make a random secret in a 0600 file, unless the file is there."""
+
+    title: ClassVar[str] = "Make a secret, unless it is there"
+    place: str
+    path: str
+
+    @property
+    def text(self) -> str:
+        """The shell line: 32 random bytes in hexadecimal."""
+        path = shell_word(self.path)
+        return f"test -s {path} || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \\n' >{path})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Run a command on this machine to its end; a failure is a failure of `place`."""
+
+    place: str
+    argv: tuple[Word, ...]
+    environment: Environment = ()
+
+    @property
+    def text(self) -> str:
+        """The shell line, with the whole environment in front when the command has its own."""
+        return CONTINUED.join((*_environment(self.environment), shell_line(self.argv)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """How a background process is found again, and where it writes."""
+
+    place: str
+    service: str
+    pid_file: str
+    """Where the process writes its own number."""
+    mark: tuple[str, str]
+    """The variable of the process's environment that proves that it is ours: numbers are used again."""
+    log: str
+    """Its standard output and standard error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Start the process that keeps namespaces alive, then set them up; a live holder is left as it is."""
+
+    title: str
+    argv: tuple[Word, ...]
+    environment: Environment
+    trace: Trace
+    ready: str
+    """A file that says that the set-up has been done."""
+    remedy: str
+    """What to do when the kernel forbids it."""
+    setup: tuple[Command, ...]
+
+    @property
+    def place(self) -> str:
+        """The node, or the link."""
+        return self.trace.place
+
+    @property
+    def text(self) -> str:
+        """The shell lines."""
+        wait = f"until test -s {shell_word(self.trace.pid_file)}; do sleep 0.05; done"
+        done = f"touch {shell_word(self.ready)}"
+        return "\n".join((_background(self), wait, *(command.text for command in self.setup), done))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Start a run spec in the background, with its output in `log`; the same spec that runs already is left alone."""
+
+    title: str
+    spec: RunSpec
+    argv: tuple[Word, ...]
+    """How this runtime starts the spec's own argv."""
+    environment: Environment
+    trace: Trace
+
+    @property
+    def place(self) -> str:
+        """The node of the spec."""
+        return self.trace.place
+
+    @property
+    def text(self) -> str:
+        """The shell lines."""
+        return _background(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """Ask until the answer has no problem, at most `seconds`; then the problems that are left are the error."""
+
+    place: str
+    title: str
+    argv: tuple[Word, ...]
+    environment: Environment
+    problems: Callable[[str], tuple[Problem, ...]]
+    """From the command's standard output to what is still missing."""
+    seconds: float
+    watch: tuple[Trace, ...] = ()
+    """What must stay alive meanwhile: when one ends or logs a fatal line, waiting is over."""
+    refuses: bool = False
+    """The problems mean that nothing can be started (RefusedError), not that a node failed."""
+
+    @property
+    def text(self) -> str:
+        """The shell line that asks once."""
+        return CONTINUED.join((*_environment(self.environment), shell_line(self.argv)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """Ask a service to end, and wait for it at most `seconds`; one that does not run is fine."""
+
+    title: str
+    trace: Trace
+    seconds: float
+
+    @property
+    def place(self) -> str:
+        """The node of the service."""
+        return self.trace.place
+
+    @property
+    def text(self) -> str:
+        """The shell line: the whole process group, as an interactive Ctrl-C would reach it."""
+        pid_file = shell_word(self.trace.pid_file)
+        ask = f'test ! -e {pid_file} || kill -TERM -- -"$(cat {pid_file})"'
+        wait = f'timeout {self.seconds:g} sh -c \'while kill -0 -- -"$(cat "$0")"; do sleep 0.1; done\' {pid_file}'
+        return f"{ask}\n{wait}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """End by force every process whose environment says that it belongs under `folder`."""
+
+    place: str
+    title: str
+    name: str
+    """The variable that holds a path at or below `folder`."""
+    folder: str
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        mark = shell_word(f"^{self.name}={self.folder}(/|$)")
+        return f"grep -lzsE {mark} /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remove:
+    """Remove a folder of run state and everything in it."""
+
+    title: ClassVar[str] = "Remove the run state"
+    place: str
+    path: str
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        return shell_line(("rm", "-rf", "--", self.path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """Branches that are performed side by side; the problems of all that fail are reported together."""
+
+    branches: tuple[tuple["Step", ...], ...]
+
+
+Single: TypeAlias = Folder | Text | Token | Holder | Start | Gate | Stop | Sweep | Remove
+Step: TypeAlias = Single | Together
+Plan: TypeAlias = tuple[Step, ...]
+
+
+def _background(step: Holder | Start) -> str:
+    start = CONTINUED.join((*_environment(step.environment), shell_line(step.argv)))
+    return f"{start}{CONTINUED}</dev/null >{shell_word(step.trace.log)} 2>&1 &"
+
+
+def _environment(environment: Environment) -> tuple[str, ...]:
+    return ("env -i", *(assignment(name, value) for name, value in environment)) if environment else ()

@@ -1,0 +1,18 @@
+"""The CPU platform, schedulable by Ray."""
+
+from vllm.platforms.cpu import CpuPlatform
+
+
+class SparkCpuPlatform(CpuPlatform):
+    """vLLM's CPU platform with the resource name that its Ray executor needs to place workers."""
+
+    # vLLM refuses Ray on a platform without a resource name. Nodes declare the
+    # resource with `ray start --num-gpus 1`, the same flag as on a real GPU node.
+    ray_device_key = "GPU"
+    # There are no GPUs whose visibility Ray could change.
+    ray_noset_device_env_vars: list[str] = []
+
+    @classmethod
+    def get_device_communicator_cls(cls) -> str:
+        """Name the communicator that does not expect shared memory between hosts."""
+        return "spark_cpu_platform.communicator.HostAwareCommunicator"

@@ -1,0 +1,84 @@
+"""The gates: `nox` runs those that every change must pass; `nox --list` shows the others too."""
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_external_run = True
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+SHELL = ("inv", ".ci/run", *sorted(str(script) for script in Path().glob("bench/*.sh")))
+OLDEST_PYTHON = "3.10"
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install what the project needs, and dependency groups, all as pinned."""
+    tools = nox.project.dependency_groups(PYPROJECT, *groups)
+    session.install("-r", "requirements.txt", "-c", "constraints.txt", *tools)
+
+
+def pin(session: nox.Session, path: str, *options: str) -> None:
+    """Write the newest versions that `pyproject.toml` allows, for all Pythons at once."""
+    command = ("uv", "pip", "compile", "--quiet", "--universal", "--upgrade")
+    python = ("--python-version", OLDEST_PYTHON, "--no-python-downloads")
+    header = ("--custom-compile-command", "./inv --list && .venv/bin/nox -s lock")
+    session.run(*command, *python, *header, *options, "pyproject.toml", "-o", path)
+
+
+@nox.session(tags=["check"])
+def lint(session: nox.Session) -> None:
+    """Check style, formatting, shell scripts and spelling."""
+    tools = nox.project.dependency_groups(PYPROJECT, "lint")
+    session.install("-c", "constraints.txt", *tools)
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check")
+    session.run("shellcheck", *SHELL)
+    session.run("codespell")
+
+
+@nox.session(tags=["check"])
+def types(session: nox.Session) -> None:
+    """Check types."""
+    install(session, "types")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session(tags=["check"])
+def unit(session: nox.Session) -> None:
+    """Run the tests that need neither network nor containers, and judge what they cover."""
+    install(session, "test")
+    gate = () if session.posargs else ("--cov", "--cov-report=term-missing:skip-covered")
+    session.run("pytest", *gate, *session.posargs)
+
+
+@nox.session(default=False)
+def live(session: nox.Session) -> None:
+    """Run the tests with real processes, containers and network namespaces."""
+    install(session, "live")
+    session.run("pytest", "-m", "live", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure, and print the numbers."""
+    install(session, "test")
+    session.run("python", "-m", "bench", *session.posargs)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Write the generated parts of `docs/` anew."""
+    session.install("-r", "requirements.txt")
+    session.run("python", "-m", "cluster.effects.reference")
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Pin the newest versions that `pyproject.toml` allows."""
+    session.install("uv")
+    pin(session, "requirements.txt", "--annotation-style", "line")
+    groups = (word for group in PYPROJECT["dependency-groups"] for word in ("--group", group))
+    pin(session, "constraints.txt", "--no-annotate", *groups)

@@ -1,0 +1,187 @@
+"""The verbs: parse, call, print."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke import Collection, Context, Exit, task
+
+if TYPE_CHECKING:
+    from cluster.effects.session import Session
+
+ROOT = Path(__file__).resolve().parent
+CLUSTER = {"cluster": "folder below env/ that describes the cluster, or `default` for env/ itself"}
+NODE = {"node": "only this node (repeatable)"}
+JSON = {"json": "print JSON"}
+SERVE = {
+    "model": "name on the Hugging Face hub, or a folder on every node (default: MODEL in cluster.env)",
+    "tp": "tensor parallel size (default: all GPUs of the cluster)",
+    "host": "address to listen on (default: SERVE_HOST)",
+    "port": "port to listen on (default: SERVE_PORT)",
+    "max-model-len": "longest context in tokens (default: MAX_MODEL_LEN)",
+    "gpu-memory-utilization": "share of each GPU's memory (default: GPU_MEMORY_UTILIZATION)",
+}
+
+
+def verb(function: Callable[..., object]) -> Callable[..., None]:
+    """End the task with the exit code of what it could not do, without a traceback."""
+
+    @wraps(function)
+    def run(*args: Any, **options: Any) -> None:
+        from cluster.errors import ClusterError
+
+        try:
+            code = function(*args, **options)
+        except ClusterError as error:
+            raise Exit(str(error), error.exit_code) from None
+        except KeyboardInterrupt:
+            raise Exit("interrupted; the same command again goes on, `inv down` ends everything", 130) from None
+        if isinstance(code, int) and code:
+            raise Exit(code=code)
+
+    return run
+
+
+def session(c: Context, cluster: str) -> "Session":
+    """Return this run on a cluster: printing with `--dry`, else performing."""
+    from cluster.effects.session import Session
+
+    return Session(cluster, dry=c.config.run.dry)
+
+
+@task(help=CLUSTER | JSON)
+@verb
+def config(_c: Context, cluster: str = "default", json: bool = False) -> None:
+    """Show the settings, and where each value comes from."""
+    from cluster import config
+    from cluster.effects.session import load
+
+    print((config.as_json if json else config.text)(load(cluster)))
+
+
+@task(help=CLUSTER | {"node": "whose variables", "format": "dotenv, shell, docker or json", "reveal": "show secrets"})
+@verb
+def env(_c: Context, node: str, cluster: str = "default", format: str = "dotenv", reveal: bool = False) -> None:
+    """Print the environment of a node's container."""
+    from cluster.effects.session import variables
+
+    print(variables(cluster, node, format, reveal=reveal), end="")
+
+
+@task(help=CLUSTER)
+@verb
+def head(c: Context, cluster: str = "default") -> None:
+    """Start Ray's head, and wait until it answers."""
+    from cluster import plan
+
+    run = session(c, cluster)
+    with run.alone():
+        run.perform(plan.head(run.cluster, run.runtime))
+
+
+@task(help=CLUSTER | NODE, iterable=["node"])
+@verb
+def worker(c: Context, node: list[str], cluster: str = "default") -> None:
+    """Start Ray on the workers, and wait until they have joined."""
+    from cluster import plan
+
+    run = session(c, cluster)
+    with run.alone():
+        run.perform(plan.workers(run.cluster, run.chosen(node, run.cluster.workers), run.runtime))
+
+
+@task(help=CLUSTER)
+@verb
+def up(c: Context, cluster: str = "default") -> None:
+    """Start the head and all workers, and wait until the cluster is whole."""
+    from cluster import plan
+
+    run = session(c, cluster)
+    with run.alone():
+        run.perform(plan.up(run.cluster, run.runtime))
+
+
+@task(help=CLUSTER | SERVE | {"detach": "leave the server running and return"})
+@verb
+def serve(
+    c: Context,
+    model: str = "",
+    tp: str = "",
+    host: str = "",
+    port: str = "",
+    max_model_len: str = "",
+    gpu_memory_utilization: str = "",
+    cluster: str = "default",
+    detach: bool = False,
+) -> None:
+    """Serve a model on all GPUs; flags for `vllm serve` go after `--`."""
+    from cluster.effects import server
+    from cluster.vllm import Flags
+
+    extra = tuple(sys.argv[sys.argv.index("--") + 1 :]) if "--" in sys.argv else ()
+    flags = Flags(
+        model=model,
+        tp=tp,
+        host=host,
+        port=port,
+        max_model_len=max_model_len,
+        gpu_memory_utilization=gpu_memory_utilization,
+        extra=extra,
+    )
+    server.serve(session(c, cluster), flags, detach=detach)
+
+
+@task(help=CLUSTER | JSON)
+@verb
+def status(_c: Context, cluster: str = "default", json: bool = False) -> int:
+    """Show nodes and server; the exit code is 0 only when all is well."""
+    from cluster import status
+    from cluster.effects.observe import observe
+    from cluster.effects.session import Session
+
+    run = Session(cluster, dry=False)
+    found = status.status(run.cluster, observe(run.cluster, run.runtime))
+    print((status.as_json if json else status.text)(found), end="")
+    return 0 if found.healthy else 1
+
+
+@task(help=CLUSTER | NODE | {"follow": "go on with what is added", "lines": "how many last lines of each log"}, iterable=["node"])
+@verb
+def logs(_c: Context, node: list[str], cluster: str = "default", follow: bool = False, lines: int = 100) -> None:
+    """Show the logs of Ray and the server, each line with its node."""
+    from cluster.effects import logs
+    from cluster.effects.session import Session
+
+    traces = Session(cluster, dry=False).traces(node)
+    (logs.follow if follow else logs.show)(traces, lines)
+
+
+@task(help=CLUSTER | {"server": "only the server; Ray stays"})
+@verb
+def down(c: Context, cluster: str = "default", server: bool = False) -> None:
+    """Stop everything of this cluster, and remove what it left."""
+    from cluster import plan
+
+    run = session(c, cluster)
+    run.perform((plan.stop_server if server else plan.down)(run.cluster, run.runtime))
+
+
+@task(help=CLUSTER | {"keep": "leave the cluster and the server running"})
+@verb
+def rehearse(c: Context, cluster: str = "rehearsal", keep: bool = False) -> None:
+    """Run the main job on this machine: up, serve, one completion, down."""
+    from cluster.effects import server
+
+    server.rehearse(session(c, cluster), keep=keep)
+
+
+@task(help={"live": "run the live suite instead: real Ray and vLLM in namespaces"})
+def test(c: Context, live: bool = False) -> None:
+    """Pass the project's own checks: lint, types and unit tests."""
+    with c.cd(ROOT):
+        c.run(f"nox {'--session live' if live else ''}", pty=sys.stdout.isatty())
+
+
+ns = Collection(config, env, head, worker, up, serve, status, logs, down, rehearse, test)

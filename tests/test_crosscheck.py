@@ -1,0 +1,202 @@
+"""Between the files: a right cluster, one change, and the exact messages."""
+
+import pytest
+
+from cluster import crosscheck
+from cluster.envfile import EnvText
+from cluster.page import page
+
+CLUSTER = ""
+SPARK1 = "ROLE=head\nHOST_IP=192.168.177.11\nETH_IF=eth0\n"
+SPARK2 = "ROLE=worker\nHOST_IP=192.168.177.12\nETH_IF=eth0\n"
+
+
+def faults(cluster: str = CLUSTER, spark1: str = SPARK1, spark2: str = SPARK2) -> list[str]:
+    """Return what does not fit between three files."""
+    shared, *nodes = (
+        page(EnvText(path=f"env/{name}.env", text=text))
+        for name, text in (("cluster", cluster), ("spark1", spark1), ("spark2", spark2))
+    )
+    return [str(fault.problem) for fault in crosscheck.faults("env/", shared, tuple(nodes))]
+
+
+def test_right() -> None:
+    """The base of these tests fits together."""
+    assert faults() == []
+
+
+def test_no_nodes() -> None:
+    """A cluster without nodes says how to describe one."""
+    shared = page(EnvText(path="env/lab/cluster.env"))
+
+    assert [str(fault.problem) for fault in crosscheck.faults("env/lab/", shared, ())] == [
+        "env/lab/: no nodes (cp env/node.env.example env/lab/spark1.env)"
+    ]
+
+
+@pytest.mark.parametrize(
+    "change,expected",
+    [
+        pytest.param(
+            {"spark1": SPARK1.replace("head", "worker")},
+            ["env/: no head (set ROLE=head on one node)"],
+            id="no head",
+        ),
+        pytest.param(
+            {"spark2": SPARK2.replace("worker", "head")},
+            ["env/: 2 heads: spark1, spark2 (set ROLE=worker on all but one)"],
+            id="two heads",
+        ),
+        pytest.param(
+            {"spark2": SPARK2.replace(".12", ".11")},
+            [
+                (
+                    "env/spark2.env:2: HOST_IP: 192.168.177.11 is spark1's already "
+                    "(every node has its own address)"
+                )
+            ],
+            id="address twice",
+        ),
+        pytest.param(
+            {"spark2": SPARK2.replace("177", "178")},
+            [
+                (
+                    "env/spark2.env:2: HOST_IP: 192.168.178.12 is outside 192.168.177.0/24, "
+                    "the /24 around the head (correct it, or set SUBNET in env/cluster.env)"
+                )
+            ],
+            id="outside the derived subnet",
+        ),
+        pytest.param(
+            {"cluster": "SUBNET=192.168.177.8/30"},
+            [
+                (
+                    "env/spark2.env:2: HOST_IP: 192.168.177.12 is outside SUBNET 192.168.177.8/30 "
+                    "(correct it, or set SUBNET in env/cluster.env)"
+                ),
+                (
+                    "env/spark1.env:2: HOST_IP: 192.168.177.11 is not a host's address in SUBNET "
+                    "192.168.177.8/30 (use one in between)"
+                ),
+            ],
+            id="outside the written subnet, and its broadcast address",
+        ),
+        pytest.param(
+            {"spark2": SPARK2.replace(".12", ".0")},
+            [
+                (
+                    "env/spark2.env:2: HOST_IP: 192.168.177.0 is not a host's address in "
+                    "192.168.177.0/24, the /24 around the head (use one in between)"
+                )
+            ],
+            id="the network's own address",
+        ),
+        pytest.param(
+            {"cluster": "SUBNET=192.168.0.0/16", "spark2": SPARK2.replace("177", "178")},
+            [],
+            id="a wide subnet",
+        ),
+        pytest.param(
+            {
+                "cluster": "SUBNET=192.168.177.10/31",
+                "spark2": SPARK2.replace(".12", ".10"),
+            },
+            [],
+            id="a pair has no broadcast address",
+        ),
+        pytest.param(
+            {"spark2": SPARK2 + "HEAD_IP=192.168.177.13"},
+            [
+                (
+                    "env/spark2.env:4: HEAD_IP: should be spark1's HOST_IP, 192.168.177.11: "
+                    "`192.168.177.13` (remove the line or correct it)"
+                )
+            ],
+            id="another head",
+        ),
+        pytest.param(
+            {"spark1": SPARK1 + "HEAD_IP=192.168.177.12"},
+            [
+                (
+                    "env/spark1.env:4: HEAD_IP: should be spark1's HOST_IP, 192.168.177.11: "
+                    "`192.168.177.12` (remove the line or correct it)"
+                )
+            ],
+            id="another head on the head",
+        ),
+        pytest.param(
+            {
+                "spark1": SPARK1 + "HEAD_IP=192.168.177.11",
+                "spark2": SPARK2 + "HEAD_IP=192.168.177.11",
+            },
+            [],
+            id="the right head",
+        ),
+        pytest.param(
+            {"cluster": "\nSERVE_PORT=6379"},
+            [
+                (
+                    "env/cluster.env:2: SERVE_PORT: 6379 is HEAD_PORT as well "
+                    "(choose another; both listen on the head)"
+                )
+            ],
+            id="the server on Ray's port",
+        ),
+        pytest.param(
+            {"cluster": "HEAD_PORT=8888"},
+            [
+                (
+                    "env/cluster.env:1: HEAD_PORT: 8888 is SERVE_PORT as well "
+                    "(choose another; both listen on the head)"
+                )
+            ],
+            id="Ray on the server's port",
+        ),
+    ],
+)
+def test_change(change: dict[str, str], expected: list[str]) -> None:
+    """What does not fit is said where it is written."""
+    assert sorted(expected) == sorted(faults(**change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"spark1": SPARK1.replace("head", "haed")}, id="role"),
+        pytest.param({"spark1": SPARK1.replace("11", "x")}, id="address"),
+        pytest.param(
+            {"cluster": "SUBNET=x", "spark2": SPARK2.replace("177", "178")}, id="subnet is wrong"
+        ),
+        pytest.param(
+            {"cluster": "SUBENT=x", "spark2": SPARK2.replace("177", "178")},
+            id="subnet is misspelled",
+        ),
+        pytest.param({"cluster": "SERVE_PORT=x\nHEAD_PORT=8888"}, id="port"),
+        pytest.param({"spark2": SPARK2 + "HEAD_IP=x"}, id="head's address"),
+    ],
+)
+def test_no_noise(change: dict[str, str]) -> None:
+    """What is wrong within a file is not judged again between the files."""
+    assert faults(**change) == []
+
+
+def test_unreadable_cluster_file() -> None:
+    """Without cluster.env's text nobody knows the subnet, so none is derived."""
+    shared = page(EnvText(path="env/cluster.env", trouble="is not a file"))
+    nodes = tuple(
+        page(EnvText(path=f"env/{name}.env", text=text))
+        for name, text in (("spark1", SPARK1), ("spark2", SPARK2.replace("177", "178")))
+    )
+
+    assert list(crosscheck.faults("env/", shared, nodes)) == []
+
+
+def test_two_heads_and_addresses() -> None:
+    """With two heads the subnet cannot be derived, yet equal addresses are still found."""
+    assert faults(spark2=SPARK1) == [
+        (
+            "env/spark2.env:2: HOST_IP: 192.168.177.11 is spark1's already "
+            "(every node has its own address)"
+        ),
+        "env/: 2 heads: spark1, spark2 (set ROLE=worker on all but one)",
+    ]
