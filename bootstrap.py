@@ -70,7 +70,7 @@ def alone() -> Iterator[None]:
             say("waiting for another inv, which is making .venv")
             fcntl.flock(lock, fcntl.LOCK_EX)
         # An installer that outlives us still writes into .venv: it holds the lock as well.
-        os.set_inheritable(lock.fileno(), True)  # noqa: FBT003 - positional only
+        os.set_inheritable(lock.fileno(), True)  # noqa: FBT003 (positional only)
         yield
 
 

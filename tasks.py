@@ -37,7 +37,9 @@ def verb(function: Callable[..., object]) -> Callable[..., None]:
         except ClusterError as error:
             raise Exit(str(error), error.exit_code) from None
         except KeyboardInterrupt:
-            raise Exit("interrupted; the same command again goes on, `inv down` ends everything", 130) from None
+            raise Exit(
+                "interrupted; the same command again goes on, `inv down` ends everything", 130
+            ) from None
         if isinstance(code, int) and code:
             raise Exit(code=code)
 
@@ -61,9 +63,18 @@ def config(_c: Context, cluster: str = "default", json: bool = False) -> None:
     print((config.as_json if json else config.text)(load(cluster)))
 
 
-@task(help=CLUSTER | {"node": "whose variables", "format": "dotenv, shell, docker or json", "reveal": "show secrets"})
+@task(
+    help=CLUSTER
+    | {
+        "node": "whose variables",
+        "format": "dotenv, shell, docker or json",
+        "reveal": "show secrets",
+    }
+)
 @verb
-def env(_c: Context, node: str, cluster: str = "default", format: str = "dotenv", reveal: bool = False) -> None:
+def env(
+    _c: Context, node: str, cluster: str = "default", format: str = "dotenv", reveal: bool = False
+) -> None:
     """Print the environment of a node's container."""
     from cluster.effects.session import variables
 
@@ -147,9 +158,16 @@ def status(_c: Context, cluster: str = "default", json: bool = False) -> int:
     return 0 if found.healthy else 1
 
 
-@task(help=CLUSTER | NODE | {"follow": "go on with what is added", "lines": "how many last lines of each log"}, iterable=["node"])
+@task(
+    help=CLUSTER
+    | NODE
+    | {"follow": "go on with what is added", "lines": "how many last lines of each log"},
+    iterable=["node"],
+)
 @verb
-def logs(_c: Context, node: list[str], cluster: str = "default", follow: bool = False, lines: int = 100) -> None:
+def logs(
+    _c: Context, node: list[str], cluster: str = "default", follow: bool = False, lines: int = 100
+) -> None:
     """Show the logs of Ray and the server, each line with its node."""
     from cluster.effects import logs
     from cluster.effects.session import Session

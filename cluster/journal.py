@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 
-FATAL = ("Traceback (most recent call last)", "EngineCore failed to start", "error: unrecognized arguments")
+FATAL = (
+    "Traceback (most recent call last)",
+    "EngineCore failed to start",
+    "error: unrecognized arguments",
+)
 SHOWN = 12
 
 
@@ -18,5 +22,7 @@ def fatal(line: str) -> bool:
 
 def excerpt(lines: Sequence[str]) -> tuple[str, ...]:
     """Return the lines that say why the program ended: from the first fatal line, else the last ones."""
-    first = next((number for number, line in enumerate(lines) if fatal(line)), max(0, len(lines) - SHOWN))
+    first = next(
+        (number for number, line in enumerate(lines) if fatal(line)), max(0, len(lines) - SHOWN)
+    )
     return tuple(lines[first : first + SHOWN])

@@ -69,7 +69,13 @@ class Namespaces:
         hosts = Text(place="link", path=self.of("hosts"), content=_hosts(cluster))
         files = tuple(step for node in nodes for step in _files(cluster, node, self))
         branches = tuple((_node(cluster, node, self),) for node in nodes)
-        return (Folder(place="link", path=self.of("link")), hosts, *files, _link(self), Together(branches=branches))
+        return (
+            Folder(place="link", path=self.of("link")),
+            hosts,
+            *files,
+            _link(self),
+            Together(branches=branches),
+        )
 
     def service(self, spec: RunSpec, title: str) -> Start:
         """Start a run spec inside its node, detached from this terminal."""
@@ -84,7 +90,9 @@ class Namespaces:
             trace=trace,
         )
 
-    def inside(self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()) -> Command:
+    def inside(
+        self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()
+    ) -> Command:
         """Run a command inside a node: this runtime's `docker exec`."""
         variables = environment(cluster, node, token_path=self.ray_token)
         marks = ((NODE, self.of(node.name)),)
@@ -98,7 +106,9 @@ class Namespaces:
         """Find a service of a node again."""
         path = self.of(node, service)
         mark = (SERVICE, path)
-        return Trace(place=node, service=service, pid_file=f"{path}.pid", mark=mark, log=f"{path}.log")
+        return Trace(
+            place=node, service=service, pid_file=f"{path}.pid", mark=mark, log=f"{path}.log"
+        )
 
     def release(self, nodes: tuple[Node, ...]) -> Plan:
         """End all processes of the nodes; namespaces, interfaces and mounts go with the last of them."""
@@ -128,11 +138,17 @@ def _link(spaces: Namespaces) -> Holder:
 
 def _node(cluster: Cluster, node: Node, spaces: Namespaces) -> Holder:
     lines = (*_cable(cluster, node, spaces), *_system(node, spaces))
-    return _holder(node.name, "Make the node", (*_on_link(spaces), "unshare", *NODE_SPACES), lines, spaces)
+    return _holder(
+        node.name, "Make the node", (*_on_link(spaces), "unshare", *NODE_SPACES), lines, spaces
+    )
 
 
 def _holder(
-    place: str, title: str, argv: tuple[Word, ...], lines: tuple[tuple[Word, ...], ...], spaces: Namespaces
+    place: str,
+    title: str,
+    argv: tuple[Word, ...],
+    lines: tuple[tuple[Word, ...], ...],
+    spaces: Namespaces,
 ) -> Holder:
     mark = (NODE, spaces.of(place))
     pid_file, log = spaces.of(place, "init.pid"), spaces.of(place, "init.log")
@@ -178,7 +194,14 @@ def _system(node: Node, spaces: Namespaces) -> tuple[tuple[Word, ...], ...]:
 
 def _on_link(spaces: Namespaces) -> tuple[Word, ...]:
     user = ("--user",) if spaces.rootless else ()
-    return ("nsenter", "--target", FileText(spaces.of("link", "init.pid")), *user, "--mount", "--net")
+    return (
+        "nsenter",
+        "--target",
+        FileText(spaces.of("link", "init.pid")),
+        *user,
+        "--mount",
+        "--net",
+    )
 
 
 def _enter(node: str, spaces: Namespaces) -> tuple[Word, ...]:

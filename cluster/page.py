@@ -48,13 +48,13 @@ class Page:
         return tuple(cast("dict[str, str | Secret]", found).items())
 
     def place(self, name: str) -> str:
-        """Return the `FILE:LINE` where a key or a variable is written."""
+        """Return the `FILE:LINE` where the file sets a key or a variable."""
         return f"{self.path}:{self.lines[name]}"
 
     def fault(self, key: Key[object], what: str, remedy: str) -> Fault:
-        """Return a fault at the line of a key."""
+        """Return a fault at the line on which the file sets a key."""
         return Fault(
-            path=self.path, line=self.lines.get(key.name, 0), key=key.name, what=what, remedy=remedy
+            path=self.path, line=self.lines[key.name], key=key.name, what=what, remedy=remedy
         )
 
 

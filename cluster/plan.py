@@ -14,8 +14,11 @@ JOIN_SECONDS = 120.0
 READY_SECONDS = 3600.0
 """A 235B model from disk takes 15 minutes on two Sparks, a download much longer."""
 ANSWER_SECONDS = 300.0
-STOP_SECONDS = 20.0
-"""`ray stop` itself allows 16 s (ray/scripts/scripts.py)."""
+PATIENCE_SECONDS = 2.0
+"""How long the probe itself asks again before the logs are looked at."""
+SERVER_STOP_SECONDS = 20.0
+RAY_STOP_SECONDS = 5.0
+"""Ray's control store takes 9 s to leave in order; without a server there is nothing left to put in order."""
 
 
 def head(cluster: Cluster, runtime: Runtime) -> Plan:
@@ -63,7 +66,15 @@ def ready(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
     healthy = question.healthy(cluster.head, vllm.url(cluster, request))
     watch = (*_rays(cluster.nodes, runtime), runtime.trace(cluster.head.name, "serve"))
     return (
-        _gate(cluster, cluster.head, runtime, "Wait for the model", healthy, seconds=READY_SECONDS, watch=watch),
+        _gate(
+            cluster,
+            cluster.head,
+            runtime,
+            "Wait for the model",
+            healthy,
+            seconds=READY_SECONDS,
+            watch=watch,
+        ),
         complete(cluster, request, runtime, prompt="Hello", tokens=1),
     )
 
@@ -89,7 +100,9 @@ def server(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Start:
     return runtime.service(spec, f"Serve {request.model}")
 
 
-def complete(cluster: Cluster, request: vllm.Request, runtime: Runtime, *, prompt: str, tokens: int) -> Gate:
+def complete(
+    cluster: Cluster, request: vllm.Request, runtime: Runtime, *, prompt: str, tokens: int
+) -> Gate:
     """Ask the server for a completion."""
     asked = question.completion(
         cluster.head,
@@ -98,31 +111,44 @@ def complete(cluster: Cluster, request: vllm.Request, runtime: Runtime, *, promp
         tokens=tokens,
         seconds=ANSWER_SECONDS,
     )
-    return _gate(cluster, cluster.head, runtime, "Ask for a completion", asked, extra=_key(cluster, request, runtime))
+    return _gate(
+        cluster,
+        cluster.head,
+        runtime,
+        "Ask for a completion",
+        asked,
+        extra=_key(cluster, request, runtime),
+    )
 
 
 def down(cluster: Cluster, runtime: Runtime) -> Plan:
-    """Stop the server, then the workers' Ray, then the head's, and remove all that they used."""
+    """Stop the server, then Ray on all nodes, and remove all that they used."""
     return (
-        stop_server(cluster, runtime),
-        Together(branches=tuple((_stop(node, "ray", runtime),) for node in cluster.workers)),
-        _stop(cluster.head, "ray", runtime),
+        *stop_server(cluster, runtime),
+        Together(
+            branches=tuple(
+                (_stop(node, "ray", RAY_STOP_SECONDS, runtime),) for node in cluster.nodes
+            )
+        ),
         *runtime.release(cluster.nodes),
         *runtime.end(),
     )
 
 
-def stop_server(cluster: Cluster, runtime: Runtime) -> Stop:
+def stop_server(cluster: Cluster, runtime: Runtime) -> Plan:
     """Stop the server and leave Ray running."""
-    return _stop(cluster.head, "serve", runtime)
+    return (_stop(cluster.head, "serve", SERVER_STOP_SECONDS, runtime),)
 
 
-def _stop(node: Node, service: Service, runtime: Runtime) -> Stop:
-    return Stop(title=f"Stop {service}", trace=runtime.trace(node.name, service), seconds=STOP_SECONDS)
+def _stop(node: Node, service: Service, seconds: float, runtime: Runtime) -> Stop:
+    return Stop(title=f"Stop {service}", trace=runtime.trace(node.name, service), seconds=seconds)
 
 
 def _prepare(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Plan:
-    return (*runtime.prepare(cluster, nodes), Token(place=cluster.head.name, path=runtime.ray_token))
+    return (
+        *runtime.prepare(cluster, nodes),
+        Token(place=cluster.head.name, path=runtime.ray_token),
+    )
 
 
 def _variables(cluster: Cluster, node: Node, runtime: Runtime) -> Environment:
@@ -138,7 +164,9 @@ def _key(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Environme
 
 def _ray(cluster: Cluster, node: Node, runtime: Runtime) -> Start:
     argv = ray.start(cluster, node, session=runtime.ray_session, gpus=runtime.states_gpus)
-    spec = RunSpec(node=node.name, service="ray", argv=argv, environment=_variables(cluster, node, runtime))
+    spec = RunSpec(
+        node=node.name, service="ray", argv=argv, environment=_variables(cluster, node, runtime)
+    )
     return runtime.service(spec, f"Start Ray ({node.role})")
 
 
@@ -150,12 +178,22 @@ def _join(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Gate:
     names = ", ".join(node.name for node in nodes)
     asked = question.joined(cluster, nodes)
     watch = _rays(nodes, runtime)
-    return _gate(cluster, cluster.head, runtime, f"Wait until Ray has {names}", asked, seconds=JOIN_SECONDS, watch=watch)
+    return _gate(
+        cluster,
+        cluster.head,
+        runtime,
+        f"Wait until Ray has {names}",
+        asked,
+        seconds=JOIN_SECONDS,
+        watch=watch,
+    )
 
 
 def _reach(cluster: Cluster, node: Node, runtime: Runtime, watch: tuple[Trace, ...] = ()) -> Gate:
     asked = question.reachable(cluster, node)
-    return _gate(cluster, node, runtime, "Wait for the head", asked, seconds=HEAD_SECONDS, watch=watch)
+    return _gate(
+        cluster, node, runtime, "Wait for the head", asked, seconds=HEAD_SECONDS, watch=watch
+    )
 
 
 def _gate(
@@ -170,7 +208,8 @@ def _gate(
     refuses: bool = False,
     extra: Environment = (),
 ) -> Gate:
-    ask = runtime.inside(cluster, node, (*runtime.probe, *asked.argv), extra)
+    patience = ("--wait", f"{PATIENCE_SECONDS:g}") if seconds else ()
+    ask = runtime.inside(cluster, node, (*runtime.probe, *asked.argv, *patience), extra)
     return Gate(
         place=node.name,
         title=title,

@@ -22,7 +22,7 @@ class Question:
 
 def joined(cluster: Cluster, nodes: tuple[Node, ...]) -> Question:
     """Are these nodes in Ray as their settings say?"""
-    argv = ("ray-nodes", "--address", ray.address(cluster))
+    argv = ("ray-nodes", "--address", ray.address(cluster), "--count", str(max(1, len(nodes))))
     return Question(argv=argv, problems=lambda text: ray.missing(cluster, nodes, text))
 
 
@@ -30,22 +30,38 @@ def reachable(cluster: Cluster, node: Node) -> Question:
     """Does the head's control store accept connections from this node?"""
     argv = ("port", "--host", str(cluster.head.host_ip), "--port", str(cluster.head_port))
     what = f"cannot reach Ray's head at {ray.address(cluster)}"
-    problem = Problem(place=node.name, what=what, remedy=f"start it with `inv head`; next: `inv logs --node {cluster.head.name}`")
-    return Question(argv=argv, problems=lambda text: () if fields(text).get("listening") else (problem,))
+    problem = Problem(
+        place=node.name,
+        what=what,
+        remedy=f"start it with `inv head`; next: `inv logs --node {cluster.head.name}`",
+    )
+    return Question(
+        argv=argv, problems=lambda text: () if fields(text).get("listening") else (problem,)
+    )
 
 
 def free(node: Node, host: str, port: int) -> Question:
     """Can a server on this node listen on this port?"""
     argv = ("listen-free", "--host", host, "--port", str(port))
-    problem = Problem(place=node.name, what=f"port {port} of {host} is taken", remedy="choose another with --port, or stop what listens there")
+    problem = Problem(
+        place=node.name,
+        what=f"port {port} of {host} is taken",
+        remedy="choose another with --port, or stop what listens there",
+    )
     return Question(argv=argv, problems=lambda text: () if fields(text).get("free") else (problem,))
 
 
 def healthy(node: Node, url: str) -> Question:
     """Does the server answer `GET /health` with 200? A refused connection means that it still loads."""
-    problem = Problem(place=node.name, what=f"{url}/health does not answer", remedy=f"next: `inv logs --node {node.name}`")
+    problem = Problem(
+        place=node.name,
+        what=f"{url}/health does not answer",
+        remedy=f"next: `inv logs --node {node.name}`",
+    )
     argv = ("http", "--url", f"{url}/health", "--timeout", "5")
-    return Question(argv=argv, problems=lambda text: () if fields(text).get("status") == 200 else (problem,))
+    return Question(
+        argv=argv, problems=lambda text: () if fields(text).get("status") == 200 else (problem,)
+    )
 
 
 def completion(node: Node, url: str, *, prompt: str, tokens: int, seconds: float) -> Question:
@@ -77,5 +93,11 @@ def fields(text: str) -> dict[str, Any]:
 
 def _no_completion(node: Node, text: str) -> Problem:
     found = fields(text)
-    answer = found.get("error") or f"HTTP {found.get('status')}: {json.dumps(found.get('body'))[:300]}"
-    return Problem(place=node.name, what=f"the server did not complete a prompt: {answer}", remedy=f"next: `inv logs --node {node.name}`")
+    answer = (
+        found.get("error") or f"HTTP {found.get('status')}: {json.dumps(found.get('body'))[:300]}"
+    )
+    return Problem(
+        place=node.name,
+        what=f"the server did not complete a prompt: {answer}",
+        remedy=f"next: `inv logs --node {node.name}`",
+    )

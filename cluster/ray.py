@@ -11,7 +11,9 @@ DASHBOARD_HOST = "127.0.0.1"
 DASHBOARD_PORT = 8265
 
 
-def start(cluster: Cluster, node: Node, *, session: str = "", gpus: bool = False) -> tuple[str, ...]:
+def start(
+    cluster: Cluster, node: Node, *, session: str = "", gpus: bool = False
+) -> tuple[str, ...]:
     """Return the `ray start` line of a node.
 
     `session` is Ray's folder for sockets and logs (its own default when empty). `gpus` states the number of GPUs instead
@@ -36,7 +38,13 @@ def address(cluster: Cluster) -> str:
 def _head(cluster: Cluster) -> tuple[str, ...]:
     shown = ("--dashboard-host", DASHBOARD_HOST, "--dashboard-port", str(DASHBOARD_PORT))
     dashboard = shown if cluster.dashboard else ()
-    return ("--head", "--port", str(cluster.head_port), f"--include-dashboard={cluster.dashboard}", *dashboard)
+    return (
+        "--head",
+        "--port",
+        str(cluster.head_port),
+        f"--include-dashboard={cluster.dashboard}",
+        *dashboard,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +74,9 @@ def answer(text: str) -> Answer:
     if "nodes" not in found:
         return Answer(error=str(found.get("error", "no answer")))
     keys = ("address", "hostname", "alive", "gpus")
-    return Answer(nodes=tuple(RayNode(**{key: node[key] for key in keys}) for node in found["nodes"]))
+    return Answer(
+        nodes=tuple(RayNode(**{key: node[key] for key in keys}) for node in found["nodes"])
+    )
 
 
 def missing(cluster: Cluster, nodes: tuple[Node, ...], text: str) -> tuple[Problem, ...]:
@@ -99,7 +109,9 @@ def _absent(node: Node, cluster: Cluster, seen: tuple[RayNode, ...]) -> tuple[Pr
 
 
 def _gpus(node: Node, here: RayNode) -> str:
-    return "" if here.gpus == node.gpus else f"offers {here.gpus:g} GPUs to Ray, {node.gpus} expected"
+    return (
+        "" if here.gpus == node.gpus else f"offers {here.gpus:g} GPUs to Ray, {node.gpus} expected"
+    )
 
 
 def _elsewhere(node: Node, cluster: Cluster, seen: tuple[RayNode, ...]) -> str:
@@ -113,10 +125,14 @@ def _elsewhere(node: Node, cluster: Cluster, seen: tuple[RayNode, ...]) -> str:
 
 def _strangers(cluster: Cluster, seen: tuple[RayNode, ...]) -> tuple[Problem, ...]:
     known = {str(node.host_ip) for node in cluster.nodes} | {node.name for node in cluster.nodes}
-    strangers = (other for other in seen if other.alive and not known & {other.address, other.hostname})
+    strangers = (
+        other for other in seen if other.alive and not known & {other.address, other.hostname}
+    )
     return tuple(_stranger(other) for other in strangers)
 
 
 def _stranger(other: RayNode) -> Problem:
     what = f"is in Ray as {other.hostname} but in no env file"
-    return Problem(place=other.address, what=what, remedy="stop Ray there, or describe the node in env/")
+    return Problem(
+        place=other.address, what=what, remedy="stop Ray there, or describe the node in env/"
+    )

@@ -37,7 +37,9 @@ class Runtime(Protocol):
     def service(self, spec: RunSpec, title: str) -> Start:
         """Start a run spec."""
 
-    def inside(self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()) -> Command:
+    def inside(
+        self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()
+    ) -> Command:
         """Run a command to its end inside a node, with the node's environment and `extra`."""
 
     def trace(self, node: str, service: Service) -> Trace:

@@ -61,7 +61,9 @@ class NodeState:
     @property
     def healthy(self) -> bool:
         """Whether the node is all that its settings say."""
-        return self.runtime == "running" and self.ray == "joined" and self.gpus == self.gpus_expected
+        return (
+            self.runtime == "running" and self.ray == "joined" and self.gpus == self.gpus_expected
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +104,15 @@ def text(found: Status) -> str:
     """Return the report as a person reads it."""
     titles = ("node", "role", "address", "runtime", "ray", "gpus", "since")
     rows = (
-        (node.node, node.role, node.address, node.runtime, node.ray, f"{node.gpus}/{node.gpus_expected}", node.since)
+        (
+            node.node,
+            node.role,
+            node.address,
+            node.runtime,
+            node.ray,
+            f"{node.gpus}/{node.gpus_expected}",
+            node.since,
+        )
         for node in found.nodes
     )
     return f"{aligned((titles, *rows))}\n{_server_line(found.server)}\n"
@@ -121,7 +131,9 @@ def requests(metrics: str) -> int | None:
 
 def _node(node: Node, facts: Facts) -> NodeState:
     seen = facts.services[node.name]
-    known = tuple(other for other in facts.joined.nodes if other.address == str(node.host_ip) and other.alive)
+    known = tuple(
+        other for other in facts.joined.nodes if other.address == str(node.host_ip) and other.alive
+    )
     return NodeState(
         node=node.name,
         role=node.role,
@@ -161,4 +173,8 @@ def _server_line(server: ServerState) -> str:
 
 
 def _moment(since: float | None) -> str:
-    return "" if since is None else datetime.fromtimestamp(since, tz=timezone.utc).isoformat(timespec="seconds")
+    return (
+        ""
+        if since is None
+        else datetime.fromtimestamp(since, tz=timezone.utc).isoformat(timespec="seconds")
+    )

@@ -52,7 +52,9 @@ class Token:
     def text(self) -> str:
         """The shell line: 32 random bytes in hexadecimal."""
         path = shell_word(self.path)
-        return f"test -s {path} || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \\n' >{path})"
+        return (
+            f"test -s {path} || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \\n' >{path})"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,4 +227,6 @@ def _background(step: Holder | Start) -> str:
 
 
 def _environment(environment: Environment) -> tuple[str, ...]:
-    return ("env -i", *(assignment(name, value) for name, value in environment)) if environment else ()
+    return (
+        ("env -i", *(assignment(name, value) for name, value in environment)) if environment else ()
+    )

@@ -77,8 +77,18 @@ def request(cluster: Cluster, flags: Flags, root: str) -> Request:
         tp=read("--tp", flags.tp, whole(1, 4096, "a number of GPUs"), max(1, cluster.gpus)),
         host=read("--host", flags.host, schema.SERVE_HOST.parse, cluster.serve_host),
         port=read("--port", flags.port, schema.SERVE_PORT.parse, cluster.serve_port),
-        max_model_len=read("--max-model-len", flags.max_model_len, schema.MAX_MODEL_LEN.parse, cluster.max_model_len),
-        gpu_memory_utilization=read("--gpu-memory-utilization", flags.gpu_memory_utilization, share, cluster.gpu_memory_utilization),
+        max_model_len=read(
+            "--max-model-len",
+            flags.max_model_len,
+            schema.MAX_MODEL_LEN.parse,
+            cluster.max_model_len,
+        ),
+        gpu_memory_utilization=read(
+            "--gpu-memory-utilization",
+            flags.gpu_memory_utilization,
+            share,
+            cluster.gpu_memory_utilization,
+        ),
         extra=(*cluster.serve_args, *flags.extra),
     )
     if problems := [*problems, *_refusals(cluster, found)]:
@@ -148,13 +158,17 @@ def _tensor_parallel(cluster: Cluster, request: Request) -> tuple[Problem, ...]:
 
 def _port(cluster: Cluster, request: Request) -> tuple[Problem, ...]:
     taken = request.port == cluster.head_port
-    return _refusal("--port", f"{request.port} is Ray's own port", "choose another") if taken else ()
+    return (
+        _refusal("--port", f"{request.port} is Ray's own port", "choose another") if taken else ()
+    )
 
 
 def _own(flag: str) -> tuple[Problem, ...]:
     name = flag.partition("=")[0]
     if name == "--api-key":
-        return _refusal(name, "would show the key in the process list", "set VLLM_API_KEY in env/cluster.env")
+        return _refusal(
+            name, "would show the key in the process list", "set VLLM_API_KEY in env/cluster.env"
+        )
     if name in OWN:
         return _refusal(name, "stands after `--`", f"use `inv serve {OWN[name]}`")
     return ()

@@ -41,11 +41,14 @@ SIZE = values.size(75 * 2**20)
         (values.share, ".5", 0.5),
         (values.share, "1", 1.0),
         (values.address, "192.168.177.11", IPv4Address("192.168.177.11")),
+        (values.address, "1.0.0.0", IPv4Address("1.0.0.0")),
         (values.address, "169.254.10.1", IPv4Address("169.254.10.1")),
         (values.network, "10.0.0.0/8", IPv4Network("10.0.0.0/8")),
         (values.network, "10.0.0.0/255.255.0.0", IPv4Network("10.0.0.0/16")),
+        (values.network, "128.0.0.0/1", IPv4Network("128.0.0.0/1")),
         (values.network, "10.0.0.0/31", IPv4Network("10.0.0.0/31")),
         (values.interface, "enp1s0f1np1", "enp1s0f1np1"),
+        (values.interface, "a", "a"),
         (values.interface, "eth0.100", "eth0.100"),
         (values.interface, "abcdefghijklmno", "abcdefghijklmno"),
         (values.rdma_devices, "", ()),
@@ -167,6 +170,7 @@ def test_right(parse: Parse, text: str, expected: object) -> None:
                 "write it as `ip -br link` prints it, like enp1s0f1np1",
             )
             for text, shown in (
+                ("", "``"),
                 (".", "`.`"),
                 ("..", "`..`"),
                 ("abcdefghijklmnop", "`abcdefghijklmnop`"),
@@ -259,6 +263,12 @@ def test_wrong(parse: Parse, text: str, what: str, remedy: str) -> None:
         parse(text)
 
     assert (what, remedy) == (wrong.value.what, wrong.value.remedy)
+
+
+@pytest.mark.parametrize("length,end", [(60, "`"), (61, "...`")])
+def test_shown(length: int, end: str) -> None:
+    """A long text is cut after 60 characters."""
+    assert f"`{'x' * 60}{end}" == values.shown("x" * length)
 
 
 def test_one_line() -> None:

@@ -25,7 +25,9 @@ def observe(cluster: Cluster, runtime: Runtime) -> Facts:
         return processes.run(command.argv, command.environment, seconds=ASK_SECONDS).output
 
     def fetch(path: str) -> dict[str, object]:
-        return question.fields(ask("http", "--url", f"{url}{path}", "--timeout", "5")) if url else {}
+        return (
+            question.fields(ask("http", "--url", f"{url}{path}", "--timeout", "5")) if url else {}
+        )
 
     with ThreadPoolExecutor() as pool:
         nodes = pool.submit(ask, *question.joined(cluster, ()).argv)

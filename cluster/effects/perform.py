@@ -121,7 +121,9 @@ class Performer:
     def _(self, step: Sweep) -> str:
         if not processes.sweep(step.name, step.folder):
             what = "some processes do not end, not even by SIGKILL"
-            raise NodeError(Problem(place=step.place, what=what, remedy=f"look at them: `{step.text}`"))
+            raise NodeError(
+                Problem(place=step.place, what=what, remedy=f"look at them: `{step.text}`")
+            )
         return ""
 
     @step.register
@@ -163,13 +165,17 @@ class Performer:
             if process.poll() is not None or time.monotonic() > until:
                 text = Path(step.trace.log).read_text(encoding="utf-8", errors="replace").strip()
                 remedy = step.remedy if isinstance(step, Holder) else ""
-                raise NodeError(Problem(place=step.place, what=f"{step.title}: {text}", remedy=remedy))
+                raise NodeError(
+                    Problem(place=step.place, what=f"{step.title}: {text}", remedy=remedy)
+                )
             time.sleep(START_POLL_SECONDS)
 
     def _launch(self, step: Start) -> None:
         pid_file = Path(step.trace.pid_file)
         pid_file.unlink(missing_ok=True)
-        self._appear(pid_file, processes.launch(step.argv, step.environment, Path(step.trace.log)), step)
+        self._appear(
+            pid_file, processes.launch(step.argv, step.environment, Path(step.trace.log)), step
+        )
 
 
 def _error(future: Future[str]) -> ClusterError | None:

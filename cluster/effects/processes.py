@@ -37,13 +37,15 @@ class Running:
     """Start, in seconds since 1970."""
 
 
-def run(argv: tuple[Word, ...], environment: Environment = (), *, seconds: float | None = None) -> Completed:
+def run(
+    argv: tuple[Word, ...], environment: Environment = (), *, seconds: float | None = None
+) -> Completed:
     """Run a command to its end, without a terminal.
 
-    A missing program and a command that outlives `seconds` give a Completed with code 127 or 124, as a shell would.
+    A missing program, and a command that outlives `seconds`, give the code that a shell would: 127 and 124.
     """
-    words = [revealed(word) for word in argv]
     try:
+        words = [revealed(word) for word in argv]
         done = subprocess.run(
             words,
             env=_variables(environment),
@@ -54,14 +56,16 @@ def run(argv: tuple[Word, ...], environment: Environment = (), *, seconds: float
             timeout=seconds,
             check=False,
         )
-    except FileNotFoundError:
-        return Completed(code=127, output="", error=f"`{words[0]}` is not installed")
+    except FileNotFoundError as error:
+        return Completed(code=127, output="", error=f"`{error.filename}` is not there")
     except subprocess.TimeoutExpired:
         return Completed(code=124, output="", error=f"no answer within {seconds:g} s")
     return Completed(code=done.returncode, output=done.stdout, error=done.stderr)
 
 
-def launch(argv: tuple[Word, ...], environment: Environment, log: Path | None) -> subprocess.Popen[bytes]:
+def launch(
+    argv: tuple[Word, ...], environment: Environment, log: Path | None
+) -> subprocess.Popen[bytes]:
     """Start a command that goes on when this program has ended; its output is appended to `log`."""
     with Path(log or os.devnull).open("ab") as output:
         return subprocess.Popen(
@@ -107,7 +111,9 @@ def _signalled(group: int, number: signal.Signals, seconds: float) -> bool:
 
 def _group_lives(group: int) -> bool:
     with suppress(ChildProcessError):
-        os.waitpid(-group, os.WNOHANG)  # what this very program has launched stays a zombie until asked for
+        os.waitpid(
+            -group, os.WNOHANG
+        )  # what this very program has launched stays a zombie until asked for
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

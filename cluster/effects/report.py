@@ -102,7 +102,9 @@ class Report:
         from rich.live import Live  # noqa: PLC0415
 
         console = Console(file=self._stream)
-        live = Live(get_renderable=self._rows, console=console, refresh_per_second=8, transient=True)
+        live = Live(
+            get_renderable=self._rows, console=console, refresh_per_second=8, transient=True
+        )
         live.start()
         return live
 

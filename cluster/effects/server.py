@@ -29,7 +29,9 @@ def serve(session: Session, flags: vllm.Flags, *, detach: bool) -> vllm.Request:
             logs.follow((session.runtime.trace(session.cluster.head.name, "serve"),))
             what = "the server has ended"
             head = session.cluster.head.name
-            raise NodeError(Problem(place=head, what=what, remedy=f"next: `inv logs --node {head}`"))
+            raise NodeError(
+                Problem(place=head, what=what, remedy=f"next: `inv logs --node {head}`")
+            )
     return request
 
 
@@ -39,7 +41,11 @@ def rehearse(session: Session, *, keep: bool) -> None:
         session.perform(plan.up(session.cluster, session.runtime))
         request = serve(session, vllm.Flags(), detach=True)
         heard = session.perform(
-            (plan.complete(session.cluster, request, session.runtime, prompt=PROMPT, tokens=TOKENS),)
+            (
+                plan.complete(
+                    session.cluster, request, session.runtime, prompt=PROMPT, tokens=TOKENS
+                ),
+            )
         )
         if not session.dry:
             print(f"{PROMPT}{question.completed(heard)}", flush=True)
@@ -51,7 +57,11 @@ def rehearse(session: Session, *, keep: bool) -> None:
 def _steps(session: Session, request: vllm.Request) -> Plan:
     """Return the plan for a server; one that runs as asked is only waited for."""
     steps = plan.serve(session.cluster, request, session.runtime)
-    running = None if session.dry else processes.find(session.runtime.trace(session.cluster.head.name, "serve"))
+    running = (
+        None
+        if session.dry
+        else processes.find(session.runtime.trace(session.cluster.head.name, "serve"))
+    )
     if running is None:
         return steps
     start = plan.server(session.cluster, request, session.runtime)
@@ -76,11 +86,11 @@ def _stopping(session: Session, *, on_interrupt: bool) -> Iterator[None]:
     try:
         yield
     except NodeError:
-        session.perform((plan.stop_server(session.cluster, session.runtime),))
+        session.perform(plan.stop_server(session.cluster, session.runtime))
         raise
     except KeyboardInterrupt:
         if on_interrupt:
-            session.perform((plan.stop_server(session.cluster, session.runtime),))
+            session.perform(plan.stop_server(session.cluster, session.runtime))
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

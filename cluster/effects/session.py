@@ -35,7 +35,10 @@ def variables(name: str, node: str, form: str, *, reveal: bool) -> str:
     (found,) = chosen(cluster, [node], cluster.nodes)
     pairs = environment(cluster, found, token_path=runtime(cluster).ray_token)
     if form not in FORMATS:
-        what, remedy = f"no such format: `{form}`", did_you_mean(form, FORMATS, f"one of {', '.join(FORMATS)}")
+        what, remedy = (
+            f"no such format: `{form}`",
+            did_you_mean(form, FORMATS, f"one of {', '.join(FORMATS)}"),
+        )
         raise RefusedError(Problem(place="--format", what=what, remedy=remedy))
     return FORMATS[form](revealed(pairs, _text) if reveal else masked(pairs))
 
@@ -57,14 +60,18 @@ def chosen(cluster: Cluster, names: list[str], among: tuple[Node, ...]) -> tuple
 
 def _stranger(cluster: Cluster, name: str, known: tuple[str, ...]) -> Problem:
     remedy = did_you_mean(name, known, f"there is {', '.join(known) or 'none'}")
-    return Problem(place=f"--node {name}", what=f"no such node here in cluster {cluster.name}", remedy=remedy)
+    return Problem(
+        place=f"--node {name}", what=f"no such node here in cluster {cluster.name}", remedy=remedy
+    )
 
 
 def runtime(cluster: Cluster) -> Runtime:
     """Return the cluster's runtime on this machine."""
     if cluster.runtime == "docker":
         what = "RUNTIME=docker cannot start containers in this version"
-        raise RefusedError(Problem(place=cluster.name, what=what, remedy="rehearse with `--cluster rehearsal`"))
+        raise RefusedError(
+            Problem(place=cluster.name, what=what, remedy="rehearse with `--cluster rehearsal`")
+        )
     return Namespaces(
         state=str(ROOT / ".state" / cluster.name),
         programs=str(REHEARSAL / "venv" / "bin"),
@@ -99,7 +106,10 @@ class Session:
         """Return the services of these nodes, of all nodes when there are no names."""
         nodes = self.chosen(names, self.cluster.nodes)
         rays = tuple(self.runtime.trace(node.name, "ray") for node in nodes)
-        return (*rays, *(self.runtime.trace(node.name, "serve") for node in nodes if node.role == "head"))
+        return (
+            *rays,
+            *(self.runtime.trace(node.name, "serve") for node in nodes if node.role == "head"),
+        )
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -116,5 +126,7 @@ class Session:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with self.report.step(self.cluster.name, "Wait for another `inv` that works on this cluster"):
+            with self.report.step(
+                self.cluster.name, "Wait for another `inv` that works on this cluster"
+            ):
                 fcntl.flock(descriptor, fcntl.LOCK_EX)

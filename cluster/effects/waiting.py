@@ -39,7 +39,9 @@ class Watched:
         """Say what became of the service, with the lines of its log that matter."""
         lines = "".join(f"\n    {line}" for line in journal.excerpt(self.lines))
         node = self.trace.place
-        return Problem(place=node, what=what + lines, remedy=f"\n    next: `inv logs --node {node}`")
+        return Problem(
+            place=node, what=what + lines, remedy=f"\n    next: `inv logs --node {node}`"
+        )
 
 
 class Waiting:

@@ -1,0 +1,252 @@
+"""The rules of the house, which no linter knows: what each room may import, and how long it is."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import docker
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = sorted((ROOT / "cluster").rglob("*.py"))
+PURE = [room for room in ROOMS if room.parent.name != "effects"]
+PROGRAMS = [ROOT / "bootstrap.py", ROOT / "noxfile.py", ROOT / "tasks.py"]
+BENCHES = sorted((ROOT / "bench").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+# What a pure room may know of the world: values, text and arithmetic. `None` is a whole module.
+KNOWN: dict[str, set[str] | None] = {
+    "abc": None,
+    "collections": None,
+    "collections.abc": None,
+    "dataclasses": None,
+    "datetime": None,
+    "difflib": None,
+    "dotenv.parser": None,
+    "enum": None,
+    "functools": None,
+    "hashlib": None,
+    "io": {"StringIO"},
+    "ipaddress": None,
+    "itertools": None,
+    "json": None,
+    "math": None,
+    "operator": None,
+    "pathlib": {"PurePath", "PurePosixPath"},
+    "re": None,
+    "shlex": None,
+    "string": None,
+    "textwrap": None,
+    "typing": None,
+    "urllib.parse": None,
+}
+# Names with which the modules above, and Python itself, still reach the world.
+WORLD = {"breakpoint", "eval", "exec", "input", "now", "open", "print", "today", "utcnow"}
+HEAVY = {"docker", "dotenv", "fabric", "http", "nox", "paramiko", "requests", "rich", "urllib3"}
+IN_THE_IMAGE = {"ray", "torch", "transformers", "vllm"}
+SAY_NOTHING = {"common", "helper", "helpers", "manager", "misc", "util", "utils"}
+TEXT = {
+    "",
+    ".cfg",
+    ".example",
+    ".env",
+    ".in",
+    ".md",
+    ".py",
+    ".sh",
+    ".toml",
+    ".txt",
+    ".yaml",
+    ".yml",
+}
+PLACE_OF_ONE_MACHINE = re.compile(r"/(?:home|Users)/\w+|(?<![\w.])/(?:root|work)/\S+")
+
+Rule = Callable[[Path], Iterator[tuple[int, str]]]
+
+
+def breaches(rule: Rule, paths: Iterable[Path]) -> list[str]:
+    """Return what breaks a rule, as `FILE:LINE: what`."""
+    found = ((path.relative_to(ROOT), line, what) for path in paths for line, what in rule(path))
+    return [f"{path}:{line}: {what}" for path, line, what in found]
+
+
+def tree(path: Path) -> list[ast.AST]:
+    """Return all nodes of a file's syntax tree."""
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def imports(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Yield the line, the module and the name (or nothing) of each import."""
+    for node in tree(path):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name, "") for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, node.module or "", alias.name) for alias in node.names)
+
+
+def unknown_imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Find imports that a pure room may not have."""
+    for line, module, name in imports(path):
+        own = module.split(".")[0] == "cluster" and "effects" not in {*module.split("."), name}
+        names = KNOWN.get(module, set())
+        if not own and names is not None and name not in names:
+            yield line, f"{module} {name}".strip()
+
+
+def worldly_names(path: Path) -> Iterator[tuple[int, str]]:
+    """Find names through which even a known module reaches the world."""
+    for node in tree(path):
+        if isinstance(node, ast.Name) and node.id in WORLD:
+            yield node.lineno, node.id
+        if isinstance(node, ast.Attribute) and node.attr in WORLD:
+            yield node.lineno, node.attr
+
+
+def imports_of_the_image(path: Path) -> Iterator[tuple[int, str]]:
+    """Find imports of what only the image has."""
+    for line, module, _ in imports(path):
+        if module.split(".")[0] in IN_THE_IMAGE:
+            yield line, module
+
+
+def long_functions(limit: int) -> Rule:
+    """Return the rule that a function has at most so many lines beside its docstring."""
+
+    def rule(path: Path) -> Iterator[tuple[int, str]]:
+        for node in tree(path):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = lines(node) - (lines(node.body[0]) if ast.get_docstring(node) else 0)
+                if length > limit:
+                    yield node.lineno, f"{node.name} has {length} lines"
+
+    return rule
+
+
+def lines(node: ast.stmt) -> int:
+    """Return how many lines a statement has."""
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def long_file(limit: int) -> Rule:
+    """Return the rule that a file has at most so many lines."""
+
+    def rule(path: Path) -> Iterator[tuple[int, str]]:
+        count = len(path.read_text(encoding="utf-8").splitlines())
+        if count > limit:
+            yield count, f"more than {limit} lines"
+
+    return rule
+
+
+def no_sentence(path: Path) -> Iterator[tuple[int, str]]:
+    """Find files whose first line is not one sentence that says what they are."""
+    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
+    if not re.fullmatch(r'"""[^.]*(\.\w[^.]*)*\.("""|)', first):
+        yield 1, first
+
+
+def silent_exceptions(path: Path) -> Iterator[tuple[int, str]]:
+    """Find exceptions from the linter that give no reason."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if re.search(r"#\snoqa(?!: [A-Z0-9, ]+(?:\(| #)\s*\w)", line):
+            yield number, line.strip()
+
+
+def places_of_one_machine(path: Path) -> Iterator[tuple[int, str]]:
+    """Find absolute paths that exist on one person's machine alone."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        yield from ((number, found) for found in PLACE_OF_ONE_MACHINE.findall(line))
+
+
+def texts() -> Iterator[Path]:
+    """Yield the text files of the repository: not what tools made, nor what `env/` says of you."""
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name == ".ci" or name[0] not in "._"]
+        paths = [Path(folder, name) for name in names]
+        own = ROOT / "env" == Path(folder)
+        yield from (path for path in paths if path.suffix in TEXT - ({".env"} if own else set()))
+
+
+def loaded(statement: str) -> list[str]:
+    """Return the heavy libraries that a fresh Python has loaded after a statement."""
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {statement}; print(*sys.modules)"
+    command = [sys.executable, "-I", "-c", program]
+    modules = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return sorted(HEAVY.intersection(modules))
+
+
+def test_imports_of_pure_rooms() -> None:
+    """A pure room imports values, text and arithmetic, and other pure rooms."""
+    assert [] == breaches(unknown_imports, PURE)
+
+
+def test_names_in_pure_rooms() -> None:
+    """A pure room opens nothing, prints nothing and asks no clock."""
+    assert [] == breaches(worldly_names, PURE)
+
+
+def test_nothing_of_the_image() -> None:
+    """The control side needs neither Ray, nor vLLM, nor PyTorch."""
+    assert [] == breaches(imports_of_the_image, [*ROOMS, *PROGRAMS])
+
+
+def test_start_is_light() -> None:
+    """Listing the verbs loads Invoke and nothing heavier."""
+    assert [] == loaded("import tasks")
+
+
+def test_pure_rooms_are_light() -> None:
+    """The pure rooms together load no library but the parser of env files."""
+    modules = ", ".join(".".join(room.relative_to(ROOT).with_suffix("").parts) for room in PURE)
+
+    assert ["dotenv"] == loaded(f"import {modules}")
+
+
+def test_docker_is_the_sdk() -> None:
+    """The folder `docker/` is a build context and never shadows the Docker SDK."""
+    assert [] == [
+        path for folder in ("docker", "tests/docker") for path in ROOT.glob(f"{folder}/__init__.py")
+    ]
+    assert hasattr(docker, "DockerClient")
+
+
+def test_functions_are_short() -> None:
+    """A function has at most 25 lines in a pure room, and 40 elsewhere."""
+    assert [] == breaches(long_functions(25), PURE)
+    assert [] == breaches(long_functions(40), [*ROOMS, *PROGRAMS, *BENCHES])
+
+
+def test_files_are_short() -> None:
+    """A file of code has at most 250 lines, and a file of tests 300."""
+    assert [] == breaches(long_file(250), [*ROOMS, *PROGRAMS, *BENCHES])
+    assert [] == breaches(long_file(300), TESTS)
+
+
+def test_rooms_say_what_they_are() -> None:
+    """`head -1 cluster/*.py` prints the architecture, one sentence for each room."""
+    assert [] == breaches(no_sentence, [*ROOMS, *PROGRAMS])
+
+
+def test_names_of_rooms() -> None:
+    """No room has a name that fits everything."""
+    assert [] == [room.name for room in ROOMS if room.stem in SAY_NOTHING]
+
+
+def test_exceptions_have_reasons() -> None:
+    """Whoever silences the linter says why, on the same line."""
+    assert [] == breaches(silent_exceptions, [*ROOMS, *PROGRAMS, *BENCHES, *TESTS])
+
+
+def test_nothing_of_one_machine() -> None:
+    """No file names a place that only one person's machine has."""
+    assert [] == breaches(places_of_one_machine, texts())
+
+
+def test_locks_name_no_index() -> None:
+    """The locks work with every package index, because they name none."""
+    locks = [ROOT / "constraints.txt", ROOT / "requirements.txt"]
+
+    assert [] == [lock.name for lock in locks if "://" in lock.read_text(encoding="utf-8")]
