@@ -165,7 +165,7 @@ def texts() -> Iterator[Path]:
     """Yield the text files of the repository: not what tools made, nor what `env/` says of you."""
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if name == ".ci" or name[0] not in "._"]
-        paths = [Path(folder, name) for name in names]
+        paths = [Path(folder, name) for name in names if name[0] != "."]
         own = ROOT / "env" == Path(folder)
         yield from (path for path in paths if path.suffix in TEXT - ({".env"} if own else set()))
 

@@ -75,6 +75,11 @@ def test_right(parse: Parse, text: str, expected: object) -> None:
     assert expected == parse(text)
 
 
+def each(parse: Parse, what: str, remedy: str, texts: list[str]) -> list[tuple[object, ...]]:
+    """Return the cases of texts that are wrong in the same way."""
+    return [(parse, text, f"{what}`{text}`", remedy) for text in texts]
+
+
 @pytest.mark.parametrize(
     "parse,text,what,remedy",
     [
@@ -96,23 +101,17 @@ def test_right(parse: Parse, text: str, expected: object) -> None:
         (values.port, "0", "should be a TCP port: `0`", "write a number from 1 to 65535"),
         (values.port, "65536", "should be a TCP port: `65536`", "write a number from 1 to 65535"),
         (values.port, "http", "should be a TCP port: `http`", "write a number from 1 to 65535"),
-        *(
-            (
-                values.port,
-                text,
-                f"is a port that Ray uses itself: `{text}`",
-                "choose one that is not 8265 and not from 10001 to 19999",
-            )
-            for text in ("8265", "10001", "10002", "19999")
+        *each(
+            values.port,
+            "is a port that Ray uses itself: ",
+            "choose one that is not 8265 and not from 10001 to 19999",
+            ["8265", "10001", "10002", "19999"],
         ),
-        *(
-            (
-                SIZE,
-                text,
-                f"should be a size in bytes: `{text}`",
-                "write it like 1g, 512MiB or 1073741824",
-            )
-            for text in ("big", "1GB", "1.5g", "-1", "1 g", "g", "1e9")
+        *each(
+            SIZE,
+            "should be a size in bytes: ",
+            "write it like 1g, 512MiB or 1073741824",
+            ["big", "1GB", "1.5g", "-1", "1 g", "g", "1e9"],
         ),
         (
             SIZE,
@@ -120,41 +119,29 @@ def test_right(parse: Parse, text: str, expected: object) -> None:
             "should be at least 78643200 bytes: `74m`",
             "write 78643200 or more",
         ),
-        *(
-            (
-                values.share,
-                text,
-                f"should be a share, above 0 and at most 1: `{text}`",
-                "write it like 0.7",
-            )
-            for text in ("0", "0.0", "1.01", "70%", "nan", "inf", "-0.5", "1e-1", ".")
+        *each(
+            values.share,
+            "should be a share, above 0 and at most 1: ",
+            "write it like 0.7",
+            ["0", "0.0", "1.01", "70%", "nan", "inf", "-0.5", "1e-1", "."],
         ),
-        *(
-            (
-                values.address,
-                text,
-                f"should be an IPv4 address: `{text}`",
-                "write it like 192.168.177.11",
-            )
-            for text in ("10.0.0", "fe80::1", "spark1", "10.0.0.1/24", "010.0.0.1", " 10.0.0.1")
+        *each(
+            values.address,
+            "should be an IPv4 address: ",
+            "write it like 192.168.177.11",
+            ["10.0.0", "fe80::1", "spark1", "10.0.0.1/24", "010.0.0.1", " 10.0.0.1"],
         ),
-        *(
-            (
-                values.address,
-                text,
-                f"should be an address that other nodes reach: `{text}`",
-                "write this node's own address on the fast link",
-            )
-            for text in ("127.0.0.1", "0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255")  # noqa: S104 (nothing listens here)
+        *each(
+            values.address,
+            "should be an address that other nodes reach: ",
+            "write this node's own address on the fast link",
+            ["127.0.0.1", "0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255"],  # noqa: S104 (nothing listens here)
         ),
-        *(
-            (
-                values.network,
-                text,
-                f"should be an IPv4 network: `{text}`",
-                "write it like 192.168.177.0/24",
-            )
-            for text in ("10.0.0.0", "10.0.0.0/33", "10.0.0.1/32", "0.0.0.0/0", "fe80::/64", "/24")
+        *each(
+            values.network,
+            "should be an IPv4 network: ",
+            "write it like 192.168.177.0/24",
+            ["10.0.0.0", "10.0.0.0/33", "10.0.0.1/32", "0.0.0.0/0", "fe80::/64", "/24"],
         ),
         (
             values.network,
@@ -185,24 +172,18 @@ def test_right(parse: Parse, text: str, expected: object) -> None:
                 ("a\n", "`a\\n`"),
             )
         ),
-        *(
-            (
-                values.rdma_devices,
-                text,
-                f"should be names of RDMA devices, with commas between them: `{text}`",
-                "write them as ibdev2netdev prints them, like rocep1s0f1,roceP2p1s0f1",
-            )
-            for text in ("a,", ",", "a b", "=a", "mlx5_0:1")
+        *each(
+            values.rdma_devices,
+            "should be names of RDMA devices, with commas between them: ",
+            "write them as ibdev2netdev prints them, like rocep1s0f1,roceP2p1s0f1",
+            ["a,", ",", "a b", "=a", "mlx5_0:1"],
         ),
         (values.rdma_devices, "a,b,a", "names a twice: `a,b,a`", "name each device once"),
-        *(
-            (
-                values.listen_host,
-                text,
-                f"should be an address to listen on: `{text}`",
-                "write it like 0.0.0.0 or 127.0.0.1",
-            )
-            for text in ("0.0.0", "256.1.1.1", "-x", "a b", "http://x", "0.0.0.0:80")
+        *each(
+            values.listen_host,
+            "should be an address to listen on: ",
+            "write it like 0.0.0.0 or 127.0.0.1",
+            ["0.0.0", "256.1.1.1", "-x", "a b", "http://x", "0.0.0.0:80"],
         ),
         *(
             (
@@ -222,14 +203,11 @@ def test_right(parse: Parse, text: str, expected: object) -> None:
                 "a@b@c",
             )
         ),
-        *(
-            (
-                values.label,
-                text,
-                f"should be lower-case letters, digits and `-`: `{text}`",
-                "like spark1",
-            )
-            for text in ("", "Spark1", "a_b", "-a", "a-", "a.b")
+        *each(
+            values.label,
+            "should be lower-case letters, digits and `-`: ",
+            "like spark1",
+            ["", "Spark1", "a_b", "-a", "a-", "a.b"],
         ),
         *(
             (
