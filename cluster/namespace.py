@@ -13,7 +13,7 @@ BRIDGE = "fabric"
 # init of a container it inherits what its children leave behind (pid_namespaces(7)).
 INIT = 'read -r pid rest </proc/self/stat; echo "$pid" >"$1"; trap "exit 0" TERM; while :; do sleep 3600 & wait; done'
 LAUNCH = 'echo "$$" >"$1"; shift; exec "$@"'
-NODE_SPACES = ("--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child")
+NODE_SPACES = ("--net", "--mount", "--uts", "--ipc", "--pid")
 # Ray's sockets live in its session folder, and the path of a socket has at most 107 bytes (unix(7)).
 RAY_FOLDER = "/run/ray"
 TEMPORARY = "/run/tmp"
@@ -139,7 +139,7 @@ def _link(spaces: Namespaces) -> Holder:
 def _node(cluster: Cluster, node: Node, spaces: Namespaces) -> Holder:
     lines = (*_cable(cluster, node, spaces), *_system(node, spaces))
     return _holder(
-        node.name, "Make the node", (*_on_link(spaces), "unshare", *NODE_SPACES), lines, spaces
+        node.name, "Make the node", (*_on_link(spaces), "unshare", *NODE_SPACES, "--fork", "--kill-child"), lines, spaces
     )
 
 
@@ -193,19 +193,24 @@ def _system(node: Node, spaces: Namespaces) -> tuple[tuple[Word, ...], ...]:
 
 
 def _on_link(spaces: Namespaces) -> tuple[Word, ...]:
-    user = ("--user",) if spaces.rootless else ()
     return (
         "nsenter",
         "--target",
         FileText(spaces.of("link", "init.pid")),
-        *user,
+        *_user(spaces),
         "--mount",
         "--net",
     )
 
 
 def _enter(node: str, spaces: Namespaces) -> tuple[Word, ...]:
-    return ("nsenter", "--target", FileText(spaces.of(node, "init.pid")), "--all")
+    target = FileText(spaces.of(node, "init.pid"))
+    return ("nsenter", "--target", target, *_user(spaces), *NODE_SPACES)
+
+
+def _user(spaces: Namespaces) -> tuple[str, ...]:
+    """Return how to enter the user namespace; its groups cannot be set (user_namespaces(7))."""
+    return ("--user", "--preserve-credentials") if spaces.rootless else ()
 
 
 def _sweep(place: str, spaces: Namespaces) -> Sweep:

@@ -1,14 +1,8 @@
-#!/usr/bin/env python3
-"""Answers one question inside a node, with the node's environment, as one line of JSON.
+"""Answer one question about this node as one line of JSON: `probe.py ray-nodes|http|port|listen-free ...`.
 
-    probe.py ray-nodes --address 192.168.177.11:6379
-    probe.py http --url http://192.168.177.11:8888/health
-    probe.py port --host 192.168.177.11 --port 6379
-    probe.py listen-free --host 0.0.0.0 --port 8888
-
-With `--wait SECONDS` it asks again until the answer is a good one: every node alive, status 200, a port that listens or is
-free. It stands alone: the standard library, and Ray for the one question that needs it. The exit code is 0 whenever there was an
-answer, `{"error": ...}` included. Secrets come from the environment, never from the command line.
+Runs inside a container or namespace with the node's own Python and environment, so that an
+answer is what the node itself sees. Only the standard library is imported until Ray is asked for.
+The exit code is 0 whenever there is an answer, and an error found is an answer.
 """
 
 import argparse
@@ -16,139 +10,183 @@ import json
 import os
 import socket
 import sys
-import time
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
 from typing import Any
 
 Answer = dict[str, Any]
+BODY_LIMIT = 4_000_000  # bytes of a response that are read
 
 
 def ray_nodes(options: argparse.Namespace) -> Answer:
-    """Return the nodes that the head's control store knows, without joining the cluster."""
+    """List the nodes that Ray's control store (GCS) knows, dead ones included.
+
+    The error is `unreachable`, `unauthorized` or `failed`, with a `detail` for people.
+    """
     host, _, port = options.address.rpartition(":")
-    if not reachable(host, int(port), options.timeout):
-        return {"error": f"nothing accepts connections at {options.address}"}
-    # Importing Ray takes most of a second: only this question pays for it. The client is what `ray status` itself uses.
-    from ray._raylet import GcsClient  # noqa: PLC0415
-    from ray.exceptions import RayError  # noqa: PLC0415
-
+    refusal = refused(host, int(port), options.timeout)
+    if refusal:
+        return {"error": "unreachable", "detail": f"{options.address}: {refusal}"}
+    # Ray aborts the whole process over an unreadable token file.
+    token = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    if token and "RAY_AUTH_TOKEN" not in os.environ and not has_text(Path(token)):
+        return {"error": "unauthorized", "detail": f"no token to be read in {token}"}
+    give_up = threading.Timer(options.timeout, late, [options.address])
+    give_up.daemon = True
+    give_up.start()
     try:
-        found = GcsClient(address=options.address).get_all_node_info(timeout=options.timeout)
-    except RayError as error:
-        return {"error": str(error).partition("\n")[0]}
-    return {"nodes": [node(info) for info in found.values()]}
+        return {"nodes": [ray_node(info) for info in gcs_nodes(options.address, options.timeout)]}
+    except Exception as error:  # noqa: BLE001 -- Ray's errors differ between its versions
+        return {"error": ray_error(error), "detail": str(error)}
+    finally:
+        give_up.cancel()
 
 
-def node(info: Any) -> Answer:
-    """Return what matters of one node; `state` 0 is ALIVE (src/ray/protobuf/gcs.proto)."""
+def gcs_nodes(address: str, timeout: float) -> list[Any]:
+    """Fetch the node table itself: no driver is started and no dashboard is needed."""
+    from ray._raylet import GcsClient
+
+    nodes = GcsClient(address=address).get_all_node_info(timeout=timeout)
+    return sorted(nodes.values(), key=lambda info: int(info.start_time_ms))
+
+
+def ray_node(info: Any) -> Answer:
+    """Choose what matters from one `GcsNodeInfo` message."""
     return {
+        "node_id": info.node_id.hex(),
         "address": info.node_manager_address,
         "hostname": info.node_manager_hostname,
-        "alive": info.state == 0,
-        "gpus": info.resources_total.get("GPU", 0),
-        "cpus": info.resources_total.get("CPU", 0),
+        "head": info.is_head_node,
+        "alive": info.state == type(info).ALIVE,
+        "gpus": info.resources_total.get("GPU", 0.0),
+        "cpus": info.resources_total.get("CPU", 0.0),
+        "since_ms": info.start_time_ms,
+        "death": info.death_info.reason_message,
     }
 
 
+def ray_error(error: Exception) -> str:
+    """Name the kind of a Ray error."""
+    if type(error).__name__ == "AuthenticationError" or "InvalidAuthToken" in str(error):
+        return "unauthorized"
+    return "unreachable" if type(error).__name__ == "RpcError" else "failed"
+
+
+def late(address: str) -> None:
+    """Answer for a Ray client that hangs: it retries for 40 s whatever timeout it is given."""
+    print_answer({"error": "unreachable", "detail": f"{address}: no answer in time"})
+    os._exit(0)
+
+
+def has_text(path: Path) -> bool:
+    """Tell whether a file can be read and is not blank."""
+    try:
+        return bool(path.read_text().strip())
+    except OSError:
+        return False
+
+
 def http(options: argparse.Namespace) -> Answer:
-    """Return the status and the body of a response: parsed when it is JSON, else its text."""
-    headers = {"Content-Type": "application/json"}
+    """Send one request, past any proxy. The API key comes from the environment, never from argv."""
+    headers = {"Content-Type": "application/json"} if options.body else {}
     if key := os.environ.get(options.key_env):
         headers["Authorization"] = f"Bearer {key}"
     body = options.body.encode() if options.body else None
-    request = urllib.request.Request(options.url, data=body, headers=headers, method=options.method)
-    # No proxy: the question is always for this cluster's own server.
+    method = options.method or ("POST" if body else "GET")
+    try:
+        request = urllib.request.Request(options.url, body, headers, method=method)
+        return http_answer(request, options.timeout)
+    except (OSError, ValueError, HTTPException) as error:
+        return {"error": reason_of(error)}
+
+
+def http_answer(request: urllib.request.Request, timeout: float) -> Answer:
+    """Read the response; a status such as 503 is an answer like any other."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=options.timeout) as response:
-            return {"status": response.status, "body": parsed(response.read())}
-    except urllib.error.HTTPError as error:
-        return {"status": error.code, "body": parsed(error.read())}
-    except OSError as error:
-        return {"error": str(getattr(error, "reason", error))}
+        response = opener.open(request, timeout=timeout)
+    except urllib.error.HTTPError as refusal:
+        response = refusal
+    with response:
+        text = response.read(BODY_LIMIT).decode(errors="replace")
+        return {"status": response.status, "body": json_or_text(text)}
 
 
-def parsed(content: bytes) -> Any:
-    """Return JSON as values and anything else as text."""
+def json_or_text(text: str) -> Any:
+    """Parse a body that is JSON, and keep any other as it is."""
     try:
-        return json.loads(content)
+        return json.loads(text)
     except ValueError:
-        return content.decode("utf-8", errors="replace")
+        return text
+
+
+def reason_of(error: Exception) -> str:
+    """Say why a connection failed, without the wrapping of urllib."""
+    inner = getattr(error, "reason", error)
+    return (inner.strerror if isinstance(inner, OSError) else None) or str(inner) or repr(inner)
 
 
 def port(options: argparse.Namespace) -> Answer:
-    """Tell whether something accepts connections there."""
-    return {"listening": reachable(options.host, options.port, options.timeout)}
+    """Tell whether something listens at an address."""
+    return {"listening": refused(options.host, options.port, options.timeout) is None}
 
 
-def reachable(host: str, number: int, seconds: float) -> bool:
-    """Tell whether a TCP connection can be made."""
+def refused(host: str, port: int, timeout: float) -> str | None:
+    """Say why a TCP connection fails; None when it succeeds."""
     try:
-        socket.create_connection((host, number), timeout=seconds).close()
-    except OSError:
-        return False
-    return True
+        socket.create_connection((host, port), timeout=timeout).close()
+    except OSError as error:
+        return reason_of(error)
+    return None
 
 
 def listen_free(options: argparse.Namespace) -> Answer:
-    """Tell whether a server could listen there now, as a server does it: over connections that are only fading away."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        options.host, options.port, type=socket.SOCK_STREAM
-    )[0]
-    with socket.socket(family, kind, protocol) as server:
+    """Tell whether a server could listen at an address right now, and why not."""
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    with socket.socket(family) as server:
+        # As servers do: a port that is only in TIME_WAIT is free.
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            server.bind(address)
+            server.bind((options.host, options.port))
+            server.listen()
         except OSError as error:
-            return {"free": False, "error": os.strerror(error.errno or 0)}
+            return {"free": False, "reason": reason_of(error)}
     return {"free": True}
 
 
-def ask(asked: argparse.Namespace) -> Answer:
-    """Return the first good answer, or the last one when the time to wait is over."""
-    until = time.monotonic() + asked.wait
-    answer: Answer = asked.answer(asked)
-    while not asked.good(asked, answer) and time.monotonic() < until:
-        time.sleep(0.1)
-        answer = asked.answer(asked)
-    return answer
+def print_answer(answer: Answer) -> None:
+    """Print one line at once, even when the process is about to end abruptly."""
+    print(json.dumps(answer, ensure_ascii=False), flush=True)
 
 
-def options() -> argparse.Namespace:
-    """Return the question on the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    questions = parser.add_subparsers(required=True)
-    asked = questions.add_parser("ray-nodes")
-    asked.add_argument("--address", required=True)
-    asked.add_argument("--count", type=int, default=1, help="nodes that make an answer good")
-    asked.set_defaults(answer=ray_nodes, good=lambda its, found: len(alive(found)) >= its.count)
-    asked = questions.add_parser("http")
-    asked.add_argument("--url", required=True)
-    asked.add_argument("--method", default="GET")
-    asked.add_argument("--body", default="")
-    asked.add_argument("--key-env", default="VLLM_API_KEY", help="variable that holds the API key")
-    asked.set_defaults(answer=http, good=lambda _, found: found.get("status") == 200)
-    for name, answer, field in (("port", port, "listening"), ("listen-free", listen_free, "free")):
-        asked = questions.add_parser(name)
-        asked.add_argument("--host", required=True)
-        asked.add_argument("--port", type=int, required=True)
-        asked.set_defaults(answer=answer, good=lambda _, found, field=field: found[field])
-    for question in questions.choices.values():
-        question.add_argument("--timeout", type=float, default=5.0, help="seconds for one answer")
-        question.add_argument(
-            "--wait", type=float, default=0.0, help="seconds to ask again for a good answer"
-        )
-    return parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    root = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    questions = root.add_subparsers(required=True)
 
+    def question(name: str, ask: Callable[[argparse.Namespace], Answer]) -> argparse.ArgumentParser:
+        command = questions.add_parser(name, help=(ask.__doc__ or "").splitlines()[0])
+        command.set_defaults(ask=ask)
+        command.add_argument("--timeout", type=float, default=10.0, help="seconds")
+        return command
 
-def alive(found: Answer) -> list[Answer]:
-    """Return the nodes of an answer that are alive."""
-    return [node for node in found.get("nodes", []) if node["alive"]]
+    question("ray-nodes", ray_nodes).add_argument("--address", required=True, help="IP:PORT")
+    request = question("http", http)
+    request.add_argument("--url", required=True)
+    request.add_argument("--method", help="default: POST with a body, else GET")
+    request.add_argument("--body", help="JSON")
+    request.add_argument("--key-env", default="VLLM_API_KEY", help="variable that holds the key")
+    for name, ask in (("port", port), ("listen-free", listen_free)):
+        command = question(name, ask)
+        command.add_argument("--host", required=True)
+        command.add_argument("--port", type=int, required=True)
+    return root
 
 
 if __name__ == "__main__":
-    json.dump(ask(options()), sys.stdout)
-    print()
+    arguments = parser().parse_args(sys.argv[1:])
+    print_answer(arguments.ask(arguments))

@@ -15,6 +15,8 @@ from cluster.word import Environment, FileText, Secret, Value, Word
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where `ip`, `mount` and `nsenter` are; Debian leaves it out of the PATH of ordinary users."""
 POLL_SECONDS = 0.05
+CAP_SYS_ADMIN = 21
+"""The bit of the capability (linux/capability.h)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +129,13 @@ def sweep(name: str, folder: str, seconds: float = 10.0) -> bool:
         with suppress(ProcessLookupError):
             os.kill(found.pid, signal.SIGKILL)
     return _wait_gone(lambda: not any(_below(name, folder)), seconds)
+
+
+def may_administer() -> bool:
+    """Tell whether this program may make namespaces without a user namespace (capabilities(7))."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    (effective,) = (line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(effective, 16) >> CAP_SYS_ADMIN & 1)
 
 
 def _wait_gone(gone: Callable[[], bool], seconds: float) -> bool:

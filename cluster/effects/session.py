@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cluster import script, settings
-from cluster.effects import files
+from cluster.effects import files, processes
 from cluster.effects.perform import Performer
 from cluster.effects.report import Report
 from cluster.environment import environment
@@ -76,7 +76,7 @@ def runtime(cluster: Cluster) -> Runtime:
         state=str(ROOT / ".state" / cluster.name),
         programs=str(REHEARSAL / "venv" / "bin"),
         script=str(ROOT / "docker" / "probe.py"),
-        rootless=os.geteuid() != 0,
+        rootless=not processes.may_administer(),
     )
 
 
