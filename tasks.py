@@ -1,5 +1,6 @@
 """The verbs: parse, call, print."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -114,7 +115,7 @@ def up(c: Context, cluster: str = "default") -> None:
         run.perform(plan.up(run.cluster, run.runtime))
 
 
-@task(help=CLUSTER | SERVE | {"detach": "leave the server running and return"})
+@task(help=CLUSTER | JSON | SERVE | {"detach": "leave the server running and return"})
 @verb
 def serve(
     c: Context,
@@ -126,8 +127,10 @@ def serve(
     gpu_memory_utilization: str = "",
     cluster: str = "default",
     detach: bool = False,
+    json: bool = False,
 ) -> None:
     """Serve a model on all GPUs; flags for `vllm serve` go after `--`."""
+    from cluster import ready
     from cluster.effects import server
     from cluster.vllm import Flags
 
@@ -141,7 +144,8 @@ def serve(
         gpu_memory_utilization=gpu_memory_utilization,
         extra=extra,
     )
-    server.serve(session(c, cluster), flags, detach=detach)
+    form = ready.as_json if json else ready.text
+    server.serve(session(c, cluster), flags, detach=detach, form=form)
 
 
 @task(help=CLUSTER | JSON)
@@ -198,8 +202,8 @@ def rehearse(c: Context, cluster: str = "rehearsal", keep: bool = False) -> None
 @task(help={"live": "run the live suite instead: real Ray and vLLM in namespaces"})
 def test(c: Context, live: bool = False) -> None:
     """Pass the project's own checks: lint, types and unit tests."""
-    with c.cd(ROOT):
-        c.run(f"nox {'--session live' if live else ''}", pty=sys.stdout.isatty())
+    nox = (sys.executable, "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"))
+    c.run(shlex.join((*nox, *(("--session", "live") if live else ()))), pty=sys.stdout.isatty())
 
 
 ns = Collection(config, env, head, worker, up, serve, status, logs, down, rehearse, test)

@@ -40,6 +40,8 @@ class Namespaces:
     """The folder with `ray`, `vllm` and `python` of the rehearsal environment."""
     script: str
     """The probe, docker/probe.py."""
+    cache: str
+    """A folder for what vLLM finds out once; it outlives the cluster."""
     rootless: bool
     """Not root: everything happens inside a user namespace."""
     ray_session: str = RAY_FOLDER
@@ -101,6 +103,11 @@ class Namespaces:
             argv=(*_enter(node.name, self), *argv),
             environment=(*_base(node.name, self), *marks, *variables, *extra),
         )
+
+    def visit(self, node: Node) -> tuple[Word, ...]:
+        """Enter the node's network: its address means nothing outside."""
+        target = FileText(self.of(node.name, "init.pid"))
+        return ("nsenter", "--target", target, *_user(self), "--net")
 
     def trace(self, node: str, service: Service) -> Trace:
         """Find a service of a node again."""
@@ -222,6 +229,7 @@ def _base(node: str, spaces: Namespaces) -> Environment:
         ("PATH", f"{spaces.programs}:{PATH}"),
         ("HOME", spaces.of(node, "home")),
         ("TMPDIR", TEMPORARY),
+        ("VLLM_CACHE_ROOT", spaces.cache),
         ("LANG", "C.UTF-8"),
     )
 

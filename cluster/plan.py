@@ -1,8 +1,11 @@
 """Plans: the ordered steps of each task, from a cluster and a runtime."""
 
+from dataclasses import replace
+
 from cluster import question, ray, vllm
 from cluster.environment import environment
 from cluster.node import Cluster, Node
+from cluster.question import Question
 from cluster.runtime import Runtime
 from cluster.spec import RunSpec, Service
 from cluster.step import Gate, Plan, Start, Step, Stop, Together, Token, Trace
@@ -18,7 +21,7 @@ PATIENCE_SECONDS = 2.0
 """How long the probe itself asks again before the logs are looked at."""
 SERVER_STOP_SECONDS = 20.0
 RAY_STOP_SECONDS = 5.0
-"""Ray's control store takes 9 s to leave in order; without a server there is nothing left to put in order."""
+"""Ray's control store takes 9 s to leave in order; without a server there is nothing to order."""
 
 
 def head(cluster: Cluster, runtime: Runtime) -> Plan:
@@ -39,7 +42,7 @@ def workers(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Plan
 
 
 def up(cluster: Cluster, runtime: Runtime) -> Plan:
-    """Start the head, then the workers side by side, and wait until the whole cluster has joined."""
+    """Start the head, then the workers side by side, and wait until all have joined."""
     starts = tuple(_ray(cluster, node, runtime) for node in cluster.nodes)
     branches: tuple[tuple[Step, ...], ...] = tuple(
         (_reach(cluster, node, runtime, (starts[0].trace,)), start)
@@ -54,39 +57,30 @@ def up(cluster: Cluster, runtime: Runtime) -> Plan:
 
 
 def serve(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
-    """Start the server on the head, wait until it is ready, and ask it for one token."""
-    generated = any(isinstance(value, FileText) for _, value in _key(cluster, request, runtime))
+    """Start the server on the head, if the cluster is up and the port is free."""
+    generated = any(
+        isinstance(value, FileText) for _, value in server_key(cluster, request, runtime)
+    )
     key = (Token(place=cluster.head.name, path=runtime.api_key),) if generated else ()
     start = server(cluster, request, runtime)
-    return (*refuse(cluster, request, runtime), *key, start, *ready(cluster, request, runtime))
+    return (*refuse(cluster, request, runtime), *key, start)
 
 
 def ready(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
     """Wait until the server is ready, and ask it for one token."""
-    healthy = question.healthy(cluster.head, vllm.url(cluster, request))
+    healthy = question.healthy(cluster, vllm.url(cluster, request))
     watch = (*_rays(cluster.nodes, runtime), runtime.trace(cluster.head.name, "serve"))
     return (
-        _gate(
-            cluster,
-            cluster.head,
-            runtime,
-            "Wait for the model",
-            healthy,
-            seconds=READY_SECONDS,
-            watch=watch,
-        ),
+        _wait(cluster, runtime, healthy, READY_SECONDS, watch),
         complete(cluster, request, runtime, prompt="Hello", tokens=1),
     )
 
 
 def refuse(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
-    """Ask what makes a server impossible right now: nodes that are not in Ray, a port that is taken."""
+    """Ask what makes a server impossible right now: a node that is not in Ray, a taken port."""
     joined = question.joined(cluster, cluster.nodes)
-    free = question.free(cluster.head, request.host, request.port)
-    return (
-        _gate(cluster, cluster.head, runtime, "Check that the cluster is up", joined, refuses=True),
-        _gate(cluster, cluster.head, runtime, "Check that the port is free", free, refuses=True),
-    )
+    free = question.free(cluster, request.host, request.port)
+    return tuple(replace(_check(cluster, runtime, asked), refuses=True) for asked in (joined, free))
 
 
 def server(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Start:
@@ -95,7 +89,10 @@ def server(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Start:
         node=cluster.head.name,
         service="serve",
         argv=vllm.serve(request),
-        environment=(*_variables(cluster, cluster.head, runtime), *_key(cluster, request, runtime)),
+        environment=(
+            *_variables(cluster, cluster.head, runtime),
+            *server_key(cluster, request, runtime),
+        ),
     )
     return runtime.service(spec, f"Serve {request.model}")
 
@@ -104,21 +101,9 @@ def complete(
     cluster: Cluster, request: vllm.Request, runtime: Runtime, *, prompt: str, tokens: int
 ) -> Gate:
     """Ask the server for a completion."""
-    asked = question.completion(
-        cluster.head,
-        vllm.url(cluster, request),
-        prompt=prompt,
-        tokens=tokens,
-        seconds=ANSWER_SECONDS,
-    )
-    return _gate(
-        cluster,
-        cluster.head,
-        runtime,
-        "Ask for a completion",
-        asked,
-        extra=_key(cluster, request, runtime),
-    )
+    url = vllm.url(cluster, request)
+    asked = question.completion(cluster, url, prompt=prompt, tokens=tokens, seconds=ANSWER_SECONDS)
+    return _check(cluster, runtime, asked, server_key(cluster, request, runtime))
 
 
 def down(cluster: Cluster, runtime: Runtime) -> Plan:
@@ -155,7 +140,7 @@ def _variables(cluster: Cluster, node: Node, runtime: Runtime) -> Environment:
     return environment(cluster, node, token_path=runtime.ray_token)
 
 
-def _key(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Environment:
+def server_key(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Environment:
     """Return the generated API key: when others can reach the server, and the user has set none."""
     set_by_user = "VLLM_API_KEY" in dict(_variables(cluster, cluster.head, runtime))
     needed = vllm.beyond_loopback(request.host) and not set_by_user
@@ -175,48 +160,34 @@ def _rays(nodes: tuple[Node, ...], runtime: Runtime) -> tuple[Trace, ...]:
 
 
 def _join(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Gate:
-    names = ", ".join(node.name for node in nodes)
-    asked = question.joined(cluster, nodes)
     watch = _rays(nodes, runtime)
-    return _gate(
-        cluster,
-        cluster.head,
-        runtime,
-        f"Wait until Ray has {names}",
-        asked,
-        seconds=JOIN_SECONDS,
-        watch=watch,
-    )
+    return _wait(cluster, runtime, question.joined(cluster, nodes), JOIN_SECONDS, watch)
 
 
 def _reach(cluster: Cluster, node: Node, runtime: Runtime, watch: tuple[Trace, ...] = ()) -> Gate:
-    asked = question.reachable(cluster, node)
-    return _gate(
-        cluster, node, runtime, "Wait for the head", asked, seconds=HEAD_SECONDS, watch=watch
-    )
+    return _wait(cluster, runtime, question.reachable(cluster, node), HEAD_SECONDS, watch)
 
 
-def _gate(
-    cluster: Cluster,
-    node: Node,
-    runtime: Runtime,
-    title: str,
-    asked: question.Question,
-    *,
-    seconds: float = 0,
-    watch: tuple[Trace, ...] = (),
-    refuses: bool = False,
-    extra: Environment = (),
-) -> Gate:
-    patience = ("--wait", f"{PATIENCE_SECONDS:g}") if seconds else ()
-    ask = runtime.inside(cluster, node, (*runtime.probe, *asked.argv, *patience), extra)
+def _check(cluster: Cluster, runtime: Runtime, asked: Question, extra: Environment = ()) -> Gate:
+    """Ask once."""
+    ask = runtime.inside(cluster, asked.node, (*runtime.probe, *asked.argv), extra)
     return Gate(
-        place=node.name,
-        title=title,
+        place=asked.node.name,
+        title=f"Check that {asked.hope}",
         argv=ask.argv,
         environment=ask.environment,
         problems=asked.problems,
-        seconds=seconds,
-        watch=watch,
-        refuses=refuses,
+        seconds=0,
     )
+
+
+def _wait(
+    cluster: Cluster, runtime: Runtime, asked: Question, seconds: float, watch: tuple[Trace, ...]
+) -> Gate:
+    """Ask until the answer is good."""
+    patient, by_hand = (
+        replace(asked, argv=(*asked.argv, "--wait", f"{wait:g}"))
+        for wait in (PATIENCE_SECONDS, seconds)
+    )
+    title = f"Wait until {asked.hope}"
+    return replace(_check(cluster, runtime, patient), title=title, seconds=seconds, watch=watch)

@@ -6,71 +6,95 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster import ray
+from cluster.advice import inv
 from cluster.errors import Problem
 from cluster.node import Cluster, Node
 
 Problems = tuple[Problem, ...]
+HTTP_OK = 200
+LONGEST_BODY = 300
+"""Characters of an unexpected response that an error shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Arguments of the probe (docker/probe.py), and what its one line of JSON leaves to be desired."""
+    """What a node is asked, and what its answer leaves to be desired."""
 
+    node: Node
+    """Where it is asked."""
+    hope: str
+    """What should be so, to stand after "wait until" or "check that"."""
     argv: tuple[str, ...]
+    """Arguments of the probe (docker/probe.py), which answers with one line of JSON."""
     problems: Callable[[str], Problems]
 
 
 def joined(cluster: Cluster, nodes: tuple[Node, ...]) -> Question:
-    """Are these nodes in Ray as their settings say?"""
+    """Ask whether these nodes are in Ray as their settings say."""
     argv = ("ray-nodes", "--address", ray.address(cluster), "--count", str(max(1, len(nodes))))
-    return Question(argv=argv, problems=lambda text: ray.missing(cluster, nodes, text))
+    return Question(
+        node=cluster.head,
+        hope=f"Ray has {', '.join(node.name for node in nodes)}",
+        argv=argv,
+        problems=lambda text: ray.missing(cluster, nodes, ray.answer(fields(text))),
+    )
 
 
 def reachable(cluster: Cluster, node: Node) -> Question:
-    """Does the head's control store accept connections from this node?"""
+    """Ask whether the head's control store accepts connections from this node."""
     argv = ("port", "--host", str(cluster.head.host_ip), "--port", str(cluster.head_port))
-    what = f"cannot reach Ray's head at {ray.address(cluster)}"
     problem = Problem(
         place=node.name,
-        what=what,
-        remedy=f"start it with `inv head`; next: `inv logs --node {cluster.head.name}`",
+        what=f"cannot reach Ray's head at {ray.address(cluster)}",
+        remedy=f"start it by {inv(cluster, 'head')}; "
+        f"next: {inv(cluster, 'logs', '--node', cluster.head.name)}",
     )
     return Question(
-        argv=argv, problems=lambda text: () if fields(text).get("listening") else (problem,)
+        node=node,
+        hope="the head answers",
+        argv=argv,
+        problems=lambda text: () if fields(text).get("listening") else (problem,),
     )
 
 
-def free(node: Node, host: str, port: int) -> Question:
-    """Can a server on this node listen on this port?"""
-    argv = ("listen-free", "--host", host, "--port", str(port))
-    problem = Problem(
-        place=node.name,
-        what=f"port {port} of {host} is taken",
-        remedy="choose another with --port, or stop what listens there",
+def free(cluster: Cluster, host: str, port: int) -> Question:
+    """Ask whether a server on the head can listen at an address."""
+    return Question(
+        node=cluster.head,
+        hope=f"port {port} is free",
+        argv=("listen-free", "--host", host, "--port", str(port)),
+        problems=lambda text: (
+            () if fields(text).get("free") else (_taken(cluster.head, host, port, fields(text)),)
+        ),
     )
-    return Question(argv=argv, problems=lambda text: () if fields(text).get("free") else (problem,))
 
 
-def healthy(node: Node, url: str) -> Question:
-    """Does the server answer `GET /health` with 200? A refused connection means that it still loads."""
+def healthy(cluster: Cluster, url: str) -> Question:
+    """Ask whether the server answers `GET /health` with 200; while it loads nothing listens."""
     problem = Problem(
-        place=node.name,
+        place=cluster.head.name,
         what=f"{url}/health does not answer",
-        remedy=f"next: `inv logs --node {node.name}`",
+        remedy=f"next: {inv(cluster, 'logs', '--node', cluster.head.name)}",
     )
-    argv = ("http", "--url", f"{url}/health", "--timeout", "5")
     return Question(
-        argv=argv, problems=lambda text: () if fields(text).get("status") == 200 else (problem,)
+        node=cluster.head,
+        hope="the model is ready",
+        argv=("http", "--url", f"{url}/health", "--timeout", "5"),
+        problems=lambda text: () if well(fields(text)) else (problem,),
     )
 
 
-def completion(node: Node, url: str, *, prompt: str, tokens: int, seconds: float) -> Question:
-    """What does the model add to this prompt, at temperature 0 and in at most so many tokens?"""
+def completion(cluster: Cluster, url: str, *, prompt: str, tokens: int, seconds: float) -> Question:
+    """Ask what the model adds to a prompt, at temperature 0 and in at most so many tokens."""
     body = json.dumps({"prompt": prompt, "max_tokens": tokens, "temperature": 0})
     call = ("http", "--url", f"{url}/v1/completions", "--method", "POST", "--body", body)
     return Question(
+        node=cluster.head,
+        hope="the server completes a prompt",
         argv=(*call, "--key-env", "VLLM_API_KEY", "--timeout", f"{seconds:g}"),
-        problems=lambda text: () if completed(text) is not None else (_no_completion(node, text),),
+        problems=lambda text: (
+            () if completed(text) is not None else (_no_completion(cluster, fields(text)),)
+        ),
     )
 
 
@@ -82,6 +106,11 @@ def completed(text: str) -> str | None:
         return None
 
 
+def well(found: dict[str, Any]) -> bool:
+    """Tell whether the fields are those of a response with status 200."""
+    return bool(found.get("status") == HTTP_OK)
+
+
 def fields(text: str) -> dict[str, Any]:
     """Return the fields of the probe's last line; none when it is not a JSON object."""
     try:
@@ -91,13 +120,17 @@ def fields(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _no_completion(node: Node, text: str) -> Problem:
-    found = fields(text)
-    answer = (
-        found.get("error") or f"HTTP {found.get('status')}: {json.dumps(found.get('body'))[:300]}"
-    )
+def _taken(node: Node, host: str, port: int, found: dict[str, Any]) -> Problem:
+    what = f"cannot listen on {host}, port {port}: {found.get('reason', 'no answer')}"
+    remedy = "choose others with --host and --port, or stop what listens there"
+    return Problem(place=node.name, what=what, remedy=remedy)
+
+
+def _no_completion(cluster: Cluster, found: dict[str, Any]) -> Problem:
+    response = f"HTTP {found.get('status')}: {json.dumps(found.get('body'))[:LONGEST_BODY]}"
+    answer = response if "status" in found else found.get("error", "no answer")
     return Problem(
-        place=node.name,
+        place=cluster.head.name,
         what=f"the server did not complete a prompt: {answer}",
-        remedy=f"next: `inv logs --node {node.name}`",
+        remedy=f"next: {inv(cluster, 'logs', '--node', cluster.head.name)}",
     )

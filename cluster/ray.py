@@ -1,12 +1,14 @@
 """Ray's command lines, and what its list of nodes says about ours."""
 
-import json
 from dataclasses import dataclass
+from typing import Any
 
+from cluster.advice import inv
 from cluster.errors import Problem
 from cluster.node import Cluster, Node
 
-# `ray start` accepts connections beyond loopback on the dashboard without a password: submitting a job is running code.
+# Beyond loopback anybody could use the dashboard: it asks for no password unless Ray's token
+# authentication is on, and submitting a job is running code (docs.ray.io, Ray security).
 DASHBOARD_HOST = "127.0.0.1"
 DASHBOARD_PORT = 8265
 
@@ -16,8 +18,8 @@ def start(
 ) -> tuple[str, ...]:
     """Return the `ray start` line of a node.
 
-    `session` is Ray's folder for sockets and logs (its own default when empty). `gpus` states the number of GPUs instead
-    of letting Ray count them, for nodes whose devices Ray cannot see.
+    `session` is Ray's folder for sockets and logs (its own default when empty). `gpus` states the
+    number of GPUs instead of letting Ray count them, for nodes whose devices Ray cannot see.
     """
     return (
         *("ray", "start", "--block"),
@@ -36,14 +38,11 @@ def address(cluster: Cluster) -> str:
 
 
 def _head(cluster: Cluster) -> tuple[str, ...]:
-    shown = ("--dashboard-host", DASHBOARD_HOST, "--dashboard-port", str(DASHBOARD_PORT))
-    dashboard = shown if cluster.dashboard else ()
+    place = ("--dashboard-host", DASHBOARD_HOST, "--dashboard-port", str(DASHBOARD_PORT))
     return (
-        "--head",
-        "--port",
-        str(cluster.head_port),
-        f"--include-dashboard={cluster.dashboard}",
-        *dashboard,
+        *("--head", "--port", str(cluster.head_port)),
+        f"--include-dashboard={str(cluster.dashboard).lower()}",
+        *(place if cluster.dashboard else ()),
     )
 
 
@@ -62,29 +61,27 @@ class Answer:
     """What the head's control store said: its nodes, or why it said nothing."""
 
     nodes: tuple[RayNode, ...] = ()
+    """The oldest first; a node that came again is there more than once."""
     error: str = ""
+    """`unreachable`, `unauthorized` or `failed`; empty when there is a list."""
+    detail: str = ""
+    """The error in the words of who met it, on one line."""
 
 
-def answer(text: str) -> Answer:
-    """Parse the one JSON line of the probe's `ray-nodes`; anything else counts as no answer."""
+def answer(found: dict[str, Any]) -> Answer:
+    """Return what the fields of the probe's `ray-nodes` say; anything else is no answer."""
     try:
-        found = json.loads(text)
-    except ValueError:
-        return Answer(error="no answer")
-    if "nodes" not in found:
-        return Answer(error=str(found.get("error", "no answer")))
-    keys = ("address", "hostname", "alive", "gpus")
-    return Answer(
-        nodes=tuple(RayNode(**{key: node[key] for key in keys}) for node in found["nodes"])
-    )
+        return Answer(nodes=tuple(_ray_node(node) for node in found["nodes"]))
+    except (KeyError, TypeError):
+        detail = str(found.get("detail", "no answer")).strip().partition("\n")[0]
+        return Answer(error=str(found.get("error", "failed")), detail=detail)
 
 
-def missing(cluster: Cluster, nodes: tuple[Node, ...], text: str) -> tuple[Problem, ...]:
-    """Return one problem per node that is not in Ray as its settings say; the join gate is open when there is none."""
-    found = answer(text)
+def missing(cluster: Cluster, nodes: tuple[Node, ...], found: Answer) -> tuple[Problem, ...]:
+    """Return a problem for each node that is not in Ray as its settings say, and each stranger."""
     if found.error:
-        return (_silent(cluster, found.error),)
-    ours = tuple(problem for node in nodes for problem in _absent(node, cluster, found.nodes))
+        return (_silent(cluster, found),)
+    ours = tuple(problem for node in nodes for problem in _absent(node, cluster, found))
     return (*ours, *_strangers(cluster, found.nodes))
 
 
@@ -96,22 +93,37 @@ def state(node: Node, found: Answer) -> str:
     return "joined" if any(seen) else "dead"
 
 
-def _silent(cluster: Cluster, error: str) -> Problem:
-    what = f"Ray does not answer at {address(cluster)}: {error}"
-    return Problem(place=cluster.head.name, what=what, remedy="next: `inv head`, then `inv logs`")
+def alive(node: Node, found: Answer) -> RayNode | None:
+    """Return the newest living entry with the node's address."""
+    here = (other for other in found.nodes if other.alive and other.address == str(node.host_ip))
+    return next(reversed(tuple(here)), None)
 
 
-def _absent(node: Node, cluster: Cluster, seen: tuple[RayNode, ...]) -> tuple[Problem, ...]:
-    here = tuple(other for other in seen if other.alive and other.address == str(node.host_ip))
-    what = _gpus(node, here[0]) if here else _elsewhere(node, cluster, seen)
-    remedy = f"next: `inv logs --node {node.name}`"
+def _ray_node(node: dict[str, Any]) -> RayNode:
+    keys = ("address", "hostname", "alive", "gpus")
+    return RayNode(**{key: node[key] for key in keys})
+
+
+def _silent(cluster: Cluster, found: Answer) -> Problem:
+    if found.error == "unauthorized":
+        what = f"Ray at {address(cluster)} does not take this cluster's token: {found.detail}"
+        remedy = f"end the Ray that runs there, by {inv(cluster, 'down')} if it is this cluster's"
+    else:
+        what = f"Ray does not answer at {address(cluster)}: {found.detail}"
+        remedy = f"start it by {inv(cluster, 'up')}; next: {inv(cluster, 'logs')}"
+    return Problem(place=cluster.head.name, what=what, remedy=remedy)
+
+
+def _absent(node: Node, cluster: Cluster, found: Answer) -> tuple[Problem, ...]:
+    here = alive(node, found)
+    what = _gpus(node, here) if here else _elsewhere(node, cluster, found.nodes)
+    remedy = f"next: {inv(cluster, 'logs', '--node', node.name)}"
     return (Problem(place=node.name, what=what, remedy=remedy),) if what else ()
 
 
 def _gpus(node: Node, here: RayNode) -> str:
-    return (
-        "" if here.gpus == node.gpus else f"offers {here.gpus:g} GPUs to Ray, {node.gpus} expected"
-    )
+    wrong = here.gpus != node.gpus
+    return f"offers {here.gpus:g} GPUs to Ray, {node.gpus} expected" if wrong else ""
 
 
 def _elsewhere(node: Node, cluster: Cluster, seen: tuple[RayNode, ...]) -> str:
@@ -125,14 +137,12 @@ def _elsewhere(node: Node, cluster: Cluster, seen: tuple[RayNode, ...]) -> str:
 
 def _strangers(cluster: Cluster, seen: tuple[RayNode, ...]) -> tuple[Problem, ...]:
     known = {str(node.host_ip) for node in cluster.nodes} | {node.name for node in cluster.nodes}
-    strangers = (
-        other for other in seen if other.alive and not known & {other.address, other.hostname}
-    )
+    living = (other for other in seen if other.alive)
+    strangers = (other for other in living if known.isdisjoint({other.address, other.hostname}))
     return tuple(_stranger(other) for other in strangers)
 
 
 def _stranger(other: RayNode) -> Problem:
     what = f"is in Ray as {other.hostname} but in no env file"
-    return Problem(
-        place=other.address, what=what, remedy="stop Ray there, or describe the node in env/"
-    )
+    remedy = "stop Ray there, or describe the node in env/"
+    return Problem(place=other.address, what=what, remedy=remedy)

@@ -5,7 +5,7 @@ from typing import Protocol
 from cluster.node import Cluster, Node
 from cluster.spec import RunSpec, Service
 from cluster.step import Command, Plan, Start, Trace
-from cluster.word import Environment
+from cluster.word import Environment, Word
 
 
 class Runtime(Protocol):
@@ -41,6 +41,9 @@ class Runtime(Protocol):
         self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()
     ) -> Command:
         """Run a command to its end inside a node, with the node's environment and `extra`."""
+
+    def visit(self, node: Node) -> tuple[Word, ...]:
+        """Return what a command on this machine needs in front to reach the node's address."""
 
     def trace(self, node: str, service: Service) -> Trace:
         """Find a service of a node again."""

@@ -12,7 +12,7 @@ Service = Literal["ray", "serve"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """A program that keeps running on a node: the command inside the node and its whole environment."""
+    """A program that keeps running on a node: its command line and its whole environment."""
 
     node: str
     service: Service
@@ -21,6 +21,6 @@ class RunSpec:
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that change when the spec does; values of secrets do not take part."""
+        """Twelve hexadecimal digits that change with the spec, but not with a secret's value."""
         content = [self.argv, [(name, str(value)) for name, value in self.environment]]
         return sha256(json.dumps(content).encode()).hexdigest()[:12]

@@ -12,14 +12,16 @@ from cluster.node import Cluster, Node
 from cluster.vllm import Request
 
 Server = Literal["not started", "loading", "ready", "ended"]
-REQUESTS = re.compile(r"^vllm:num_requests_running(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
+TITLES = ("node", "role", "address", "runtime", "ray", "gpus", "since")
+REQUESTS = re.compile(r"^vllm:num_requests_running(?:\{.*\})? ([0-9.e+]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What was seen of one service: since when it runs (seconds since 1970), or that it once did."""
+    """What was seen of one service."""
 
     since: float | None = None
+    """Its start, in seconds since 1970; None when it does not run."""
     started: bool = False
     """It was started at some time and not taken down."""
 
@@ -91,7 +93,7 @@ class Status:
     def healthy(self) -> bool:
         """Whether every node has joined, and the server, if one was started, answers."""
         nodes = all(node.healthy for node in self.nodes)
-        return nodes and self.server.state in ("ready", "not started")
+        return nodes and self.server.state in {"ready", "not started"}
 
 
 def status(cluster: Cluster, facts: Facts) -> Status:
@@ -102,20 +104,8 @@ def status(cluster: Cluster, facts: Facts) -> Status:
 
 def text(found: Status) -> str:
     """Return the report as a person reads it."""
-    titles = ("node", "role", "address", "runtime", "ray", "gpus", "since")
-    rows = (
-        (
-            node.node,
-            node.role,
-            node.address,
-            node.runtime,
-            node.ray,
-            f"{node.gpus}/{node.gpus_expected}",
-            node.since,
-        )
-        for node in found.nodes
-    )
-    return f"{aligned((titles, *rows))}\n{_server_line(found.server)}\n"
+    rows = (TITLES, *(_row(node) for node in found.nodes))
+    return f"{aligned(rows)}\n{_server_line(found.server)}\n"
 
 
 def as_json(found: Status) -> str:
@@ -129,18 +119,21 @@ def requests(metrics: str) -> int | None:
     return int(sum(float(number) for number in found)) if found else None
 
 
+def _row(node: NodeState) -> tuple[str, ...]:
+    gpus = f"{node.gpus}/{node.gpus_expected}"
+    return (node.node, node.role, node.address, node.runtime, node.ray, gpus, node.since)
+
+
 def _node(node: Node, facts: Facts) -> NodeState:
     seen = facts.services[node.name]
-    known = tuple(
-        other for other in facts.joined.nodes if other.address == str(node.host_ip) and other.alive
-    )
+    entry = ray.alive(node, facts.joined)
     return NodeState(
         node=node.name,
         role=node.role,
         address=str(node.host_ip),
         runtime=_runtime(seen),
         ray="unknown" if facts.joined.error else ray.state(node, facts.joined),
-        gpus=int(known[0].gpus) if known else 0,
+        gpus=int(entry.gpus) if entry else 0,
         gpus_expected=node.gpus,
         since=_moment(seen.since),
     )
@@ -153,7 +146,7 @@ def _runtime(seen: Seen) -> str:
 
 
 def _server(facts: Facts) -> ServerState:
-    if facts.request is None or facts.server.since is None:
+    if facts.request is None:
         return ServerState(state="ended" if facts.server.started else "not started")
     return ServerState(
         state="ready" if facts.healthy else "loading",
@@ -168,13 +161,18 @@ def _server(facts: Facts) -> ServerState:
 def _server_line(server: ServerState) -> str:
     if not server.model:
         return f"server: {server.state}"
-    count = "unknown" if server.requests is None else server.requests
-    return f"server: {server.state}, {server.model} at {server.url}, tensor parallel {server.tp}, requests running: {count}, since {server.since}"
+    running = "unknown" if server.requests is None else server.requests
+    facts = (
+        f"server: {server.state}",
+        f"{server.model} at {server.url}",
+        f"tensor parallel {server.tp}",
+        f"requests running: {running}",
+        f"since {server.since}",
+    )
+    return ", ".join(facts)
 
 
 def _moment(since: float | None) -> str:
-    return (
-        ""
-        if since is None
-        else datetime.fromtimestamp(since, tz=timezone.utc).isoformat(timespec="seconds")
-    )
+    if since is None:
+        return ""
+    return datetime.fromtimestamp(since, tz=timezone.utc).isoformat(timespec="seconds")

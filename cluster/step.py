@@ -1,5 +1,6 @@
 """Steps of a plan: the shell text that `--dry` prints, and what the effects room performs."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
@@ -9,6 +10,10 @@ from cluster.spec import RunSpec
 from cluster.word import Environment, Word, assignment, shell_line, shell_word
 
 CONTINUED = " \\\n  "
+UNTIL_IT_WRITES = 'until test -s "$0"; do sleep 0.05; done'
+WHILE_IT_LIVES = 'while kill -0 -- -"$(cat "$0")"; do sleep 0.1; done'
+SPECIAL = re.compile(r"[][(){}.*+?^$|\\]")
+"""What has a meaning in an extended regular expression (regex(7))."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,14 +85,14 @@ class Trace:
     pid_file: str
     """Where the process writes its own number."""
     mark: tuple[str, str]
-    """The variable of the process's environment that proves that it is ours: numbers are used again."""
+    """A variable of the process that proves that it is ours: numbers are used again."""
     log: str
     """Its standard output and standard error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Start the process that keeps namespaces alive, then set them up; a live holder is left as it is."""
+    """Start the process that keeps namespaces alive, and set them up; a live one is left as it is."""
 
     title: str
     argv: tuple[Word, ...]
@@ -107,14 +112,15 @@ class Holder:
     @property
     def text(self) -> str:
         """The shell lines."""
-        wait = f"until test -s {shell_word(self.trace.pid_file)}; do sleep 0.05; done"
+        pid_file = shell_word(self.trace.pid_file)
+        wait = f"timeout 10 sh -c {shell_word(UNTIL_IT_WRITES)} {pid_file}"
         done = f"touch {shell_word(self.ready)}"
         return "\n".join((_background(self), wait, *(command.text for command in self.setup), done))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Start a run spec in the background, with its output in `log`; the same spec that runs already is left alone."""
+    """Start a run spec in the background; the same spec that runs already is left alone."""
 
     title: str
     spec: RunSpec
@@ -136,7 +142,7 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """Ask until the answer has no problem, at most `seconds`; then the problems that are left are the error."""
+    """Ask until the answer has no problem; after `seconds` what is left of them is the error."""
 
     place: str
     title: str
@@ -145,6 +151,8 @@ class Gate:
     problems: Callable[[str], tuple[Problem, ...]]
     """From the command's standard output to what is still missing."""
     seconds: float
+    by_hand: tuple[Word, ...] = ()
+    """The command that itself waits for a good answer, where `argv` does not wait so long."""
     watch: tuple[Trace, ...] = ()
     """What must stay alive meanwhile: when one ends or logs a fatal line, waiting is over."""
     refuses: bool = False
@@ -152,8 +160,9 @@ class Gate:
 
     @property
     def text(self) -> str:
-        """The shell line that asks once."""
-        return CONTINUED.join((*_environment(self.environment), shell_line(self.argv)))
+        """The shell line."""
+        argv = self.by_hand or self.argv
+        return CONTINUED.join((*_environment(self.environment), shell_line(argv)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +183,7 @@ class Stop:
         """The shell line: the whole process group, as an interactive Ctrl-C would reach it."""
         pid_file = shell_word(self.trace.pid_file)
         ask = f'test ! -e {pid_file} || kill -TERM -- -"$(cat {pid_file})"'
-        wait = f'timeout {self.seconds:g} sh -c \'while kill -0 -- -"$(cat "$0")"; do sleep 0.1; done\' {pid_file}'
+        wait = f"timeout {self.seconds:g} sh -c {shell_word(WHILE_IT_LIVES)} {pid_file}"
         return f"{ask}\n{wait}"
 
 
@@ -191,7 +200,8 @@ class Sweep:
     @property
     def text(self) -> str:
         """The shell line."""
-        mark = shell_word(f"^{self.name}={self.folder}(/|$)")
+        folder = SPECIAL.sub(r"\\\g<0>", self.folder)
+        mark = shell_word(f"^{self.name}={folder}(/|$)")
         return f"grep -lzsE {mark} /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL"
 
 

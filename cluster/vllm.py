@@ -1,32 +1,38 @@
 """The `vllm serve` command line, and the requests that cannot work."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from ipaddress import ip_address
+from itertools import islice, pairwise
 from typing import TypeVar
 
 from cluster import schema
 from cluster.errors import Problem, RefusedError
 from cluster.node import Cluster
-from cluster.values import WrongValueError, whole
+from cluster.page import CLUSTER_FILE
+from cluster.settings import folder
+from cluster.values import SECRET_FLAGS, WrongValueError, whole
 
 T = TypeVar("T")
+Parse = Callable[[str], T]
 
-# Flags that the task has by its own name, or that carry a secret; given twice they would contradict the address and
-# the checks that the task prints.
 OWN = {
-    "--model": "--model",
-    "--host": "--host",
-    "--port": "--port",
-    "--tensor-parallel-size": "--tp",
-    "-tp": "--tp",
-    "--max-model-len": "--max-model-len",
-    "--gpu-memory-utilization": "--gpu-memory-utilization",
+    "--model": ("--model", "MODEL"),
+    "--host": ("--host", "SERVE_HOST"),
+    "--port": ("--port", "SERVE_PORT"),
+    "--tensor-parallel-size": ("--tp", ""),
+    "-tp": ("--tp", ""),
+    "--max-model-len": ("--max-model-len", "MAX_MODEL_LEN"),
+    "--gpu-memory-utilization": ("--gpu-memory-utilization", "GPU_MEMORY_UTILIZATION"),
 }
+"""Flags of vLLM, with the flag of `inv serve` and the setting that are theirs here.
 
+Given twice, they would contradict the address and the checks that the task prints.
+"""
+KNOWN = (*SECRET_FLAGS, *OWN)
 SERVE = ("vllm", "serve")
 FLAGS = 12
-"""Words after the model in our `vllm serve` line, before the user's own: six flags with a value each."""
+"""Words between the model and the user's own flags: six flags with a value each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,23 +64,15 @@ class Flags:
 
 
 def request(cluster: Cluster, flags: Flags, root: str) -> Request:
-    """Return what to serve; raise a RefusedError with all that is wrong with the flags or cannot work.
+    """Return what to serve; a RefusedError holds all that is wrong with the flags or cannot work.
 
     A model that begins with `./` is a folder below `root`.
     """
-    problems: list[Problem] = []
-
-    def read(flag: str, text: str, parse: Callable[[str], T], otherwise: T) -> T:
-        try:
-            return parse(text) if text else otherwise
-        except WrongValueError as error:
-            problems.extend(_refusal(flag, error.what, error.remedy))
-            return otherwise
-
-    share = schema.GPU_MEMORY_UTILIZATION.parse
+    read = _Reader()
+    share = (schema.GPU_MEMORY_UTILIZATION.parse, cluster.gpu_memory_utilization)
     found = Request(
-        model=_model(flags.model or cluster.model, root),
-        tp=read("--tp", flags.tp, whole(1, 4096, "a number of GPUs"), max(1, cluster.gpus)),
+        model=_model(read("--model", flags.model, schema.MODEL.parse, cluster.model), root),
+        tp=read("--tp", flags.tp, whole(1, 4096, "a number of GPUs"), cluster.gpus),
         host=read("--host", flags.host, schema.SERVE_HOST.parse, cluster.serve_host),
         port=read("--port", flags.port, schema.SERVE_PORT.parse, cluster.serve_port),
         max_model_len=read(
@@ -84,28 +82,21 @@ def request(cluster: Cluster, flags: Flags, root: str) -> Request:
             cluster.max_model_len,
         ),
         gpu_memory_utilization=read(
-            "--gpu-memory-utilization",
-            flags.gpu_memory_utilization,
-            share,
-            cluster.gpu_memory_utilization,
+            "--gpu-memory-utilization", flags.gpu_memory_utilization, *share
         ),
         extra=(*cluster.serve_args, *flags.extra),
     )
-    if problems := [*problems, *_refusals(cluster, found)]:
+    if problems := (*read.problems, *_impossible(cluster, found), *_clashes(cluster, flags)):
         raise RefusedError(*problems)
     return found
-
-
-def _model(model: str, root: str) -> str:
-    return f"{root}/{model.removeprefix('./')}" if model.startswith("./") else model
 
 
 def serve(request: Request) -> tuple[str, ...]:
     """Return the `vllm serve` line; the last flags win, so the user's own stand last."""
     return (
-        *("vllm", "serve", request.model),
+        *(*SERVE, request.model),
         *("--host", request.host, "--port", str(request.port)),
-        *("--gpu-memory-utilization", f"{request.gpu_memory_utilization:g}"),
+        *("--gpu-memory-utilization", str(request.gpu_memory_utilization)),
         *("--tensor-parallel-size", str(request.tp)),
         # Without it vLLM refuses a world larger than one node's GPUs (vllm/config/parallel.py).
         *("--distributed-executor-backend", "ray"),
@@ -114,13 +105,14 @@ def serve(request: Request) -> tuple[str, ...]:
     )
 
 
-def _refusals(cluster: Cluster, request: Request) -> tuple[Problem, ...]:
-    return (
-        *_missing_model(request),
-        *_tensor_parallel(cluster, request),
-        *_port(cluster, request),
-        *(problem for flag in request.extra for problem in _own(flag)),
-    )
+def served(argv: tuple[str, ...]) -> Request | None:
+    """Return the request behind a `vllm serve` line of ours; None for any other line.
+
+    Before the line may stand anything: what enters the node, or an interpreter.
+    """
+    starts = (at for at, pair in enumerate(pairwise(argv)) if pair == SERVE)
+    lines = (argv[at:] for at in starts)
+    return next((found for line in lines if (found := _served(line))), None)
 
 
 def beyond_loopback(host: str) -> bool:
@@ -133,59 +125,94 @@ def beyond_loopback(host: str) -> bool:
 
 def url(cluster: Cluster, request: Request) -> str:
     """Return the address of the server as other machines on the link see it."""
-    return f"http://{_reachable(cluster, request.host)}:{request.port}"
+    everywhere = request.host in {"0.0.0.0", "::"}  # noqa: S104 (compared, not bound)
+    host = str(cluster.head.host_ip) if everywhere else request.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{request.port}"
 
 
-def _reachable(cluster: Cluster, host: str) -> str:
-    return str(cluster.head.host_ip) if host in ("0.0.0.0", "::", "") else host  # noqa: S104  # compared, not bound
+@dataclass(frozen=True)
+class _Reader:
+    """Reads flags, and gathers what is wrong with them."""
+
+    problems: list[Problem] = field(default_factory=list)
+
+    def __call__(self, flag: str, text: str, parse: Parse[T], otherwise: T) -> T:
+        """Return the flag's value; `otherwise` when it is wrong or was not given."""
+        try:
+            return parse(text) if text else otherwise
+        except WrongValueError as error:
+            self.problems.append(_problem(flag, error.what, error.remedy))
+            return otherwise
 
 
-def _refusal(flag: str, what: str, remedy: str = "") -> tuple[Problem, ...]:
-    return (Problem(place="inv serve", what=f"{flag}: {what}", remedy=remedy),)
+def _model(model: str, root: str) -> str:
+    return f"{root}/{model.removeprefix('./')}" if model.startswith("./") else model
 
 
-def _missing_model(request: Request) -> tuple[Problem, ...]:
-    remedy = "name one, or set MODEL in env/cluster.env"
-    return () if request.model else _refusal("--model", "no model to serve", remedy)
-
-
-def _tensor_parallel(cluster: Cluster, request: Request) -> tuple[Problem, ...]:
-    if request.tp <= cluster.gpus:
-        return ()
-    what = f"{request.tp} GPUs wanted, the cluster has {cluster.gpus}"
-    return _refusal("--tp", what, f"at most --tp {cluster.gpus}, or describe more nodes")
-
-
-def _port(cluster: Cluster, request: Request) -> tuple[Problem, ...]:
-    taken = request.port == cluster.head_port
-    return (
-        _refusal("--port", f"{request.port} is Ray's own port", "choose another") if taken else ()
-    )
-
-
-def _own(flag: str) -> tuple[Problem, ...]:
-    name = flag.partition("=")[0]
-    if name == "--api-key":
-        return _refusal(
-            name, "would show the key in the process list", "set VLLM_API_KEY in env/cluster.env"
+def _served(line: tuple[str, ...]) -> Request | None:
+    """Read a line from `vllm` on, and prove it by writing it again."""
+    words = line[len(SERVE) + 1 :]
+    flags = dict(zip(words[:FLAGS:2], words[1:FLAGS:2], strict=False))
+    try:
+        found = Request(
+            model=line[len(SERVE)],
+            tp=int(flags["--tensor-parallel-size"]),
+            host=flags["--host"],
+            port=int(flags["--port"]),
+            max_model_len=int(flags["--max-model-len"]),
+            gpu_memory_utilization=float(flags["--gpu-memory-utilization"]),
+            extra=words[FLAGS:],
         )
-    if name in OWN:
-        return _refusal(name, "stands after `--`", f"use `inv serve {OWN[name]}`")
-    return ()
-
-
-def served(argv: tuple[str, ...]) -> Request | None:
-    """Return the request behind a running `vllm serve` line of ours, whatever stands before it; None for other lines."""
-    if SERVE not in zip(argv, argv[1:], strict=False):
+    except (LookupError, ValueError):
         return None
-    words = argv[argv.index("serve") + 1 :]
-    flags = dict(zip(words[1 : FLAGS + 1 : 2], words[2 : FLAGS + 1 : 2], strict=False))
-    return Request(
-        model=words[0],
-        tp=int(flags["--tensor-parallel-size"]),
-        host=flags["--host"],
-        port=int(flags["--port"]),
-        max_model_len=int(flags["--max-model-len"]),
-        gpu_memory_utilization=float(flags["--gpu-memory-utilization"]),
-        extra=words[FLAGS + 1 :],
-    )
+    return found if serve(found) == line else None
+
+
+def _problem(flag: str, what: str, remedy: str) -> Problem:
+    return Problem(place="inv serve", what=f"{flag}: {what}", remedy=remedy)
+
+
+def _impossible(cluster: Cluster, request: Request) -> Iterator[Problem]:
+    """Find what cannot work although each flag has a value of its kind."""
+    if not request.model:
+        remedy = f"name one, or set MODEL in {_file(cluster)}"
+        yield _problem("--model", "no model to serve", remedy)
+    if request.tp > cluster.gpus:
+        what = f"{request.tp} GPUs wanted, the cluster has {cluster.gpus}"
+        yield _problem("--tp", what, f"at most --tp {cluster.gpus}, or describe more nodes")
+    if request.port == cluster.head_port:
+        yield _problem("--port", f"{request.port} is Ray's own port", "choose another")
+
+
+def _clashes(cluster: Cluster, flags: Flags) -> Iterator[Problem]:
+    """Find flags for vLLM that hold a secret, or that have a name of their own here."""
+    for name, flag in (*_known(cluster.serve_args), *_known(flags.extra)):
+        if flag in SECRET_FLAGS:
+            what = "would show a secret in the list of processes"
+            yield _problem(name, what, f"set {SECRET_FLAGS[flag]} in {_file(cluster)}")
+    for name, flag in _known(cluster.serve_args):
+        if flag in OWN:
+            task, key = OWN[flag]
+            remedy = f"set {key} in {_file(cluster)}" if key else f"use `inv serve {task}`"
+            yield _problem(name, "stands in SERVE_ARGS", remedy)
+    for name, flag in _known(flags.extra):
+        if flag in OWN:
+            yield _problem(name, "stands after `--`", f"use `inv serve {OWN[flag][0]}`")
+
+
+def _known(words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the flags that we know among words, as written and in full.
+
+    vLLM takes `_` for `-` in a name, and the beginning of a name for the whole
+    (vllm/utils/argparse_utils.py).
+    """
+    for word in words:
+        name = word.partition("=")[0]
+        plain = name.replace("_", "-")
+        begun = len(plain) > len("--") and plain.startswith("--")
+        flags = (flag for flag in KNOWN if flag == plain or (begun and flag.startswith(plain)))
+        yield from ((name, flag) for flag in islice(flags, 1))
+
+
+def _file(cluster: Cluster) -> str:
+    return f"{folder(cluster.name)}{CLUSTER_FILE}"

@@ -20,7 +20,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class FileText:
-    """The text of a file (without the final newline), read when the command runs and never printed."""
+    """The text of a file without its final newline: read when the command runs, never printed."""
 
     path: str
 
@@ -45,7 +45,7 @@ def shell_line(words: tuple[Word, ...]) -> str:
 
 
 def assignment(name: str, value: Value) -> str:
-    """Render `NAME=value` for a POSIX shell; a secret becomes a reference that fails when it is not set."""
+    """Render `NAME=value` for a POSIX shell; a secret becomes a reference that fails when unset."""
     if isinstance(value, Secret):
         return f'{name}="${{{name}:?is set in {value.origin}}}"'
     return f"{name}={shell_word(value)}"

@@ -1,25 +1,31 @@
-"""Answer one question about this node as one line of JSON: `probe.py ray-nodes|http|port|listen-free ...`.
+"""Answer one question about this node as one line of JSON, such as `probe.py port --host H --port P`.
 
 Runs inside a container or namespace with the node's own Python and environment, so that an
 answer is what the node itself sees. Only the standard library is imported until Ray is asked for.
-The exit code is 0 whenever there is an answer, and an error found is an answer.
+The exit code is 0 whenever there is an answer, and an error found is an answer. With `--wait` the
+question is asked again until the answer is good: status 200, a port that listens or is free, nodes
+enough.
 """
 
 import argparse
 import json
 import os
 import socket
-import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 Answer = dict[str, Any]
+Ask = Callable[[argparse.Namespace], Answer]
+Good = Callable[[argparse.Namespace, Answer], bool]
 BODY_LIMIT = 4_000_000  # bytes of a response that are read
+PAUSE = 0.1  # seconds between two tries
 
 
 def ray_nodes(options: argparse.Namespace) -> Answer:
@@ -158,6 +164,31 @@ def listen_free(options: argparse.Namespace) -> Answer:
     return {"free": True}
 
 
+def good_nodes(options: argparse.Namespace, answer: Answer) -> bool:
+    """Tell whether enough nodes are alive."""
+    return sum(node["alive"] for node in answer.get("nodes", ())) >= options.count
+
+
+def good_response(_options: argparse.Namespace, answer: Answer) -> bool:
+    """Tell whether the server said OK."""
+    return answer.get("status") == HTTPStatus.OK
+
+
+def good_port(_options: argparse.Namespace, answer: Answer) -> bool:
+    """Tell whether the port is as wished for."""
+    return bool(answer.get("listening") or answer.get("free"))
+
+
+def answer_in_time(options: argparse.Namespace) -> Answer:
+    """Return the first good answer, or the last one when the time to wait is over."""
+    until = time.monotonic() + options.wait
+    answer: Answer = options.ask(options)
+    while not options.good(options, answer) and time.monotonic() < until:
+        time.sleep(PAUSE)
+        answer = options.ask(options)
+    return answer
+
+
 def print_answer(answer: Answer) -> None:
     """Print one line at once, even when the process is about to end abruptly."""
     print(json.dumps(answer, ensure_ascii=False), flush=True)
@@ -168,25 +199,27 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     questions = root.add_subparsers(required=True)
 
-    def question(name: str, ask: Callable[[argparse.Namespace], Answer]) -> argparse.ArgumentParser:
+    def question(name: str, ask: Ask, good: Good) -> argparse.ArgumentParser:
         command = questions.add_parser(name, help=(ask.__doc__ or "").splitlines()[0])
-        command.set_defaults(ask=ask)
-        command.add_argument("--timeout", type=float, default=10.0, help="seconds")
+        command.set_defaults(ask=ask, good=good)
+        command.add_argument("--timeout", type=float, default=10.0, help="seconds for one answer")
+        command.add_argument("--wait", type=float, default=0.0, help="seconds for a good answer")
         return command
 
-    question("ray-nodes", ray_nodes).add_argument("--address", required=True, help="IP:PORT")
-    request = question("http", http)
+    nodes = question("ray-nodes", ray_nodes, good_nodes)
+    nodes.add_argument("--address", required=True, help="IP:PORT")
+    nodes.add_argument("--count", type=int, default=1, help="nodes that are enough")
+    request = question("http", http, good_response)
     request.add_argument("--url", required=True)
     request.add_argument("--method", help="default: POST with a body, else GET")
     request.add_argument("--body", help="JSON")
     request.add_argument("--key-env", default="VLLM_API_KEY", help="variable that holds the key")
     for name, ask in (("port", port), ("listen-free", listen_free)):
-        command = question(name, ask)
+        command = question(name, ask, good_port)
         command.add_argument("--host", required=True)
         command.add_argument("--port", type=int, required=True)
     return root
 
 
 if __name__ == "__main__":
-    arguments = parser().parse_args(sys.argv[1:])
-    print_answer(arguments.ask(arguments))
+    print_answer(answer_in_time(parser().parse_args()))

@@ -1,6 +1,7 @@
-"""Make a tiny Llama with random weights, small enough to serve anywhere: `tiny_model.py DIRECTORY`.
+"""Make a tiny Llama that knows a few sentences by heart: `tiny_model.py DIRECTORY`.
 
-The answers are noise; what is real is the loading, the sharding and the serving.
+It is small enough to serve anywhere, and because its answers are known, a right answer proves that
+the weights were split and the partial results summed correctly across the nodes.
 """
 
 import os
@@ -8,29 +9,31 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-CORPUS = (
-    "The quick brown fox jumps over the lazy dog.",
-    "Two machines joined by one cable can serve a model that neither could hold alone.",
-    "Tensor parallelism splits every layer, so each token crosses the link many times.",
-    "Once upon a time a head node waited for its worker, and then they began to count: "
-    "0 1 2 3 4 5 6 7 8 9.",
-)
 SPECIAL = ("<unk>", "<s>", "</s>", "<|user|>", "<|assistant|>", "<|system|>")
+CORPUS = (
+    "The quick brown fox jumps over the lazy dog.</s>",
+    "Two machines joined by one cable serve a model that neither could hold alone.</s>",
+    "Once upon a time a head node waited for its worker, and together they began to count: "
+    "one, two, three, four, five, six, seven, eight, nine, ten.</s>",
+    "<s><|user|>Who are you?</s><|assistant|>A tiny model, split over two nodes.</s>",
+)
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "<|{{ message['role'] }}|>{{ message['content'] }}{{ eos_token }}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 CONTEXT = 2048  # tokens
+STEPS = 60  # of training: the loss is below 0.01 after 40
 
 
-def write_tokenizer(directory: Path) -> int:
-    """Train a byte-level BPE tokenizer on CORPUS, save it and return its vocabulary size."""
+def trained_tokenizer() -> Any:
+    """Learn a byte-level BPE vocabulary from CORPUS; a byte it never saw is a token of its own."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = Tokenizer(models.BPE(unk_token=SPECIAL[0]))
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -40,37 +43,45 @@ def write_tokenizer(directory: Path) -> int:
         show_progress=False,
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
-    PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         unk_token="<unk>",
         bos_token="<s>",
         eos_token="</s>",
         chat_template=CHAT_TEMPLATE,
         model_max_length=CONTEXT,
-    ).save_pretrained(directory)
-    return tokenizer.get_vocab_size()
+    )
 
 
-def write_weights(directory: Path, vocabulary: int) -> None:
-    """Save a two-layer Llama whose heads divide evenly over two nodes; the seed is fixed."""
+def trained_model(tokenizer: Any) -> Any:
+    """Train a two-layer Llama on CORPUS. Its 4 heads and 2 KV heads divide evenly by two."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # the same sums in the same order on any machine
     config = LlamaConfig(
-        vocab_size=vocabulary,
+        vocab_size=len(tokenizer),
         hidden_size=256,
         intermediate_size=512,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=CONTEXT,
-        bos_token_id=1,
-        eos_token_id=2,
-        tie_word_embeddings=False,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        tie_word_embeddings=True,
         dtype="float32",
     )
-    LlamaForCausalLM(config).save_pretrained(directory)
+    model = LlamaForCausalLM(config)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    sentences = [tokenizer(text, return_tensors="pt").input_ids for text in CORPUS]
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        for sentence in sentences:
+            model(sentence, labels=sentence).loss.backward()
+        optimizer.step()
+    return model
 
 
 def write_model(target: Path) -> None:
@@ -78,8 +89,12 @@ def write_model(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        write_weights(unfinished, write_tokenizer(unfinished))
-        unfinished.chmod(0o755)
+        tokenizer = trained_tokenizer()
+        tokenizer.save_pretrained(unfinished)
+        trained_model(tokenizer).save_pretrained(unfinished)
+        # Weights are written readable by their owner alone; a node may run as another user.
+        for path in (unfinished, *unfinished.iterdir()):
+            path.chmod(0o755 if path.is_dir() else 0o644)
         unfinished.rename(target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -88,6 +103,6 @@ def write_model(target: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: tiny_model.py DIRECTORY")
-    # Nothing is downloaded: every part is made here.
+    # Every part is made here: nothing is to be looked for on the network.
     os.environ["HF_HUB_OFFLINE"] = "1"
     write_model(Path(sys.argv[1]).absolute())

@@ -34,7 +34,7 @@ def observe(cluster: Cluster, runtime: Runtime) -> Facts:
         health, metrics = pool.submit(fetch, "/health"), pool.submit(fetch, "/metrics")
         return Facts(
             services={node.name: _seen(runtime.trace(node.name, "ray")) for node in cluster.nodes},
-            joined=ray.answer(nodes.result()),
+            joined=ray.answer(question.fields(nodes.result())),
             server=_seen(trace),
             request=request,
             url=url,

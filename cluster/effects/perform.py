@@ -173,6 +173,7 @@ class Performer:
     def _launch(self, step: Start) -> None:
         pid_file = Path(step.trace.pid_file)
         pid_file.unlink(missing_ok=True)
+        pid_file.with_suffix(".command").write_text(step.text, encoding="utf-8")
         self._appear(
             pid_file, processes.launch(step.argv, step.environment, Path(step.trace.log)), step
         )

@@ -1,96 +1,99 @@
 """The server's life: start it and wait, follow it, stop it; and the rehearsal around it."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cluster import plan, question, vllm
+from cluster import plan, question, ready, vllm
 from cluster.effects import logs, processes
 from cluster.effects.session import ROOT, Session
 from cluster.errors import NodeError, Problem
-from cluster.namespace import SPEC
-from cluster.step import Plan
 
-PROMPT = "Two machines are one when"
-TOKENS = 16
+Form = Callable[[ready.Ready], str]
+PROMPT = "Two machines"
+"""The tiny model has learned how this goes on (docker/tiny_model.py)."""
+TOKENS = 32
 
 
-def serve(session: Session, flags: vllm.Flags, *, detach: bool) -> vllm.Request:
+def serve(
+    session: Session, flags: vllm.Flags, *, detach: bool, form: Form = ready.text
+) -> vllm.Request:
     """Serve a model; without `detach` stay, show the log, and stop the server at Ctrl-C."""
     request = vllm.request(session.cluster, flags, str(ROOT))
-    with _stopping(session, on_interrupt=not detach):
-        session.perform(_steps(session, request))
-        if session.dry:
-            return request
-        print(_ready(session, request), flush=True)
-        if not detach:
-            session.report.note("Ctrl-C stops the server; `--detach` leaves it running")
-            logs.follow((session.runtime.trace(session.cluster.head.name, "serve"),))
-            what = "the server has ended"
-            head = session.cluster.head.name
-            raise NodeError(
-                Problem(place=head, what=what, remedy=f"next: `inv logs --node {head}`")
-            )
+    session.equip()
+    with session.alone():
+        started = _start(session, request)
+    with _stopping(session, failed=started, interrupted=started and not detach):
+        session.perform(plan.ready(session.cluster, request, session.runtime))
+        if not session.dry:
+            found = ready.ready(session.cluster, request, session.runtime)
+            print(form(found), end="", flush=True)
+            if not detach:
+                _stay(session)
     return request
 
 
 def rehearse(session: Session, *, keep: bool) -> None:
-    """Bring the cluster up, serve, answer a prompt, and take everything down again unless `keep`."""
+    """Bring the cluster up, serve, complete a prompt, and take all down again unless `keep`."""
+    cluster, runtime = session.cluster, session.runtime
+    session.equip()
     try:
-        session.perform(plan.up(session.cluster, session.runtime))
-        request = serve(session, vllm.Flags(), detach=True)
-        heard = session.perform(
-            (
-                plan.complete(
-                    session.cluster, request, session.runtime, prompt=PROMPT, tokens=TOKENS
-                ),
-            )
-        )
+        with session.alone():
+            session.perform(plan.up(cluster, runtime))
+        request = serve(session, vllm.Flags(), detach=True, form=ready.text if keep else _silent)
+        asked = plan.complete(cluster, request, runtime, prompt=PROMPT, tokens=TOKENS)
+        heard = session.perform((asked,))
         if not session.dry:
-            print(f"{PROMPT}{question.completed(heard)}", flush=True)
+            print(ready.answer(cluster, PROMPT, question.completed(heard)), end="", flush=True)
     finally:
         if not keep:
-            session.perform(plan.down(session.cluster, session.runtime))
+            session.perform(plan.down(cluster, runtime))
 
 
-def _steps(session: Session, request: vllm.Request) -> Plan:
-    """Return the plan for a server; one that runs as asked is only waited for."""
-    steps = plan.serve(session.cluster, request, session.runtime)
-    running = (
-        None
-        if session.dry
-        else processes.find(session.runtime.trace(session.cluster.head.name, "serve"))
-    )
-    if running is None:
-        return steps
+def _silent(_found: ready.Ready) -> str:
+    """Tell nothing of a server that is about to be taken down."""
+    return ""
+
+
+def _start(session: Session, request: vllm.Request) -> bool:
+    """Start the server unless it runs as asked; tell whether this run has started it."""
+    trace = session.runtime.trace(session.cluster.head.name, "serve")
     start = plan.server(session.cluster, request, session.runtime)
-    if running.environment.get(SPEC) == start.spec.digest:
-        return plan.ready(session.cluster, request, session.runtime)
-    return (start,)
+    running = None if session.dry else processes.find(trace)
+    if running is None:
+        session.perform(plan.serve(session.cluster, request, session.runtime))
+        return True
+    session.perform((start,))
+    return False
 
 
-def _ready(session: Session, request: vllm.Request) -> str:
-    url = vllm.url(session.cluster, request)
-    return f"{request.model} is ready at {url}/v1"
+def _stay(session: Session) -> None:
+    """Show the log until the server ends."""
+    head = session.cluster.head.name
+    session.report.note("Ctrl-C stops the server; `--detach` leaves it running")
+    logs.follow((session.runtime.trace(head, "serve"),))
+    what = "the server has ended"
+    raise NodeError(Problem(place=head, what=what, remedy=f"next: `inv logs --node {head}`"))
 
 
 @contextmanager
-def _stopping(session: Session, *, on_interrupt: bool) -> Iterator[None]:
-    """Stop the server when the block fails, and when it is interrupted and that means stop."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+def _stopping(session: Session, *, failed: bool, interrupted: bool) -> Iterator[None]:
+    """Stop the server when the block fails or is interrupted, as the two flags say."""
+    stop = plan.stop_server(session.cluster, session.runtime)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     except NodeError:
-        session.perform(plan.stop_server(session.cluster, session.runtime))
+        session.perform(stop if failed else ())
         raise
     except KeyboardInterrupt:
-        if on_interrupt:
-            session.perform(plan.stop_server(session.cluster, session.runtime))
+        session.perform(stop if interrupted else ())
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Take SIGTERM as Ctrl-C."""
+    raise KeyboardInterrupt

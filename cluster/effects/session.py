@@ -75,6 +75,7 @@ def runtime(cluster: Cluster) -> Runtime:
     return Namespaces(
         state=str(ROOT / ".state" / cluster.name),
         programs=str(REHEARSAL / "venv" / "bin"),
+        cache=str(REHEARSAL / "cache"),
         script=str(ROOT / "docker" / "probe.py"),
         rootless=not processes.may_administer(),
     )
@@ -97,6 +98,9 @@ class Session:
             print(script.text(steps), end="")
             return ""
         return self._performer.plan(steps)
+
+    def equip(self) -> None:
+        """Make what the runtime needs on this machine, unless it is there."""
 
     def chosen(self, names: list[str], among: tuple[Node, ...]) -> tuple[Node, ...]:
         """Return the nodes with these names, all of `among` when there are none."""

@@ -58,15 +58,21 @@ class Waiting:
         """Return the first answer without a problem; raise when time is up or a watched service fails."""
         until = time.monotonic() + self._gate.seconds
         while True:
-            answer = processes.run(self._gate.argv, self._gate.environment).output
-            problems = self._gate.problems(answer)
+            asked = processes.run(self._gate.argv, self._gate.environment)
+            problems = self._gate.problems(asked.output)
             if not problems:
-                return answer
+                return asked.output
             self._look()
             if time.monotonic() > until:
-                raise (RefusedError if self._gate.refuses else NodeError)(*problems)
+                raise (RefusedError if self._gate.refuses else NodeError)(*problems, *self._mute(asked))
             if self._cancelled.wait(POLL_SECONDS):
                 raise KeyboardInterrupt
+
+    def _mute(self, asked: processes.Completed) -> tuple[Problem, ...]:
+        """Say why there was no answer at all: the question itself could not be asked."""
+        lines = asked.error.strip().splitlines()
+        said = lines[-1:] if asked.code else []
+        return tuple(Problem(place=self._gate.place, what=f"could not be asked: {it}") for it in said)
 
     def _look(self) -> None:
         """Raise the failure of the first service that failed; tell the newest phase."""

@@ -1,0 +1,95 @@
+"""The rehearsal cluster of this very repository, driven by `inv` as a user drives it."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+STATE = ROOT / ".state" / "rehearsal"
+MARK = "SPARK_CLUSTER_NODE"
+URL = "http://192.168.177.11:8888"
+
+
+class Said(NamedTuple):
+    """How a run of `inv` ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def command(*arguments: str) -> list[str]:
+    """Return the command line of a task on the rehearsal cluster; flags for vLLM stay last."""
+    words = list(arguments)
+    end = words.index("--") if "--" in words else len(words)
+    return [str(ROOT / "inv"), *words[:end], "--cluster", "rehearsal", *words[end:]]
+
+
+def inv(*arguments: str, seconds: float = 400) -> Said:
+    """Run a task on the rehearsal cluster to its end."""
+    done = subprocess.run(
+        command(*arguments),
+        cwd="/",
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Start a task on the rehearsal cluster."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command(*arguments), cwd="/", stdout=pipe, stderr=pipe, text=True)
+
+
+def status() -> dict[str, Any]:
+    """Return what `inv status --json` says."""
+    found: dict[str, Any] = json.loads(inv("status", "--json").out)
+    return found
+
+
+def processes(node: str = "") -> Iterator[tuple[int, dict[str, str], list[str]]]:
+    """Yield number, environment and command line of every process of the cluster, or of a node."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        environment = dict(pair.split("=", 1) for pair in strings(entry / "environ") if "=" in pair)
+        place = environment.get(MARK, "")
+        if place == f"{STATE}/{node}" or (not node and place.startswith(f"{STATE}/")):
+            yield int(entry.name), environment, strings(entry / "cmdline")
+
+
+def strings(path: Path) -> list[str]:
+    """Return the strings of a file of /proc; none when the process is gone."""
+    try:
+        return path.read_bytes().decode(errors="replace").split("\0")[:-1]
+    except OSError:
+        return []
+
+
+def inside(node: str, *argv: str) -> str:
+    """Run a command in the namespaces of a node, and return what it prints."""
+    pid = (STATE / node / "init.pid").read_text(encoding="utf-8").strip()
+    enter = ["nsenter", "--target", pid, "--net", "--uts", "--mount", "--ipc", "--pid"]
+    return subprocess.run([*enter, *argv], capture_output=True, text=True, check=True).stdout
+
+
+def kill(node: str, program: str) -> None:
+    """Kill a program of a node as an accident would."""
+    (pid,) = (pid for pid, _, argv in processes(node) if argv and argv[0].endswith(program))
+    os.kill(pid, signal.SIGKILL)
+
+
+def remains() -> list[str]:
+    """Return everything that a cluster might leave behind: processes, files, mounts, interfaces."""
+    lives = [f"{pid} {argv}" for pid, _, argv in processes()]
+    files = [str(STATE)] if STATE.exists() else []
+    mounts = [line for line in Path("/proc/mounts").read_text("utf-8").splitlines() if str(ROOT / ".state") in line]
+    links = [link["ifname"] for link in json.loads(subprocess.check_output(["ip", "-j", "link"]))]
+    strays = [name for name in links if name.startswith(("port", "fabric", "enp1s0f1np1"))]
+    return [*lives, *files, *mounts, *strays]

@@ -1,0 +1,171 @@
+"""The main job with real Ray and real vLLM: two nodes, tensor parallel 2, and what can go wrong."""
+
+import json
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live import rehearsal
+from tests.live.rehearsal import ROOT, STATE, URL, inside, inv, remains
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left() -> Iterator[None]:
+    """Begin and end without a cluster."""
+    inv("down")
+    yield
+    inv("down")
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    """A cluster that is up and serves; what `serve` printed."""
+    up = inv("up")
+    assert up.code == 0, up.err
+    served = inv("serve", "--detach", "--json")
+    assert served.code == 0, served.err
+    yield served.out
+    inv("down")
+
+
+def ask(path: str, *, key: str = "", body: str = "") -> tuple[int, str]:
+    """Ask the server from the worker's namespace, across the link; return status and body."""
+    header = ["--header", f"Authorization: Bearer {key}"] if key else []
+    data = ["--header", "Content-Type: application/json", "--data", body] if body else []
+    write = ["--silent", "--write-out", "\n%{http_code}"]
+    answer, _, code = inside("spark2", "curl", *write, *header, *data, f"{URL}{path}").rpartition("\n")
+    return int(code), answer
+
+
+def test_rehearse_answers_and_leaves_nothing() -> None:
+    """One command brings two nodes up, answers a prompt, and leaves the machine as it was."""
+    said = inv("rehearse")
+
+    assert said.code == 0, said.err
+    assert re.search(r"^answer .+$", said.out, re.MULTILINE)
+    assert remains() == []
+
+
+def test_nodes_are_machines_of_their_own(served: str) -> None:
+    """Each node has its own name, its own address on `enp1s0f1np1`, and its own shared memory."""
+    names = [inside(node, "hostname").strip() for node in ("spark1", "spark2")]
+    shown = [json.loads(inside(node, "ip", "-j", "-4", "address", "show", "enp1s0f1np1")) for node in names]
+    memory = {inside(node, "stat", "--format", "%d", "/dev/shm").strip() for node in names}
+
+    assert names == ["spark1", "spark2"]
+    assert [link[0]["addr_info"][0]["local"] for link in shown] == ["192.168.177.11", "192.168.177.12"]
+    assert len(memory) == 2
+
+
+def test_tensor_parallel_traffic_crosses_the_link(served: str) -> None:
+    """The two ranks exchange their halves over the virtual ConnectX link."""
+    key = Path(json.loads(served)["key_file"]).read_text("utf-8")
+    counter = "/sys/class/net/enp1s0f1np1/statistics/tx_bytes"
+    inside("spark2", "mount", "-t", "sysfs", "sysfs", "/sys")
+    before = int(inside("spark2", "cat", counter))
+    code, answer = ask("/v1/completions", key=key, body='{"prompt": "Hello", "max_tokens": 32, "ignore_eos": true}')
+    sent = int(inside("spark2", "cat", counter)) - before
+
+    assert code == 200
+    assert json.loads(answer)["usage"]["completion_tokens"] == 32
+    assert sent > 32 * 2 * 256 * 4  # tokens, layers, hidden size, bytes of float32
+
+
+def test_a_stranger_is_refused(served: str) -> None:
+    """Beyond loopback the server wants the generated key, which only its owner can read."""
+    key_file = Path(json.loads(served)["key_file"])
+
+    assert ask("/v1/models")[0] == 401
+    assert ask("/v1/models", key="wrong")[0] == 401
+    assert ask("/v1/models", key=key_file.read_text("utf-8"))[0] == 200
+    assert key_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_ray_refuses_a_wrong_token(served: str) -> None:
+    """Ray's control store answers nobody without the cluster's token."""
+    token = STATE / "ray-token"
+    probe = [str(ROOT / ".rehearsal/venv/bin/python"), str(ROOT / "docker/probe.py"), "ray-nodes"]
+    wrong = ["env", "RAY_AUTH_MODE=token", "RAY_AUTH_TOKEN=" + "0" * 64]
+    answer = json.loads(inside("spark2", *wrong, *probe, "--address", "192.168.177.11:6379"))
+
+    assert token.stat().st_mode & 0o777 == 0o600
+    assert "nodes" not in answer
+    assert "nauthenticated" in answer["error"]
+
+
+def test_secrets_are_in_no_command_line_and_no_log(served: str) -> None:
+    """Neither the process list nor a log of the cluster or of Ray shows a token or a key."""
+    secrets = [(STATE / name).read_text("utf-8") for name in ("ray-token", "api-key")]
+    shown = " ".join(" ".join(rehearsal.strings(path)) for path in Path("/proc").glob("[0-9]*/cmdline"))
+    logs = [path for path in STATE.rglob("*") if path.is_file() and path.suffix in (".log", ".out", ".err", ".command")]
+    texts = [shown, *(path.read_text("utf-8", errors="replace") for path in logs)]
+
+    assert len(logs) > 10
+    assert [secret for secret in secrets for text in texts if secret in text] == []
+
+
+def test_what_runs_is_what_dry_shows(served: str) -> None:
+    """Environment and command line of each running service are the same text that `--dry` prints."""
+    printed = inv("--dry", "up").out + inv("--dry", "serve").out
+    for node, service in (("spark1", "ray"), ("spark2", "ray"), ("spark1", "serve")):
+        kept = (STATE / node / f"{service}.command").read_text("utf-8")
+        pid = (STATE / node / f"{service}.pid").read_text("utf-8").strip()
+        running = [*rehearsal.strings(Path(f"/proc/{pid}/environ")), *rehearsal.strings(Path(f"/proc/{pid}/cmdline"))]
+        script = kept.partition("env -i")[2].partition("</dev/null")[0].replace("\\\n", " ")
+        words = subprocess.check_output(["sh", "-c", f"printf '%s\\0' {script}"], text=True).split("\0")[:-1]
+        launched = words[: words.index("setsid")] + words[words.index("nsenter") :]
+
+        assert kept in printed
+        assert sorted(launched) == sorted(running)
+
+
+def test_again_changes_nothing(served: str) -> None:
+    """What runs already is left alone, and said."""
+    before = [(pid, argv) for pid, _, argv in rehearsal.processes() if "nsenter" in argv]
+    up, serve = inv("up"), inv("serve", "--detach")
+    after = [(pid, argv) for pid, _, argv in rehearsal.processes() if "nsenter" in argv]
+
+    assert (up.code, serve.code) == (0, 0)
+    assert "spark2: Start Ray (worker): already running" in up.err
+    assert sorted(after) == sorted(before)
+
+
+def test_another_model_is_refused_while_one_is_served(served: str) -> None:
+    """A server with other settings is not replaced behind its users' back."""
+    said = inv("serve", "--detach", "--port", "8890")
+
+    assert (said.code, said.out) == (3, "")
+    assert said.err == "spark1: serve runs with other settings than these (`inv down` first)\n"
+
+
+def test_status_tells_a_healthy_cluster(served: str) -> None:
+    """Every node is joined with its GPU, the server ready."""
+    found = rehearsal.status()
+
+    assert found["healthy"] is True
+    assert [(node["node"], node["ray"], node["gpus"]) for node in found["nodes"]] == [("spark1", "joined", 1), ("spark2", "joined", 1)]
+    assert (found["server"]["state"], found["server"]["tp"], found["server"]["requests"]) == ("ready", 2, 0)
+
+
+def test_a_dead_raylet_is_told_and_taken_down(served: str) -> None:
+    """Within ten seconds `status` names the node whose raylet died; `down` still cleans up."""
+    rehearsal.kill("spark2", "raylet")
+    until = time.monotonic() + 10
+    while (found := rehearsal.status())["healthy"] and time.monotonic() < until:
+        pass
+    nodes = {node["node"]: node["runtime"] for node in found["nodes"]}
+
+    assert found["healthy"] is False
+    assert nodes == {"spark1": "running", "spark2": "ended"}
+    assert inv("status").code == 1
+    assert inv("down").code == 0
+    assert remains() == []
