@@ -56,7 +56,7 @@ unshare $unshare_user --mount --net --pid --fork --kill-child sh -ec '
     ip link add fabric type bridge
     ip link set fabric up
     echo "$pid" >"$0"
-    sleep infinity & wait' "$state/outer.pid" &
+    sleep infinity & wait' "$state/outer.pid" 2>"$state/outer.log" &
 until_exists "$state/outer.pid"
 outer=$(cat "$state/outer.pid")
 
@@ -74,7 +74,7 @@ for number in 1 2; do
         mount --bind "$0/ray-$1" /run/ray
         ip link set lo up
         echo "$pid" >"$0/$1.pid"
-        sleep infinity & wait' "$state" $number &
+        sleep infinity & wait' "$state" "$number" 2>"$state/holder-$number.log" &
     until_exists "$state/$number.pid"
     node=$(cat "$state/$number.pid")
     nsenter --target "$outer" $enter_user --net sh -ec "

@@ -1,8 +1,8 @@
 """What can go wrong, as the user will read it.
 
     ClusterError             1   the base: one or more lines, no traceback
-    ├── SettingsError        2   env/ files or flags are wrong; every problem at once
-    ├── RefusedError         3   asked for what cannot work; nothing was started
+    ├── SettingsError        2   env/ files are wrong; every problem at once
+    ├── RefusedError         3   asked for what cannot work, a flag or a moment; nothing was started
     └── NodeError            4   a node failed; says which, what, and the next command
 
 The number is the exit code of the task.
@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that is wrong, where it is, and what to do about it.
-
-    `place` is a node's name, `env/spark1.env:3: HOST_IP` or a command; `remedy` is a command or an instruction.
-    """
+    """One thing that is wrong, where it is, and what to do about it."""
 
     place: str
+    """A node's name, `env/spark1.env:3: HOST_IP`, or a command."""
     what: str
     remedy: str = ""
+    """A command, or an instruction."""
 
     def __str__(self) -> str:
         """Render as `place: what (remedy)`."""
@@ -39,7 +38,7 @@ class ClusterError(Exception):
 
 
 class SettingsError(ClusterError):
-    """The env files or the flags of a task are wrong."""
+    """The env files are wrong."""
 
     exit_code = 2
 

@@ -9,16 +9,20 @@ from cluster.step import Command, Folder, Holder, Plan, Remove, Start, Sweep, Te
 from cluster.word import Environment, FileText, Word
 
 BRIDGE = "fabric"
-# The process writes its number as /proc shows it here, also when it is 1 in its own namespace. Then it reaps: like the
-# init of a container it inherits what its children leave behind (pid_namespaces(7)).
-INIT = 'read -r pid rest </proc/self/stat; echo "$pid" >"$1"; trap "exit 0" TERM; while :; do sleep 3600 & wait; done'
+# The process writes its number as /proc shows it here, also when it is 1 in its own namespace. Then
+# it reaps: as the init of a namespace it inherits what others leave behind (pid_namespaces(7)).
+INIT = (
+    'read -r pid rest </proc/self/stat; echo "$pid" >"$1"; '
+    'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'
+)
 LAUNCH = 'echo "$$" >"$1"; shift; exec "$@"'
 NODE_SPACES = ("--net", "--mount", "--uts", "--ipc", "--pid")
-# Ray's sockets live in its session folder, and the path of a socket has at most 107 bytes (unix(7)).
+# Ray's sockets live in its session folder; the path of a socket has at most 107 bytes (unix(7)).
 RAY_FOLDER = "/run/ray"
 TEMPORARY = "/run/tmp"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# A process says in its environment whose it is, as a container does in its labels: numbers in files grow stale.
+# A process says in its environment whose it is, as a container does in its labels: numbers in
+# files grow stale.
 NODE = "SPARK_CLUSTER_NODE"
 SERVICE = "SPARK_CLUSTER_SERVICE"
 SPEC = "SPARK_CLUSTER_SPEC"
@@ -118,7 +122,7 @@ class Namespaces:
         )
 
     def release(self, nodes: tuple[Node, ...]) -> Plan:
-        """End all processes of the nodes; namespaces, interfaces and mounts go with the last of them."""
+        """End all processes of the nodes; namespaces, interfaces and mounts go with the last."""
         sweeps = tuple(_sweep(node.name, self) for node in nodes)
         return (*sweeps, *(Remove(place=node.name, path=self.of(node.name)) for node in nodes))
 
@@ -146,7 +150,11 @@ def _link(spaces: Namespaces) -> Holder:
 def _node(cluster: Cluster, node: Node, spaces: Namespaces) -> Holder:
     lines = (*_cable(cluster, node, spaces), *_system(node, spaces))
     return _holder(
-        node.name, "Make the node", (*_on_link(spaces), "unshare", *NODE_SPACES, "--fork", "--kill-child"), lines, spaces
+        node.name,
+        "Make the node",
+        (*_on_link(spaces), "unshare", *NODE_SPACES, "--fork", "--kill-child"),
+        lines,
+        spaces,
     )
 
 

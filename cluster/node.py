@@ -12,7 +12,7 @@ Runtime = Literal["docker", "process"]
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One machine: its address on the fast link, the interfaces that carry it, and how to reach it."""
+    """One machine: its address on the fast link, what carries it, and how to reach the machine."""
 
     name: str
     role: Role

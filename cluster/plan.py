@@ -184,10 +184,10 @@ def _check(cluster: Cluster, runtime: Runtime, asked: Question, extra: Environme
 def _wait(
     cluster: Cluster, runtime: Runtime, asked: Question, seconds: float, watch: tuple[Trace, ...]
 ) -> Gate:
-    """Ask until the answer is good."""
-    patient, by_hand = (
-        replace(asked, argv=(*asked.argv, "--wait", f"{wait:g}"))
+    """Ask until the answer is good; by hand the probe alone waits, as nobody reads the logs."""
+    gate, by_hand = (
+        _check(cluster, runtime, replace(asked, argv=(*asked.argv, "--wait", f"{wait:g}")))
         for wait in (PATIENCE_SECONDS, seconds)
     )
     title = f"Wait until {asked.hope}"
-    return replace(_check(cluster, runtime, patient), title=title, seconds=seconds, watch=watch)
+    return replace(gate, title=title, seconds=seconds, watch=watch, by_hand=by_hand.argv)

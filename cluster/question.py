@@ -31,10 +31,11 @@ class Question:
 
 def joined(cluster: Cluster, nodes: tuple[Node, ...]) -> Question:
     """Ask whether these nodes are in Ray as their settings say."""
+    names = ", ".join(node.name for node in nodes)
     argv = ("ray-nodes", "--address", ray.address(cluster), "--count", str(max(1, len(nodes))))
     return Question(
         node=cluster.head,
-        hope=f"Ray has {', '.join(node.name for node in nodes)}",
+        hope=f"Ray has {names}" if names else "Ray answers",
         argv=argv,
         problems=lambda text: ray.missing(cluster, nodes, ray.answer(fields(text))),
     )

@@ -11,7 +11,8 @@ from cluster.word import Environment, Word, assignment, shell_line, shell_word
 
 CONTINUED = " \\\n  "
 UNTIL_IT_WRITES = 'until test -s "$0"; do sleep 0.05; done'
-WHILE_IT_LIVES = 'while kill -0 -- -"$(cat "$0")"; do sleep 0.1; done'
+# In `kill -TERM -- -1`, which is as good elsewhere, dash takes `--` for a number.
+WHILE_IT_LIVES = 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done'
 SPECIAL = re.compile(r"[][(){}.*+?^$|\\]")
 """What has a meaning in an extended regular expression (regex(7))."""
 
@@ -92,7 +93,7 @@ class Trace:
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Start the process that keeps namespaces alive, and set them up; a live one is left as it is."""
+    """Start the process that keeps namespaces alive, and set them up, unless it lives."""
 
     title: str
     argv: tuple[Word, ...]
@@ -180,11 +181,12 @@ class Stop:
 
     @property
     def text(self) -> str:
-        """The shell line: the whole process group, as an interactive Ctrl-C would reach it."""
+        """The shell lines: the whole process group, as an interactive Ctrl-C would reach it."""
         pid_file = shell_word(self.trace.pid_file)
-        ask = f'test ! -e {pid_file} || kill -TERM -- -"$(cat {pid_file})"'
-        wait = f"timeout {self.seconds:g} sh -c {shell_word(WHILE_IT_LIVES)} {pid_file}"
-        return f"{ask}\n{wait}"
+        ask = f'test ! -e {pid_file} || kill -s TERM -- -"$(cat {pid_file})"'
+        wait = f"timeout {self.seconds:g} sh -c {shell_word(WHILE_IT_LIVES)} {pid_file} 2>/dev/null"
+        make = f'kill -s KILL -- -"$(cat {pid_file})"'
+        return f"{ask}\n{wait} || {make}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +223,7 @@ class Remove:
 
 @dataclass(frozen=True, kw_only=True)
 class Together:
-    """Branches that are performed side by side; the problems of all that fail are reported together."""
+    """Branches that are performed side by side; what fails in any of them is reported together."""
 
     branches: tuple[tuple["Step", ...], ...]
 

@@ -68,8 +68,8 @@ def run(
 def launch(
     argv: tuple[Word, ...], environment: Environment, log: Path | None
 ) -> subprocess.Popen[bytes]:
-    """Start a command that goes on when this program has ended; its output is appended to `log`."""
-    with Path(log or os.devnull).open("ab") as output:
+    """Start a command that goes on when this program has ended; `log` holds its output alone."""
+    with Path(log).open("wb") as output:
         return subprocess.Popen(
             [revealed(word) for word in argv],
             env=_variables(environment),

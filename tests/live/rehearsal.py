@@ -89,7 +89,11 @@ def remains() -> list[str]:
     """Return everything that a cluster might leave behind: processes, files, mounts, interfaces."""
     lives = [f"{pid} {argv}" for pid, _, argv in processes()]
     files = [str(STATE)] if STATE.exists() else []
-    mounts = [line for line in Path("/proc/mounts").read_text("utf-8").splitlines() if str(ROOT / ".state") in line]
+    mounts = [
+        line
+        for line in Path("/proc/mounts").read_text("utf-8").splitlines()
+        if str(ROOT / ".state") in line
+    ]
     links = [link["ifname"] for link in json.loads(subprocess.check_output(["ip", "-j", "link"]))]
     strays = [name for name in links if name.startswith(("port", "fabric", "enp1s0f1np1"))]
     return [*lives, *files, *mounts, *strays]

@@ -1,0 +1,51 @@
+"""How long the rehearsal takes to its first answer, beside the same commands typed by hand."""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+from bench import rounds
+
+ROOT = Path(__file__).resolve().parent.parent
+ANSWER = {"sh bench/by_hand.sh": "{", "./inv rehearse": "answer"}
+"""Each command, and how the line begins with which it prints the model's answer."""
+
+
+def main(arguments: list[str]) -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(prog="bench rehearsal", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each command counts")
+    parser.add_argument("--warmups", type=int, default=1, help="rounds before that do not count")
+    options = parser.parse_args(arguments)
+    contenders = {
+        f"`{command}`": partial(seconds, command, begins) for command, begins in ANSWER.items()
+    }
+    found = rounds.interleaved(contenders, options.rounds, options.warmups)
+    print(rounds.table(rounds.rows(found), digits=1))
+
+
+def seconds(command: str, begins: str) -> float:
+    """Run a command to its end; return the seconds from its start to the line of the answer."""
+    answered = 0.0
+    with tempfile.TemporaryFile("w+") as errors:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command.split(),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        for line in process.stdout or ():
+            if not answered and line.startswith(begins):
+                answered = time.perf_counter() - began
+        if process.wait() or not answered:
+            errors.seek(0)
+            sys.exit(f"bench: `{command}` ended without an answer\n{errors.read()}")
+    print(f"{command}: {answered:.1f} s", file=sys.stderr, flush=True)
+    return answered

@@ -1,0 +1,44 @@
+"""How long `inv` takes before it does anything, beside Invoke alone in the same environment."""
+
+import argparse
+import subprocess
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+from bench import rounds
+
+ROOT = Path(__file__).resolve().parent.parent
+INV = str(ROOT / "inv")
+NOTHING = """from invoke import task
+
+@task
+def nothing(c):
+    '''Do nothing.'''
+"""
+DRY = ("--dry", "up", "--cluster", "rehearsal")
+
+
+def main(arguments: list[str]) -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(prog="bench startup", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20, help="how often each command counts")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "tasks.py").write_text(NOTHING, encoding="utf-8")
+        bare = (str(ROOT / ".venv/bin/python"), "-I", "-m", "invoke", "--search-root", folder)
+        contenders = {
+            "bare `invoke --list`": partial(seconds, *bare, "--list"),
+            "`inv --list`": partial(seconds, INV, "--list"),
+            f"`inv {' '.join(DRY)}`": partial(seconds, INV, *DRY),
+        }
+        found = rounds.interleaved(contenders, options.rounds, warmups=1)
+    print(rounds.table(rounds.rows(found), digits=3))
+
+
+def seconds(*argv: str) -> float:
+    """Run a command to its end, and return how long it took."""
+    began = time.perf_counter()
+    subprocess.run(argv, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began

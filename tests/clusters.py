@@ -1,0 +1,47 @@
+"""The clusters of the tests: two Sparks, and the rehearsal that the repository comes with."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from cluster.effects.files import env_files
+from cluster.namespace import Namespaces
+from cluster.node import Cluster, Node
+from cluster.reference import EXAMPLE
+from cluster.settings import DEFAULT, resolve
+from cluster.word import Environment
+
+ROOT = Path(__file__).resolve().parent.parent
+PLACE = "/opt/spark"
+"""Where the repository is in expected texts."""
+
+SPARKS = replace(EXAMPLE, name=DEFAULT)
+HEAD, WORKER = SPARKS.nodes
+REHEARSAL = resolve("rehearsal", env_files(ROOT, "rehearsal")).cluster
+
+
+def written(
+    cluster: Cluster = SPARKS,
+    shared: Environment = (),
+    head: Environment = (),
+    worker: Environment = (),
+) -> Cluster:
+    """Return a cluster of two with these pass-through variables in its three files."""
+    first, second = cluster.nodes
+    nodes = (replace(first, variables=head), replace(second, variables=worker))
+    return replace(cluster, variables=shared, nodes=nodes)
+
+
+def third(name: str = "spark3", address: str = "192.168.177.13") -> Node:
+    """Return one more worker."""
+    return replace(WORKER, name=name, host_ip=type(WORKER.host_ip)(address), ssh_host=name)
+
+
+def spaces(*, rootless: bool = False) -> Namespaces:
+    """Return the process runtime of the rehearsal."""
+    return Namespaces(
+        state=f"{PLACE}/.state/rehearsal",
+        programs=f"{PLACE}/.rehearsal/venv/bin",
+        script=f"{PLACE}/docker/probe.py",
+        cache=f"{PLACE}/.rehearsal/cache",
+        rootless=rootless,
+    )

@@ -1,0 +1,124 @@
+"""What `--dry` prints of the rehearsal, in full: the files of `tests/dry/`.
+
+After a change that is meant, write them anew and read the difference:
+
+    python -m tests.test_dry && git diff tests/dry
+"""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from cluster import plan, ray, script, vllm
+from cluster.effects.server import PROMPT, TOKENS
+from cluster.environment import environment
+from cluster.namespace import Namespaces
+from cluster.node import Cluster
+from cluster.step import Command, Plan
+from cluster.word import Secret
+from tests.clusters import PLACE, REHEARSAL, ROOT, SPARKS, spaces, written
+
+FOLDER = ROOT / "tests" / "dry"
+SECRETS = (
+    ("HF_TOKEN", Secret("hf_secret", "env/cluster.env:7")),
+    ("VLLM_API_KEY", Secret("sk_secret", "env/cluster.env:8")),
+)
+
+
+def serve(cluster: Cluster, runtime: Namespaces) -> Plan:
+    """Return the steps of `inv serve`."""
+    request = vllm.request(cluster, vllm.Flags(), PLACE)
+    ready = plan.ready(cluster, request, runtime)
+    return (*plan.serve(cluster, request, runtime), *ready)
+
+
+def rehearse(cluster: Cluster, runtime: Namespaces) -> Plan:
+    """Return the steps of `inv rehearse`."""
+    request = vllm.request(cluster, vllm.Flags(), PLACE)
+    asked = plan.complete(cluster, request, runtime, prompt=PROMPT, tokens=TOKENS)
+    steps = (*plan.up(cluster, runtime), *serve(cluster, runtime), asked)
+    return (*steps, *plan.down(cluster, runtime))
+
+
+VERBS: dict[str, Callable[[Cluster, Namespaces], Plan]] = {
+    "up": plan.up,
+    "head": plan.head,
+    "worker": lambda cluster, runtime: plan.workers(cluster, cluster.workers, runtime),
+    "serve": serve,
+    "down": plan.down,
+    "rehearse": rehearse,
+}
+
+
+def printed(verb: str, cluster: Cluster = REHEARSAL, *, rootless: bool = False) -> str:
+    """Return what a verb prints."""
+    return script.text(VERBS[verb](cluster, spaces(rootless=rootless)))
+
+
+def sparks() -> str:
+    """Return what runs on two Sparks, whatever starts it: each command in its environment."""
+    cluster = replace(SPARKS, model="Qwen/Qwen3-4B", variables=SECRETS)
+    request = vllm.request(cluster, vllm.Flags(), PLACE)
+    lines = [(node, ray.start(cluster, node)) for node in cluster.nodes]
+    return "\n".join(
+        f"# {node.name}\n{Command(place=node.name, argv=argv, environment=variables).text}\n"
+        for node, argv in (*lines, (cluster.head, vllm.serve(request)))
+        for variables in [environment(cluster, node, token_path="/run/ray-token")]
+    )
+
+
+def expected(name: str) -> str:
+    """Return the text of a file."""
+    return (FOLDER / f"{name}.sh").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_printed(verb: str) -> None:
+    """The whole script is as it was read and agreed to."""
+    assert expected(verb) == printed(verb)
+
+
+def test_two_sparks() -> None:
+    """Two real machines get the same lines, each with its own address and interfaces."""
+    assert expected("sparks") == sparks()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize("rootless", [False, True], ids=["root", "rootless"])
+def test_a_shell_can_read_it(shell: str, verb: str, *, rootless: bool) -> None:
+    """Each script is one that a shell could run."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell} here")
+    text = printed(verb, rootless=rootless)
+    run = subprocess.run([shell, "-n"], input=text, check=False, capture_output=True, text=True)
+
+    assert (0, "") == (run.returncode, run.stderr)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_secret(verb: str) -> None:
+    """No script holds a secret of the env files, nor a mask that would be taken for one."""
+    text = printed(verb, written(REHEARSAL, shared=SECRETS))
+
+    assert [] == [word for word in ("hf_secret", "sk_secret", "********") if word in text]
+
+
+def test_secret_of_the_env_files() -> None:
+    """Where a command needs a secret, the script takes it from the shell that runs it."""
+    text = printed("serve", written(REHEARSAL, shared=SECRETS))
+    names = tuple(f"{name}=" for name, _ in SECRETS)
+    words = {line.strip(" \\") for line in text.splitlines()}
+
+    assert {
+        'HF_TOKEN="${HF_TOKEN:?is set in env/cluster.env:7}"',
+        'VLLM_API_KEY="${VLLM_API_KEY:?is set in env/cluster.env:8}"',
+    } == {word for word in words if word.startswith(names)}
+
+
+if __name__ == "__main__":
+    for each, text in ({verb: printed(verb) for verb in VERBS} | {"sparks": sparks()}).items():
+        (FOLDER / f"{each}.sh").write_text(text, encoding="utf-8")

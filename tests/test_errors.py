@@ -1,0 +1,35 @@
+"""What goes wrong, as the user reads it."""
+
+import pytest
+
+from cluster.errors import ClusterError, NodeError, Problem, RefusedError, SettingsError
+
+
+def test_problem() -> None:
+    """A problem says where, what, and what to do."""
+    problem = Problem(place="spark2", what="has no GPU", remedy="plug one in")
+
+    assert "spark2: has no GPU (plug one in)" == str(problem)
+
+
+def test_problem_without_a_remedy() -> None:
+    """Without a remedy there are no brackets."""
+    assert "spark2: has no GPU" == str(Problem(place="spark2", what="has no GPU"))
+
+
+def test_error() -> None:
+    """An error is its problems, one a line, in their order."""
+    problems = (Problem(place="b", what="one"), Problem(place="a", what="two", remedy="three"))
+    error = ClusterError(*problems)
+
+    assert "b: one\na: two (three)" == str(error)
+    assert problems == error.problems
+
+
+@pytest.mark.parametrize(
+    "kind, code", [(ClusterError, 1), (SettingsError, 2), (RefusedError, 3), (NodeError, 4)]
+)
+def test_exit_codes(kind: type[ClusterError], code: int) -> None:
+    """A script can tell the kinds apart, and one clause catches them all."""
+    assert code == kind.exit_code
+    assert issubclass(kind, ClusterError)

@@ -1,0 +1,281 @@
+"""What a node is asked, in which words, and what each answer leaves to be desired."""
+
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster import question
+from cluster.question import Question
+from tests.clusters import HEAD, ROOT, SPARKS, WORKER
+
+URL = "http://192.168.177.11:8000"
+LAB = replace(SPARKS, name="lab")
+ASK = {
+    "joined": question.joined(SPARKS, SPARKS.nodes),
+    "nobody": question.joined(SPARKS, ()),
+    "reachable": question.reachable(SPARKS, WORKER),
+    "free": question.free(SPARKS, "0.0.0.0", 8000),  # noqa: S104 (an address to ask about)
+    "healthy": question.healthy(SPARKS, URL),
+    "completion": question.completion(SPARKS, URL, prompt='Say "hi"', tokens=4, seconds=300.0),
+}
+
+
+def problems(asked: Question, answer: object) -> list[str]:
+    """Return what an answer of the probe leaves to be desired, as it is printed."""
+    return [str(problem) for problem in asked.problems(json.dumps(answer))]
+
+
+@pytest.fixture(name="probe", scope="module")
+def _probe() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("probe", ROOT / "docker" / "probe.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    "name, node, hope, argv",
+    [
+        (
+            "joined",
+            HEAD,
+            "Ray has spark1, spark2",
+            ("ray-nodes", "--address", "192.168.177.11:6379", "--count", "2"),
+        ),
+        (
+            "nobody",
+            HEAD,
+            "Ray answers",
+            ("ray-nodes", "--address", "192.168.177.11:6379", "--count", "1"),
+        ),
+        (
+            "reachable",
+            WORKER,
+            "the head answers",
+            ("port", "--host", "192.168.177.11", "--port", "6379"),
+        ),
+        (
+            "free",
+            HEAD,
+            "port 8000 is free",
+            ("listen-free", "--host", "0.0.0.0", "--port", "8000"),  # noqa: S104 (as above)
+        ),
+        (
+            "healthy",
+            HEAD,
+            "the model is ready",
+            ("http", "--url", "http://192.168.177.11:8000/health", "--timeout", "5"),
+        ),
+        (
+            "completion",
+            HEAD,
+            "the server completes a prompt",
+            (
+                *("http", "--url", "http://192.168.177.11:8000/v1/completions"),
+                *("--method", "POST", "--body"),
+                '{"prompt": "Say \\"hi\\"", "max_tokens": 4, "temperature": 0}',
+                *("--key-env", "VLLM_API_KEY", "--timeout", "300"),
+            ),
+        ),
+    ],
+)
+def test_words(name: str, node: object, hope: str, argv: tuple[str, ...]) -> None:
+    """Every question has its place, its hope and its words; the key stays in the environment."""
+    asked = ASK[name]
+
+    assert (node, hope, argv) == (asked.node, asked.hope, asked.argv)
+
+
+@pytest.mark.parametrize("name", ASK)
+def test_the_probe_understands(probe: ModuleType, name: str) -> None:
+    """The probe takes every question, once or with patience."""
+    argv = ASK[name].argv
+
+    for words in (argv, (*argv, "--wait", "2")):
+        assert argv[0].replace("-", "_") == probe.parser().parse_args(words).ask.__name__
+
+
+@pytest.mark.parametrize(
+    "name, answer",
+    [
+        ("reachable", {"listening": True}),
+        ("free", {"free": True}),
+        ("healthy", {"status": 200, "body": ""}),
+        ("completion", {"status": 200, "body": {"choices": [{"text": ""}]}}),
+        ("nobody", {"nodes": []}),
+    ],
+)
+def test_good_answers(name: str, answer: object) -> None:
+    """An answer that is as hoped leaves nothing to be desired."""
+    assert [] == problems(ASK[name], answer)
+
+
+def test_joined() -> None:
+    """The list of Ray's nodes is judged for the nodes that were asked for."""
+    assert [
+        (
+            "spark1: has not joined Ray at 192.168.177.11:6379 with address 192.168.177.11"
+            " (next: `inv logs --node spark1`)"
+        ),
+        (
+            "spark2: has not joined Ray at 192.168.177.11:6379 with address 192.168.177.12"
+            " (next: `inv logs --node spark2`)"
+        ),
+    ] == problems(ASK["joined"], {"nodes": []})
+
+
+@pytest.mark.parametrize(
+    "name, answer, sentence",
+    [
+        pytest.param(
+            "reachable",
+            {"listening": False},
+            "spark2: cannot reach Ray's head at 192.168.177.11:6379"
+            " (start it by `inv head`; next: `inv logs --node spark1`)",
+            id="no head",
+        ),
+        pytest.param(
+            "free",
+            {"free": False, "reason": "Address already in use"},
+            "spark1: cannot listen on 0.0.0.0, port 8000: Address already in use"
+            " (choose others with --host and --port, or stop what listens there)",
+            id="port taken",
+        ),
+        pytest.param(
+            "free",
+            {},
+            "spark1: cannot listen on 0.0.0.0, port 8000: no answer"
+            " (choose others with --host and --port, or stop what listens there)",
+            id="port unknown",
+        ),
+        pytest.param(
+            "healthy",
+            {"status": 503, "body": ""},
+            "spark1: http://192.168.177.11:8000/health does not answer"
+            " (next: `inv logs --node spark1`)",
+            id="sick server",
+        ),
+        pytest.param(
+            "completion",
+            {"status": 401, "body": {"error": "Unauthorized"}},
+            'spark1: the server did not complete a prompt: HTTP 401: {"error": "Unauthorized"}'
+            " (next: `inv logs --node spark1`)",
+            id="wrong key",
+        ),
+        pytest.param(
+            "completion",
+            {"status": 200, "body": {"choices": []}},
+            'spark1: the server did not complete a prompt: HTTP 200: {"choices": []}'
+            " (next: `inv logs --node spark1`)",
+            id="no choices",
+        ),
+        pytest.param(
+            "completion",
+            {"error": "timed out"},
+            "spark1: the server did not complete a prompt: timed out"
+            " (next: `inv logs --node spark1`)",
+            id="no response",
+        ),
+        pytest.param(
+            "completion",
+            [],
+            "spark1: the server did not complete a prompt: no answer"
+            " (next: `inv logs --node spark1`)",
+            id="no answer",
+        ),
+    ],
+)
+def test_bad_answers(name: str, answer: object, sentence: str) -> None:
+    """Each answer that is not as hoped is one sentence, with the next command."""
+    assert [sentence] == problems(ASK[name], answer)
+
+
+@pytest.mark.parametrize(
+    "ask, sentence",
+    [
+        (
+            lambda: question.reachable(LAB, WORKER),
+            (
+                "spark2: cannot reach Ray's head at 192.168.177.11:6379 (start it by"
+                " `inv head --cluster lab`; next: `inv logs --node spark1 --cluster lab`)"
+            ),
+        ),
+        (
+            lambda: question.healthy(LAB, URL),
+            (
+                "spark1: http://192.168.177.11:8000/health does not answer"
+                " (next: `inv logs --node spark1 --cluster lab`)"
+            ),
+        ),
+        (
+            lambda: question.completion(LAB, URL, prompt="", tokens=1, seconds=1),
+            (
+                "spark1: the server did not complete a prompt: no answer"
+                " (next: `inv logs --node spark1 --cluster lab`)"
+            ),
+        ),
+    ],
+)
+def test_commands_name_the_cluster(ask: Callable[[], Question], sentence: str) -> None:
+    """What to run next works as it stands when the cluster is not the default one."""
+    assert [sentence] == problems(ask(), {})
+
+
+def test_a_long_response_is_cut() -> None:
+    """A page of HTML from some proxy does not fill the screen."""
+    (found,) = problems(ASK["completion"], {"status": 502, "body": "x" * 1000})
+
+    assert (
+        f'spark1: the server did not complete a prompt: HTTP 502: "{"x" * 299}'
+        " (next: `inv logs --node spark1`)"
+    ) == found
+
+
+def test_completed() -> None:
+    """The text of the first choice is what the model added."""
+    answer = {"status": 200, "body": {"choices": [{"text": " one.\n"}]}}
+
+    assert " one.\n" == question.completed(json.dumps(answer))
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        pytest.param('{"free": true}\n', {"free": True}, id="one line"),
+        pytest.param('a warning\n{"free": true}\n\n', {"free": True}, id="noise before"),
+        pytest.param("", {}, id="nothing"),
+        pytest.param("Traceback", {}, id="no JSON"),
+        pytest.param("[1]", {}, id="no object"),
+    ],
+)
+def test_fields(text: str, expected: object) -> None:
+    """The last line counts, and only when it is a JSON object."""
+    assert expected == question.fields(text)
+
+
+@given(
+    name=st.sampled_from(sorted(ASK)),
+    text=st.text()
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(["nodes", "status", "body", "choices", "text", "error"])
+                | st.text(),
+                inner,
+            )
+        ),
+    ).map(json.dumps),
+)
+def test_no_answer_is_too_strange(name: str, text: str) -> None:
+    """Whatever the probe prints is judged, never a traceback."""
+    assert all(str(problem).startswith("spark") for problem in ASK[name].problems(text))

@@ -1,0 +1,113 @@
+"""From a request to the `vllm serve` line and back."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster import vllm
+from cluster.vllm import Request
+from tests.clusters import SPARKS
+
+JSON = '{"method": "ngram", "num_speculative_tokens": 2, "a": "it\'s $HOME"}'
+REQUEST = Request(
+    model="Qwen/Qwen3-4B",
+    tp=2,
+    host="127.0.0.1",
+    port=8000,
+    max_model_len=32768,
+    gpu_memory_utilization=0.7,
+)
+LINE = (
+    *("vllm", "serve", "Qwen/Qwen3-4B", "--host", "127.0.0.1", "--port", "8000"),
+    *("--gpu-memory-utilization", "0.7", "--tensor-parallel-size", "2"),
+    *("--distributed-executor-backend", "ray", "--max-model-len", "32768"),
+)
+
+
+def test_serve() -> None:
+    """The line names everything that the cluster decides, and Ray as what spreads the ranks."""
+    assert LINE == vllm.serve(REQUEST)
+
+
+def test_serve_with_own_flags() -> None:
+    """The user's own flags stand last, where they win, and each is still one word."""
+    extra = ("--enforce-eager", "--speculative-config", JSON)
+
+    assert (*LINE, *extra) == vllm.serve(replace(REQUEST, extra=extra))
+
+
+@pytest.mark.parametrize(
+    "host, expected",
+    [
+        ("0.0.0.0", "http://192.168.177.11:8000"),  # noqa: S104 (rendered, not bound)
+        ("::", "http://192.168.177.11:8000"),
+        ("192.168.177.11", "http://192.168.177.11:8000"),
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("fd00::1", "http://[fd00::1]:8000"),
+        ("spark1", "http://spark1:8000"),
+    ],
+)
+def test_url(host: str, expected: str) -> None:
+    """A server on every interface is reached at the head's address on the link."""
+    assert expected == vllm.url(SPARKS, replace(REQUEST, host=host))
+
+
+@pytest.mark.parametrize(
+    "host, expected",
+    [
+        ("127.0.0.1", False),
+        ("127.8.0.1", False),
+        ("::1", False),
+        ("localhost", False),
+        ("0.0.0.0", True),  # noqa: S104 (judged, not bound)
+        ("192.168.177.11", True),
+        ("spark1", True),
+    ],
+)
+def test_beyond_loopback(host: str, expected: bool) -> None:  # noqa: FBT001 (the expected value)
+    """Only loopback, by number or by name, keeps others out."""
+    assert expected == vllm.beyond_loopback(host)
+
+
+requests = st.builds(
+    Request,
+    model=st.text(min_size=1) | st.sampled_from(["serve", "vllm", "--host"]),
+    tp=st.integers(1, 4096),
+    host=st.text(min_size=1),
+    port=st.integers(1, 65535),
+    max_model_len=st.integers(1, 10**8),
+    gpu_memory_utilization=st.floats(0, 1, exclude_min=True),
+    extra=st.lists(st.text() | st.sampled_from(["--host", "x", "vllm", "serve"])).map(tuple),
+)
+
+
+@given(request=requests, before=st.lists(st.text() | st.sampled_from(["vllm", "serve"])))
+def test_served_is_the_inverse_of_serve(request: Request, before: list[str]) -> None:
+    """A running server tells what was asked of it, whatever entered the node before it."""
+    assert request == vllm.served((*before, *vllm.serve(request)))
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        (),
+        ("ray", "start", "--block"),
+        ("vllm", "serve"),
+        ("vllm", "serve", "model"),
+        ("vllm", "serve", "model", "--tensor-parallel-size", "2"),
+        (*LINE[:-1], "many"),
+        (*LINE[:3], *LINE[5:7], *LINE[3:5], *LINE[7:]),
+        tuple(word for word in LINE if word != "vllm"),
+    ],
+)
+def test_lines_of_others(argv: tuple[str, ...]) -> None:
+    """A line that we would not have written is no server of ours."""
+    assert vllm.served(argv) is None
+
+
+@given(words=st.lists(st.text()))
+def test_served_never_fails(words: list[str]) -> None:
+    """No process on the machine has a command line that ends in a traceback."""
+    assert vllm.served(("vllm", "serve", *words)) is None
