@@ -89,6 +89,7 @@ def head(c: Context, cluster: str = "default") -> None:
     from cluster import plan
 
     run = session(c, cluster)
+    run.equip()
     with run.alone():
         run.perform(plan.head(run.cluster, run.runtime))
 
@@ -100,6 +101,7 @@ def worker(c: Context, node: list[str], cluster: str = "default") -> None:
     from cluster import plan
 
     run = session(c, cluster)
+    run.equip()
     with run.alone():
         run.perform(plan.workers(run.cluster, run.chosen(node, run.cluster.workers), run.runtime))
 
@@ -111,6 +113,7 @@ def up(c: Context, cluster: str = "default") -> None:
     from cluster import plan
 
     run = session(c, cluster)
+    run.equip()
     with run.alone():
         run.perform(plan.up(run.cluster, run.runtime))
 

@@ -1,7 +1,6 @@
 """The next command to run, as errors name it."""
 
-from cluster.node import Cluster
-from cluster.settings import DEFAULT
+from cluster.node import DEFAULT, Cluster
 
 
 def inv(cluster: Cluster, *words: str) -> str:

@@ -8,6 +8,8 @@ from cluster.word import Environment
 
 Role = Literal["head", "worker"]
 Runtime = Literal["docker", "process"]
+DEFAULT = "default"
+"""Name of the cluster whose files are in env/ itself."""
 
 
 @dataclass(frozen=True, kw_only=True)

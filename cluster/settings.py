@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from cluster import crosscheck, schema
 from cluster.envfile import EnvText, Fault
 from cluster.errors import SettingsError
-from cluster.node import Cluster, Node
+from cluster.node import DEFAULT, Cluster, Node
 from cluster.page import CLUSTER_FILE, Page, page
 from cluster.schema import KEYS, Key
-
-DEFAULT = "default"
-"""Name of the cluster whose files are in env/ itself."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from itertools import islice, pairwise
+from math import prod
 from typing import TypeVar
 
 from cluster import schema
@@ -29,6 +30,7 @@ OWN = {
 
 Given twice, they would contradict the address and the checks that the task prints.
 """
+MULTIPLIERS = {"--pipeline-parallel-size", "-pp", "--data-parallel-size", "-dp"}
 KNOWN = (*SECRET_FLAGS, *OWN)
 SERVE = ("vllm", "serve")
 FLAGS = 12
@@ -177,11 +179,22 @@ def _impossible(cluster: Cluster, request: Request) -> Iterator[Problem]:
     if not request.model:
         remedy = f"name one, or set MODEL in {_file(cluster)}"
         yield _problem("--model", "no model to serve", remedy)
-    if request.tp > cluster.gpus:
-        what = f"{request.tp} GPUs wanted, the cluster has {cluster.gpus}"
-        yield _problem("--tp", what, f"at most --tp {cluster.gpus}, or describe more nodes")
+    if (wanted := request.tp * _copies(request.extra)) > cluster.gpus:
+        what = f"{wanted} GPUs wanted, the cluster has {cluster.gpus}"
+        yield _problem("--tp", what, f"at most {cluster.gpus} in all, or describe more nodes")
     if request.port == cluster.head_port:
         yield _problem("--port", f"{request.port} is Ray's own port", "choose another")
+
+
+def _copies(extra: tuple[str, ...]) -> int:
+    """Return what vLLM multiplies the tensor parallel size with: pipeline stages and replicas."""
+    following = (*extra[1:], "")
+    sizes = (
+        word.partition("=")[2] or after
+        for word, after in zip(extra, following, strict=False)
+        if word.partition("=")[0].replace("_", "-") in MULTIPLIERS
+    )
+    return prod(int(size) for size in sizes if size.isdecimal())
 
 
 def _clashes(cluster: Cluster, flags: Flags) -> Iterator[Problem]:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from cluster.effects.files import env_files
 from cluster.namespace import Namespaces
-from cluster.node import Cluster, Node
+from cluster.node import DEFAULT, Cluster, Node
 from cluster.reference import EXAMPLE
-from cluster.settings import DEFAULT, resolve
+from cluster.settings import resolve
 from cluster.word import Environment
 
 ROOT = Path(__file__).resolve().parent.parent

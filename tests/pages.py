@@ -1,9 +1,9 @@
-"""The examples in the documentation: found, run as a reader runs them, and put beside what is shown.
+"""The examples in the documentation: found, run as a reader runs them, and compared.
 
-A block whose first line is fenced as `console` shows a session: commands after `$ `, and below each
-what it prints. A further word says how it is tested: none, here; `live`, by the live suite; `named`,
-only that its verbs and flags exist. A block fenced with the name of a file is that file's content.
-A line `...` stands for any lines. Durations, times and the folder of the repository count as equal.
+A block fenced as `console` shows a session: commands after `$ `, and below each what it prints. A
+further word says how it is tested: none, here; `live`, by the live suite; `named`, only that its
+verbs and flags exist. A block fenced with the name of a file is that file's content. A line `...`
+stands for any lines. Durations, times and the folder of the repository count as equal.
 """
 
 import os
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHOWN_ROOT = "~/spark-vllm-cluster"
 """What the pages call the folder of the repository."""
 FENCED = re.compile(r"^```(\S+) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^\$ (.*(?:\\\n.*)*)\n", re.MULTILINE)
+COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n", re.MULTILINE)
 CODE = re.compile(r"`(?:\./)?inv ([^`]+)`")
 SECONDS = re.compile(r"\b\d+\.\d s$", re.MULTILINE)
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
@@ -117,12 +117,13 @@ def compared(expected: str, actual: str) -> tuple[str, str]:
     expected, actual = (
         MOMENT.sub("MOMENT", SECONDS.sub("N s", text)) for text in (expected, actual)
     )
-    lines = (r"(?:.*\n)*?" if line == "...\n" else re.escape(line) for line in expected.splitlines(keepends=True))
-    return expected, expected if re.fullmatch("".join(lines), actual) else actual
+    lines = expected.splitlines(keepends=True)
+    pattern = (r"(?:.*\n)*?" if line == "...\n" else re.escape(line) for line in lines)
+    return expected, expected if re.fullmatch("".join(pattern), actual) else actual
 
 
 def differences(tree: Path, page: Path, word: str, seconds: float) -> list[tuple[str, str, str]]:
-    """Run the sessions of a page in order; return each command whose output is not what it shows."""
+    """Run a page's sessions in order; return each command, what it should print, what it does."""
     here = (block for block in blocks(page) if (block.language, block.word) == ("console", word))
     pairs = (
         (example.command, *compared(example.output, printed(tree, example.command, seconds)))

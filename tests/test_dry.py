@@ -2,7 +2,7 @@
 
 After a change that is meant, write them anew and read the difference:
 
-    python -m tests.test_dry && git diff tests/dry
+    .nox/unit/bin/python -m tests.test_dry && git diff tests/dry
 """
 
 import shutil

@@ -80,15 +80,13 @@ def test_pip_without_extras_tries_once() -> None:
 
 def test_pip_builds_folders_offline() -> None:
     """The plug-in is built with the setuptools of the environment, without any index."""
-    expected = (
-        ran("--no-build-isolation", *FOLDERS, PIP_CACHE_DIR="/cache", PIP_NO_INDEX="1"),
-    )
+    expected = (ran("--no-build-isolation", *FOLDERS, PIP_CACHE_DIR="/cache", PIP_NO_INDEX="1"),)
 
     assert expected == pip(cache_dir="/cache", find_links="/wheels").folders(FOLDERS)
 
 
 def test_uv_without_settings() -> None:
-    """uv asks what it is configured for, then PyTorch's own index, and both not for long."""
+    """Ask what uv is configured for, then PyTorch's own index, and both not for long."""
     hasty = {"UV_HTTP_TIMEOUT": "5", "UV_HTTP_RETRIES": "1"}
     expected = (
         ran_uv(*TORCH, **hasty),
@@ -141,7 +139,7 @@ def test_without() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "expected"),
+    "environ,expected",
     [
         pytest.param(
             {},
@@ -170,7 +168,7 @@ def test_without() -> None:
     ],
 )
 def test_pip_files(environ: dict[str, str], expected: tuple[str, ...]) -> None:
-    """pip's settings files are where pip looks for them."""
+    """Settings files are where pip looks for them."""
     assert expected == pip_files(environ, "/venv")
 
 

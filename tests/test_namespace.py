@@ -158,7 +158,7 @@ def test_rootless_commands_enter_the_user_namespace() -> None:
     lines = [line for line in commands(plan.up(REHEARSAL, ROOTLESS)) if "nsenter" in line]
     outside = [line for line in lines if "--user" not in line]
 
-    assert (28, []) == (len(lines), outside)
+    assert (30, []) == (len(lines), outside)
 
 
 def test_every_node_has_its_own_port() -> None:

@@ -1,19 +1,24 @@
-"""The documentation keeps its word: its examples run and print what it shows, its tables are whole."""
+"""The documentation keeps its word: examples print what it shows, and its tables are whole."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from invoke import Program, Task
+from invoke import Program
 from invoke.parser import Context, ParseError, Parser
 
 import tasks
-from cluster import errors
+from cluster.errors import ClusterError, NodeError, RefusedError, SettingsError
 from tests import pages
 from tests.pages import ROOT
 
 README = ROOT / "README.md"
 PAGES = (README, ROOT / "CHANGELOG.md", ROOT / "docs/architecture.md", ROOT / "docs/rehearsal.md")
+REHEARSAL = ROOT / "docs/rehearsal.md"
+OTHERS = ("nsenter: failed to execute ip: No such file", "Error: Unknown device type.")
+"""What programs of the system say, and `inv` passes on."""
 ROW = re.compile(r"^\| (.+?) \| (.+) \|$", re.MULTILINE)
 
 
@@ -23,8 +28,23 @@ def rows(page: Path, header: str) -> dict[str, str]:
     return dict(ROW.findall(text.partition("\n\n")[0].partition("\n| --")[2]))
 
 
+def sentences(path: Path) -> Iterator[str]:
+    """Yield the texts in a Python file, each value that one fills in as `…`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            parts = (part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+            yield "".join(map(str, parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
 def unknown(arguments: list[str]) -> str:
-    """Return what Invoke says against the arguments of an `inv`; nothing when it takes them."""
+    """Return what Invoke says against the arguments of an `inv`; nothing when it takes them.
+
+    A verb alone is a mention: it need not have what it could not run without.
+    """
+    if arguments in [[name] for name in tasks.ns.tasks]:
+        return ""
     parser = Parser(initial=Context(args=Program().core_args()), contexts=tasks.ns.to_contexts())
     try:
         parser.parse_argv(arguments)
@@ -52,11 +72,31 @@ def test_examples(page: Path, tmp_path: Path) -> None:
 
 def test_verbs() -> None:
     """The README lists every verb, with the words of `inv --list`."""
-    expected = {f"`inv {name}`": first_line(task) for name, task in tasks.ns.tasks.items()}
+    docs = {name: str(task.__doc__) for name, task in tasks.ns.tasks.items()}
+    expected = {f"`inv {name}`": text.splitlines()[0] for name, text in docs.items()}
 
     assert expected == rows(README, "Verb")
 
 
-def first_line(task: "Task[object]") -> str:
-    """Return the sentence that says what a verb does."""
-    return str(task.__doc__).splitlines()[0]
+def test_exit_codes() -> None:
+    """The README explains every exit code: success, each kind of error, Ctrl-C."""
+    kinds = (ClusterError, SettingsError, RefusedError, NodeError)
+    expected = [0, *(kind.exit_code for kind in kinds), 130]
+
+    assert expected == [int(code) for code in rows(README, "Exit code")]
+
+
+def test_troubleshooting() -> None:
+    """What the page on the rehearsal says that the tool says, it says; or `nsenter` and `ip` do."""
+    files = (ROOT / "tasks.py", *sorted((ROOT / "cluster").rglob("*.py")))
+    code = [text for path in files for text in sentences(path)]
+    known = (*code, (ROOT / "inv").read_text(encoding="utf-8"), *OTHERS)
+    spans = [span for said in rows(REHEARSAL, "It says") for span in re.findall("`(.+?)`", said)]
+
+    assert len(spans) > 10
+    assert [] == [span for span in spans if not any(fits(span, text) for text in known)]
+
+
+def fits(span: str, text: str) -> bool:
+    """Tell whether a text has the parts of a span in order; `…` stands for anything."""
+    return bool(re.search(".*".join(map(re.escape, filter(None, span.split("…")))), text))

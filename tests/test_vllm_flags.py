@@ -95,7 +95,7 @@ def test_model_below_the_repository(model: str, expected: str) -> None:
         ),
         (
             Flags(tp="3"),
-            "--tp: 3 GPUs wanted, the cluster has 2 (at most --tp 2, or describe more nodes)",
+            "--tp: 3 GPUs wanted, the cluster has 2 (at most 2 in all, or describe more nodes)",
         ),
         (
             Flags(host="a b"),
@@ -215,6 +215,29 @@ def test_refused_flags_of_the_settings(word: str, sentence: str) -> None:
     assert [f"inv serve: {sentence}"] == refused(Flags(), replace(MODEL, serve_args=(word,)))
 
 
+@pytest.mark.parametrize(
+    "extra, wanted",
+    [
+        (("--pipeline-parallel-size", "2"), 4),
+        (("--pipeline_parallel_size=2",), 4),
+        (("-pp", "2", "-dp=3"), 12),
+        (("--data-parallel-size", "x", "-pp"), None),
+        (("-pp", "1"), None),
+    ],
+)
+def test_stages_and_replicas(extra: tuple[str, ...], wanted: int | None) -> None:
+    """Pipeline stages and replicas multiply the GPUs; a size that is none is vLLM's to judge."""
+    if wanted is None:
+        assert extra == vllm.request(MODEL, Flags(extra=extra), PLACE).extra
+    else:
+        assert [
+            (
+                f"inv serve: --tp: {wanted} GPUs wanted, the cluster has 2"
+                " (at most 2 in all, or describe more nodes)"
+            )
+        ] == refused(Flags(extra=extra))
+
+
 def test_all_refusals_at_once() -> None:
     """Nobody mends five flags in five runs."""
     assert [
@@ -222,7 +245,7 @@ def test_all_refusals_at_once() -> None:
         "inv serve: --model: no model to serve (name one, or set MODEL in env/cluster.env)",
         (
             "inv serve: --tp: 3 GPUs wanted, the cluster has 2"
-            " (at most --tp 2, or describe more nodes)"
+            " (at most 2 in all, or describe more nodes)"
         ),
         (
             "inv serve: --api-key: would show a secret in the list of processes"

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cluster.envfile import EnvText
-from cluster.settings import DEFAULT, folder
+from cluster.node import DEFAULT
+from cluster.settings import folder
 from cluster.spelling import did_you_mean
 from cluster.values import LABEL, one_line
 

@@ -51,16 +51,16 @@ def first(
 def _listen(attempt: Attempt, progress: Progress, lock: int) -> tuple[int, list[str]]:
     """Tell of progress; return the exit code and what was printed."""
     lines: list[str] = []
-    process = _started(attempt, lock)
-    try:
-        for line in process.stdout or ():
-            lines.append(line.rstrip())
-            if told := rehearsal.news(line):
-                progress.tell(told)
-        return process.wait(), lines
-    except BaseException:
-        _end(process)
-        raise
+    with _started(attempt, lock) as process:
+        try:
+            for line in process.stdout or ():
+                lines.append(line.rstrip())
+                if told := rehearsal.news(line):
+                    progress.tell(told)
+        except BaseException:
+            _end(process)
+            raise
+    return process.returncode, lines
 
 
 def _started(attempt: Attempt, lock: int) -> subprocess.Popen[str]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cluster import script, settings
-from cluster.effects import files, processes
+from cluster.effects import files, processes, rehearsal
 from cluster.effects.perform import Performer
 from cluster.effects.report import Report
 from cluster.environment import environment
@@ -21,6 +21,7 @@ from cluster.step import Plan, Trace
 
 ROOT = Path(__file__).resolve().parents[2]
 """The repository."""
+CONTAINER_TOKEN = "/run/secrets/ray-token"
 REHEARSAL = ROOT / ".rehearsal"
 
 
@@ -33,7 +34,7 @@ def variables(name: str, node: str, form: str, *, reveal: bool) -> str:
     """Return the environment of a node's container in a form of `formats.FORMATS`."""
     cluster = load(name).cluster
     (found,) = chosen(cluster, [node], cluster.nodes)
-    pairs = environment(cluster, found, token_path=runtime(cluster).ray_token)
+    pairs = environment(cluster, found, token_path=ray_token(cluster))
     if form not in FORMATS:
         what, remedy = (
             f"no such format: `{form}`",
@@ -63,6 +64,11 @@ def _stranger(cluster: Cluster, name: str, known: tuple[str, ...]) -> Problem:
     return Problem(
         place=f"--node {name}", what=f"no such node here in cluster {cluster.name}", remedy=remedy
     )
+
+
+def ray_token(cluster: Cluster) -> str:
+    """Return the path of Ray's token inside a node; a container has it as a mounted secret."""
+    return CONTAINER_TOKEN if cluster.runtime == "docker" else runtime(cluster).ray_token
 
 
 def runtime(cluster: Cluster) -> Runtime:
@@ -101,6 +107,8 @@ class Session:
 
     def equip(self) -> None:
         """Make what the runtime needs on this machine, unless it is there."""
+        if not self.dry:
+            rehearsal.ensure(ROOT, self.report)
 
     def chosen(self, names: list[str], among: tuple[Node, ...]) -> tuple[Node, ...]:
         """Return the nodes with these names, all of `among` when there are none."""

@@ -1,0 +1,230 @@
+"""The order of each task's steps, and what the shell text of `tests/dry/` does not show of them."""
+
+from dataclasses import replace
+
+import pytest
+
+from cluster import plan, script, vllm
+from cluster.node import Cluster
+from cluster.step import Gate, Plan, Single, Start, Stop, Together, Token
+from cluster.vllm import Request
+from cluster.word import Environment, FileText, Secret
+from tests.clusters import REHEARSAL, spaces, third, written
+
+RUNTIME = spaces()
+REQUEST = Request(
+    model="m",
+    tp=2,
+    host="0.0.0.0",  # noqa: S104 (planned, not bound)
+    port=8888,
+    max_model_len=1024,
+    gpu_memory_utilization=0.7,
+)
+LOCAL = replace(REQUEST, host="127.0.0.1")
+THREE = replace(REHEARSAL, nodes=(*REHEARSAL.nodes, third()))
+OWN_KEY = (("VLLM_API_KEY", Secret("sk_secret", "env/rehearsal/cluster.env:9")),)
+
+
+def titles(steps: Plan) -> list[str]:
+    """Return where and what, as the report tells it, without what the runtime prepares."""
+    prepared = {"Make a folder", "Write a file", "Make the link", "Make the node"}
+    flat = (step for step in script.flat(steps) if step.title not in prepared)
+    return [f"{step.place}: {step.title}" for step in flat]
+
+
+def gates(steps: Plan) -> dict[str, Gate]:
+    """Return the gates of a plan by what they are for."""
+    found = (step for step in script.flat(steps) if isinstance(step, Gate))
+    return {f"{step.place}: {step.title}": step for step in found}
+
+
+def side_by_side(steps: Plan) -> list[list[str]]:
+    """Return the branches of the last steps that are performed side by side."""
+    together = [step for step in steps if isinstance(step, Together)]
+    return [titles(branch) for branch in together[-1].branches]
+
+
+def watched(gate: Gate) -> list[str]:
+    """Return what must stay alive while a gate is shut."""
+    return [f"{trace.place} {trace.service}" for trace in gate.watch]
+
+
+def key(cluster: Cluster, request: Request) -> Environment:
+    """Return the API key in the environment of the server."""
+    variables = plan.server(cluster, request, RUNTIME).spec.environment
+    return tuple((name, value) for name, value in variables if name == "VLLM_API_KEY")
+
+
+def test_head() -> None:
+    """The head is there when Ray answers on it."""
+    assert [
+        "spark1: Make a secret, unless it is there",
+        "spark1: Start Ray (head)",
+        "spark1: Wait until Ray has spark1",
+    ] == titles(plan.head(REHEARSAL, RUNTIME))
+
+
+def test_workers() -> None:
+    """Each worker starts once the head answers there; all are waited for together."""
+    steps = plan.workers(THREE, THREE.workers, RUNTIME)
+
+    assert [
+        ["spark2: Wait until the head answers", "spark2: Start Ray (worker)"],
+        ["spark3: Wait until the head answers", "spark3: Start Ray (worker)"],
+    ] == side_by_side(steps)
+    assert "spark1: Wait until Ray has spark2, spark3" == titles(steps)[-1]
+
+
+def test_one_worker() -> None:
+    """One worker that is named starts alone."""
+    assert [
+        "spark1: Make a secret, unless it is there",
+        "spark3: Wait until the head answers",
+        "spark3: Start Ray (worker)",
+        "spark1: Wait until Ray has spark3",
+    ] == titles(plan.workers(THREE, THREE.workers[1:], RUNTIME))
+
+
+def test_up() -> None:
+    """The head starts first, then the workers side by side, and the whole is waited for."""
+    steps = plan.up(THREE, RUNTIME)
+
+    assert [
+        "spark1: Make a secret, unless it is there",
+        "spark1: Start Ray (head)",
+        "spark2: Wait until the head answers",
+        "spark2: Start Ray (worker)",
+        "spark3: Wait until the head answers",
+        "spark3: Start Ray (worker)",
+        "spark1: Wait until Ray has spark1, spark2, spark3",
+    ] == titles(steps)
+    assert 2 == len(side_by_side(steps))
+
+
+def test_up_watches() -> None:
+    """While a worker waits for the head the head may not die, and then none of them."""
+    found = gates(plan.up(REHEARSAL, RUNTIME))
+
+    assert {
+        "spark2: Wait until the head answers": (60, ["spark1 ray"]),
+        "spark1: Wait until Ray has spark1, spark2": (120, ["spark1 ray", "spark2 ray"]),
+    } == {name: (gate.seconds, watched(gate)) for name, gate in found.items()}
+
+
+def test_serve() -> None:
+    """Nothing starts before the cluster is whole and the port is free; the key is there first."""
+    assert [
+        "spark1: Check that Ray has spark1, spark2",
+        "spark1: Check that port 8888 is free",
+        "spark1: Make a secret, unless it is there",
+        "spark1: Serve m",
+    ] == titles(plan.serve(REHEARSAL, REQUEST, RUNTIME))
+
+
+def test_serve_refuses() -> None:
+    """What stands against a start is asked once, and is a refusal."""
+    found = gates(plan.refuse(REHEARSAL, REQUEST, RUNTIME)).values()
+
+    assert [(0, True), (0, True)] == [(gate.seconds, gate.refuses) for gate in found]
+
+
+def test_ready() -> None:
+    """A model may take an hour to load, as long as all that it needs is alive."""
+    found = gates(plan.ready(REHEARSAL, REQUEST, RUNTIME))
+
+    assert {
+        "spark1: Wait until the model is ready": (
+            3600,
+            False,
+            ["spark1 ray", "spark2 ray", "spark1 serve"],
+        ),
+        "spark1: Check that the server completes a prompt": (0, False, []),
+    } == {name: (gate.seconds, gate.refuses, watched(gate)) for name, gate in found.items()}
+
+
+def test_patience() -> None:
+    """The probe waits a little by itself, and by hand for the whole time."""
+    wait, check = gates(plan.ready(REHEARSAL, REQUEST, RUNTIME)).values()
+
+    assert ("--wait", "2") == wait.argv[-2:]
+    assert ("--wait", "3600") == wait.by_hand[-2:]
+    assert wait.argv[:-1] == wait.by_hand[:-1]
+    assert ((), False) == (check.by_hand, "--wait" in check.argv)
+
+
+def test_down() -> None:
+    """The server ends before Ray, and Ray before the nodes, all nodes at once."""
+    steps = plan.down(REHEARSAL, RUNTIME)
+
+    assert [
+        "spark1: Stop serve",
+        "spark1: Stop ray",
+        "spark2: Stop ray",
+        "spark1: End what is left",
+        "spark2: End what is left",
+        "spark1: Remove the run state",
+        "spark2: Remove the run state",
+        "link: End what is left",
+        "link: Remove the run state",
+    ] == titles(steps)
+    assert [["spark1: Stop ray"], ["spark2: Stop ray"]] == side_by_side(steps)
+
+
+def test_stop_server() -> None:
+    """The server ends and nothing else."""
+    (step,) = plan.stop_server(REHEARSAL, RUNTIME)
+
+    assert Stop(title="Stop serve", trace=RUNTIME.trace("spark1", "serve"), seconds=20.0) == step
+
+
+def test_steps_are_worth_comparing() -> None:
+    """The same settings give the same specs, so that a service that runs is known again."""
+    first, again = (_specs(plan.up(REHEARSAL, RUNTIME)) for _ in range(2))
+
+    assert first == again
+    assert 2 == len(set(first))
+
+
+@pytest.mark.parametrize(
+    "cluster, request_, expected",
+    [
+        pytest.param(
+            REHEARSAL,
+            REQUEST,
+            (("VLLM_API_KEY", FileText("/opt/spark/.state/rehearsal/api-key")),),
+            id="generated when others can reach the server",
+        ),
+        pytest.param(REHEARSAL, LOCAL, (), id="none on loopback"),
+        pytest.param(written(REHEARSAL, shared=OWN_KEY), REQUEST, OWN_KEY, id="the user's own"),
+        pytest.param(
+            written(REHEARSAL, shared=OWN_KEY), LOCAL, OWN_KEY, id="the user's own on loopback"
+        ),
+        pytest.param(written(REHEARSAL, head=OWN_KEY), REQUEST, OWN_KEY, id="in the head's file"),
+    ],
+)
+def test_api_key(cluster: Cluster, request_: Request, expected: Environment) -> None:
+    """A server that others can reach has a key: the user's own, else a generated one."""
+    generated = any(isinstance(value, FileText) for _, value in expected)
+    tokens = _tokens(plan.serve(cluster, request_, RUNTIME))
+    asked = plan.complete(cluster, request_, RUNTIME, prompt="", tokens=1).environment
+
+    assert expected == key(cluster, request_)
+    assert generated == bool(tokens)
+    assert set(expected) <= set(asked)
+
+
+def test_server() -> None:
+    """The server runs on the head, as the request says."""
+    step = plan.server(REHEARSAL, REQUEST, RUNTIME)
+
+    assert ("spark1", "serve") == (step.spec.node, step.spec.service)
+    assert vllm.serve(REQUEST) == step.spec.argv
+    assert "Serve m" == step.title
+
+
+def _specs(steps: Plan) -> list[str]:
+    return [step.spec.digest for step in script.flat(steps) if isinstance(step, Start)]
+
+
+def _tokens(steps: Plan) -> list[Single]:
+    return [step for step in script.flat(steps) if isinstance(step, Token)]
