@@ -173,14 +173,14 @@ def status(_c: Context, cluster: str = "default", json: bool = False) -> int:
 )
 @verb
 def logs(
-    _c: Context, node: list[str], cluster: str = "default", follow: bool = False, lines: int = 100
+    _c: Context, node: list[str], cluster: str = "default", follow: bool = False, lines: str = "100"
 ) -> None:
     """Show the logs of Ray and the server, each line with its node."""
     from cluster.effects import logs
     from cluster.effects.session import Session
 
     traces = Session(cluster, dry=False).traces(node)
-    (logs.follow if follow else logs.show)(traces, lines)
+    (logs.follow if follow else logs.show)(traces, logs.count(lines))
 
 
 @task(help=CLUSTER | {"server": "only the server; Ray stays"})

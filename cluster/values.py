@@ -36,6 +36,10 @@ class WrongValueError(ValueError):
         self.remedy = remedy
 
 
+RESERVED = frozenset({"link", "hosts", "ray-token", "api-key"})
+"""What the run state holds beside the folders of the nodes."""
+
+
 def one_line(text: str) -> str:
     """Return a text with escapes for what cannot be printed."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
@@ -207,6 +211,8 @@ def label(text: str) -> str:
         raise WrongValueError(
             f"should be lower-case letters, digits and `-`: {shown(text)}", "like spark1"
         )
+    if text in RESERVED:
+        raise WrongValueError(f"is a name of this tool's own: {shown(text)}", "like spark1")
     return text
 
 

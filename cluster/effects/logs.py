@@ -4,7 +4,9 @@ import time
 from pathlib import Path
 
 from cluster.effects import processes
+from cluster.errors import Problem, RefusedError
 from cluster.step import Trace
+from cluster.values import WrongValueError, whole
 
 POLL_SECONDS = 0.2
 
@@ -30,6 +32,14 @@ class Log:
         return whole.decode("utf-8", errors="replace").splitlines()
 
 
+def count(text: str) -> int:
+    """Return a number of lines as it was typed; a RefusedError says what is wrong with it."""
+    try:
+        return whole(0, 1_000_000, "a number of lines")(text)
+    except WrongValueError as error:
+        raise RefusedError(Problem(place="--lines", what=error.what, remedy=error.remedy)) from None
+
+
 def show(traces: tuple[Trace, ...], lines: int) -> None:
     """Print the last lines of each log, all of them when `lines` is 0."""
     for trace in traces:
@@ -41,7 +51,7 @@ def follow(traces: tuple[Trace, ...], lines: int = 0) -> None:
     logs = [Log(trace) for trace in traces]
     for log in logs:
         _print(log.trace, log.grown()[-lines:] if lines else [])
-    while any([processes.find(trace) for trace in traces]):
+    while any(processes.find(trace) for trace in traces):
         time.sleep(POLL_SECONDS)
         for log in logs:
             _print(log.trace, log.grown())

@@ -8,11 +8,13 @@ from functools import singledispatchmethod
 from pathlib import Path
 from subprocess import Popen
 
+from cluster import advice
 from cluster.effects import processes, secret
 from cluster.effects.report import Report
 from cluster.effects.waiting import Waiting
 from cluster.errors import ClusterError, NodeError, Problem, RefusedError
 from cluster.namespace import SPEC
+from cluster.node import Cluster
 from cluster.step import (
     Command,
     Folder,
@@ -40,8 +42,9 @@ class Performer:
     Setting `cancelled` from another thread ends every wait at its next look.
     """
 
-    def __init__(self, report: Report) -> None:
-        """Take the report that hears of each step."""
+    def __init__(self, cluster: Cluster, report: Report) -> None:
+        """Take the cluster that errors speak of, and the report that hears of each step."""
+        self._cluster = cluster
         self._report = report
         self.cancelled = threading.Event()
 
@@ -78,7 +81,13 @@ class Performer:
         if done.code:
             line = shell_line(step.argv)
             what = f"`{line}` failed: {done.error.strip() or f'exit code {done.code}'}"
-            raise NodeError(Problem(place=step.place, what=what, remedy="`inv down`, then again"))
+            raise NodeError(
+                Problem(
+                    place=step.place,
+                    what=what,
+                    remedy=f"{advice.inv(self._cluster, 'down')}, then again",
+                )
+            )
         return ""
 
     @step.register
@@ -100,7 +109,11 @@ class Performer:
             return ""
         if found:
             what = f"{step.spec.service} runs with other settings than these"
-            raise RefusedError(Problem(place=step.place, what=what, remedy="`inv down` first"))
+            raise RefusedError(
+                Problem(
+                    place=step.place, what=what, remedy=f"{advice.inv(self._cluster, 'down')} first"
+                )
+            )
         with self._report.step(step.place, step.title):
             self._launch(step)
         return ""
@@ -108,7 +121,7 @@ class Performer:
     @step.register
     def _(self, step: Gate) -> str:
         with self._report.step(step.place, step.title) as progress:
-            return Waiting(step, progress, self.cancelled).wait()
+            return Waiting(self._cluster, step, progress, self.cancelled).wait()
 
     @step.register
     def _(self, step: Stop) -> str:

@@ -48,9 +48,13 @@ def run(
     """
     try:
         words = [revealed(word) for word in argv]
+        variables = _variables(environment)
+    except FileNotFoundError:  # the node that the words would enter is not there
+        return Completed(code=125, output="", error="")
+    try:
         done = subprocess.run(
             words,
-            env=_variables(environment),
+            env=variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -65,11 +69,9 @@ def run(
     return Completed(code=done.returncode, output=done.stdout, error=done.stderr)
 
 
-def launch(
-    argv: tuple[Word, ...], environment: Environment, log: Path | None
-) -> subprocess.Popen[bytes]:
+def launch(argv: tuple[Word, ...], environment: Environment, log: Path) -> subprocess.Popen[bytes]:
     """Start a command that goes on when this program has ended; `log` holds its output alone."""
-    with Path(log).open("wb") as output:
+    with log.open("wb") as output:
         return subprocess.Popen(
             [revealed(word) for word in argv],
             env=_variables(environment),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from cluster import plan, question, ready, vllm
+from cluster.advice import inv
 from cluster.effects import logs, processes
 from cluster.effects.session import ROOT, Session
 from cluster.errors import NodeError, Problem
@@ -73,8 +74,8 @@ def _stay(session: Session) -> None:
     head = session.cluster.head.name
     session.report.note("Ctrl-C stops the server; `--detach` leaves it running")
     logs.follow((session.runtime.trace(head, "serve"),))
-    what = "the server has ended"
-    raise NodeError(Problem(place=head, what=what, remedy=f"next: `inv logs --node {head}`"))
+    what, logs_command = "the server has ended", inv(session.cluster, "logs", "--node", head)
+    raise NodeError(Problem(place=head, what=what, remedy=f"next: {logs_command}"))
 
 
 @contextmanager

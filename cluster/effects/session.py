@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cluster import script, settings
+from cluster.advice import inv
 from cluster.effects import files, processes, rehearsal
 from cluster.effects.perform import Performer
 from cluster.effects.report import Report
@@ -53,17 +54,18 @@ def _text(path: str) -> str:
 def chosen(cluster: Cluster, names: list[str], among: tuple[Node, ...]) -> tuple[Node, ...]:
     """Return the nodes with these names, all of `among` when there are none."""
     known = {node.name: node for node in among}
-    strangers = tuple(name for name in names if name not in known)
+    strangers = tuple(name for name in dict.fromkeys(names) if name not in known)
     if strangers:
         raise RefusedError(*(_stranger(cluster, name, tuple(known)) for name in strangers))
-    return tuple(known[name] for name in names) or among
+    return tuple(known[name] for name in dict.fromkeys(names)) or among
 
 
 def _stranger(cluster: Cluster, name: str, known: tuple[str, ...]) -> Problem:
+    if name == cluster.head.name:
+        return Problem(place=f"--node {name}", what="is the head", remedy=inv(cluster, "head"))
     remedy = did_you_mean(name, known, f"there is {', '.join(known) or 'none'}")
-    return Problem(
-        place=f"--node {name}", what=f"no such node here in cluster {cluster.name}", remedy=remedy
-    )
+    what = f"no such node in cluster {cluster.name}"
+    return Problem(place=f"--node {name!r}", what=what, remedy=remedy)
 
 
 def ray_token(cluster: Cluster) -> str:
@@ -96,12 +98,12 @@ class Session:
         self.runtime = runtime(self.cluster)
         self.report = Report()
         self.dry = dry
-        self._performer = Performer(self.report)
+        self._performer = Performer(self.cluster, self.report)
 
     def perform(self, steps: Plan) -> str:
         """Print the plan, or perform it and return what its last gate heard."""
         if self.dry:
-            print(script.text(steps), end="")
+            print(script.text(steps))
             return ""
         return self._performer.plan(steps)
 

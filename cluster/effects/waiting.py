@@ -3,11 +3,12 @@
 import threading
 import time
 
-from cluster import journal
+from cluster import advice, journal
 from cluster.effects import processes
 from cluster.effects.logs import Log
 from cluster.effects.report import Progress
 from cluster.errors import NodeError, Problem, RefusedError
+from cluster.node import Cluster
 from cluster.step import Gate, Trace
 
 POLL_SECONDS = 0.2
@@ -35,20 +36,22 @@ class Watched:
         """Whether the service's process lives."""
         return processes.find(self.trace) is not None
 
-    def problem(self, what: str) -> Problem:
+    def problem(self, cluster: Cluster, what: str) -> Problem:
         """Say what became of the service, with the lines of its log that matter."""
         lines = "".join(f"\n    {line}" for line in journal.excerpt(self.lines))
         node = self.trace.place
-        return Problem(
-            place=node, what=what + lines, remedy=f"\n    next: `inv logs --node {node}`"
-        )
+        logs = advice.inv(cluster, "logs", "--node", node)
+        return Problem(place=node, what=f"{what}{lines}\n   ", remedy=f"next: {logs}")
 
 
 class Waiting:
     """One wait at one gate."""
 
-    def __init__(self, gate: Gate, progress: Progress, cancelled: threading.Event) -> None:
+    def __init__(
+        self, cluster: Cluster, gate: Gate, progress: Progress, cancelled: threading.Event
+    ) -> None:
         """Take the gate, who hears of it, and the event that ends it early."""
+        self._cluster = cluster
         self._gate = gate
         self._progress = progress
         self._cancelled = cancelled
@@ -64,7 +67,9 @@ class Waiting:
                 return asked.output
             self._look()
             if time.monotonic() > until:
-                raise (RefusedError if self._gate.refuses else NodeError)(*problems, *self._mute(asked))
+                raise (RefusedError if self._gate.refuses else NodeError)(
+                    *problems, *self._mute(asked)
+                )
             if self._cancelled.wait(POLL_SECONDS):
                 raise KeyboardInterrupt
 
@@ -72,7 +77,9 @@ class Waiting:
         """Say why there was no answer at all: the question itself could not be asked."""
         lines = asked.error.strip().splitlines()
         said = lines[-1:] if asked.code else []
-        return tuple(Problem(place=self._gate.place, what=f"could not be asked: {it}") for it in said)
+        return tuple(
+            Problem(place=self._gate.place, what=f"could not be asked: {it}") for it in said
+        )
 
     def _look(self) -> None:
         """Raise the failure of the first service that failed; tell the newest phase."""
@@ -80,11 +87,13 @@ class Waiting:
             new = watched.grown()
             if not watched.alive:
                 watched.grown()
-                raise NodeError(watched.problem(f"{watched.trace.service} has ended"))
+                raise NodeError(
+                    watched.problem(self._cluster, f"{watched.trace.service} has ended")
+                )
             if any(journal.fatal(line) for line in new):
                 time.sleep(SETTLE_SECONDS)
                 watched.grown()
-                raise NodeError(watched.problem(f"{watched.trace.service} failed"))
+                raise NodeError(watched.problem(self._cluster, f"{watched.trace.service} failed"))
             phases = [phase for line in new if (phase := journal.phase(line))]
             if phases:
                 self._progress.tell(phases[-1])
