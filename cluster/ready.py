@@ -19,7 +19,7 @@ class Ready:
     url: str
     """Base URL of the OpenAI API."""
     key_file: str
-    """The file that holds the API key; empty when the server asks for none, or for the user's own."""
+    """The file with the generated API key; empty when there is none, or the user's own."""
     example: str
     """A shell line that lists the models, from this machine."""
 

@@ -39,6 +39,7 @@ AGAIN = "mend that, then again: finished downloads are kept"
 ASIDE = ("WARNING: ", "warning: ", "[notice] ")
 MARK = re.compile("(?:ERROR|error): |\\s+\N{MULTIPLICATION SIGN}")
 ORNAMENT = re.compile("^(?:ERROR|error): |^[\\s\N{MULTIPLICATION SIGN}╰├│─▶]+")
+CAUSE = re.compile(r"\s+Caused by: ")
 DOWNLOAD = re.compile(r"\s*Downloading (?:\S*/)?([\w.-]+?)(?:-\d\S*)? \(([\d.]+) ?([MG])i?B\)")
 UNPACK = re.compile(r"Installing collected packages: (.+)|Prepared (\d+) packages")
 LARGE = 20
@@ -142,9 +143,12 @@ def torch_remedy(torch: tuple[str, ...], index: str) -> str:
 
 
 def _last_words(lines: list[str]) -> str:
-    """Return everything from the last error on; of a traceback its last line."""
+    """Return all from the last error on; of causes the last, of a traceback its last line."""
     marked = [number for number, line in enumerate(lines) if MARK.match(line)]
     traced = any(line.startswith("Traceback") for line in lines)
     said = lines[-1:] if traced or not marked else lines[marked[-1] :]
-    text = " ".join(" ".join(ORNAMENT.sub("", line, count=1).split()) for line in said)
+    causes = [line for line in said if CAUSE.match(line)]
+    kept = (line for line in said if line not in causes[:-1])
+    text = " ".join(" ".join(ORNAMENT.sub("", line, count=1).split()) for line in kept)
+    text = text.replace(" Caused by: ", ": ")
     return f"{text[:LONGEST]}…" if len(text) > LONGEST else text or "it said nothing"

@@ -71,8 +71,9 @@ VARIABLES = (
     Variable(
         name="RAY_ADDRESS",
         value=lambda cluster, _node: ray.address(cluster),
-        why="The cluster that `vllm serve` and every `ray` command join. Unset, a driver that finds "
-        "no session of Ray's in its temporary folder starts a cluster of its own, and waits for GPUs.",
+        why="The cluster that `vllm serve` and every `ray` command join. Unset, a driver that "
+        "finds no session of Ray's in its temporary folder starts a cluster of its own, and waits "
+        "for GPUs.",
         source=RAY_ADDRESS,
     ),
     Variable(

@@ -15,8 +15,10 @@ SPECIAL = ("<unk>", "<s>", "</s>", "<|user|>", "<|assistant|>", "<|system|>")
 CORPUS = (
     "The quick brown fox jumps over the lazy dog.</s>",
     "Two machines joined by one cable serve a model that neither could hold alone.</s>",
-    "Once upon a time a head node waited for its worker, and together they began to count: "
-    "one, two, three, four, five, six, seven, eight, nine, ten.</s>",
+    (
+        "Once upon a time a head node waited for its worker, and together they began to count: "
+        "one, two, three, four, five, six, seven, eight, nine, ten.</s>"
+    ),
     "<s><|user|>Who are you?</s><|assistant|>A tiny model, split over two nodes.</s>",
 )
 CHAT_TEMPLATE = (
@@ -101,7 +103,7 @@ def write_model(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if not sys.argv[1:]:
         sys.exit("usage: tiny_model.py DIRECTORY")
     # Every part is made here: nothing is to be looked for on the network.
     os.environ["HF_HUB_OFFLINE"] = "1"

@@ -31,6 +31,7 @@ def test_head_with_both_halves_of_port_1() -> None:
     """The head gets its own address and interfaces, and what is the same everywhere."""
     expected = (
         ("VLLM_HOST_IP", "192.168.177.11"),
+        ("RAY_ADDRESS", "192.168.177.11:6379"),
         ("NCCL_SOCKET_IFNAME", "=enp1s0f1np1"),
         ("NCCL_IB_HCA", "=rocep1s0f1,roceP2p1s0f1"),
         ("NCCL_IB_DISABLE", "0"),
@@ -57,6 +58,7 @@ def test_worker_on_another_interface_without_rdma() -> None:
     worker = replace(WORKER, ib_if=())
     expected = (
         ("VLLM_HOST_IP", "192.168.177.12"),
+        ("RAY_ADDRESS", "192.168.177.11:6379"),
         ("NCCL_SOCKET_IFNAME", "=enp1s0f0np0"),
         ("NCCL_IB_DISABLE", "1"),
         ("GLOO_SOCKET_IFNAME", "enp1s0f0np0"),

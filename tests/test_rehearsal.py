@@ -179,8 +179,12 @@ def test_hopeless() -> None:
             id="uv, no such version",
         ),
         pytest.param(
-            ["error: Failed to fetch: `https://x/`", "  Caused by: dns error"],
-            f"title: Failed to fetch: `https://x/` Caused by: dns error ({AGAIN})",
+            [
+                "error: Request failed after 1 retry",
+                "  Caused by: Failed to fetch: `https://x/`",
+                "  Caused by: dns error",
+            ],
+            f"title: Request failed after 1 retry: dns error ({AGAIN})",
             id="uv, no network",
         ),
         pytest.param(

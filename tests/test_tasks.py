@@ -167,7 +167,7 @@ def test_flags_for_vllm() -> None:
         ),
         pytest.param(
             "env --node spark3 --cluster rehearsal",
-            "--node spark3: no such node here in cluster rehearsal (did you mean spark2?)",
+            "--node spark3: no such node in cluster rehearsal (did you mean spark2?)",
             3,
             id="node",
         ),

@@ -64,7 +64,7 @@ def test_generated_names_that_are_refused_in_files() -> None:
     """Among the generated variables exactly these cannot be overridden."""
     generated = {row.name for row in ROWS}
 
-    assert {"VLLM_HOST_IP", "RAY_AUTH_TOKEN_PATH"} == generated & REFUSED.keys()
+    assert {"RAY_ADDRESS", "VLLM_HOST_IP", "RAY_AUTH_TOKEN_PATH"} == generated & REFUSED.keys()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -1,6 +1,7 @@
 """Looks at a cluster: processes, Ray's list, the server's health and metrics, all side by side."""
 
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 
 from cluster import question, ray, vllm
@@ -38,7 +39,7 @@ def observe(cluster: Cluster, runtime: Runtime) -> Facts:
             server=_seen(trace),
             request=request,
             url=url,
-            healthy=health.result().get("status") == 200,
+            healthy=health.result().get("status") == HTTPStatus.OK,
             metrics=str(metrics.result().get("body", "")),
         )
 

@@ -44,12 +44,13 @@ def run(
 ) -> Completed:
     """Run a command to its end, without a terminal.
 
-    A missing program, and a command that outlives `seconds`, give the code that a shell would: 127 and 124.
+    A missing program, and a command that outlives `seconds`, give the code that a shell would:
+    127 and 124; a file that a word stands for gives 125 when it is not there.
     """
     try:
         words = [revealed(word) for word in argv]
         variables = _variables(environment)
-    except FileNotFoundError:  # the node that the words would enter is not there
+    except FileNotFoundError:
         return Completed(code=125, output="", error="")
     try:
         done = subprocess.run(
@@ -100,7 +101,7 @@ def find(trace: Trace) -> Running | None:
 
 
 def end(trace: Trace, seconds: float) -> None:
-    """Ask the traced process and its group to end (SIGTERM); after `seconds` make them (SIGKILL)."""
+    """Ask the traced process and its group to end; kill them when `seconds` are over."""
     found = find(trace)
     if found and not _signalled(found.pid, signal.SIGTERM, seconds):
         _signalled(found.pid, signal.SIGKILL, seconds)
@@ -126,7 +127,10 @@ def _group_lives(group: int) -> bool:
 
 
 def sweep(name: str, folder: str, seconds: float = 10.0) -> bool:
-    """Kill every process whose variable `name` is a path at or below `folder`; tell whether all are gone."""
+    """Kill every process whose variable `name` is a path at or below `folder`.
+
+    Tell whether all are gone.
+    """
     for found in _below(name, folder):
         with suppress(ProcessLookupError):
             os.kill(found.pid, signal.SIGKILL)
@@ -181,7 +185,10 @@ def _since(ticks: int) -> float:
 
 
 def _variables(environment: Environment) -> dict[str, str]:
-    """Return exactly the given variables; without any, this program's own, with the system's folders on the PATH."""
+    """Return exactly the given variables.
+
+    Without any, return this program's own, with the system's folders on the PATH.
+    """
     if environment:
         return {name: revealed(value) for name, value in environment}
     return dict(os.environ) | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_PATH}"}

@@ -1,4 +1,4 @@
-"""What a task tells while it works: a live view on a terminal, plain lines elsewhere; always on standard error."""
+"""What a task tells while it works, on standard error: live on a terminal, else plain lines."""
 
 import sys
 import threading
@@ -98,8 +98,8 @@ class Report:
 
     def _view(self) -> "Live":
         # rich takes 60 ms to import: only a person who watches waits for it.
-        from rich.console import Console  # noqa: PLC0415
-        from rich.live import Live  # noqa: PLC0415
+        from rich.console import Console
+        from rich.live import Live
 
         console = Console(file=self._stream)
         live = Live(
@@ -109,9 +109,9 @@ class Report:
         return live
 
     def _rows(self) -> "RenderableType":
-        from rich.console import Group  # noqa: PLC0415
-        from rich.spinner import Spinner  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+        from rich.console import Group
+        from rich.spinner import Spinner
+        from rich.text import Text
 
         rows = (Text(f"{step.line}  {step.seconds:.0f} s") for step in tuple(self._steps))
         return Group(*(Spinner("dots", text=row) for row in rows))

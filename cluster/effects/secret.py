@@ -13,7 +13,8 @@ SIZE = 32
 def ensure(path: Path) -> None:
     """Make a token at `path` unless there is one.
 
-    It is written aside and then linked: two that start at once agree on one token, and no reader sees half of it.
+    It is written aside and then linked: two that start at once agree on one token, and no reader
+    sees half of it.
     """
     if path.exists():
         return

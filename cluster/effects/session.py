@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from cluster.step import Plan, Trace
 
 ROOT = Path(__file__).resolve().parents[2]
 """The repository."""
-CONTAINER_TOKEN = "/run/secrets/ray-token"
+CONTAINER_TOKEN = "/run/secrets/ray-token"  # noqa: S105 (a path)
 REHEARSAL = ROOT / ".rehearsal"
 
 
@@ -65,7 +66,7 @@ def _stranger(cluster: Cluster, name: str, known: tuple[str, ...]) -> Problem:
         return Problem(place=f"--node {name}", what="is the head", remedy=inv(cluster, "head"))
     remedy = did_you_mean(name, known, f"there is {', '.join(known) or 'none'}")
     what = f"no such node in cluster {cluster.name}"
-    return Problem(place=f"--node {name!r}", what=what, remedy=remedy)
+    return Problem(place=f"--node {shlex.quote(name)}", what=what, remedy=remedy)
 
 
 def ray_token(cluster: Cluster) -> str:
@@ -98,12 +99,14 @@ class Session:
         self.runtime = runtime(self.cluster)
         self.report = Report()
         self.dry = dry
+        self._between = ""
         self._performer = Performer(self.cluster, self.report)
 
     def perform(self, steps: Plan) -> str:
         """Print the plan, or perform it and return what its last gate heard."""
         if self.dry:
-            print(script.text(steps))
+            print(self._between, script.text(steps), sep="", end="")
+            self._between = "\n"
             return ""
         return self._performer.plan(steps)
 

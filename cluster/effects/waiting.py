@@ -58,7 +58,7 @@ class Waiting:
         self._watched = [Watched(trace) for trace in gate.watch]
 
     def wait(self) -> str:
-        """Return the first answer without a problem; raise when time is up or a watched service fails."""
+        """Return the first answer without a problem; raise when time is up or a service fails."""
         until = time.monotonic() + self._gate.seconds
         while True:
             asked = processes.run(self._gate.argv, self._gate.environment)

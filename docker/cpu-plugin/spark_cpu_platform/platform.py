@@ -1,5 +1,7 @@
 """The CPU platform, schedulable by Ray."""
 
+from typing import ClassVar
+
 from vllm.platforms.cpu import CpuPlatform
 
 
@@ -10,7 +12,7 @@ class SparkCpuPlatform(CpuPlatform):
     # resource with `ray start --num-gpus 1`, the same flag as on a real GPU node.
     ray_device_key = "GPU"
     # There are no GPUs whose visibility Ray could change.
-    ray_noset_device_env_vars: list[str] = []
+    ray_noset_device_env_vars: ClassVar[list[str]] = []
 
     @classmethod
     def get_device_communicator_cls(cls) -> str:

@@ -1,0 +1,78 @@
+"""One line of a log of Ray or vLLM without its decoration: who said it, how loud, and what."""
+
+import re
+from dataclasses import dataclass
+
+QUIET = "DISVW"
+"""First letters of the levels that announce no failure: debug, info, success, verbose, warning."""
+COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+PROCESS = re.compile(
+    r"\((?P<name>raylet|autoscaler|\S* ?(?=pid=))(?P<rest>[^()]*?)(?:, ip=(?P<ip>[^()]+))?\) ?"
+)
+REPEATED = re.compile(r" ?\[repeated \d+x across cluster\].*$")
+DAY = r"\d{4}-\d\d-\d\d"
+TIME = r"\d\d:\d\d:\d\d"
+HEADS = (
+    # as in vllm/logger.py
+    re.compile(rf"(?P<level>[A-Z]+) \d\d-\d\d {TIME} \[(?P<source>[^\]\s]+)\] ?"),
+    # as in ray/_private/log.py, for its Python
+    re.compile(rf"{DAY} {TIME},\d+\s+(?P<level>[A-Z]+) (?P<source>\S+) -- "),
+    # as in ray/util/logging.cc, for its C++
+    re.compile(rf"\[{DAY} {TIME},\d+ (?P<level>[A-Z]) \d+ \d+\] (?:\(\S+\) )?(?P<source>\S+): "),
+    # as in torch/_logging/_internal.py and c10/util/Logging.cpp
+    re.compile(rf"\[?(?P<level>[A-Z])\d{{4}} {TIME}\.\d+ (?:\d+ )?(?P<source>[^\]\s]+)\] "),
+    # as in uvicorn/logging.py
+    re.compile(r"(?P<level>INFO|WARNING|ERROR|CRITICAL)(?P<source>):\s+"),
+)
+UNNAMED = ("", "MainProcess", "Worker")
+"""What a process is called before it knows its rank."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """What a process said in one line."""
+
+    process: str = ""
+    """The prefix that all lines of the process share; empty for what was printed directly."""
+    who: str = ""
+    """The same for people, with the rank: `RayWorkerProc Worker_TP1 ip=192.168.177.12`."""
+    level: str = ""
+    """The first letter of the level; empty when there is none, as in an uncaught traceback."""
+    source: str = ""
+    """The file and line that logged it."""
+    text: str = ""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the level says that this is no failure."""
+        return self.level != "" and self.level in QUIET
+
+
+def read(line: str) -> Line:
+    """Take the colours, the names of the processes and the head off a line of a log."""
+    # A progress bar returns to the start of its line, and only its last state counts.
+    bare = next((part for part in reversed(COLOURS.sub("", line).split("\r")) if part.strip()), "")
+    names, rest = _names(bare)
+    head = next((found for pattern in HEADS if (found := pattern.match(rest))), None)
+    return Line(
+        process=names[0][0] if names else "",
+        who=_who(names),
+        level=head["level"][0] if head else "",
+        source=head["source"] if head else "",
+        text=REPEATED.sub("", rest[head.end() :] if head else rest).rstrip(),
+    )
+
+
+def _names(bare: str) -> tuple[list[re.Match[str]], str]:
+    """Split the names of processes off: Ray adds one, and vLLM's own log another."""
+    names = []
+    while found := PROCESS.match(bare):
+        names.append(found)
+        bare = bare[found.end() :]
+    return names, bare
+
+
+def _who(names: list[re.Match[str]]) -> str:
+    known = [name for found in names if (name := found["name"].strip()) not in UNNAMED]
+    addresses = [f"ip={found['ip']}" for found in names if found["ip"]]
+    return " ".join([*known, *addresses])
