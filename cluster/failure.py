@@ -32,7 +32,7 @@ FATAL = re.compile(
     | No\ available\ memory\ for\ the\ cache\ blocks
     | To\ serve\ at\ least\ one\ request\ with\ the\ model
     | ^\S*Error:\ Free\ memory\ on\ device
-    | NCCL\ error\b | \bncclSystemError\b | \bncclRemoteError\b | \bncclInternalError\b
+    | ^\S*Error:\ .*\b(?:NCCL\ error|nccl\w+Error)\b
     | Watchdog\ caught\ collective\ operation\ timeout
     | ^\S*Dist(?:Network|Store|Backend)Error:
     | \bgloo/transport/ | Gloo\ connectFullMesh\ failed
@@ -59,7 +59,7 @@ NOISE = re.compile(
     r"\s+For further information visit .*"  # pydantic's links
     r"|\ \[type=\w+, input_value=.*"  # and the whole value that it did not like
     r"|\s+(?:actor_id|namespace): .*"
-    r"| (?:Lease|Worker|Node) ID: \w+"
+    r"| (?:Lease|Worker|Node) I[Dd]: \w+| node id: \w+ and"
     r"| Last \d+ lines of the Raylet logs:$"
 )
 CAUGHT = re.compile(
@@ -71,12 +71,13 @@ WORKERS = re.compile(r"WorkerProc (?:hit an exception|failed)|Error executing me
 """What a worker says before the traceback of what went wrong in it."""
 PEER = re.compile(
     r"Connection (?:closed|reset) by peer|Connection refused|Broken pipe|Socket closed|timed out"
-    r"|Failed to kill actor"
 )
 """What a rank says when another one has gone."""
 WRAPPER = re.compile(
-    r"root cause|Worker failed with error|^EngineCore (?:failed|encountered)|died unexpectedly"
-    r"|^Remaining processes will be killed|^RayWorkerProc failed:|^RuntimeError: cancelled$"
+    r"root cause|Worker failed with error|^EngineCore (?:failed|encountered)"
+    r"|^(?:RayWorkerProc rank|Worker proc).* died unexpectedly|^RayWorkerProc failed:"
+    r"|^RuntimeError: cancelled$|^ray\.exceptions\.ActorHandleNotFoundError"
+    r"|^Remaining processes will be killed"
 )
 """What only repeats that something failed."""
 

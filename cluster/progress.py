@@ -12,6 +12,7 @@ BAR = r"(?P<done>\d+)/(?P<all>\d+) \["
 PHASES = {
     # ray/scripts/scripts.py
     r"Local node IP: ": "starting Ray",
+    r"Failed to connect to GCS ": "waiting for Ray's head",
     r"Ray runtime started\.": "Ray has started",
     # vllm/entrypoints/, vllm/config/model.py, vllm/v1/engine/core.py
     r"non-default args: ": "reading the model's configuration",

@@ -12,7 +12,7 @@ TORCH = ("torch==2.13.0+cpu",)
 LISTED = ("-r", "list.txt")
 FOLDERS = ("one", "two")
 PYTORCH = "https://download.pytorch.org/whl/cpu"
-ENVIRON = {"HOME": "/home/ada", "PIP_USER": "1"}
+ENVIRON = {"HOME": "/opt/ada", "PIP_USER": "1"}
 
 
 def pip(**settings: str) -> Pip:
@@ -23,20 +23,20 @@ def pip(**settings: str) -> Pip:
 
 def uv(settings: dict[str, str] | None = None, **environ: str) -> Uv:
     """Return uv with variables of its own and settings of pip."""
-    environ = {"HOME": "/home/ada"} | environ
+    environ = {"HOME": "/opt/ada"} | environ
     return Uv(python="/v/bin/python", settings=settings or {}, environ=environ)
 
 
 def ran(*words: str, **variables: str) -> Attempt:
     """Return an attempt of pip with words, and variables beside those that are always there."""
     fixed = {"PIP_CONFIG_FILE": "/dev/null", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    environment = {"HOME": "/home/ada"} | fixed | variables
+    environment = {"HOME": "/opt/ada"} | fixed | variables
     return Attempt(argv=(*INSTALL, *words), environment=environment)
 
 
 def ran_uv(*words: str, **variables: str) -> Attempt:
     """Return an attempt of uv with words and variables."""
-    return Attempt(argv=(*UV, *words), environment={"HOME": "/home/ada"} | variables)
+    return Attempt(argv=(*UV, *words), environment={"HOME": "/opt/ada"} | variables)
 
 
 def test_pip_without_settings_asks_pytorch() -> None:
@@ -179,7 +179,7 @@ def test_pip_settings() -> None:
         "[global]\nindex-url = https://two\n[install]\nindex-url = https://three\n[list]\nx = 1\n",
         "broken",
     )
-    environ = {"PIP_PROXY": "http://q", "PIP_RETRIES": "", "HOME": "/home/ada"}
+    environ = {"PIP_PROXY": "http://q", "PIP_RETRIES": "", "HOME": "/opt/ada"}
     expected = {"index-url": "https://three", "find-links": "/a /b", "proxy": "http://q"}
 
     assert expected == pip_settings(texts, environ)

@@ -100,3 +100,12 @@ def test_troubleshooting() -> None:
 def fits(span: str, text: str) -> bool:
     """Tell whether a text has the parts of a span in order; `…` stands for anything."""
     return bool(re.search(".*".join(map(re.escape, filter(None, span.split("…")))), text))
+
+
+def test_architecture_names_files_that_exist() -> None:
+    """Every file that the page on the architecture names is there."""
+    named = re.findall(r"`([\w/]+\.py)`", (ROOT / "docs/architecture.md").read_text("utf-8"))
+    places = (ROOT, ROOT / "cluster")
+
+    assert len(named) > 10
+    assert [] == [name for name in named if not any((place / name).exists() for place in places)]

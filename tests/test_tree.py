@@ -22,6 +22,8 @@ KNOWN: dict[str, set[str] | None] = {
     "abc": None,
     "collections": None,
     "collections.abc": None,
+    "configparser": None,
+    "contextlib": {"suppress"},
     "dataclasses": None,
     "datetime": None,
     "difflib": None,

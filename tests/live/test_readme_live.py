@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cluster.effects.session import Session
 from tests import pages
 from tests.live.rehearsal import ROOT, inv, remains
 
@@ -12,7 +13,8 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture(autouse=True)
 def _nothing_left() -> Iterator[None]:
-    """Begin and end without a cluster."""
+    """Begin and end without a cluster, and with the environment that the first use makes."""
+    Session("rehearsal", dry=False).equip()
     inv("down")
     yield
     inv("down")
