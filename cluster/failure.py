@@ -46,11 +46,12 @@ PATIENCE_SECONDS = 30
 """All nodes had joined before, so GPUs that are not there by now are held by somebody else."""
 
 OPENING = re.compile(
-    r"Traceback \(most recent call last\):$"
-    # Ray hands the traceback of a task on in the message of its own exception.
-    r"|ray\.exceptions\.\w+(?:\(\w+\))?: .*?ray::(?P<name>\w+).*? \(pid=\d+, ip=(?P<ip>[^,)]+)"
+    # Ray puts the traceback of what it met, or of a task, into the message of its own exception.
+    r".*Traceback \(most recent call last\):$"
+    r"|ray\.exceptions\.\w+(?:\(\w+\))?: .*?ray::(?:\w+:)?(?P<name>\w+).*?"
+    r" \(pid=\d+, ip=(?P<ip>[^,)]+)"
 )
-FRAME = re.compile(r'\s+File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
+FRAME = re.compile(r'\s+File "(?P<file>.+)", line (?P<line>\d+)(?P<function>, in .+)?$')
 PACKAGES = re.compile(r"^.*/(?:(?:site|dist)-packages|lib/python3\.\d+)/")
 ENDING = re.compile(
     r"$|The above exception was|During handling of the above|Process \S+:$|\S+:\d+: \w*Warning:"
@@ -178,11 +179,11 @@ def _author(opening: Line) -> str:
 
 
 def _where(frames: Sequence[str]) -> str:
+    """Return where the last frame is."""
     found = [frame for text in frames if (frame := FRAME.match(text))]
-    return (
-        f"{PACKAGES.sub('', found[-1]['file'])}:{found[-1]['line']}, in {found[-1]['function']}"
-        if found
-        else ""
+    return "".join(
+        f"{PACKAGES.sub('', frame['file'])}:{frame['line']}{frame['function'] or ''}"
+        for frame in found[-1:]
     )
 
 

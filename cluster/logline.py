@@ -51,7 +51,8 @@ class Line:
 def read(line: str) -> Line:
     """Take the colours, the names of the processes and the head off a line of a log."""
     # A progress bar returns to the start of its line, and only its last state counts.
-    bare = next((part for part in reversed(COLOURS.sub("", line).split("\r")) if part.strip()), "")
+    states = COLOURS.sub("", line).splitlines()
+    bare = next((state for state in reversed(states) if state.strip()), "")
     names, rest = _names(bare)
     head = next((found for pattern in HEADS if (found := pattern.match(rest))), None)
     return Line(

@@ -6,14 +6,13 @@ from cluster.logline import Line
 
 NUMBER = r"\d+(?:\.\d+)?"
 SECONDS = rf"(?P<seconds>{NUMBER}) ?s"
-BAR = r"(?P<done>\d+)/(?P<all>\d+) \["
+BAR = r"\b(?P<done>\d+)/(?P<all>\d+) \["
 """The count in a progress bar of tqdm."""
 
 PHASES = {
     # ray/scripts/scripts.py
     r"Local node IP: ": "starting Ray",
     r"Failed to connect to GCS ": "waiting for Ray's head",
-    r"Ray runtime started\.": "Ray has started",
     # vllm/entrypoints/, vllm/config/model.py, vllm/v1/engine/core.py
     r"non-default args: ": "reading the model's configuration",
     r"Resolved architecture: (?P<name>\w+)": "starting the engine for {name}",

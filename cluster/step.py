@@ -7,9 +7,8 @@ from typing import ClassVar, TypeAlias
 
 from cluster.errors import Problem
 from cluster.spec import RunSpec
-from cluster.word import Environment, Word, assignment, shell_line, shell_word
+from cluster.word import Environment, Word, shell_command, shell_line, shell_word
 
-CONTINUED = " \\\n  "
 UNTIL_IT_WRITES = 'until test -s "$0"; do sleep 0.05; done'
 # In `kill -TERM -- -1`, which is as good elsewhere, dash takes `--` for a number.
 WHILE_IT_LIVES = 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done'
@@ -74,7 +73,7 @@ class Command:
     @property
     def text(self) -> str:
         """The shell line, with the whole environment in front when the command has its own."""
-        return CONTINUED.join((*_environment(self.environment), shell_line(self.argv)))
+        return shell_command(self.environment, self.argv)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,8 +161,7 @@ class Gate:
     @property
     def text(self) -> str:
         """The shell line."""
-        argv = self.by_hand or self.argv
-        return CONTINUED.join((*_environment(self.environment), shell_line(argv)))
+        return shell_command(self.environment, self.by_hand or self.argv)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,10 +181,10 @@ class Stop:
     def text(self) -> str:
         """The shell lines: the whole process group, as an interactive Ctrl-C would reach it."""
         pid_file = shell_word(self.trace.pid_file)
-        ask = f'test ! -e {pid_file} || kill -s TERM -- -"$(cat {pid_file})"'
+        ask = f'kill -s TERM -- -"$(cat {pid_file})"'
         wait = f"timeout {self.seconds:g} sh -c {shell_word(WHILE_IT_LIVES)} {pid_file} 2>/dev/null"
         make = f'kill -s KILL -- -"$(cat {pid_file})"'
-        return f"{ask}\n{wait} || {make}"
+        return f"if test -e {pid_file}; then\n  {ask}\n  {wait} || {make}\nfi"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,11 +232,5 @@ Plan: TypeAlias = tuple[Step, ...]
 
 
 def _background(step: Holder | Start) -> str:
-    start = CONTINUED.join((*_environment(step.environment), shell_line(step.argv)))
-    return f"{start}{CONTINUED}</dev/null >{shell_word(step.trace.log)} 2>&1 &"
-
-
-def _environment(environment: Environment) -> tuple[str, ...]:
-    return (
-        ("env -i", *(assignment(name, value) for name, value in environment)) if environment else ()
-    )
+    log = shell_word(step.trace.log)
+    return shell_command(step.environment, step.argv, f"</dev/null >{log} 2>&1 &")

@@ -4,6 +4,8 @@ import shlex
 from dataclasses import dataclass, field
 
 MASK = "********"
+CONTINUED = " \\\n  "
+"""Between the parts of a command that is too long for one line."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class FileText:
 Word = str | FileText
 Value = str | Secret | FileText
 Environment = tuple[tuple[str, Value], ...]
+Hidden = tuple[tuple[str, Secret | FileText], ...]
 
 
 def shell_word(word: Word) -> str:
@@ -44,8 +47,30 @@ def shell_line(words: tuple[Word, ...]) -> str:
     return " ".join(shell_word(word) for word in words)
 
 
-def assignment(name: str, value: Value) -> str:
-    """Render `NAME=value` for a POSIX shell; a secret becomes a reference that fails when unset."""
+def shell_command(environment: Environment, argv: tuple[Word, ...], ending: str = "") -> str:
+    """Render a command with its whole environment; without one, it has that of the shell.
+
+    `ending` stands on its last line: redirections, `&`. Secrets come in by a here-document: as
+    arguments of `env` they would be in the list of processes.
+    """
+    plain = tuple(f"{name}={shlex.quote(its)}" for name, its in environment if isinstance(its, str))
+    hidden = tuple((name, its) for name, its in environment if not isinstance(its, str))
+    reader = (f"sh -c {shlex.quote(_reader(hidden))} secrets",) if hidden else ()
+    clear = ("env -i", *plain) if environment else ()
+    ends = " ".join(("3<<EOF", ending) if hidden else (ending,)).strip()
+    lines = (*clear, *reader, shell_line(argv), *((ends,) if ends else ()))
+    document = (*(_reference(name, its) for name, its in hidden), "EOF") if hidden else ()
+    return "\n".join((CONTINUED.join(lines), *document))
+
+
+def _reader(hidden: Hidden) -> str:
+    """Return the script that takes variables from lines, and then becomes its arguments."""
+    names = " ".join(name for name, _ in hidden)
+    return f'for it in {names}; do read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-'
+
+
+def _reference(name: str, value: Secret | FileText) -> str:
+    """Return where the shell that runs the text finds a secret; one that is not set is an error."""
     if isinstance(value, Secret):
-        return f'{name}="${{{name}:?is set in {value.origin}}}"'
-    return f"{name}={shell_word(value)}"
+        return f"${{{name}:?is set in {value.origin}}}"
+    return f"$(cat {shlex.quote(value.path)})"

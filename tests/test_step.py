@@ -24,6 +24,8 @@ ENVIRONMENT = (
     ("HF_TOKEN", Secret("hf_secret", "env/cluster.env:7")),
     ("VLLM_API_KEY", FileText("/s/api-key")),
 )
+NAMES = "HF_TOKEN VLLM_API_KEY"
+READ = f'for it in {NAMES}; do read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-'
 TRACE = Trace(
     place="spark1", service="ray", pid_file="/s/ray.pid", mark=("MARK", "/s"), log="/s/ray.log"
 )
@@ -85,13 +87,16 @@ def test_token(tmp_path: Path) -> None:
 def test_command() -> None:
     """A command has its whole environment in front, and no secret on the line."""
     step = Command(place="spark1", argv=("echo", "a b"), environment=ENVIRONMENT)
-    expected = """\
+    expected = f"""\
 env -i \\
   PATH=/bin \\
   NOTE='two words' \\
-  HF_TOKEN="${HF_TOKEN:?is set in env/cluster.env:7}" \\
-  VLLM_API_KEY="$(cat /s/api-key)" \\
-  echo 'a b'"""
+  sh -c '{READ}' secrets \\
+  echo 'a b' \\
+  3<<EOF
+${{HF_TOKEN:?is set in env/cluster.env:7}}
+$(cat /s/api-key)
+EOF"""
 
     assert expected == step.text
 

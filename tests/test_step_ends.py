@@ -42,9 +42,9 @@ def test_line_of_a_stop() -> None:
     """A service is asked with the signal that Ctrl-C would be, its whole group, and waited for."""
     step = Stop(title="Stop ray", trace=TRACE, seconds=5)
     expected = (
-        """test ! -e /s/ray.pid || kill -s TERM -- -"$(cat /s/ray.pid)"\n"""
-        """timeout 5 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /s/ray.pid"""
-        """ 2>/dev/null || kill -s KILL -- -"$(cat /s/ray.pid)\""""
+        """if test -e /s/ray.pid; then\n  kill -s TERM -- -"$(cat /s/ray.pid)"\n"""
+        """  timeout 5 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /s/ray.pid"""
+        """ 2>/dev/null || kill -s KILL -- -"$(cat /s/ray.pid)"\nfi"""
     )
 
     assert ("spark1", expected) == (step.place, step.text)

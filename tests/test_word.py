@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.word import FileText, Secret, assignment, shell_line, shell_word
+from cluster.word import FileText, Secret, shell_command, shell_line, shell_word
 
 TOKEN = Secret("hf_secret", "env/cluster.env:7")
 # What a process can be given: any text but a NUL.
@@ -30,11 +30,11 @@ def test_a_line_survives_the_shell(words: list[str]) -> None:
 
 @given(value=TEXT)
 @settings(max_examples=50)
-def test_an_assignment_survives_the_shell(value: str) -> None:
+def test_a_variable_survives_the_shell(value: str) -> None:
     """A variable arrives with exactly the value that it was given."""
-    printed = shell(f"env -i {assignment('NAME', value)} /bin/sh -c 'printf %s \"$NAME\"'")
+    argv = ("/bin/sh", "-c", 'printf %s "$NAME"')
 
-    assert value == printed.decode()
+    assert value == shell(shell_command((("NAME", value),), argv)).decode()
 
 
 def test_words() -> None:
@@ -52,27 +52,42 @@ def test_text_of_a_file(tmp_path: Path) -> None:
     assert b"<two words>" == shell(f"printf '<%s>' {word}", PATH="/usr/bin:/bin")
 
 
-def test_secret_of_a_file() -> None:
-    """As a variable it is read in the same way."""
-    assert 'VLLM_API_KEY="$(cat /run/key)"' == assignment("VLLM_API_KEY", FileText("/run/key"))
+def test_command_without_an_environment() -> None:
+    """A command of no node has the environment of the shell that runs it."""
+    assert "ip link" == shell_command((), ("ip", "link"))
+    assert "sleep 1 \\\n  &" == shell_command((), ("sleep", "1"), "&")
 
 
-def test_secret() -> None:
-    """A secret is taken from the variable of its name, and never stands on a line."""
-    line = assignment("HF_TOKEN", TOKEN)
+def test_secrets_come_in_by_a_here_document(tmp_path: Path) -> None:
+    """Secrets reach the command, and stand in no argument on the way."""
+    file = tmp_path / "key"
+    file.write_text("sk_secret\n", encoding="utf-8")
+    environment = (("PATH", "/usr/bin:/bin"), ("HF_TOKEN", TOKEN), ("KEY", FileText(str(file))))
+    show = ("sh", "-c", 'tr "\\0" " " </proc/$PPID/cmdline; echo "$HF_TOKEN $KEY"')
+    text = shell_command(environment, show, "</dev/null")
+    take = 'for it in HF_TOKEN KEY; do read -r "$it" <&3; export "$it"; done'
+    expected = f"""\
+env -i \\
+  PATH=/usr/bin:/bin \\
+  sh -c '{take}; exec "$@" 3<&-' secrets \\
+  {shell_line(show)} \\
+  3<<EOF </dev/null
+${{HF_TOKEN:?is set in env/cluster.env:7}}
+$(cat {file})
+EOF"""
 
-    assert 'HF_TOKEN="${HF_TOKEN:?is set in env/cluster.env:7}"' == line
-    assert b"hf_secret" == shell(f'{line}; printf %s "$HF_TOKEN"', HF_TOKEN="hf_secret")
+    assert expected == text
+    assert shell(text, PATH="/usr/bin:/bin", HF_TOKEN="hf_secret").endswith(
+        b"hf_secret sk_secret\n"
+    )
+    assert shell(text, PATH="/usr/bin:/bin", HF_TOKEN="hf_secret").count(b"secret\n") == 1
 
 
 def test_secret_that_is_not_set() -> None:
-    """Run by hand without the secret, a line fails and says where it is written."""
+    """Run by hand without the secret, a command fails and says where it is written."""
+    text = shell_command((("HF_TOKEN", TOKEN),), ("true",))
     run = subprocess.run(
-        ["/bin/sh", "-c", assignment("HF_TOKEN", TOKEN)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={},
+        ["/bin/sh", "-c", text], check=False, capture_output=True, text=True, env={}
     )
 
     assert run.stderr.endswith("HF_TOKEN: is set in env/cluster.env:7\n")

@@ -95,5 +95,6 @@ class Waiting:
                 watched.grown()
                 raise NodeError(watched.problem(self._cluster, f"{watched.trace.service} failed"))
             phases = [phase for line in new if (phase := journal.phase(line))]
-            if phases:
+            # The last one is waited for; what the others did before is old news.
+            if phases and watched.trace.service == self._watched[-1].trace.service:
                 self._progress.tell(phases[-1])

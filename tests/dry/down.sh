@@ -1,14 +1,20 @@
 # spark1: Stop serve
-test ! -e /opt/spark/.state/rehearsal/spark1/serve.pid || kill -s TERM -- -"$(cat /opt/spark/.state/rehearsal/spark1/serve.pid)"
-timeout 20 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark1/serve.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark1/serve.pid)"
+if test -e /opt/spark/.state/rehearsal/spark1/serve.pid; then
+  kill -s TERM -- -"$(cat /opt/spark/.state/rehearsal/spark1/serve.pid)"
+  timeout 20 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark1/serve.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark1/serve.pid)"
+fi
 
 # spark1: Stop ray
-test ! -e /opt/spark/.state/rehearsal/spark1/ray.pid || kill -s TERM -- -"$(cat /opt/spark/.state/rehearsal/spark1/ray.pid)"
-timeout 5 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark1/ray.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark1/ray.pid)"
+if test -e /opt/spark/.state/rehearsal/spark1/ray.pid; then
+  kill -s TERM -- -"$(cat /opt/spark/.state/rehearsal/spark1/ray.pid)"
+  timeout 5 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark1/ray.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark1/ray.pid)"
+fi
 
 # spark2: Stop ray
-test ! -e /opt/spark/.state/rehearsal/spark2/ray.pid || kill -s TERM -- -"$(cat /opt/spark/.state/rehearsal/spark2/ray.pid)"
-timeout 5 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark2/ray.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark2/ray.pid)"
+if test -e /opt/spark/.state/rehearsal/spark2/ray.pid; then
+  kill -s TERM -- -"$(cat /opt/spark/.state/rehearsal/spark2/ray.pid)"
+  timeout 5 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark2/ray.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark2/ray.pid)"
+fi
 
 # spark1: End what is left
 grep -lzsE '^SPARK_CLUSTER_NODE=/opt/spark/\.state/rehearsal/spark1(/|$)' /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL

@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from uv import find_uv_bin
-
+UV = Path(sys.executable).with_name("uv")
+"""The uv of the environment that runs the tests."""
 REPOSITORY = Path(__file__).resolve().parents[2]
 PLACE = "rehearsal environment"
 VERSION = "{}.{}".format(*sys.version_info)
@@ -145,7 +145,7 @@ def without_uv() -> dict[str, str]:
 
 def with_uv() -> dict[str, str]:
     """Return this process's variables, with uv on the PATH."""
-    return dict(os.environ) | {"PATH": f"{Path(find_uv_bin()).parent}:{os.environ['PATH']}"}
+    return dict(os.environ) | {"PATH": f"{UV.parent}:{os.environ['PATH']}"}
 
 
 @contextmanager

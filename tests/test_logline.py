@@ -1,0 +1,88 @@
+"""One line of a log, as Ray, vLLM, PyTorch and Uvicorn decorate it."""
+
+import pytest
+
+from cluster import logline
+from cluster.logline import Line
+
+CYAN, GREEN, PLAIN = "\x1b[36m", "\x1b[32m", "\x1b[0m"
+REMOTE = "(RayWorkerProc pid=103, ip=192.168.177.12) "
+LOCAL = "(RayWorkerProc pid=604) "
+
+
+@pytest.mark.parametrize(
+    "line, expected",
+    [
+        ("", Line()),
+        ("hello  ", Line(text="hello")),
+        ('  File "a.py", line 1, in f', Line(text='  File "a.py", line 1, in f')),
+        ("(not a process) hello", Line(text="(not a process) hello")),
+        # A bar that is drawn again and again, and a record of several lines.
+        ("\rShards:   0%\rShards:  50%", Line(text="Shards:  50%")),
+        ("one\r\ntwo\r\n", Line(text="two")),
+    ],
+)
+def test_plain(line: str, expected: Line) -> None:
+    """Of what is printed without decoration the last state counts, with its indent."""
+    assert expected == logline.read(line)
+
+
+@pytest.mark.parametrize(
+    "line, process, who",
+    [
+        (f"{CYAN}(RayWorkerProc pid=604){PLAIN} hello", LOCAL, "RayWorkerProc"),
+        (f"{LOCAL}(MainProcess pid=604) hello", LOCAL, "RayWorkerProc"),
+        (f"{REMOTE}hello", REMOTE, "RayWorkerProc ip=192.168.177.12"),
+        (
+            f"{REMOTE}(Worker_TP1 pid=103) hello",
+            REMOTE,
+            "RayWorkerProc Worker_TP1 ip=192.168.177.12",
+        ),
+        ("(pid=110, ip=10.0.0.2) hello", "(pid=110, ip=10.0.0.2) ", "ip=10.0.0.2"),
+        ("(raylet) hello", "(raylet) ", "raylet"),
+        ("(raylet, ip=10.0.0.2) hello", "(raylet, ip=10.0.0.2) ", "raylet ip=10.0.0.2"),
+        ("(autoscaler +15s) hello", "(autoscaler +15s) ", "autoscaler"),
+        (
+            f"{REMOTE}hello{GREEN} [repeated 2x across cluster]{PLAIN} (Ray removes some.)",
+            REMOTE,
+            "RayWorkerProc ip=192.168.177.12",
+        ),
+    ],
+)
+def test_process(line: str, process: str, who: str) -> None:
+    """Each line tells its process, for people by the names and the address that they know."""
+    assert Line(process=process, who=who, text="hello") == logline.read(line)
+
+
+@pytest.mark.parametrize(
+    "head, level, source",
+    [
+        ("INFO 11-23 13:14:09 [core.py:133] ", "I", "core.py:133"),
+        ("2026-11-23 13:28:16,080\tERR scripts.py:1307 -- ", "E", "scripts.py:1307"),
+        (
+            "[2026-11-23 13:25:40,200 W 13 13] network_util.cc:330: ",
+            "W",
+            "network_util.cc:330",
+        ),
+        (
+            "[2026-11-23 13:27:48,617 I 28 28] (raylet) node_manager.cc:492: ",
+            "I",
+            "node_manager.cc:492",
+        ),
+        ("W1123 13:26:14.945000 553 torch/triton.py:53] ", "W", "torch/triton.py:53"),
+        ("[W1123 13:26:42.474227337 socket.cpp:207] ", "W", "socket.cpp:207"),
+        ("ERROR:    ", "E", ""),
+    ],
+)
+def test_head(head: str, level: str, source: str) -> None:
+    """The heads of all logs that meet in one are told apart from what they announce."""
+    assert Line(level=level, source=source, text="hello") == logline.read(f"{head}hello")
+
+
+@pytest.mark.parametrize(
+    "level, expected",
+    [("", False), ("C", False), ("E", False), ("D", True), ("I", True), ("S", True), ("W", True)],
+)
+def test_quiet(level: str, expected: bool) -> None:  # noqa: FBT001 (the answer that is expected)
+    """What is only information or a warning is quiet; what has no level may be anything."""
+    assert expected == Line(level=level).quiet
