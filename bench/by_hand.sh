@@ -5,6 +5,8 @@
 #
 # Needs .rehearsal/venv and .rehearsal/model (`./inv rehearse` makes them), iproute2, util-linux and
 # curl; root, or a kernel that lets users make namespaces.
+# shellcheck disable=SC2086  # $unshare_user and $enter_user are several words, or none
+# shellcheck disable=SC2016  # what stands in single quotes is for the shell inside
 set -eu
 
 repository=$(cd "$(dirname "$0")/.." && pwd)

@@ -27,7 +27,7 @@ FATAL = re.compile(
     | killed\ due\ to\ (?:the\ node\ running\ low\ on\ memory|memory\ pressure)
     | ^Some\ Ray\ subprocesses\ exited\ unexpectedly
     | ^Remaining\ processes\ will\ be\ killed
-    | [Aa]ddress\ already\ in\ use
+    | (?i:address\ already\ in\ use)
     | ^\S*OutOfMemoryError:
     | No\ available\ memory\ for\ the\ cache\ blocks
     | To\ serve\ at\ least\ one\ request\ with\ the\ model

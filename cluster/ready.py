@@ -30,8 +30,15 @@ def ready(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Ready:
     key = dict(server_key(cluster, request, runtime)).get("VLLM_API_KEY")
     key_file = key.path if isinstance(key, FileText) else ""
     reach = shell_line((*runtime.visit(cluster.head), "curl", "--silent", f"{url}/models"))
-    bearer = f' --header "Authorization: Bearer $(cat {shlex.quote(key_file)})"' if key_file else ""
-    return Ready(model=request.model, url=url, key_file=key_file, example=reach + bearer)
+    example = f"{reach}{_header(cluster, key_file)}"
+    return Ready(model=request.model, url=url, key_file=key_file, example=example)
+
+
+def _header(cluster: Cluster, key_file: str) -> str:
+    """Return curl's option for the API key: the generated one, the user's own, or none."""
+    own = "VLLM_API_KEY" in dict((*cluster.variables, *cluster.head.variables))
+    key = f"$(cat {shlex.quote(key_file)})" if key_file else "$VLLM_API_KEY"
+    return f' --header "Authorization: Bearer {key}"' if key_file or own else ""
 
 
 def text(found: Ready) -> str:

@@ -209,6 +209,7 @@ def each(parse: Parse, what: str, remedy: str, texts: list[str]) -> list[tuple[o
             "like spark1",
             ["", "Spark1", "a_b", "-a", "a-", "a.b"],
         ),
+        *each(values.label, "is a name of this tool's own: ", "like spark1", ["link", "api-key"]),
         *(
             (
                 values.model,

@@ -1,0 +1,63 @@
+"""What `inv serve` and `inv rehearse` tell at the end."""
+
+import json
+from dataclasses import replace
+
+from cluster import ready, vllm
+from cluster.vllm import Flags
+from cluster.word import Secret
+from tests.clusters import REHEARSAL, spaces
+
+REQUEST = vllm.request(REHEARSAL, Flags(), "/opt/spark")
+ENTER = 'nsenter --target "$(cat /opt/spark/.state/rehearsal/spark1/init.pid)" --net'
+KEY = "/opt/spark/.state/rehearsal/api-key"
+
+
+def test_beyond_loopback() -> None:
+    """Others need the address, the key's file, and a line to try both."""
+    expected = f"""\
+model  {REQUEST.model}
+url    http://192.168.177.11:8888/v1
+key    {KEY}
+try    {ENTER} curl --silent http://192.168.177.11:8888/v1/models \
+--header "Authorization: Bearer $(cat {KEY})"
+"""
+
+    assert expected == ready.text(ready.ready(REHEARSAL, REQUEST, spaces()))
+
+
+def test_loopback() -> None:
+    """A server for this machine alone has no key."""
+    expected = f"""\
+model  {REQUEST.model}
+url    http://127.0.0.1:8888/v1
+try    {ENTER} curl --silent http://127.0.0.1:8888/v1/models
+"""
+    local = replace(REQUEST, host="127.0.0.1")
+
+    assert expected == ready.text(ready.ready(REHEARSAL, local, spaces()))
+
+
+def test_own_key() -> None:
+    """The user's own key is named, not shown."""
+    own = replace(REHEARSAL, variables=(("VLLM_API_KEY", Secret("sk_mine", "env/x.env:1")),))
+    found = ready.ready(own, REQUEST, spaces())
+
+    assert {
+        "model": REQUEST.model,
+        "url": "http://192.168.177.11:8888/v1",
+        "key_file": "",
+        "example": f"{ENTER} curl --silent http://192.168.177.11:8888/v1/models"
+        ' --header "Authorization: Bearer $VLLM_API_KEY"',
+    } == json.loads(ready.as_json(found))
+
+
+def test_answer() -> None:
+    """The answer stands under the prompt, and above both who computed it."""
+    expected = """\
+ranks   spark1 192.168.177.11 enp1s0f1np1, spark2 192.168.177.12 enp1s0f1np1
+prompt  Two machines
+answer  joined by one cable.
+"""
+
+    assert expected == ready.answer(REHEARSAL, "Two machines", " joined by one cable.")
