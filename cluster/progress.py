@@ -23,6 +23,8 @@ PHASES = {
     rf"Waiting for creating a placement group of specs for {SECONDS}": (
         "waiting for GPUs ({seconds} s)"
     ),
+    # The warning of every cluster with one GPU a node is the first line after the wait for GPUs.
+    r"tensor_parallel_size=\d+ is bigger than a reserved number": "starting the workers",
     # vllm/distributed/
     r"world_size=(?P<all>\d+) .*backend=(?P<name>\w+)": "joining {all} ranks over {name}",
     r"vLLM is using nccl==(?P<name>\S+)": "joining the ranks over NCCL {name}",

@@ -51,6 +51,8 @@ def raised(prefix: str, message: str) -> list[str]:
                 "loading the engine",
                 "connecting to Ray",
                 "waiting for GPUs",
+                "starting the workers",
+                "starting the workers",
                 "loading weights: 0/1 shards",
                 "loading weights: 1/1 shards",
                 "joining 2 ranks over gloo",

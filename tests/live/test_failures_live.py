@@ -42,7 +42,7 @@ def test_nothing_runs() -> None:
     assert inv("down") == (0, "", "")
     assert (refused.code, refused.out) == (3, "")
     assert last(refused.err).startswith("spark1: Ray does not answer at 192.168.177.11:6379")
-    assert "`inv head --cluster rehearsal`" in last(refused.err)
+    assert "`inv up --cluster rehearsal`" in last(refused.err)
 
 
 def test_half_a_cluster_is_named_and_healed() -> None:
