@@ -2,12 +2,12 @@
 
 import shlex
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from invoke import Collection, Context, Exit, task
+from invoke import Collection, Context, task
+
+from cluster.effects.verb import verb
 
 if TYPE_CHECKING:
     from cluster.effects.session import Session
@@ -24,27 +24,6 @@ SERVE = {
     "max-model-len": "longest context in tokens (default: MAX_MODEL_LEN)",
     "gpu-memory-utilization": "share of each GPU's memory (default: GPU_MEMORY_UTILIZATION)",
 }
-
-
-def verb(function: Callable[..., object]) -> Callable[..., None]:
-    """End the task with the exit code of what it could not do, without a traceback."""
-
-    @wraps(function)
-    def run(*args: Any, **options: Any) -> None:
-        from cluster.errors import ClusterError
-
-        try:
-            code = function(*args, **options)
-        except ClusterError as error:
-            raise Exit(str(error), error.exit_code) from None
-        except KeyboardInterrupt:
-            raise Exit(
-                "interrupted; the same command again goes on, `inv down` ends everything", 130
-            ) from None
-        if isinstance(code, int) and code:
-            raise Exit(code=code)
-
-    return run
 
 
 def session(c: Context, cluster: str) -> "Session":

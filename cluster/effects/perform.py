@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import singledispatchmethod
 from pathlib import Path
 from subprocess import Popen
@@ -141,7 +142,8 @@ class Performer:
 
     @step.register
     def _(self, step: Remove) -> str:
-        shutil.rmtree(step.path, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(step.path)
         return ""
 
     @step.register

@@ -1,0 +1,41 @@
+"""How a task ends: with the exit code of what it could not do, and without a traceback."""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from invoke import Exit
+
+from cluster.errors import ClusterError, NodeError
+
+SIGPIPE = 141
+"""The exit code of a program whose reader has gone, as a shell gives it."""
+INTERRUPTED = 130
+AGAIN = "interrupted; the same command again goes on, `inv down` ends everything"
+
+
+def verb(function: Callable[..., object]) -> Callable[..., None]:
+    """Turn what a user can cause into one line and an exit code; a defect keeps its traceback."""
+
+    @wraps(function)
+    def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 (whatever the task takes)
+        try:
+            code = function(*args, **options)
+            sys.stdout.flush()
+        except ClusterError as error:
+            raise Exit(str(error), error.exit_code) from None
+        except KeyboardInterrupt:
+            raise Exit(AGAIN, INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader has gone, as `| head` does; Python must not write to it at its end either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise Exit(code=SIGPIPE) from None
+        except OSError as error:
+            where = error.filename or "this machine"
+            raise Exit(f"{where}: {error.strerror or error}", NodeError.exit_code) from None
+        if isinstance(code, int) and code:
+            raise Exit(code=code)
+
+    return run
