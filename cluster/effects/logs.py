@@ -42,19 +42,26 @@ def count(text: str) -> int:
 
 def show(traces: tuple[Trace, ...], lines: int) -> None:
     """Print the last lines of each log, all of them when `lines` is 0."""
-    for trace in traces:
+    for trace in _started(traces):
         _print(trace, Log(trace).grown()[-lines:])
 
 
 def follow(traces: tuple[Trace, ...], lines: int = 0) -> None:
     """Print the last lines of each log, then what is added, until every service has ended."""
-    logs = [Log(trace) for trace in traces]
+    logs = [Log(trace) for trace in _started(traces)]
     for log in logs:
         _print(log.trace, log.grown()[-lines:] if lines else [])
     while any(processes.find(trace) for trace in traces):
         time.sleep(POLL_SECONDS)
         for log in logs:
             _print(log.trace, log.grown())
+
+
+def _started(traces: tuple[Trace, ...]) -> tuple[Trace, ...]:
+    """Return the services that have a log; a RefusedError when none has."""
+    if found := tuple(trace for trace in traces if Path(trace.log).exists()):
+        return found
+    raise RefusedError(Problem(place=traces[0].place, what="no logs: nothing has been started"))
 
 
 def _print(trace: Trace, lines: list[str]) -> None:

@@ -24,8 +24,10 @@ def serve(
     request = vllm.request(session.cluster, flags, str(ROOT))
     session.equip()
     with session.alone():
-        started = _start(session, request)
-    with _stopping(session, failed=started, interrupted=started and not detach):
+        ours = _absent(session)
+        with _stopping(session, failed=ours, interrupted=ours and not detach):
+            _start(session, request, absent=ours)
+    with _stopping(session, failed=ours, interrupted=ours and not detach):
         session.perform(plan.ready(session.cluster, request, session.runtime))
         if not session.dry:
             found = ready.ready(session.cluster, request, session.runtime)
@@ -57,16 +59,17 @@ def _silent(_found: ready.Ready) -> str:
     return ""
 
 
-def _start(session: Session, request: vllm.Request) -> bool:
-    """Start the server unless it runs as asked; tell whether this run has started it."""
+def _absent(session: Session) -> bool:
+    """Tell whether no server runs, so that this run is the one to start it, and to stop it."""
     trace = session.runtime.trace(session.cluster.head.name, "serve")
+    return session.dry or processes.find(trace) is None
+
+
+def _start(session: Session, request: vllm.Request, *, absent: bool) -> None:
+    """Start the server; one that runs already is only compared with the request."""
     start = plan.server(session.cluster, request, session.runtime)
-    running = None if session.dry else processes.find(trace)
-    if running is None:
-        session.perform(plan.serve(session.cluster, request, session.runtime))
-        return True
-    session.perform((start,))
-    return False
+    steps = plan.serve(session.cluster, request, session.runtime)
+    session.perform(steps if absent else (start,))
 
 
 def _stay(session: Session) -> None:
