@@ -126,6 +126,11 @@ def _group_lives(group: int) -> bool:
     return True
 
 
+def lives(name: str, folder: str) -> bool:
+    """Tell whether any process has a variable `name` that is a path at or below `folder`."""
+    return any(True for _ in _below(name, folder))
+
+
 def sweep(name: str, folder: str, seconds: float = 10.0) -> bool:
     """Kill every process whose variable `name` is a path at or below `folder`.
 
@@ -134,7 +139,7 @@ def sweep(name: str, folder: str, seconds: float = 10.0) -> bool:
     for found in _below(name, folder):
         with suppress(ProcessLookupError):
             os.kill(found.pid, signal.SIGKILL)
-    return _wait_gone(lambda: not any(_below(name, folder)), seconds)
+    return _wait_gone(lambda: not lives(name, folder), seconds)
 
 
 def may_administer() -> bool:

@@ -15,7 +15,7 @@ from cluster.effects.report import Report
 from cluster.environment import environment
 from cluster.errors import Problem, RefusedError
 from cluster.formats import FORMATS, masked, revealed
-from cluster.namespace import Namespaces
+from cluster.namespace import NODE, Namespaces
 from cluster.node import Cluster, Node
 from cluster.runtime import Runtime
 from cluster.spelling import did_you_mean
@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 """The repository."""
 CONTAINER_TOKEN = "/run/secrets/ray-token"  # noqa: S105 (a path)
 REHEARSAL = ROOT / ".rehearsal"
+STATE = ROOT / ".state"
 
 
 def load(name: str) -> settings.Settings:
@@ -82,7 +83,7 @@ def runtime(cluster: Cluster) -> Runtime:
             Problem(place=cluster.name, what=what, remedy="rehearse with `--cluster rehearsal`")
         )
     return Namespaces(
-        state=str(ROOT / ".state" / cluster.name),
+        state=str(STATE / cluster.name),
         programs=str(REHEARSAL / "venv" / "bin"),
         cache=str(REHEARSAL / "cache"),
         script=str(ROOT / "docker" / "probe.py"),
@@ -111,8 +112,11 @@ class Session:
         return self._performer.plan(steps)
 
     def equip(self) -> None:
-        """Make what the runtime needs on this machine, unless it is there."""
-        if not self.dry:
+        """Make what the runtime needs on this machine, unless it is there.
+
+        While a cluster runs from it, it stays as it is, also when it has become out of date.
+        """
+        if not self.dry and not processes.lives(NODE, str(STATE)):
             rehearsal.ensure(ROOT, self.report)
 
     def chosen(self, names: list[str], among: tuple[Node, ...]) -> tuple[Node, ...]:
