@@ -18,7 +18,7 @@ import time
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,6 +36,8 @@ MADE_WITH = VENV / "made-with"
 PIP = "pip-26.3-py3-none-any.whl"
 PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
 PIP_SETTINGS = ("/etc/pip.conf", "~/.pip/pip.conf", "~/.config/pip/pip.conf")
+PYPI = "https://pypi.org/simple"
+SCHEMES = ("https", "http", "file")
 PIP_INSTALL = ("install", "--quiet", "--disable-pip-version-check")
 REMEDY = "install uv or the package python3-venv, or mend the connection"
 TIMEOUT = 30
@@ -84,10 +86,30 @@ def run(*command: str | Path) -> None:
 
 def pip_index() -> str:
     """Return the index that pip would use: its variable, its settings files, PyPI."""
+    if variable := os.environ.get("PIP_INDEX_URL"):
+        return variable
+    found = [pip_setting(name) for name in PIP_SETTINGS]
+    return next(filter(None, reversed(found)), PYPI)
+
+
+def pip_setting(name: str) -> str:
+    """Return the index that one of pip's settings files names; nothing when it names none."""
     settings = configparser.RawConfigParser(strict=False)
-    settings.read(Path(name).expanduser() for name in PIP_SETTINGS)
-    configured = settings.get("global", "index-url", fallback="https://pypi.org/simple")
-    return os.environ.get("PIP_INDEX_URL") or configured
+    try:
+        settings.read(Path(name).expanduser(), encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError):
+        # Python's own message would show the line, which may hold a password.
+        what = f"{name}: cannot be read as settings of pip's"
+        raise BootstrapError(f"{what} (mend it, or set PIP_INDEX_URL)") from None
+    return settings.get("global", "index-url", fallback="")
+
+
+def url_parts(url: str) -> SplitResult:
+    """Return a URL in its parts; what is none is not shown, as it may hold a password."""
+    with suppress(ValueError):
+        if (parts := urlsplit(url)).scheme in SCHEMES and url.isascii():
+            return parts
+    raise BootstrapError(f"cannot fetch pip: its index has no URL (write index-url like {PYPI})")
 
 
 def request(parts: SplitResult) -> urllib.request.Request:
@@ -101,7 +123,7 @@ def request(parts: SplitResult) -> urllib.request.Request:
 
 def fetched(url: str) -> bytes:
     """Return what a URL answers."""
-    parts = urlsplit(url)
+    parts = url_parts(url)
     try:
         with urllib.request.urlopen(request(parts), timeout=TIMEOUT) as answer:
             return bytes(answer.read())
@@ -116,7 +138,7 @@ def fetched(url: str) -> bytes:
 def pip_url(index: str) -> str:
     """Find pip's wheel on an index's page, which may be JSON or HTML (PEP 691, PEP 503)."""
     page_url = f"{index.rstrip('/')}/pip/"
-    page = fetched(page_url).decode()
+    page = fetched(page_url).decode(errors="replace")
     links: list[str] = re.findall(rf'"([^"]*{re.escape(PIP)})(?:#[^"]*)?"', page)
     if not links:
         raise BootstrapError(f"{PIP} is not on the package index ({REMEDY})")

@@ -48,7 +48,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session(tags=["check"])
 def unit(session: nox.Session) -> None:
-    """Run the tests that need neither network nor containers, and judge what they cover."""
+    """Run the tests that need no network, and judge what they cover."""
     install(session, "test")
     gate = () if session.posargs else ("--cov", "--cov-report=term-missing:skip-covered")
     session.run("pytest", *gate, *session.posargs)
@@ -56,7 +56,7 @@ def unit(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def live(session: nox.Session) -> None:
-    """Run the tests with real processes, containers and network namespaces."""
+    """Run the tests with real Ray and vLLM in network namespaces."""
     install(session, "live")
     session.run("pytest", "-m", "live", *session.posargs)
 

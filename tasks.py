@@ -169,7 +169,8 @@ def down(c: Context, cluster: str = "default", server: bool = False) -> None:
     from cluster import plan
 
     run = session(c, cluster)
-    run.perform((plan.stop_server if server else plan.down)(run.cluster, run.runtime))
+    with run.alone():
+        run.perform((plan.stop_server if server else plan.down)(run.cluster, run.runtime))
 
 
 @task(help=CLUSTER | {"keep": "leave the cluster and the server running"})

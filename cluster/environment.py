@@ -6,8 +6,8 @@ from cluster.node import Cluster, Node
 from cluster.variables import VARIABLES, token_file
 from cluster.word import Environment, Value
 
-SERVER_ONLY = frozenset({"VLLM_API_KEY"})
-"""What the API server on the head alone reads: no worker needs the key."""
+API_KEY = "VLLM_API_KEY"
+"""What the API server alone gets: no container, and no worker, needs the key."""
 
 
 def environment(cluster: Cluster, node: Node, *, token_path: str) -> Environment:
@@ -17,7 +17,8 @@ def environment(cluster: Cluster, node: Node, *, token_path: str) -> Environment
     the node Ray finds its token.
     """
     passed = dict(cluster.variables) | dict(node.variables)
-    return tuple((_generated(cluster, node, passed, token_path) | passed).items())
+    values = _generated(cluster, node, passed, token_path) | passed
+    return tuple((name, value) for name, value in values.items() if name != API_KEY)
 
 
 def _generated(
@@ -42,7 +43,7 @@ def not_carried(cluster: Cluster) -> str:
     """
     table = {row.name for row in (*VARIABLES, token_file("")) if row.per_node}
     own = {name for node in cluster.nodes for name, _ in node.variables}
-    return json.dumps(sorted(table | own | SERVER_ONLY), indent=2) + "\n"
+    return json.dumps(sorted(table | own | {API_KEY}), indent=2) + "\n"
 
 
 def sources(cluster: Cluster, node: Node) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from textwrap import fill
 
-from cluster.passthrough import PREFIXES
+from cluster.passthrough import PREFIXES, SECRET_WORDS
 from cluster.schema import KEYS, Key, Scope
 
 WIDTH = 100
@@ -14,10 +14,10 @@ HEADERS: dict[Scope, str] = {
     "name is the node's name. A line that begins with `#` and a key shows a default or an example.",
 }
 PASSED = (
-    "Variables of the runtime go to the containers as they are. Their names begin with "
+    "Variables of the runtime go to the nodes as they are. Their names begin with "
     f"{', '.join(PREFIXES)}. A node's own file wins over cluster.env, and both win over what the "
-    "project sets. A variable with TOKEN, KEY, SECRET or PASSWORD in its name is masked "
-    "wherever it is shown."
+    f"project sets. A variable with {', '.join(sorted(SECRET_WORDS)[:-1])} or "
+    f"{max(SECRET_WORDS)} in its name is masked wherever it is shown, and so is a URL with a login."
 )
 VARIABLES: dict[Scope, tuple[str, ...]] = {
     "cluster": ("HF_TOKEN=hf_yours", "NCCL_DEBUG=INFO"),

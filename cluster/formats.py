@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable
 
 from cluster.errors import Problem, SettingsError
-from cluster.word import Environment, FileText, Secret, Value
+from cluster.word import MASK, Environment, FileText, Secret, Value
 
-Pairs = tuple[tuple[str, str], ...]
-"""Names and texts, once it is decided whether secrets show."""
+Pairs = tuple[tuple[str, str | None], ...]
+"""Names and texts, once it is decided whether secrets show; None is one that does not."""
 
 PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./-]+")
 """What no reader below gives a meaning of its own, `=` at the start included (zsh)."""
@@ -21,8 +21,8 @@ DOCKER_LINE = 65_535
 
 
 def masked(environment: Environment) -> Pairs:
-    """Return the texts to show to anyone: secrets are masked."""
-    return tuple((name, str(value)) for name, value in environment)
+    """Return the texts to show to anyone, without those of secrets and files."""
+    return tuple((name, value if isinstance(value, str) else None) for name, value in environment)
 
 
 def revealed(environment: Environment, read: Callable[[str], str]) -> Pairs:
@@ -43,7 +43,7 @@ def dotenv(pairs: Pairs) -> str:
     With interpolation python-dotenv replaces `${NAME}` in every value, quoted or not, and has no
     way to escape it; all other values are safe there as well.
     """
-    return "".join(f"{name}={_dotenv_value(value)}\n" for name, value in pairs)
+    return _lines(pairs, lambda name, value: f"{name}={_dotenv_value(value)}")
 
 
 def _dotenv_value(value: str) -> str:
@@ -57,7 +57,7 @@ def _dotenv_value(value: str) -> str:
 
 def shell(pairs: Pairs) -> str:
     """Render as `export` commands for any POSIX shell."""
-    return "".join(f"export {name}={_shell_value(value)}\n" for name, value in pairs)
+    return _lines(pairs, lambda name, value: f"export {name}={_shell_value(value)}")
 
 
 def _shell_value(value: str) -> str:
@@ -73,11 +73,11 @@ def docker(pairs: Pairs) -> str:
     problems = tuple(
         Problem(place=name, what=what, remedy="use `--format shell` or `--format json`")
         for name, value in pairs
-        if (what := _docker_problem(name, value))
+        if value is not None and (what := _docker_problem(name, value))
     )
     if problems:
         raise SettingsError(*problems)
-    return "".join(f"{name}={value}\n" for name, value in pairs)
+    return _lines(pairs, lambda name, value: f"{name}={value}")
 
 
 def _docker_problem(name: str, value: str) -> str:
@@ -92,8 +92,17 @@ def _docker_problem(name: str, value: str) -> str:
 
 
 def as_json(pairs: Pairs) -> str:
-    """Render as one JSON object."""
-    return json.dumps(dict(pairs), indent=2, ensure_ascii=False) + "\n"
+    """Render as one JSON object, with a mask for what does not show."""
+    shown = {name: MASK if value is None else value for name, value in pairs}
+    return json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
+
+
+def _lines(pairs: Pairs, line: Callable[[str, str], str]) -> str:
+    """Render line by line; what does not show is a comment, as a mask would count as its value."""
+    hidden = "# {} is a secret: --reveal shows it\n"
+    return "".join(
+        hidden.format(name) if value is None else f"{line(name, value)}\n" for name, value in pairs
+    )
 
 
 FORMATS: dict[str, Callable[[Pairs], str]] = {

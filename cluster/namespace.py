@@ -6,7 +6,7 @@ from cluster.environment import environment, not_carried
 from cluster.node import Cluster, Node
 from cluster.spec import RunSpec, Service
 from cluster.step import Command, Folder, Holder, Plan, Remove, Start, Sweep, Text, Together, Trace
-from cluster.word import Environment, FileText, Word
+from cluster.word import Environment, ProcessNumber, Word
 
 BRIDGE = "fabric"
 # The process writes its number as /proc shows it here, also when it is 1 in its own namespace. Then
@@ -50,6 +50,7 @@ class Namespaces:
     """Not root: everything happens inside a user namespace."""
     ray_session: str = RAY_FOLDER
     states_gpus: bool = True
+    has_dashboard: bool = False
 
     def of(self, *parts: str) -> str:
         """Return the path of a file of the run state."""
@@ -110,8 +111,7 @@ class Namespaces:
 
     def visit(self, node: Node) -> tuple[Word, ...]:
         """Enter the node's network: its address means nothing outside."""
-        target = FileText(self.of(node.name, "init.pid"))
-        return ("nsenter", "--target", target, *_user(self), "--net")
+        return (*_target(node.name, self), "--net")
 
     def trace(self, node: str, service: Service) -> Trace:
         """Find a service of a node again."""
@@ -182,7 +182,7 @@ def _cable(cluster: Cluster, node: Node, spaces: Namespaces) -> tuple[tuple[Word
     """Plug the node's interface into its own port of the bridge."""
     port = f"port{cluster.nodes.index(node)}"
     on_link, enter = _on_link(spaces), _enter(node.name, spaces)
-    peer = ("peer", "name", node.eth_if, "netns", FileText(spaces.of(node.name, "init.pid")))
+    peer = ("peer", "name", node.eth_if, "netns", _number(node.name, spaces))
     address = f"{node.host_ip}/{cluster.subnet.prefixlen}"
     return (
         (*on_link, "ip", "link", "add", port, "type", "veth", *peer),
@@ -208,19 +208,20 @@ def _system(node: Node, spaces: Namespaces) -> tuple[tuple[Word, ...], ...]:
 
 
 def _on_link(spaces: Namespaces) -> tuple[Word, ...]:
-    return (
-        "nsenter",
-        "--target",
-        FileText(spaces.of("link", "init.pid")),
-        *_user(spaces),
-        "--mount",
-        "--net",
-    )
+    return (*_target("link", spaces), "--mount", "--net")
 
 
 def _enter(node: str, spaces: Namespaces) -> tuple[Word, ...]:
-    target = FileText(spaces.of(node, "init.pid"))
-    return ("nsenter", "--target", target, *_user(spaces), *NODE_SPACES)
+    return (*_target(node, spaces), *NODE_SPACES)
+
+
+def _target(place: str, spaces: Namespaces) -> tuple[Word, ...]:
+    return ("nsenter", "--target", _number(place, spaces), *_user(spaces))
+
+
+def _number(place: str, spaces: Namespaces) -> ProcessNumber:
+    """Return the number of the process that holds the namespaces of a place."""
+    return ProcessNumber(spaces.of(place, "init.pid"), (NODE, spaces.of(place)))
 
 
 def _user(spaces: Namespaces) -> tuple[str, ...]:

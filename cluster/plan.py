@@ -1,9 +1,10 @@
 """Plans: the ordered steps of each task, from a cluster and a runtime."""
 
 from dataclasses import replace
+from math import inf
 
 from cluster import question, ray, vllm
-from cluster.environment import environment
+from cluster.environment import API_KEY, environment
 from cluster.node import Cluster, Node
 from cluster.question import Question
 from cluster.runtime import Runtime
@@ -14,8 +15,8 @@ from cluster.word import Environment, FileText
 HEAD_SECONDS = 60.0
 """Ray's control store is up in about 5 s; a worker may be asked for before its head."""
 JOIN_SECONDS = 120.0
-READY_SECONDS = 3600.0
-"""A 235B model from disk takes 15 minutes on two Sparks, a download much longer."""
+READY_SECONDS = inf
+"""A download may take hours; what dies, and every fatal line of a log, ends the wait at once."""
 ANSWER_SECONDS = 300.0
 PATIENCE_SECONDS = 2.0
 """How long the probe itself asks again before the logs are looked at."""
@@ -141,14 +142,21 @@ def _variables(cluster: Cluster, node: Node, runtime: Runtime) -> Environment:
 
 
 def server_key(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Environment:
-    """Return the generated API key: when others can reach the server, and the user has set none."""
-    set_by_user = "VLLM_API_KEY" in dict(_variables(cluster, cluster.head, runtime))
-    needed = vllm.beyond_loopback(request.host) and not set_by_user
-    return (("VLLM_API_KEY", FileText(runtime.api_key)),) if needed else ()
+    """Return the API key: the user's own, else a generated one when others can reach the server."""
+    own = dict((*cluster.variables, *cluster.head.variables)).get(API_KEY)
+    if own is not None:
+        return ((API_KEY, own),)
+    return ((API_KEY, FileText(runtime.api_key)),) if vllm.beyond_loopback(request.host) else ()
 
 
 def _ray(cluster: Cluster, node: Node, runtime: Runtime) -> Start:
-    argv = ray.start(cluster, node, session=runtime.ray_session, gpus=runtime.states_gpus)
+    argv = ray.start(
+        cluster,
+        node,
+        session=runtime.ray_session,
+        gpus=runtime.states_gpus,
+        dashboard=runtime.has_dashboard,
+    )
     spec = RunSpec(
         node=node.name, service="ray", argv=argv, environment=_variables(cluster, node, runtime)
     )

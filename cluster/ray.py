@@ -14,16 +14,23 @@ DASHBOARD_PORT = 8265
 
 
 def start(
-    cluster: Cluster, node: Node, *, session: str = "", gpus: bool = False
+    cluster: Cluster,
+    node: Node,
+    *,
+    session: str = "",
+    gpus: bool = False,
+    dashboard: bool = True,
 ) -> tuple[str, ...]:
     """Return the `ray start` line of a node.
 
     `session` is Ray's folder for sockets and logs (its own default when empty). `gpus` states the
     number of GPUs instead of letting Ray count them, for nodes whose devices Ray cannot see.
+    `dashboard` tells whether the dashboard is installed; the settings tell whether it is wanted.
     """
+    head = _head(cluster, dashboard=cluster.dashboard and dashboard)
     return (
         *("ray", "start", "--block"),
-        *(_head(cluster) if node.role == "head" else ("--address", address(cluster))),
+        *(head if node.role == "head" else ("--address", address(cluster))),
         *("--node-ip-address", str(node.host_ip)),
         *("--object-store-memory", str(cluster.object_store_memory)),
         *(("--num-gpus", str(node.gpus)) if gpus else ()),
@@ -37,12 +44,12 @@ def address(cluster: Cluster) -> str:
     return f"{cluster.head.host_ip}:{cluster.head_port}"
 
 
-def _head(cluster: Cluster) -> tuple[str, ...]:
+def _head(cluster: Cluster, *, dashboard: bool) -> tuple[str, ...]:
     place = ("--dashboard-host", DASHBOARD_HOST, "--dashboard-port", str(DASHBOARD_PORT))
     return (
         *("--head", "--port", str(cluster.head_port)),
-        f"--include-dashboard={str(cluster.dashboard).lower()}",
-        *(place if cluster.dashboard else ()),
+        f"--include-dashboard={str(dashboard).lower()}",
+        *(place if dashboard else ()),
     )
 
 

@@ -5,6 +5,7 @@ import shlex
 from dataclasses import asdict, dataclass
 
 from cluster import vllm
+from cluster.environment import API_KEY
 from cluster.node import Cluster
 from cluster.plan import server_key
 from cluster.runtime import Runtime
@@ -27,18 +28,12 @@ class Ready:
 def ready(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Ready:
     """Return what to tell of a server that was asked for."""
     url = f"{vllm.url(cluster, request)}/v1"
-    key = dict(server_key(cluster, request, runtime)).get("VLLM_API_KEY")
+    key = dict(server_key(cluster, request, runtime)).get(API_KEY)
     key_file = key.path if isinstance(key, FileText) else ""
+    shown = f"$(cat {shlex.quote(key_file)})" if key_file else f"${API_KEY}"
+    header = f' --header "Authorization: Bearer {shown}"' if key else ""
     reach = shell_line((*runtime.visit(cluster.head), "curl", "--silent", f"{url}/models"))
-    example = f"{reach}{_header(cluster, key_file)}"
-    return Ready(model=request.model, url=url, key_file=key_file, example=example)
-
-
-def _header(cluster: Cluster, key_file: str) -> str:
-    """Return curl's option for the API key: the generated one, the user's own, or none."""
-    own = "VLLM_API_KEY" in dict((*cluster.variables, *cluster.head.variables))
-    key = f"$(cat {shlex.quote(key_file)})" if key_file else "$VLLM_API_KEY"
-    return f' --header "Authorization: Bearer {key}"' if key_file or own else ""
+    return Ready(model=request.model, url=url, key_file=key_file, example=f"{reach}{header}")
 
 
 def text(found: Ready) -> str:

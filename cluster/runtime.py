@@ -28,6 +28,10 @@ class Runtime(Protocol):
         """Whether Ray must be told the number of GPUs because it cannot count them."""
 
     @property
+    def has_dashboard(self) -> bool:
+        """Whether Ray's dashboard is installed where Ray is."""
+
+    @property
     def probe(self) -> tuple[str, ...]:
         """The command that answers questions inside a node."""
 

@@ -42,8 +42,9 @@ RUNTIME = Key[Runtime](
     parse=values.choice("docker", "process"),
     default="docker",
     example="docker",
-    meaning="`docker` runs a container on every node. `process` runs the same command lines as "
-    "processes in network namespaces of this machine: the rehearsal.",
+    meaning="`process` runs the command lines of all nodes as processes in network namespaces of "
+    "this machine: the rehearsal. `docker` is for a container on every node; containers come with "
+    "the next version.",
 )
 SUBNET = Key[IPv4Network](
     name="SUBNET",
@@ -106,7 +107,7 @@ MODEL = Key[str](
     default="",
     example="Qwen/Qwen3-4B",
     meaning="Model that `inv serve` serves when it is given no --model: a name on Hugging Face, "
-    "or a path in the container. Default: none.",
+    "or a folder on every node, where `./x` is one below this repository. Default: none.",
 )
 GPU_MEMORY_UTILIZATION = Key[float](
     name="GPU_MEMORY_UTILIZATION",

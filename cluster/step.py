@@ -184,7 +184,9 @@ class Stop:
         ask = f'kill -s TERM -- -"$(cat {pid_file})"'
         wait = f"timeout {self.seconds:g} sh -c {shell_word(WHILE_IT_LIVES)} {pid_file} 2>/dev/null"
         make = f'kill -s KILL -- -"$(cat {pid_file})"'
-        return f"if test -e {pid_file}; then\n  {ask}\n  {wait} || {make}\nfi"
+        mark = shell_word("=".join(self.trace.mark))
+        ours = f'grep -qsxzF {mark} /proc/"$(cat {pid_file} 2>/dev/null)"/environ'
+        return f"if {ours}; then\n  {ask}\n  {wait} || {make}\nfi"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,5 +234,6 @@ Plan: TypeAlias = tuple[Step, ...]
 
 
 def _background(step: Holder | Start) -> str:
-    log = shell_word(step.trace.log)
-    return shell_command(step.environment, step.argv, f"</dev/null >{log} 2>&1 &")
+    log, pid_file = shell_word(step.trace.log), shell_word(step.trace.pid_file)
+    start = shell_command(step.environment, step.argv, f"</dev/null >{log} 2>&1 &")
+    return f"rm -f {pid_file}\n{start}"

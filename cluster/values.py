@@ -6,6 +6,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, ip_address
 from typing import TypeVar
 
+from cluster.flags import SECRET_FLAGS, meant
 from cluster.spelling import did_you_mean
 
 T = TypeVar("T")
@@ -23,7 +24,6 @@ SSH_HOST = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_][A-Za-z0-9
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # Ray's documentation, "Configuring Ray", ports: dashboard, client server, workers.
 RAY_PORTS = (8265, *range(10001, 20000))
-SECRET_FLAGS = {"--api-key": "VLLM_API_KEY", "--hf-token": "HF_TOKEN"}
 
 
 class WrongValueError(ValueError):
@@ -234,8 +234,7 @@ def words(text: str) -> tuple[str, ...]:
         # The text is not shown: it may hold a secret that the check below would have found.
         raise WrongValueError("has a quote that is not closed", "quote as for a shell") from None
     for word in split:
-        if name := SECRET_FLAGS.get(word.partition("=")[0].replace("_", "-")):
-            raise WrongValueError(
-                "would show a secret in the list of processes", f"set {name} instead"
-            )
+        if flag := meant(word, SECRET_FLAGS):
+            what = "would show a secret in the list of processes"
+            raise WrongValueError(what, f"set {SECRET_FLAGS[flag]} instead")
     return split

@@ -1,18 +1,19 @@
 """The `vllm serve` command line, and the requests that cannot work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from itertools import islice, pairwise
+from itertools import pairwise
 from math import prod
 from typing import TypeVar
 
 from cluster import schema
 from cluster.errors import Problem, RefusedError
+from cluster.flags import MULTIPLIERS, SECRET_FLAGS, meant
 from cluster.node import Cluster
 from cluster.page import CLUSTER_FILE
 from cluster.settings import folder
-from cluster.values import SECRET_FLAGS, WrongValueError, whole
+from cluster.values import WrongValueError, whole
 
 T = TypeVar("T")
 Parse = Callable[[str], T]
@@ -30,8 +31,6 @@ OWN = {
 
 Given twice, they would contradict the address and the checks that the task prints.
 """
-MULTIPLIERS = {"--pipeline-parallel-size", "-pp", "--data-parallel-size", "-dp"}
-KNOWN = (*SECRET_FLAGS, *OWN)
 SERVE = ("vllm", "serve")
 FLAGS = 12
 """Words between the model and the user's own flags: six flags with a value each."""
@@ -88,7 +87,7 @@ def request(cluster: Cluster, flags: Flags, root: str) -> Request:
         ),
         extra=(*cluster.serve_args, *flags.extra),
     )
-    if problems := (*read.problems, *_impossible(cluster, found), *_clashes(cluster, flags)):
+    if problems := (*read.problems, *_impossible(cluster, found), *_clashes(cluster, flags.extra)):
         raise RefusedError(*problems)
     return found
 
@@ -192,39 +191,32 @@ def _copies(extra: tuple[str, ...]) -> int:
     sizes = (
         word.partition("=")[2] or after
         for word, after in zip(extra, following, strict=False)
-        if word.partition("=")[0].replace("_", "-") in MULTIPLIERS
+        if meant(word, MULTIPLIERS)
     )
     return prod(int(size) for size in sizes if size.isdecimal())
 
 
-def _clashes(cluster: Cluster, flags: Flags) -> Iterator[Problem]:
-    """Find flags for vLLM that hold a secret, or that have a name of their own here."""
-    for name, flag in (*_known(cluster.serve_args), *_known(flags.extra)):
-        if flag in SECRET_FLAGS:
-            what = "would show a secret in the list of processes"
-            yield _problem(name, what, f"set {SECRET_FLAGS[flag]} in {_file(cluster)}")
-    for name, flag in _known(cluster.serve_args):
-        if flag in OWN:
-            task, key = OWN[flag]
-            remedy = f"set {key} in {_file(cluster)}" if key else f"use `inv serve {task}`"
-            yield _problem(name, "stands in SERVE_ARGS", remedy)
-    for name, flag in _known(flags.extra):
-        if flag in OWN:
-            yield _problem(name, "stands after `--`", f"use `inv serve {OWN[flag][0]}`")
+def _clashes(cluster: Cluster, typed: tuple[str, ...]) -> Iterator[Problem]:
+    """Find flags for vLLM that hold a secret, or that have a name of their own here.
 
-
-def _known(words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yield the flags that we know among words, as written and in full.
-
-    vLLM takes `_` for `-` in a name, and the beginning of a name for the whole
-    (vllm/utils/argparse_utils.py).
+    Those of SERVE_ARGS hold no secret: the settings refuse it.
     """
+    for name, flag in _known(typed, SECRET_FLAGS):
+        what = "would show a secret in the list of processes"
+        yield _problem(name, what, f"set {SECRET_FLAGS[flag]} in {_file(cluster)}")
+    for name, flag in _known(cluster.serve_args, OWN):
+        task, key = OWN[flag]
+        remedy = f"set {key} in {_file(cluster)}" if key else f"use `inv serve {task}`"
+        yield _problem(name, "stands in SERVE_ARGS", remedy)
+    for name, flag in _known(typed, OWN):
+        yield _problem(name, "stands after `--`", f"use `inv serve {OWN[flag][0]}`")
+
+
+def _known(words: tuple[str, ...], known: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the known flags among words, as written and in full."""
     for word in words:
-        name = word.partition("=")[0]
-        plain = name.replace("_", "-")
-        begun = len(plain) > len("--") and plain.startswith("--")
-        flags = (flag for flag in KNOWN if flag == plain or (begun and flag.startswith(plain)))
-        yield from ((name, flag) for flag in islice(flags, 1))
+        if flag := meant(word, known):
+            yield word.partition("=")[0], flag
 
 
 def _file(cluster: Cluster) -> str:

@@ -31,6 +31,14 @@ class FileText:
         return MASK
 
 
+@dataclass(frozen=True)
+class ProcessNumber(FileText):
+    """The number of a process that wrote it to a file; numbers are used again, so it is proved."""
+
+    mark: tuple[str, str]
+    """The variable that the process has in its environment if it is the one that is meant."""
+
+
 Word = str | FileText
 Value = str | Secret | FileText
 Environment = tuple[tuple[str, Value], ...]

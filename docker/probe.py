@@ -168,7 +168,8 @@ def listen_free(options: argparse.Namespace) -> Answer:
 
 def good_nodes(options: argparse.Namespace, answer: Answer) -> bool:
     """Tell whether enough nodes are alive."""
-    return sum(node["alive"] for node in answer.get("nodes", ())) >= options.count
+    alive = [node for node in answer.get("nodes", ()) if node["alive"]]
+    return len(alive) >= int(options.count)
 
 
 def good_response(_options: argparse.Namespace, answer: Answer) -> bool:

@@ -132,3 +132,77 @@ def test_index_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     assert "https://pypi.org/simple" == before
     assert "https://pypi.example/simple" == bootstrap.pip_index()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"index-url = https://me:pass@pypi.example/simple\n", id="no section"),
+        pytest.param(b"[global]\nme pass\n", id="no key"),
+        pytest.param(b"[global]\n# gr\xf6\xdfer\n", id="not UTF-8"),
+    ],
+)
+def test_broken_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    """Settings that cannot be read are named, and nothing of them is shown."""
+    settings = tmp_path / "pip.conf"
+    settings.write_bytes(content)
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+    monkeypatch.setattr(bootstrap, "PIP_SETTINGS", (str(settings),))
+    remedy = "mend it, or set PIP_INDEX_URL"
+    expected = f"{settings}: cannot be read as settings of pip's ({remedy})"
+
+    with pytest.raises(bootstrap.BootstrapError) as caught:
+        bootstrap.pip_index()
+
+    assert expected == str(caught.value)
+
+
+def test_variable_over_broken_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With PIP_INDEX_URL nobody reads the settings."""
+    settings = tmp_path / "pip.conf"
+    settings.write_bytes(b"broken")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pypi.example/simple")
+    monkeypatch.setattr(bootstrap, "PIP_SETTINGS", (str(settings),))
+
+    assert "https://pypi.example/simple" == bootstrap.pip_index()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "pypi.org/simple",
+        "me:pass@pypi.org/simple",
+        "https://[::1/simple",
+        "https://pypi.example/s\xefmple",
+    ],
+)
+def test_index_without_a_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """What is no URL is refused with an example, and is not shown: it may hold a password."""
+    monkeypatch.setenv("PIP_INDEX_URL", url)
+    remedy = "write index-url like https://pypi.org/simple"
+    expected = f"cannot fetch pip: its index has no URL ({remedy})"
+
+    with pytest.raises(bootstrap.BootstrapError) as caught:
+        bootstrap.pip_wheel()
+
+    assert expected == str(caught.value)
+
+
+def test_index_without_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL without a host is named with the reason."""
+    monkeypatch.setenv("PIP_INDEX_URL", "https:/simple")
+    expected = f"cannot fetch pip from /simple/pip/: no host given ({bootstrap.REMEDY})"
+
+    with pytest.raises(bootstrap.BootstrapError) as caught:
+        bootstrap.pip_wheel()
+
+    assert expected == str(caught.value)
+
+
+def test_page_that_is_not_utf_8(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page in another encoding still names pip's wheel; without it, that is the trouble."""
+    monkeypatch.setattr(bootstrap, "PIP_SHA256", hashlib.sha256(b"wheel").hexdigest())
+    index.pages["/simple/pip/"] = b'gr\xf6\xdfer <a href="%s">' % bootstrap.PIP.encode()
+    index.pages[f"/simple/pip/{bootstrap.PIP}"] = b"wheel"
+
+    assert b"wheel" == bootstrap.pip_wheel()

@@ -11,7 +11,7 @@ SETTINGS: Settings = resolve(
     (
         EnvText(
             path="env/cluster.env",
-            text="SERVE_ARGS=\"--a 'b c'\"\nHF_TOKEN=hidden\nNCCL_X='a\nb'\nDASHBOARD=false\n",
+            text="SERVE_ARGS=\"--seed 'b c'\"\nHF_TOKEN=hidden\nNCCL_X='a\nb'\nDASHBOARD=false\n",
         ),
         EnvText(
             path="env/spark1.env",
@@ -31,7 +31,7 @@ cluster  SERVE_PORT              8888              default
 cluster  MODEL                                     default
 cluster  GPU_MEMORY_UTILIZATION  0.7               default
 cluster  MAX_MODEL_LEN           32768             default
-cluster  SERVE_ARGS              --a 'b c'         env/cluster.env:1
+cluster  SERVE_ARGS              --seed 'b c'         env/cluster.env:1
 cluster  HF_TOKEN                ********          env/cluster.env:2
 cluster  NCCL_X                  a\\nb              env/cluster.env:3
 spark1   ROLE                    head              env/spark1.env:1

@@ -50,11 +50,11 @@ def docker_file(text: str) -> dict[str, str]:
 
 
 def test_masked() -> None:
-    """Secrets and the texts of files are masked, so that the output can be shown."""
+    """Secrets and the texts of files are left out, so that the output can be shown."""
     expected = (
         *ENVIRONMENT[:2],
-        ("HF_TOKEN", "********"),
-        ("VLLM_API_KEY", "********"),
+        ("HF_TOKEN", None),
+        ("VLLM_API_KEY", None),
         *ENVIRONMENT[4:],
     )
 
@@ -144,6 +144,23 @@ def test_json() -> None:
     expected = '{\n  "B": "größer",\n  "A": "two\\n\\"lines\\""\n}\n'
 
     assert expected == as_json((("B", "größer"), ("A", 'two\n"lines"')))
+
+
+@pytest.mark.parametrize(
+    "form, expected",
+    [
+        ("dotenv", "# HF_TOKEN is a secret: --reveal shows it\nVLLM_HOST_IP=192.168.177.11\n"),
+        (
+            "shell",
+            "# HF_TOKEN is a secret: --reveal shows it\nexport VLLM_HOST_IP=192.168.177.11\n",
+        ),
+        ("docker", "# HF_TOKEN is a secret: --reveal shows it\nVLLM_HOST_IP=192.168.177.11\n"),
+        ("json", '{\n  "HF_TOKEN": "********",\n  "VLLM_HOST_IP": "192.168.177.11"\n}\n'),
+    ],
+)
+def test_masked_is_no_value(form: str, expected: str) -> None:
+    """A masked variable is a comment where a program would take the mask for its value."""
+    assert expected == FORMATS[form](masked((ENVIRONMENT[2], ENVIRONMENT[-1])))
 
 
 def test_names_of_the_formats() -> None:

@@ -8,13 +8,20 @@ from cluster import plan, script
 from cluster.namespace import Namespaces
 from cluster.spec import RunSpec
 from cluster.step import Command, Holder, Plan, Remove, Start, Sweep, Trace
-from cluster.word import FileText, Word
+from cluster.word import ProcessNumber, Word
 from tests.clusters import REHEARSAL, spaces
 
 STATE = "/opt/spark/.state/rehearsal"
 HEAD, WORKER = REHEARSAL.nodes
 ROOT, ROOTLESS = spaces(), spaces(rootless=True)
-LINK, NODE = FileText(f"{STATE}/link/init.pid"), FileText(f"{STATE}/spark1/init.pid")
+
+
+def number(place: str) -> ProcessNumber:
+    """Return the number of the process that holds the namespaces of a place."""
+    return ProcessNumber(f"{STATE}/{place}/init.pid", ("SPARK_CLUSTER_NODE", f"{STATE}/{place}"))
+
+
+LINK, NODE = number("link"), number("spark1")
 SPACES = ("--net", "--mount", "--uts", "--ipc", "--pid")
 SPEC = RunSpec(
     node="spark1", service="ray", argv=("ray", "start"), environment=(("VLLM_HOST_IP", "1.2.3.4"),)
@@ -114,7 +121,7 @@ def test_inside_is_of_the_node() -> None:
     variables = dict(found.environment)
 
     assert Command(place="spark2", argv=found.argv, environment=found.environment) == found
-    assert FileText(f"{STATE}/spark2/init.pid") == found.argv[2]
+    assert number("spark2") == found.argv[2]
     assert "192.168.177.12" == variables["VLLM_HOST_IP"]
 
 

@@ -10,6 +10,7 @@ from invoke import Program
 from invoke.parser import Context, ParseError, Parser
 
 import tasks
+from cluster.effects import verb
 from cluster.errors import ClusterError, NodeError, RefusedError, SettingsError
 from tests import pages
 from tests.pages import ROOT
@@ -79,9 +80,9 @@ def test_verbs() -> None:
 
 
 def test_exit_codes() -> None:
-    """The README explains every exit code: success, each kind of error, Ctrl-C."""
+    """The README explains every exit code: success, each kind of error, Ctrl-C, a closed pipe."""
     kinds = (ClusterError, SettingsError, RefusedError, NodeError)
-    expected = [0, *(kind.exit_code for kind in kinds), 130]
+    expected = [0, *(kind.exit_code for kind in kinds), verb.INTERRUPTED, verb.SIGPIPE]
 
     assert expected == [int(code) for code in rows(README, "Exit code")]
 

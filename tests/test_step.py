@@ -118,6 +118,7 @@ def test_start() -> None:
         trace=TRACE,
     )
     expected = """\
+rm -f /s/ray.pid
 env -i \\
   PATH=/bin \\
   setsid ray start \\
@@ -141,6 +142,7 @@ def test_holder() -> None:
         ),
     )
     expected = """\
+rm -f /s/ray.pid
 env -i \\
   PATH=/bin \\
   setsid unshare --net sleep inf \\

@@ -31,7 +31,8 @@ def _sleeper(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Trace]]:
         stdout=subprocess.PIPE,
         env={**os.environ, "MARK": str(tmp_path / "a.b")},
     )
-    trace = replace(TRACE, pid_file=str(tmp_path / "ray.pid"))
+    mark = ("MARK", str(tmp_path / "a.b"))
+    trace = replace(TRACE, pid_file=str(tmp_path / "ray.pid"), mark=mark)
     shell(f"until test -s {trace.pid_file}; do sleep 0.01; done")
     with process:
         yield process, trace
@@ -42,7 +43,8 @@ def test_line_of_a_stop() -> None:
     """A service is asked with the signal that Ctrl-C would be, its whole group, and waited for."""
     step = Stop(title="Stop ray", trace=TRACE, seconds=5)
     expected = (
-        """if test -e /s/ray.pid; then\n  kill -s TERM -- -"$(cat /s/ray.pid)"\n"""
+        """if grep -qsxzF MARK=/s /proc/"$(cat /s/ray.pid 2>/dev/null)"/environ; then\n"""
+        """  kill -s TERM -- -"$(cat /s/ray.pid)"\n"""
         """  timeout 5 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /s/ray.pid"""
         """ 2>/dev/null || kill -s KILL -- -"$(cat /s/ray.pid)"\nfi"""
     )
@@ -65,7 +67,9 @@ def test_stop_of_what_does_not_listen(tmp_path: Path) -> None:
     trace = replace(TRACE, pid_file=str(tmp_path / "ray.pid"))
     script = 'trap "" TERM; echo "$$" >"$1"; while :; do sleep 0.1; done'
     with subprocess.Popen(
-        ["/bin/sh", "-c", script, "sh", trace.pid_file], start_new_session=True
+        ["/bin/sh", "-c", script, "sh", trace.pid_file],
+        start_new_session=True,
+        env={**os.environ, "MARK": "/s"},
     ) as process:
         shell(f"until test -s {trace.pid_file}; do sleep 0.01; done")
         shell(Stop(title="Stop ray", trace=trace, seconds=0.5).text)
@@ -79,6 +83,14 @@ def test_stop_of_what_does_not_run(tmp_path: Path) -> None:
     run = shell(Stop(title="Stop ray", trace=trace, seconds=5).text)
 
     assert (0, "", "") == (run.returncode, run.stdout, run.stderr)
+
+
+def test_stop_of_another_process(sleeper: tuple[subprocess.Popen[bytes], Trace]) -> None:
+    """A number that was used again is not taken for the service."""
+    process, trace = sleeper
+    shell(Stop(title="Stop ray", trace=replace(trace, mark=("MARK", "/s")), seconds=5).text)
+
+    assert process.poll() is None
 
 
 def test_line_of_a_sweep() -> None:

@@ -231,6 +231,7 @@ def each(parse: Parse, what: str, remedy: str, texts: list[str]) -> list[tuple[o
             for text, name in (
                 ("--api-key x", "VLLM_API_KEY"),
                 ("--api_key=x", "VLLM_API_KEY"),
+                ("--seed 1 --api-k topsecret", "VLLM_API_KEY"),
                 ("--hf-token x", "HF_TOKEN"),
             )
         ),

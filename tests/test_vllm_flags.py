@@ -159,6 +159,7 @@ def test_no_model(name: str, file: str) -> None:
             "--tensor_parallel_size=2",
             "--tensor_parallel_size: stands after `--` (use `inv serve --tp`)",
         ),
+        ("-t", "-t: stands after `--` (use `inv serve --tp`)"),
         ("--tensor-par", "--tensor-par: stands after `--` (use `inv serve --tp`)"),
         ("--max-model-len", "--max-model-len: stands after `--` (use `inv serve --max-model-len`)"),
         (
@@ -202,11 +203,8 @@ def test_refused_flags_for_vllm(word: str, sentence: str) -> None:
         ("--port", "--port: stands in SERVE_ARGS (set SERVE_PORT in env/cluster.env)"),
         ("-tp", "-tp: stands in SERVE_ARGS (use `inv serve --tp`)"),
         (
-            "--api-k=k",
-            (
-                "--api-k: would show a secret in the list of processes"
-                " (set VLLM_API_KEY in env/cluster.env)"
-            ),
+            "--max_model=1",
+            "--max_model: stands in SERVE_ARGS (set MAX_MODEL_LEN in env/cluster.env)",
         ),
     ],
 )
@@ -220,6 +218,8 @@ def test_refused_flags_of_the_settings(word: str, sentence: str) -> None:
     [
         (("--pipeline-parallel-size", "2"), 4),
         (("--pipeline_parallel_size=2",), 4),
+        (("--pipeline-parallel", "2", "--data_par=2"), 8),
+        (("--data-parallel-size-local", "2"), None),
         (("-pp", "2", "-dp=3"), 12),
         (("--data-parallel-size", "x", "-pp"), None),
         (("-pp", "1"), None),
@@ -260,7 +260,7 @@ def test_all_refusals_at_once() -> None:
     [
         ("--enforce-eager", "-O3", "-q", "awq", "--", "-"),
         ("--speculative-config", JSON),
-        ("--hf-overrides", "{}", "--modelx", "--ports", "-t"),
+        ("--hf-overrides", "{}", "--modelx", "--ports", "-tpx"),
     ],
 )
 def test_flags_of_vllm_pass(words: tuple[str, ...]) -> None:

@@ -1,5 +1,6 @@
 """The logs of services, each line with its node in front."""
 
+import os
 import time
 from pathlib import Path
 
@@ -21,15 +22,27 @@ class Log:
 
     def grown(self) -> list[str]:
         """Return the whole lines that are new since the last call; none when there is no log."""
+        content = self._new()
+        return self._taken(content[: content.rfind(b"\n") + 1])
+
+    def rest(self) -> list[str]:
+        """Return all lines that are new, a last one that was never finished included."""
+        return self._taken(self._new())
+
+    def _new(self) -> bytes:
+        """Read on; a log that has become shorter is another one, and is read from its top."""
         try:
             with Path(self.trace.log).open("rb") as log:
+                if os.fstat(log.fileno()).st_size < self._read:
+                    self._read = 0
                 log.seek(self._read)
-                content = log.read()
+                return log.read()
         except OSError:
-            return []
-        whole = content[: content.rfind(b"\n") + 1]
-        self._read += len(whole)
-        return whole.decode("utf-8", errors="replace").splitlines()
+            return b""
+
+    def _taken(self, content: bytes) -> list[str]:
+        self._read += len(content)
+        return content.decode("utf-8", errors="replace").splitlines()
 
 
 def count(text: str) -> int:
@@ -41,20 +54,26 @@ def count(text: str) -> int:
 
 
 def show(traces: tuple[Trace, ...], lines: int) -> None:
-    """Print the last lines of each log, all of them when `lines` is 0."""
+    """Print the last lines of each log."""
     for trace in _started(traces):
-        _print(trace, Log(trace).grown()[-lines:])
+        _print(trace, _last(Log(trace).rest(), lines))
 
 
 def follow(traces: tuple[Trace, ...], lines: int = 0) -> None:
     """Print the last lines of each log, then what is added, until every service has ended."""
     logs = [Log(trace) for trace in _started(traces)]
     for log in logs:
-        _print(log.trace, log.grown()[-lines:] if lines else [])
+        _print(log.trace, _last(log.grown(), lines))
     while any(processes.find(trace) for trace in traces):
         time.sleep(POLL_SECONDS)
         for log in logs:
             _print(log.trace, log.grown())
+    for log in logs:
+        _print(log.trace, log.rest())
+
+
+def _last(lines: list[str], number: int) -> list[str]:
+    return lines[-number:] if number else []
 
 
 def _started(traces: tuple[Trace, ...]) -> tuple[Trace, ...]:

@@ -128,16 +128,15 @@ class Performer:
     def _(self, step: Stop) -> str:
         if processes.find(step.trace):
             with self._report.step(step.place, step.title):
-                processes.end(step.trace, step.seconds)
+                if not processes.end(step.trace, step.seconds):
+                    raise NodeError(_undying(step))
+        Path(step.trace.pid_file).unlink(missing_ok=True)
         return ""
 
     @step.register
     def _(self, step: Sweep) -> str:
         if not processes.sweep(step.name, step.folder):
-            what = "some processes do not end, not even by SIGKILL"
-            raise NodeError(
-                Problem(place=step.place, what=what, remedy=f"look at them: `{step.text}`")
-            )
+            raise NodeError(_undying(step))
         return ""
 
     @step.register
@@ -192,6 +191,11 @@ class Performer:
         self._appear(
             pid_file, processes.launch(step.argv, step.environment, Path(step.trace.log)), step
         )
+
+
+def _undying(step: Stop | Sweep) -> Problem:
+    what = f"{step.title}: some processes do not end, not even by SIGKILL"
+    return Problem(place=step.place, what=what, remedy="restart the machine, or wait for its disk")
 
 
 def _error(future: Future[str]) -> ClusterError | None:

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from errno import ENOENT
 from pathlib import Path
 
 from cluster.step import Trace
-from cluster.word import Environment, FileText, Secret, Value, Word
+from cluster.word import Environment, FileText, ProcessNumber, Secret, Value, Word
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where `ip`, `mount` and `nsenter` are; Debian leaves it out of the PATH of ordinary users."""
@@ -84,6 +85,8 @@ def launch(argv: tuple[Word, ...], environment: Environment, log: Path) -> subpr
 
 def revealed(value: Value) -> str:
     """Return what a word or value stands for."""
+    if isinstance(value, ProcessNumber):
+        return str(_proved(value).pid)
     if isinstance(value, FileText):
         return Path(value.path).read_text(encoding="utf-8").removesuffix("\n")
     return value.value if isinstance(value, Secret) else value
@@ -91,20 +94,30 @@ def revealed(value: Value) -> str:
 
 def find(trace: Trace) -> Running | None:
     """Return the traced process, if it lives and its environment proves that it is ours."""
-    try:
-        pid = int(Path(trace.pid_file).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    name, value = trace.mark
-    found = _running(pid)
-    return found if found and found.environment.get(name) == value else None
+    with suppress(FileNotFoundError):
+        return _proved(ProcessNumber(trace.pid_file, trace.mark))
+    return None
 
 
-def end(trace: Trace, seconds: float) -> None:
-    """Ask the traced process and its group to end; kill them when `seconds` are over."""
+def _proved(number: ProcessNumber) -> Running:
+    """Return the process behind a number; one that is gone, or is another's, is not found."""
+    text = Path(number.path).read_text(encoding="utf-8").strip()
+    found = _running(int(text)) if text.isdecimal() else None
+    name, value = number.mark
+    if found is None or found.environment.get(name) != value:
+        raise FileNotFoundError(ENOENT, "no such process", number.path)
+    return found
+
+
+def end(trace: Trace, seconds: float) -> bool:
+    """Ask the traced process and its group to end; kill them when `seconds` are over.
+
+    Tell whether they are gone.
+    """
     found = find(trace)
-    if found and not _signalled(found.pid, signal.SIGTERM, seconds):
-        _signalled(found.pid, signal.SIGKILL, seconds)
+    return found is None or any(
+        _signalled(found.pid, number, seconds) for number in (signal.SIGTERM, signal.SIGKILL)
+    )
 
 
 def _signalled(group: int, number: signal.Signals, seconds: float) -> bool:

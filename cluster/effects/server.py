@@ -1,9 +1,6 @@
 """The server's life: start it and wait, follow it, stop it; and the rehearsal around it."""
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 
 from cluster import plan, question, ready, vllm
 from cluster.advice import inv
@@ -20,38 +17,67 @@ TOKENS = 32
 def serve(
     session: Session, flags: vllm.Flags, *, detach: bool, form: Form = ready.text
 ) -> vllm.Request:
-    """Serve a model; without `detach` stay, show the log, and stop the server at Ctrl-C."""
+    """Serve a model; without `detach` stay, show the log, and stop the server at the end."""
     request = vllm.request(session.cluster, flags, str(ROOT))
     session.equip()
-    with session.alone():
-        ours = _absent(session)
-        with _stopping(session, failed=ours, interrupted=ours and not detach):
+    ours = False
+    try:
+        with session.alone():
+            ours = _absent(session)
             _start(session, request, absent=ours)
-    with _stopping(session, failed=ours, interrupted=ours and not detach):
-        session.perform(plan.ready(session.cluster, request, session.runtime))
-        if not session.dry:
-            found = ready.ready(session.cluster, request, session.runtime)
-            print(form(found), end="", flush=True)
-            if not detach:
-                _stay(session)
+        _wait(session, request, form)
+        if not (detach or session.dry):
+            _stay(session)
+    except BaseException as error:
+        if ours and not (detach and isinstance(error, KeyboardInterrupt)):
+            session.perform(plan.stop_server(session.cluster, session.runtime))
+        raise
     return request
 
 
 def rehearse(session: Session, *, keep: bool) -> None:
-    """Bring the cluster up, serve, complete a prompt, and take all down again unless `keep`."""
-    cluster, runtime = session.cluster, session.runtime
+    """Bring the cluster up, serve, complete a prompt, and take all down again unless `keep`.
+
+    A cluster that was up before stays up.
+    """
+    request = vllm.request(session.cluster, vllm.Flags(), str(ROOT))
     session.equip()
+    ours = False
     try:
         with session.alone():
-            session.perform(plan.up(cluster, runtime))
-        request = serve(session, vllm.Flags(), detach=True, form=ready.text if keep else _silent)
-        asked = plan.complete(cluster, request, runtime, prompt=PROMPT, tokens=TOKENS)
-        heard = session.perform((asked,))
-        if not session.dry:
-            print(ready.answer(cluster, PROMPT, question.completed(heard)), end="", flush=True)
+            ours = not session.alive()
+            session.perform(plan.up(session.cluster, session.runtime))
+        serve(session, vllm.Flags(), detach=True, form=ready.text if keep else _silent)
+        _answer(session, request)
     finally:
-        if not keep:
-            session.perform(plan.down(cluster, runtime))
+        if ours and not keep:
+            down(session)
+        elif not keep:
+            what = f"was up before, and stays up: {inv(session.cluster, 'down')} ends it"
+            session.report.note(f"{session.cluster.name}: {what}")
+
+
+def down(session: Session) -> None:
+    """Stop everything of the cluster."""
+    with session.alone():
+        session.perform(plan.down(session.cluster, session.runtime))
+
+
+def _wait(session: Session, request: vllm.Request, form: Form) -> None:
+    """Wait until the server answers, and tell where it is."""
+    session.perform(plan.ready(session.cluster, request, session.runtime))
+    if not session.dry:
+        found = ready.ready(session.cluster, request, session.runtime)
+        print(form(found), end="", flush=True)
+
+
+def _answer(session: Session, request: vllm.Request) -> None:
+    """Ask for the rest of a sentence, and tell it."""
+    cluster = session.cluster
+    asked = plan.complete(cluster, request, session.runtime, prompt=PROMPT, tokens=TOKENS)
+    heard = session.perform((asked,))
+    if not session.dry:
+        print(ready.answer(cluster, PROMPT, question.completed(heard)), end="", flush=True)
 
 
 def _silent(_found: ready.Ready) -> str:
@@ -79,25 +105,3 @@ def _stay(session: Session) -> None:
     logs.follow((session.runtime.trace(head, "serve"),))
     what, logs_command = "the server has ended", inv(session.cluster, "logs", "--node", head)
     raise NodeError(Problem(place=head, what=what, remedy=f"next: {logs_command}"))
-
-
-@contextmanager
-def _stopping(session: Session, *, failed: bool, interrupted: bool) -> Iterator[None]:
-    """Stop the server when the block fails or is interrupted, as the two flags say."""
-    stop = plan.stop_server(session.cluster, session.runtime)
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    except NodeError:
-        session.perform(stop if failed else ())
-        raise
-    except KeyboardInterrupt:
-        session.perform(stop if interrupted else ())
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Take SIGTERM as Ctrl-C."""
-    raise KeyboardInterrupt

@@ -119,6 +119,10 @@ class Session:
         if not self.dry and not processes.lives(NODE, str(STATE)):
             rehearsal.ensure(ROOT, self.report)
 
+    def alive(self) -> bool:
+        """Tell whether anything of the cluster runs; a dry run takes it that nothing does."""
+        return not self.dry and processes.lives(NODE, str(STATE / self.cluster.name))
+
     def chosen(self, names: list[str], among: tuple[Node, ...]) -> tuple[Node, ...]:
         """Return the nodes with these names, all of `among` when there are none."""
         return chosen(self.cluster, names, among)

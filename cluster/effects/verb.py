@@ -1,9 +1,11 @@
 """How a task ends: with the exit code of what it could not do, and without a traceback."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
+from types import FrameType
 from typing import Any
 
 from invoke import Exit
@@ -13,7 +15,6 @@ from cluster.errors import ClusterError, NodeError
 SIGPIPE = 141
 """The exit code of a program whose reader has gone, as a shell gives it."""
 INTERRUPTED = 130
-AGAIN = "interrupted; the same command again goes on, `inv down` ends everything"
 
 
 def verb(function: Callable[..., object]) -> Callable[..., None]:
@@ -21,13 +22,16 @@ def verb(function: Callable[..., object]) -> Callable[..., None]:
 
     @wraps(function)
     def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 (whatever the task takes)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
+                signal.signal(number, _interrupt)
         try:
             code = function(*args, **options)
             sys.stdout.flush()
         except ClusterError as error:
             raise Exit(str(error), error.exit_code) from None
         except KeyboardInterrupt:
-            raise Exit(AGAIN, INTERRUPTED) from None
+            raise Exit("interrupted", INTERRUPTED) from None
         except BrokenPipeError:
             # The reader has gone, as `| head` does; Python must not write to it at its end either.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -39,3 +43,8 @@ def verb(function: Callable[..., object]) -> Callable[..., None]:
             raise Exit(code=code)
 
     return run
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Take the end of the terminal, and a polite request to end, as Ctrl-C."""
+    raise KeyboardInterrupt

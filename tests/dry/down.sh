@@ -1,17 +1,17 @@
 # spark1: Stop serve
-if test -e /opt/spark/.state/rehearsal/spark1/serve.pid; then
+if grep -qsxzF SPARK_CLUSTER_SERVICE=/opt/spark/.state/rehearsal/spark1/serve /proc/"$(cat /opt/spark/.state/rehearsal/spark1/serve.pid 2>/dev/null)"/environ; then
   kill -s TERM -- -"$(cat /opt/spark/.state/rehearsal/spark1/serve.pid)"
   timeout 20 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark1/serve.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark1/serve.pid)"
 fi
 
 # spark1: Stop ray
-if test -e /opt/spark/.state/rehearsal/spark1/ray.pid; then
+if grep -qsxzF SPARK_CLUSTER_SERVICE=/opt/spark/.state/rehearsal/spark1/ray /proc/"$(cat /opt/spark/.state/rehearsal/spark1/ray.pid 2>/dev/null)"/environ; then
   kill -s TERM -- -"$(cat /opt/spark/.state/rehearsal/spark1/ray.pid)"
   timeout 5 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark1/ray.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark1/ray.pid)"
 fi
 
 # spark2: Stop ray
-if test -e /opt/spark/.state/rehearsal/spark2/ray.pid; then
+if grep -qsxzF SPARK_CLUSTER_SERVICE=/opt/spark/.state/rehearsal/spark2/ray /proc/"$(cat /opt/spark/.state/rehearsal/spark2/ray.pid 2>/dev/null)"/environ; then
   kill -s TERM -- -"$(cat /opt/spark/.state/rehearsal/spark2/ray.pid)"
   timeout 5 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark2/ray.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark2/ray.pid)"
 fi

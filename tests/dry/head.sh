@@ -30,6 +30,7 @@ printf %s '[
 ' >/opt/spark/.state/rehearsal/spark1/home/.config/vllm/ray_non_carry_over_env_vars.json
 
 # link: Make the link
+rm -f /opt/spark/.state/rehearsal/link/init.pid
 env -i \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   SPARK_CLUSTER_NODE=/opt/spark/.state/rehearsal/link \
@@ -41,6 +42,7 @@ nsenter --target "$(cat /opt/spark/.state/rehearsal/link/init.pid)" --mount --ne
 touch /opt/spark/.state/rehearsal/link/ready
 
 # spark1: Make the node
+rm -f /opt/spark/.state/rehearsal/spark1/init.pid
 env -i \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   SPARK_CLUSTER_NODE=/opt/spark/.state/rehearsal/spark1 \
@@ -65,6 +67,7 @@ touch /opt/spark/.state/rehearsal/spark1/ready
 test -s /opt/spark/.state/rehearsal/ray-token || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/opt/spark/.state/rehearsal/ray-token)
 
 # spark1: Start Ray (head)
+rm -f /opt/spark/.state/rehearsal/spark1/ray.pid
 env -i \
   PATH=/opt/spark/.rehearsal/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   HOME=/opt/spark/.state/rehearsal/spark1/home \

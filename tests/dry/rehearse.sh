@@ -52,6 +52,7 @@ printf %s '[
 ' >/opt/spark/.state/rehearsal/spark2/home/.config/vllm/ray_non_carry_over_env_vars.json
 
 # link: Make the link
+rm -f /opt/spark/.state/rehearsal/link/init.pid
 env -i \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   SPARK_CLUSTER_NODE=/opt/spark/.state/rehearsal/link \
@@ -63,6 +64,7 @@ nsenter --target "$(cat /opt/spark/.state/rehearsal/link/init.pid)" --mount --ne
 touch /opt/spark/.state/rehearsal/link/ready
 
 # spark1: Make the node
+rm -f /opt/spark/.state/rehearsal/spark1/init.pid
 env -i \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   SPARK_CLUSTER_NODE=/opt/spark/.state/rehearsal/spark1 \
@@ -84,6 +86,7 @@ nsenter --target "$(cat /opt/spark/.state/rehearsal/spark1/init.pid)" --net --mo
 touch /opt/spark/.state/rehearsal/spark1/ready
 
 # spark2: Make the node
+rm -f /opt/spark/.state/rehearsal/spark2/init.pid
 env -i \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   SPARK_CLUSTER_NODE=/opt/spark/.state/rehearsal/spark2 \
@@ -108,6 +111,7 @@ touch /opt/spark/.state/rehearsal/spark2/ready
 test -s /opt/spark/.state/rehearsal/ray-token || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/opt/spark/.state/rehearsal/ray-token)
 
 # spark1: Start Ray (head)
+rm -f /opt/spark/.state/rehearsal/spark1/ray.pid
 env -i \
   PATH=/opt/spark/.rehearsal/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   HOME=/opt/spark/.state/rehearsal/spark1/home \
@@ -169,6 +173,7 @@ env -i \
   nsenter --target "$(cat /opt/spark/.state/rehearsal/spark2/init.pid)" --net --mount --uts --ipc --pid python /opt/spark/docker/probe.py port --host 192.168.177.11 --port 6379 --wait 60
 
 # spark2: Start Ray (worker)
+rm -f /opt/spark/.state/rehearsal/spark2/ray.pid
 env -i \
   PATH=/opt/spark/.rehearsal/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   HOME=/opt/spark/.state/rehearsal/spark2/home \
@@ -291,6 +296,7 @@ env -i \
 test -s /opt/spark/.state/rehearsal/api-key || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/opt/spark/.state/rehearsal/api-key)
 
 # spark1: Serve /opt/spark/.rehearsal/model
+rm -f /opt/spark/.state/rehearsal/spark1/serve.pid
 env -i \
   PATH=/opt/spark/.rehearsal/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   HOME=/opt/spark/.state/rehearsal/spark1/home \
@@ -352,7 +358,7 @@ env -i \
   VLLM_CPU_CI_ENV=1 \
   TORCHDYNAMO_DISABLE=1 \
   HF_HUB_OFFLINE=1 \
-  nsenter --target "$(cat /opt/spark/.state/rehearsal/spark1/init.pid)" --net --mount --uts --ipc --pid python /opt/spark/docker/probe.py http --url http://192.168.177.11:8888/health --timeout 5 --wait 3600
+  nsenter --target "$(cat /opt/spark/.state/rehearsal/spark1/init.pid)" --net --mount --uts --ipc --pid python /opt/spark/docker/probe.py http --url http://192.168.177.11:8888/health --timeout 5 --wait inf
 
 # spark1: Check that the server completes a prompt
 env -i \
@@ -421,19 +427,19 @@ $(cat /opt/spark/.state/rehearsal/api-key)
 EOF
 
 # spark1: Stop serve
-if test -e /opt/spark/.state/rehearsal/spark1/serve.pid; then
+if grep -qsxzF SPARK_CLUSTER_SERVICE=/opt/spark/.state/rehearsal/spark1/serve /proc/"$(cat /opt/spark/.state/rehearsal/spark1/serve.pid 2>/dev/null)"/environ; then
   kill -s TERM -- -"$(cat /opt/spark/.state/rehearsal/spark1/serve.pid)"
   timeout 20 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark1/serve.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark1/serve.pid)"
 fi
 
 # spark1: Stop ray
-if test -e /opt/spark/.state/rehearsal/spark1/ray.pid; then
+if grep -qsxzF SPARK_CLUSTER_SERVICE=/opt/spark/.state/rehearsal/spark1/ray /proc/"$(cat /opt/spark/.state/rehearsal/spark1/ray.pid 2>/dev/null)"/environ; then
   kill -s TERM -- -"$(cat /opt/spark/.state/rehearsal/spark1/ray.pid)"
   timeout 5 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark1/ray.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark1/ray.pid)"
 fi
 
 # spark2: Stop ray
-if test -e /opt/spark/.state/rehearsal/spark2/ray.pid; then
+if grep -qsxzF SPARK_CLUSTER_SERVICE=/opt/spark/.state/rehearsal/spark2/ray /proc/"$(cat /opt/spark/.state/rehearsal/spark2/ray.pid 2>/dev/null)"/environ; then
   kill -s TERM -- -"$(cat /opt/spark/.state/rehearsal/spark2/ray.pid)"
   timeout 5 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark2/ray.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark2/ray.pid)"
 fi

@@ -60,6 +60,7 @@ env -i \
 test -s /opt/spark/.state/rehearsal/api-key || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/opt/spark/.state/rehearsal/api-key)
 
 # spark1: Serve /opt/spark/.rehearsal/model
+rm -f /opt/spark/.state/rehearsal/spark1/serve.pid
 env -i \
   PATH=/opt/spark/.rehearsal/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   HOME=/opt/spark/.state/rehearsal/spark1/home \
@@ -121,7 +122,7 @@ env -i \
   VLLM_CPU_CI_ENV=1 \
   TORCHDYNAMO_DISABLE=1 \
   HF_HUB_OFFLINE=1 \
-  nsenter --target "$(cat /opt/spark/.state/rehearsal/spark1/init.pid)" --net --mount --uts --ipc --pid python /opt/spark/docker/probe.py http --url http://192.168.177.11:8888/health --timeout 5 --wait 3600
+  nsenter --target "$(cat /opt/spark/.state/rehearsal/spark1/init.pid)" --net --mount --uts --ipc --pid python /opt/spark/docker/probe.py http --url http://192.168.177.11:8888/health --timeout 5 --wait inf
 
 # spark1: Check that the server completes a prompt
 env -i \

@@ -52,6 +52,7 @@ printf %s '[
 ' >/opt/spark/.state/rehearsal/spark2/home/.config/vllm/ray_non_carry_over_env_vars.json
 
 # link: Make the link
+rm -f /opt/spark/.state/rehearsal/link/init.pid
 env -i \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   SPARK_CLUSTER_NODE=/opt/spark/.state/rehearsal/link \
@@ -63,6 +64,7 @@ nsenter --target "$(cat /opt/spark/.state/rehearsal/link/init.pid)" --mount --ne
 touch /opt/spark/.state/rehearsal/link/ready
 
 # spark1: Make the node
+rm -f /opt/spark/.state/rehearsal/spark1/init.pid
 env -i \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   SPARK_CLUSTER_NODE=/opt/spark/.state/rehearsal/spark1 \
@@ -84,6 +86,7 @@ nsenter --target "$(cat /opt/spark/.state/rehearsal/spark1/init.pid)" --net --mo
 touch /opt/spark/.state/rehearsal/spark1/ready
 
 # spark2: Make the node
+rm -f /opt/spark/.state/rehearsal/spark2/init.pid
 env -i \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   SPARK_CLUSTER_NODE=/opt/spark/.state/rehearsal/spark2 \
@@ -108,6 +111,7 @@ touch /opt/spark/.state/rehearsal/spark2/ready
 test -s /opt/spark/.state/rehearsal/ray-token || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/opt/spark/.state/rehearsal/ray-token)
 
 # spark1: Start Ray (head)
+rm -f /opt/spark/.state/rehearsal/spark1/ray.pid
 env -i \
   PATH=/opt/spark/.rehearsal/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   HOME=/opt/spark/.state/rehearsal/spark1/home \
@@ -169,6 +173,7 @@ env -i \
   nsenter --target "$(cat /opt/spark/.state/rehearsal/spark2/init.pid)" --net --mount --uts --ipc --pid python /opt/spark/docker/probe.py port --host 192.168.177.11 --port 6379 --wait 60
 
 # spark2: Start Ray (worker)
+rm -f /opt/spark/.state/rehearsal/spark2/ray.pid
 env -i \
   PATH=/opt/spark/.rehearsal/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   HOME=/opt/spark/.state/rehearsal/spark2/home \

@@ -30,6 +30,7 @@ printf %s '[
 ' >/opt/spark/.state/rehearsal/spark2/home/.config/vllm/ray_non_carry_over_env_vars.json
 
 # link: Make the link
+rm -f /opt/spark/.state/rehearsal/link/init.pid
 env -i \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   SPARK_CLUSTER_NODE=/opt/spark/.state/rehearsal/link \
@@ -41,6 +42,7 @@ nsenter --target "$(cat /opt/spark/.state/rehearsal/link/init.pid)" --mount --ne
 touch /opt/spark/.state/rehearsal/link/ready
 
 # spark2: Make the node
+rm -f /opt/spark/.state/rehearsal/spark2/init.pid
 env -i \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   SPARK_CLUSTER_NODE=/opt/spark/.state/rehearsal/spark2 \
@@ -94,6 +96,7 @@ env -i \
   nsenter --target "$(cat /opt/spark/.state/rehearsal/spark2/init.pid)" --net --mount --uts --ipc --pid python /opt/spark/docker/probe.py port --host 192.168.177.11 --port 6379 --wait 60
 
 # spark2: Start Ray (worker)
+rm -f /opt/spark/.state/rehearsal/spark2/ray.pid
 env -i \
   PATH=/opt/spark/.rehearsal/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   HOME=/opt/spark/.state/rehearsal/spark2/home \

@@ -72,9 +72,14 @@ def strings(path: Path) -> list[str]:
         return []
 
 
+def init(node: str) -> str:
+    """Return the number of the process that holds a node's namespaces."""
+    return (STATE / node / "init.pid").read_text(encoding="utf-8").strip()
+
+
 def inside(node: str, *argv: str) -> str:
     """Run a command in the namespaces of a node, and return what it prints."""
-    pid = (STATE / node / "init.pid").read_text(encoding="utf-8").strip()
+    pid = init(node)
     enter = ["nsenter", "--target", pid, "--net", "--uts", "--mount", "--ipc", "--pid"]
     return subprocess.run([*enter, *argv], capture_output=True, text=True, check=True).stdout
 

@@ -68,6 +68,7 @@ def test_a_dead_worker_is_started_again(up: None) -> None:
 
     assert healed.code == 0, healed.err
     assert "spark1: Start Ray (head): already running" in healed.err
+    assert "spark2: Start Ray (worker)  " in healed.err
     assert rehearsal.status()["healthy"] is True
 
 
@@ -103,16 +104,45 @@ def test_a_model_that_is_not_there_fails_with_its_own_words(up: None) -> None:
 def test_ctrl_c_stops_what_it_started(up: None) -> None:
     """Interrupted while the model loads, `serve` stops the server and leaves Ray running."""
     serving = rehearsal.start("serve")
-    time.sleep(8)
+    until = time.monotonic() + 30
+    while rehearsal.status()["server"]["state"] != "loading" and time.monotonic() < until:
+        pass
     serving.send_signal(signal.SIGINT)
     out, err = serving.communicate(timeout=60)
     found = rehearsal.status()
 
     assert (serving.returncode, out) == (130, "")
-    assert last(err).startswith("interrupted")
-    assert found["server"]["state"] in {"not started", "ended"}
+    assert last(err) == "interrupted"
+    assert found["server"]["state"] == "not started"
     assert [node["ray"] for node in found["nodes"]] == ["joined", "joined"]
-    assert not [argv for _, _, argv in rehearsal.processes() if "vllm" in argv]
+    marks = {
+        environment.get("SPARK_CLUSTER_SERVICE") for _, environment, _ in rehearsal.processes()
+    }
+    assert f"{STATE}/spark1/serve" not in marks
+
+
+def test_stopping_the_server_leaves_a_healthy_cluster(up: None) -> None:
+    """A server that was stopped on purpose is not a failure."""
+    server = rehearsal.start("serve", "--detach")
+    until = time.monotonic() + 30
+    while rehearsal.status()["server"]["state"] != "loading" and time.monotonic() < until:
+        pass
+    stopped = inv("down", "--server")
+    server.communicate(timeout=60)
+
+    assert stopped.code == 0, stopped.err
+    assert server.returncode == 4  # its server went away while it waited
+    assert rehearsal.status()["healthy"] is True
+
+
+def test_rehearse_leaves_a_cluster_that_was_up(up: None) -> None:
+    """What the rehearsal did not start it does not end, whatever comes of it."""
+    said = inv("rehearse")
+
+    assert said.code == 0, said.err
+    assert last(said.err).startswith("rehearsal: was up before, and stays up")
+    assert rehearsal.status()["server"]["state"] == "ready"
+    assert inv("down", "--server").code == 0
 
 
 def test_two_at_once_agree(up: None) -> None:
@@ -164,10 +194,12 @@ def test_without_root() -> None:
     names = subprocess.run(
         [*drop, *rehearsal.command("status")], capture_output=True, text=True, check=False
     )
+    apart = os.readlink(f"/proc/{rehearsal.init('spark1')}/ns/user")
     down = subprocess.run(
         [*drop, *rehearsal.command("down")], capture_output=True, text=True, check=False
     )
 
+    assert apart != os.readlink("/proc/self/ns/user")
     assert (up.returncode, names.returncode, down.returncode) == (0, 0, 0), up.stderr + down.stderr
     assert remains() == []
 

@@ -1,8 +1,8 @@
 """The main job with real Ray and real vLLM: two nodes, tensor parallel 2, and what can go wrong."""
 
 import json
-import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +13,14 @@ from tests.live import rehearsal
 from tests.live.rehearsal import ROOT, STATE, URL, inside, inv, remains
 
 pytestmark = pytest.mark.live
+
+SHOW = """#!{python} -I
+import os, sys
+words = [f"{{name}}={{value}}" for name, value in os.environ.items() if name != "PWD"]
+words += sys.argv[sys.argv.index("nsenter"):]
+print("\\0".join(words), end="\\0")
+"""
+"""Prints its environment and what it would enter a node with, instead of doing so."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,7 +58,10 @@ def test_rehearse_answers_and_leaves_nothing() -> None:
     said = inv("rehearse")
 
     assert said.code == 0, said.err
-    assert re.search(r"^answer .+$", said.out, re.MULTILINE)
+    assert said.out.splitlines()[-2:] == [
+        "prompt  Two machines",
+        "answer  joined by one cable serve a model that neither could hold alone.",
+    ]
     assert remains() == []
 
 
@@ -126,26 +137,25 @@ def test_secrets_are_in_no_command_line_and_no_log(served: str) -> None:
     assert [secret for secret in secrets for text in texts if secret in text] == []
 
 
-def test_what_runs_is_what_dry_shows(served: str) -> None:
+def test_what_runs_is_what_dry_shows(served: str, tmp_path: Path) -> None:
     """Environment and command line of each running service are the text that `--dry` prints."""
+    show = tmp_path / "show"
+    show.write_text(SHOW.format(python=sys.executable), encoding="utf-8")
+    show.chmod(0o700)
     printed = inv("--dry", "up").out + inv("--dry", "serve").out
     for node, service in (("spark1", "ray"), ("spark2", "ray"), ("spark1", "serve")):
         kept = (STATE / node / f"{service}.command").read_text("utf-8")
         pid = (STATE / node / f"{service}.pid").read_text("utf-8").strip()
-        running = [
-            word
-            for part in ("environ", "cmdline")
-            for word in rehearsal.strings(Path(f"/proc/{pid}/{part}"))
-            if word != "PWD=/"
-        ]  # the shell adds it
-        script = kept.partition("env -i")[2].partition("</dev/null")[0].replace("\\\n", " ")
-        words = subprocess.check_output(["sh", "-c", f"printf '%s\\0' {script}"], text=True).split(
-            "\0"
-        )[:-1]
-        launched = words[: words.index("setsid")] + words[words.index("nsenter") :]
+        # Everything but the program stays: `rm` and the number, which are of the start, go.
+        script = kept.partition("\n")[2].replace("  setsid ", f"  {show} ").replace("2>&1 &", "")
+        script = script.replace(str(STATE / node / f"{service}.log"), str(tmp_path / "shown"))
+        subprocess.run(["sh", "-c", script], check=True)
+        shown = rehearsal.strings(tmp_path / "shown")
+        running = rehearsal.strings(Path(f"/proc/{pid}/environ"))
+        running += rehearsal.strings(Path(f"/proc/{pid}/cmdline"))
 
         assert kept in printed
-        assert sorted(launched) == sorted(running)
+        assert sorted(shown) == sorted(word for word in running if word != "PWD=/")
 
 
 def test_again_changes_nothing(served: str) -> None:
@@ -154,7 +164,7 @@ def test_again_changes_nothing(served: str) -> None:
     up, serve = inv("up"), inv("serve", "--detach")
     after = [(pid, argv) for pid, _, argv in rehearsal.processes() if "nsenter" in argv]
 
-    assert (up.code, serve.code) == (0, 0)
+    assert (up.code, serve.code, len(before)) == (0, 0, 3)
     assert "spark2: Start Ray (worker): already running" in up.err
     assert sorted(after) == sorted(before)
 
@@ -164,7 +174,8 @@ def test_another_model_is_refused_while_one_is_served(served: str) -> None:
     said = inv("serve", "--detach", "--port", "8890")
 
     assert (said.code, said.out) == (3, "")
-    assert said.err == "spark1: serve runs with other settings than these (`inv down` first)\n"
+    remedy = "(`inv down --cluster rehearsal` first)"
+    assert said.err == f"spark1: serve runs with other settings than these {remedy}\n"
 
 
 def test_status_tells_a_healthy_cluster(served: str) -> None:
