@@ -17,7 +17,7 @@ CLUSTER = {"cluster": "folder below env/ that describes the cluster, or `default
 NODE = {"node": "only this node (repeatable)"}
 JSON = {"json": "print JSON"}
 SERVE = {
-    "model": "name on the Hugging Face hub, or a folder on every node (default: MODEL)",
+    "model": "a name on the Hugging Face hub, or a folder; `./x` is below the repository",
     "tp": "tensor parallel size (default: all GPUs of the cluster)",
     "host": "address to listen on (default: SERVE_HOST)",
     "port": "port to listen on (default: SERVE_PORT)",

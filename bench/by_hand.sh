@@ -25,7 +25,15 @@ fi
 
 seconds() { awk -v ns="$(($(date +%s%N) - began))" 'BEGIN { printf "%.1f\n", ns / 1e9 }'; }
 phase() { echo "$(seconds) s: $1"; }
-until_exists() { until [ -s "$1" ]; do sleep 0.02; done; }
+failed() { echo "by_hand.sh: $1" >&2; tail -n 40 "$2" >&2; exit 1; }
+until_exists() { # until_exists FILE LOG: 10 s; where namespaces are forbidden the file never comes
+    tries=500
+    until [ -s "$1" ]; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || failed "no namespaces" "$2"
+        sleep 0.02
+    done
+}
 inside() { # inside PID COMMAND...: enter the namespaces that a holder keeps open
     holder=$1; shift
     nsenter --target "$holder" $enter_user --mount --net --uts --ipc --pid "$@"
@@ -44,7 +52,8 @@ on() { # on NUMBER COMMAND...: run with the environment of a node
 ask() { on 1 curl --silent --fail "http://$head:8000$1" ${2:+--json "$2"}; }
 
 # Killing the first process of the outermost PID namespace ends everything made here.
-trap 'kill -KILL "$(cat "$state/outer.pid")"; wait; rm -rf "$state"' EXIT
+trap '[ ! -s "$state/outer.pid" ] || kill -KILL "$(cat "$state/outer.pid")"
+    wait; rm -rf "$state"' EXIT
 trap 'exit 130' INT TERM
 
 head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$state/token"
@@ -59,7 +68,7 @@ unshare $unshare_user --mount --net --pid --fork --kill-child sh -ec '
     ip link set fabric up
     echo "$pid" >"$0"
     sleep infinity & wait' "$state/outer.pid" 2>"$state/outer.log" &
-until_exists "$state/outer.pid"
+until_exists "$state/outer.pid" "$state/outer.log"
 outer=$(cat "$state/outer.pid")
 
 for number in 1 2; do
@@ -77,7 +86,7 @@ for number in 1 2; do
         ip link set lo up
         echo "$pid" >"$0/$1.pid"
         sleep infinity & wait' "$state" "$number" 2>"$state/holder-$number.log" &
-    until_exists "$state/$number.pid"
+    until_exists "$state/$number.pid" "$state/holder-$number.log"
     node=$(cat "$state/$number.pid")
     nsenter --target "$outer" $enter_user --net sh -ec "
         ip link add spark-$number type veth peer name $link netns $node
@@ -100,13 +109,17 @@ on 1 vllm serve "$rehearsal/model" --served-model-name tiny --host $head --port 
     --tensor-parallel-size 2 --distributed-executor-backend ray --enforce-eager --dtype float32 \
     --max-model-len 1024 --kv-cache-memory-bytes 67108864 >"$state/serve.log" 2>&1 &
 server=$!
+tries=3000
 until ask /health; do
-    kill -0 $server || { tail -n 40 "$state/serve.log"; exit 1; }
+    tries=$((tries - 1))
+    { kill -0 $server && [ $tries -gt 0 ]; } || failed "no server" "$state/serve.log"
     sleep 0.2
 done
 phase "server ready"
 
-ask /v1/completions '{"model": "tiny", "prompt": "The quick brown", "temperature": 0}'
+# The prompt and the number of tokens are those of `inv rehearse`.
+ask /v1/completions \
+    '{"model": "tiny", "prompt": "Two machines", "max_tokens": 32, "temperature": 0}'
 echo
 phase "completion"
 seconds

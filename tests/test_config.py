@@ -31,7 +31,7 @@ cluster  SERVE_PORT              8888              default
 cluster  MODEL                                     default
 cluster  GPU_MEMORY_UTILIZATION  0.7               default
 cluster  MAX_MODEL_LEN           32768             default
-cluster  SERVE_ARGS              --seed 'b c'         env/cluster.env:1
+cluster  SERVE_ARGS              --seed 'b c'      env/cluster.env:1
 cluster  HF_TOKEN                ********          env/cluster.env:2
 cluster  NCCL_X                  a\\nb              env/cluster.env:3
 spark1   ROLE                    head              env/spark1.env:1
@@ -70,7 +70,7 @@ def test_as_json() -> None:
             "MODEL": {"value": "", "source": "default"},
             "GPU_MEMORY_UTILIZATION": {"value": 0.7, "source": "default"},
             "MAX_MODEL_LEN": {"value": 32768, "source": "default"},
-            "SERVE_ARGS": {"value": ["--a", "b c"], "source": "env/cluster.env:1"},
+            "SERVE_ARGS": {"value": ["--seed", "b c"], "source": "env/cluster.env:1"},
             "HF_TOKEN": {"value": "********", "source": "env/cluster.env:2"},
             "NCCL_X": {"value": "a\nb", "source": "env/cluster.env:3"},
         },

@@ -65,7 +65,7 @@ def test_stop(sleeper: tuple[subprocess.Popen[bytes], Trace]) -> None:
 def test_stop_of_what_does_not_listen(tmp_path: Path) -> None:
     """A service that takes no notice is ended by force when its time is up."""
     trace = replace(TRACE, pid_file=str(tmp_path / "ray.pid"))
-    script = 'trap "" TERM; echo "$$" >"$1"; while :; do sleep 0.1; done'
+    script = 'trap "" TERM; echo "$$" >"$1"; for it in $(seq 200); do sleep 0.1; done'
     with subprocess.Popen(
         ["/bin/sh", "-c", script, "sh", trace.pid_file],
         start_new_session=True,

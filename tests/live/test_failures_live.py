@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -194,12 +195,12 @@ def test_without_root() -> None:
     names = subprocess.run(
         [*drop, *rehearsal.command("status")], capture_output=True, text=True, check=False
     )
-    apart = os.readlink(f"/proc/{rehearsal.init('spark1')}/ns/user")
+    apart = Path(f"/proc/{rehearsal.init('spark1')}/ns/user").readlink()
     down = subprocess.run(
         [*drop, *rehearsal.command("down")], capture_output=True, text=True, check=False
     )
 
-    assert apart != os.readlink("/proc/self/ns/user")
+    assert apart != Path("/proc/self/ns/user").readlink()
     assert (up.returncode, names.returncode, down.returncode) == (0, 0, 0), up.stderr + down.stderr
     assert remains() == []
 
