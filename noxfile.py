@@ -10,7 +10,10 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_external_run = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-SHELL = ("inv", ".ci/run", *sorted(str(script) for script in Path().glob("bench/*.sh")))
+SHELL = (
+    *("inv", ".ci/run", "docker/apt.sh", "docker/run-service"),
+    *sorted(str(script) for script in Path().glob("bench/*.sh")),
+)
 OLDEST_PYTHON = "3.10"
 
 
@@ -30,12 +33,13 @@ def pin(session: nox.Session, path: str, *options: str) -> None:
 
 @nox.session(tags=["check"])
 def lint(session: nox.Session) -> None:
-    """Check style, formatting, shell scripts and spelling."""
+    """Check style, formatting, shell scripts, the Dockerfile and spelling."""
     tools = nox.project.dependency_groups(PYPROJECT, "lint")
     session.install("-c", "constraints.txt", *tools)
     session.run("ruff", "check", *session.posargs)
     session.run("ruff", "format", "--check")
     session.run("shellcheck", *SHELL)
+    session.run("hadolint", "docker/Dockerfile")
     session.run("codespell")
 
 

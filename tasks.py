@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent
 CLUSTER = {"cluster": "folder below env/ that describes the cluster, or `default` for env/ itself"}
 NODE = {"node": "only this node (repeatable)"}
+RECREATE = {"recreate": "replace containers that run with other settings"}
 JSON = {"json": "print JSON"}
 SERVE = {
     "model": "a name on the Hugging Face hub, or a folder; `./x` is below the repository",
@@ -26,11 +27,16 @@ SERVE = {
 }
 
 
-def session(c: Context, cluster: str) -> "Session":
+def session(c: Context, cluster: str, *, recreate: bool = False) -> "Session":
     """Return this run on a cluster: printing with `--dry`, else performing."""
     from cluster.effects.session import Session
 
-    return Session(cluster, dry=c.config.run.dry)
+    return Session(cluster, dry=c.config.run.dry, recreate=recreate)
+
+
+def after_dashes() -> tuple[str, ...]:
+    """Return the words after `--`, which are for another program."""
+    return tuple(sys.argv[sys.argv.index("--") + 1 :]) if "--" in sys.argv else ()
 
 
 @task(help=CLUSTER | JSON)
@@ -61,37 +67,37 @@ def env(
     print(variables(cluster, node, format, reveal=reveal), end="")
 
 
-@task(help=CLUSTER)
+@task(help=CLUSTER | RECREATE)
 @verb
-def head(c: Context, cluster: str = "default") -> None:
+def head(c: Context, cluster: str = "default", recreate: bool = False) -> None:
     """Start Ray's head, and wait until it answers."""
     from cluster import plan
 
-    run = session(c, cluster)
+    run = session(c, cluster, recreate=recreate)
     run.equip()
     with run.alone():
         run.perform(plan.head(run.cluster, run.runtime))
 
 
-@task(help=CLUSTER | NODE, iterable=["node"])
+@task(help=CLUSTER | NODE | RECREATE, iterable=["node"])
 @verb
-def worker(c: Context, node: list[str], cluster: str = "default") -> None:
+def worker(c: Context, node: list[str], cluster: str = "default", recreate: bool = False) -> None:
     """Start Ray on the workers, and wait until they have joined."""
     from cluster import plan
 
-    run = session(c, cluster)
+    run = session(c, cluster, recreate=recreate)
     run.equip()
     with run.alone():
         run.perform(plan.workers(run.cluster, run.chosen(node, run.cluster.workers), run.runtime))
 
 
-@task(help=CLUSTER)
+@task(help=CLUSTER | RECREATE)
 @verb
-def up(c: Context, cluster: str = "default") -> None:
+def up(c: Context, cluster: str = "default", recreate: bool = False) -> None:
     """Start the head and all workers, and wait until the cluster is whole."""
     from cluster import plan
 
-    run = session(c, cluster)
+    run = session(c, cluster, recreate=recreate)
     run.equip()
     with run.alone():
         run.perform(plan.up(run.cluster, run.runtime))
@@ -116,7 +122,6 @@ def serve(
     from cluster.effects import server
     from cluster.vllm import Flags
 
-    extra = tuple(sys.argv[sys.argv.index("--") + 1 :]) if "--" in sys.argv else ()
     flags = Flags(
         model=model,
         tp=tp,
@@ -124,7 +129,7 @@ def serve(
         port=port,
         max_model_len=max_model_len,
         gpu_memory_utilization=gpu_memory_utilization,
-        extra=extra,
+        extra=after_dashes(),
     )
     form = ready.as_json if json else ready.text
     server.serve(session(c, cluster), flags, detach=detach, form=form)
@@ -139,7 +144,7 @@ def status(_c: Context, cluster: str = "default", json: bool = False) -> int:
     from cluster.effects.session import Session
 
     run = Session(cluster, dry=False)
-    found = status.status(run.cluster, observe(run.cluster, run.runtime))
+    found = status.status(run.cluster, observe(run.cluster, run.runtime, run.services))
     print((status.as_json if json else status.text)(found), end="")
     return 0 if found.healthy else 1
 
@@ -158,8 +163,26 @@ def logs(
     from cluster.effects import logs
     from cluster.effects.session import Session
 
-    traces = Session(cluster, dry=False).traces(node)
-    (logs.follow if follow else logs.show)(traces, logs.count(lines))
+    run = Session(cluster, dry=False)
+    (logs.follow if follow else logs.show)(run.services, run.traces(node), logs.count(lines))
+
+
+@task(name="exec", help=CLUSTER | NODE, iterable=["node"])
+@verb
+def exec_(c: Context, node: list[str], cluster: str = "default") -> int:
+    """Run the command after `--` on the head, or on the nodes that are named."""
+    from cluster.effects import attach
+
+    return attach.run(session(c, cluster), node, after_dashes())
+
+
+@task(help=CLUSTER | {"node": "where (default: the head)"})
+@verb
+def shell(c: Context, node: str = "", cluster: str = "default") -> int:
+    """Open a shell on a node, with all its variables."""
+    from cluster.effects import attach
+
+    return attach.run(session(c, cluster), [node] if node else [], attach.SHELL)
 
 
 @task(help=CLUSTER | {"server": "only the server; Ray stays"})
@@ -189,4 +212,6 @@ def test(c: Context, live: bool = False) -> None:
     c.run(shlex.join((*nox, *(("--session", "live") if live else ()))), pty=sys.stdout.isatty())
 
 
-ns = Collection(config, env, head, worker, up, serve, status, logs, down, rehearse, test)
+ns = Collection(
+    config, env, head, worker, up, serve, status, logs, exec_, shell, down, rehearse, test
+)

@@ -9,6 +9,9 @@ from cluster.settings import Setting, Settings
 from cluster.values import one_line
 from cluster.word import shell_line
 
+HOST = "host"
+"""How SHM_SIZE is written when there is no size."""
+
 Json = str | int | float | bool | list[str]
 
 
@@ -51,11 +54,15 @@ def _text(setting: Setting) -> str:
         return one_line(shell_line(setting.value))
     if isinstance(setting.value, bool):
         return str(setting.value).lower()
+    if setting.value is None:
+        return HOST
     return one_line(str(setting.value))
 
 
 def _json(value: object) -> Json:
     """Return a value with the type that JSON has for it; addresses and masked secrets are text."""
+    if value is None:
+        return HOST
     if isinstance(value, tuple):
         return list(value)
     return value if isinstance(value, bool | int | float) else str(value)

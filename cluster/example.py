@@ -2,8 +2,9 @@
 
 from textwrap import fill
 
+from cluster.key import Key, Scope
 from cluster.passthrough import PREFIXES, SECRET_WORDS
-from cluster.schema import KEYS, Key, Scope
+from cluster.schema import KEYS
 
 WIDTH = 100
 

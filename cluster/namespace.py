@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from cluster.environment import environment, not_carried
 from cluster.node import Cluster, Node
+from cluster.process import Command, Holder, Start, Stop, Sweep, Trace
 from cluster.spec import RunSpec, Service
-from cluster.step import Command, Folder, Holder, Plan, Remove, Start, Sweep, Text, Together, Trace
+from cluster.step import Folder, Gate, Plan, Remove, Text, Together, Token
 from cluster.word import Environment, ProcessNumber, Word
 
 BRIDGE = "fabric"
@@ -82,9 +83,10 @@ class Namespaces:
             *files,
             _link(self),
             Together(branches=branches),
+            Token(place=cluster.head.name, path=self.ray_token),
         )
 
-    def service(self, spec: RunSpec, title: str) -> Start:
+    def service(self, spec: RunSpec, title: str, proof: Gate | None = None) -> Start:
         """Start a run spec inside its node, detached from this terminal."""
         trace = self.trace(spec.node, spec.service)
         marks = ((NODE, self.of(spec.node)), trace.mark, (SPEC, spec.digest))
@@ -93,9 +95,19 @@ class Namespaces:
             title=title,
             spec=spec,
             argv=(*launch, *_enter(spec.node, self), *spec.argv),
-            environment=(*_base(spec.node, self), *marks, *spec.environment),
+            environment=(*_base(spec.node, self), *marks, *spec.environment, *spec.extra),
             trace=trace,
+            proof=proof,
         )
+
+    def stop(self, node: Node, service: Service, seconds: float) -> Stop:
+        """End a service by signals to its process group."""
+        trace = self.trace(node.name, service)
+        return Stop(title=f"Stop {service}", trace=trace, seconds=seconds)
+
+    def beforehand(self, cluster: Cluster, node: Node, argv: tuple[str, ...]) -> Command:
+        """Run a command inside a node, which is there before its Ray."""
+        return self.inside(cluster, node, argv)
 
     def inside(
         self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()

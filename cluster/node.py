@@ -8,6 +8,7 @@ from cluster.word import Environment
 
 Role = Literal["head", "worker"]
 Runtime = Literal["docker", "process"]
+Accelerator = Literal["nvidia", "cdi", "none"]
 DEFAULT = "default"
 """Name of the cluster whose files are in env/ itself."""
 
@@ -38,6 +39,16 @@ class Cluster:
 
     name: str
     runtime: Runtime
+    image: str
+    """Name of the containers' image."""
+    container: str
+    """Name of the container on every node."""
+    accelerator: Accelerator
+    shm_size: int | None
+    """Bytes of shared memory of a container; None means the node's own."""
+    hf_cache: str
+    """Folder of every node, absolute or below `~/`."""
+    privileged: bool
     nodes: tuple[Node, ...]
     subnet: IPv4Network
     """The network that must hold every `host_ip`."""

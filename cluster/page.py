@@ -7,7 +7,8 @@ from typing import TypeVar, cast
 
 from cluster import passthrough
 from cluster.envfile import Assignment, EnvText, Fault, parse
-from cluster.schema import KEYS, Key, Scope
+from cluster.key import Key, Scope
+from cluster.schema import KEYS
 from cluster.spelling import nearest
 from cluster.values import WrongValueError, label
 from cluster.word import Environment, Secret
@@ -43,8 +44,9 @@ class Page:
 
     @property
     def variables(self) -> Environment:
-        """The variables to pass through, in the order of the file."""
-        found = {name: value for name, value in self.values.items() if passthrough.passes(name)}
+        """The variables to pass through, in the order of the file; no key of ours is one."""
+        names = (name for name in self.values if name in self.lines and _passes(name))
+        found = {name: self.values[name] for name in names}
         return tuple(cast("dict[str, str | Secret]", found).items())
 
     def place(self, name: str) -> str:
@@ -81,6 +83,11 @@ def page(file: EnvText) -> Page:
     )
 
 
+def _passes(name: str) -> bool:
+    """Tell whether a name is a variable to pass through: a key may have such a prefix, too."""
+    return passthrough.passes(name) and not any(name in _all(scope) for scope in KEYS)
+
+
 def _all(scope: Scope) -> set[str]:
     return {key.name for key in KEYS[scope]}
 
@@ -106,7 +113,7 @@ def _of_file(file: EnvText, path: PurePosixPath, scope: Scope) -> Iterator[Fault
 
 def _read(path: PurePosixPath, scope: Scope, entry: Assignment) -> object:
     """Return the typed value of a key, the value of a variable, or a fault."""
-    if passthrough.passes(entry.key):
+    if _passes(entry.key):
         return _variable(path, entry)
     key = next((key for key in KEYS[scope] if key.name == entry.key), None)
     return _value(path, key, entry) if key else _stranger(path, scope, entry)

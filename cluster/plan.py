@@ -1,5 +1,6 @@
 """Plans: the ordered steps of each task, from a cluster and a runtime."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
@@ -8,8 +9,8 @@ from cluster.environment import API_KEY, environment
 from cluster.node import Cluster, Node
 from cluster.question import Question
 from cluster.runtime import Runtime
-from cluster.spec import RunSpec, Service
-from cluster.step import Gate, Plan, Start, Step, Stop, Together, Token, Trace
+from cluster.spec import RunSpec
+from cluster.step import AnyTrace, Ask, Gate, Plan, Starting, Step, Together, Token
 from cluster.word import Environment, FileText
 
 HEAD_SECONDS = 60.0
@@ -29,7 +30,7 @@ def head(cluster: Cluster, runtime: Runtime) -> Plan:
     """Start Ray's head and wait until it answers."""
     start = _ray(cluster, cluster.head, runtime)
     nodes = (cluster.head,)
-    return (*_prepare(cluster, nodes, runtime), start, _join(cluster, nodes, runtime))
+    return (*runtime.prepare(cluster, nodes), start, _join(cluster, nodes, runtime))
 
 
 def workers(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Plan:
@@ -39,7 +40,7 @@ def workers(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Plan
         (_reach(cluster, node, runtime), start) for node, start in zip(nodes, starts, strict=True)
     )
     join = _join(cluster, nodes, runtime)
-    return (*_prepare(cluster, nodes, runtime), Together(branches=branches), join)
+    return (*runtime.prepare(cluster, nodes), Together(branches=branches), join)
 
 
 def up(cluster: Cluster, runtime: Runtime) -> Plan:
@@ -50,7 +51,7 @@ def up(cluster: Cluster, runtime: Runtime) -> Plan:
         for node, start in zip(cluster.workers, starts[1:], strict=True)
     )
     return (
-        *_prepare(cluster, cluster.nodes, runtime),
+        *runtime.prepare(cluster, cluster.nodes),
         starts[0],
         Together(branches=branches),
         _join(cluster, cluster.nodes, runtime),
@@ -84,16 +85,14 @@ def refuse(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
     return tuple(replace(_check(cluster, runtime, asked), refuses=True) for asked in (joined, free))
 
 
-def server(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Start:
+def server(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Starting:
     """Start the server on the head."""
     spec = RunSpec(
         node=cluster.head.name,
         service="serve",
         argv=vllm.serve(request),
-        environment=(
-            *_variables(cluster, cluster.head, runtime),
-            *server_key(cluster, request, runtime),
-        ),
+        environment=_variables(cluster, cluster.head, runtime),
+        extra=server_key(cluster, request, runtime),
     )
     return runtime.service(spec, f"Serve {request.model}")
 
@@ -112,9 +111,7 @@ def down(cluster: Cluster, runtime: Runtime) -> Plan:
     return (
         *stop_server(cluster, runtime),
         Together(
-            branches=tuple(
-                (_stop(node, "ray", RAY_STOP_SECONDS, runtime),) for node in cluster.nodes
-            )
+            branches=tuple((runtime.stop(node, "ray", RAY_STOP_SECONDS),) for node in cluster.nodes)
         ),
         *runtime.release(cluster.nodes),
         *runtime.end(),
@@ -123,18 +120,7 @@ def down(cluster: Cluster, runtime: Runtime) -> Plan:
 
 def stop_server(cluster: Cluster, runtime: Runtime) -> Plan:
     """Stop the server and leave Ray running."""
-    return (_stop(cluster.head, "serve", SERVER_STOP_SECONDS, runtime),)
-
-
-def _stop(node: Node, service: Service, seconds: float, runtime: Runtime) -> Stop:
-    return Stop(title=f"Stop {service}", trace=runtime.trace(node.name, service), seconds=seconds)
-
-
-def _prepare(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Plan:
-    return (
-        *runtime.prepare(cluster, nodes),
-        Token(place=cluster.head.name, path=runtime.ray_token),
-    )
+    return (runtime.stop(cluster.head, "serve", SERVER_STOP_SECONDS),)
 
 
 def _variables(cluster: Cluster, node: Node, runtime: Runtime) -> Environment:
@@ -149,7 +135,8 @@ def server_key(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Env
     return ((API_KEY, FileText(runtime.api_key)),) if vllm.beyond_loopback(request.host) else ()
 
 
-def _ray(cluster: Cluster, node: Node, runtime: Runtime) -> Start:
+def _ray(cluster: Cluster, node: Node, runtime: Runtime) -> Starting:
+    """Start Ray; a worker that runs and is not in the head's Ray never will be: it is started anew."""
     argv = ray.start(
         cluster,
         node,
@@ -160,10 +147,12 @@ def _ray(cluster: Cluster, node: Node, runtime: Runtime) -> Start:
     spec = RunSpec(
         node=node.name, service="ray", argv=argv, environment=_variables(cluster, node, runtime)
     )
-    return runtime.service(spec, f"Start Ray ({node.role})")
+    joined = _check(cluster, runtime, question.joined(cluster, (node,)))
+    proof = joined if node.role == "worker" else None
+    return runtime.service(spec, f"Start Ray ({node.role})", proof)
 
 
-def _rays(nodes: tuple[Node, ...], runtime: Runtime) -> tuple[Trace, ...]:
+def _rays(nodes: tuple[Node, ...], runtime: Runtime) -> tuple[AnyTrace, ...]:
     return tuple(runtime.trace(node.name, "ray") for node in nodes)
 
 
@@ -172,30 +161,54 @@ def _join(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Gate:
     return _wait(cluster, runtime, question.joined(cluster, nodes), JOIN_SECONDS, watch)
 
 
-def _reach(cluster: Cluster, node: Node, runtime: Runtime, watch: tuple[Trace, ...] = ()) -> Gate:
-    return _wait(cluster, runtime, question.reachable(cluster, node), HEAD_SECONDS, watch)
+def _reach(
+    cluster: Cluster, node: Node, runtime: Runtime, watch: tuple[AnyTrace, ...] = ()
+) -> Gate:
+    asked = question.reachable(cluster, node)
+
+    def ask(argv: tuple[str, ...]) -> Ask:
+        return runtime.beforehand(cluster, node, (*runtime.probe, *argv))
+
+    gate = _patient(asked, HEAD_SECONDS, ask, watch)
+    return replace(gate, unless=runtime.trace(node.name, "ray"))
 
 
 def _check(cluster: Cluster, runtime: Runtime, asked: Question, extra: Environment = ()) -> Gate:
     """Ask once."""
-    ask = runtime.inside(cluster, asked.node, (*runtime.probe, *asked.argv), extra)
     return Gate(
         place=asked.node.name,
         title=f"Check that {asked.hope}",
-        argv=ask.argv,
-        environment=ask.environment,
+        ask=runtime.inside(cluster, asked.node, (*runtime.probe, *asked.argv), extra),
         problems=asked.problems,
         seconds=0,
     )
 
 
 def _wait(
-    cluster: Cluster, runtime: Runtime, asked: Question, seconds: float, watch: tuple[Trace, ...]
+    cluster: Cluster, runtime: Runtime, asked: Question, seconds: float, watch: tuple[AnyTrace, ...]
+) -> Gate:
+    def ask(argv: tuple[str, ...]) -> Ask:
+        return runtime.inside(cluster, asked.node, (*runtime.probe, *argv))
+
+    return _patient(asked, seconds, ask, watch)
+
+
+def _patient(
+    asked: Question,
+    seconds: float,
+    ask: Callable[[tuple[str, ...]], Ask],
+    watch: tuple[AnyTrace, ...],
 ) -> Gate:
     """Ask until the answer is good; by hand the probe alone waits, as nobody reads the logs."""
-    gate, by_hand = (
-        _check(cluster, runtime, replace(asked, argv=(*asked.argv, "--wait", f"{wait:g}")))
-        for wait in (PATIENCE_SECONDS, seconds)
+    once, by_hand = (
+        ask((*asked.argv, "--wait", f"{wait:g}")) for wait in (PATIENCE_SECONDS, seconds)
     )
-    title = f"Wait until {asked.hope}"
-    return replace(gate, title=title, seconds=seconds, watch=watch, by_hand=by_hand.argv)
+    return Gate(
+        place=asked.node.name,
+        title=f"Wait until {asked.hope}",
+        ask=once,
+        problems=asked.problems,
+        seconds=seconds,
+        by_hand=by_hand,
+        watch=watch,
+    )

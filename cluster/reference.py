@@ -7,9 +7,10 @@ from ipaddress import IPv4Address, IPv4Network
 
 from cluster.dropped import DROPPED
 from cluster.environment import environment, not_carried
+from cluster.key import Key
 from cluster.node import Cluster, Node, Role
 from cluster.passthrough import PREFIXES, REFUSED
-from cluster.schema import CLUSTER_KEYS, NODE_KEYS, Key, Keys
+from cluster.schema import CLUSTER_KEYS, NODE_KEYS, Keys
 from cluster.variables import VARIABLES, token_file
 
 RAY_FILE = "/run/ray-token"
@@ -34,6 +35,12 @@ def _node(name: str, role: Role, address: str, port: int) -> Node:
 EXAMPLE = Cluster(
     name="",
     runtime="docker",
+    image="vllm-node",
+    container="vllm_node",
+    accelerator="nvidia",
+    shm_size=16 << 30,
+    hf_cache="~/.cache/huggingface",
+    privileged=False,
     nodes=(
         _node("spark1", "head", "192.168.177.11", 1),
         _node("spark2", "worker", "192.168.177.12", 0),

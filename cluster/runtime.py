@@ -4,7 +4,7 @@ from typing import Protocol
 
 from cluster.node import Cluster, Node
 from cluster.spec import RunSpec, Service
-from cluster.step import Command, Plan, Start, Trace
+from cluster.step import AnyTrace, Ask, Gate, Inside, Plan, Starting, Step
 from cluster.word import Environment, Word
 
 
@@ -38,18 +38,24 @@ class Runtime(Protocol):
     def prepare(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
         """Make what the services of these nodes need; does nothing where it is there."""
 
-    def service(self, spec: RunSpec, title: str) -> Start:
-        """Start a run spec."""
+    def service(self, spec: RunSpec, title: str, proof: Gate | None = None) -> Starting:
+        """Start a run spec; one that runs but fails the proof is started anew."""
+
+    def stop(self, node: Node, service: Service, seconds: float) -> Step:
+        """Ask a service of a node to end, and make it end when the seconds are over."""
+
+    def beforehand(self, cluster: Cluster, node: Node, argv: tuple[str, ...]) -> Ask:
+        """Run a command to its end on a node whose Ray may not run yet."""
 
     def inside(
         self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()
-    ) -> Command:
-        """Run a command to its end inside a node, with the node's environment and `extra`."""
+    ) -> Inside:
+        """Run a command to its end beside a node's Ray, with the node's environment and `extra`."""
 
     def visit(self, node: Node) -> tuple[Word, ...]:
         """Return what a command on this machine needs in front to reach the node's address."""
 
-    def trace(self, node: str, service: Service) -> Trace:
+    def trace(self, node: str, service: Service) -> AnyTrace:
         """Find a service of a node again."""
 
     def release(self, nodes: tuple[Node, ...]) -> Plan:

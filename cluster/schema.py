@@ -1,40 +1,12 @@
 """Every key of the env files, once: its scope, type, default, meaning and example."""
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from typing import Generic, Literal, TypeVar
 
-from cluster import values
-from cluster.node import Role, Runtime
-from cluster.values import Parse
+from cluster import docker_values, values
+from cluster.key import Key, Scope
+from cluster.node import Accelerator, Role, Runtime
 
 EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 (others may ask the server: it is what the key is for)
-
-Scope = Literal["cluster", "node"]
-Value_co = TypeVar("Value_co", covariant=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Key(Generic[Value_co]):
-    """One key of a file. Its attribute in `Cluster` or `Node` is the name in small letters."""
-
-    name: str
-    scope: Scope
-    parse: Parse[Value_co]
-    default: str | None = None
-    """As a user would write it; None when the key is required or the default is derived."""
-    derived: str = ""
-    """What the default is derived from."""
-    meaning: str
-    example: str
-    advised: bool = False
-    """Whether a copy of the example sets the key although it has a default."""
-
-    @property
-    def required(self) -> bool:
-        """Whether every file of the scope has to set the key."""
-        return self.default is None and not self.derived
-
 
 RUNTIME = Key[Runtime](
     name="RUNTIME",
@@ -42,9 +14,62 @@ RUNTIME = Key[Runtime](
     parse=values.choice("docker", "process"),
     default="docker",
     example="docker",
-    meaning="`process` runs the command lines of all nodes as processes in network namespaces of "
-    "this machine: the rehearsal. `docker` is for a container on every node; containers come with "
-    "the next version.",
+    meaning="`docker` starts a container on every node. `process` runs the same command lines as "
+    "processes in network namespaces of this machine: the rehearsal.",
+)
+IMAGE = Key[str](
+    name="IMAGE",
+    scope="cluster",
+    parse=docker_values.image,
+    default="vllm-node",
+    example="vllm-node",
+    meaning="Name of the image that `inv build` makes, `inv ship` copies and the containers run.",
+)
+CONTAINER = Key[str](
+    name="CONTAINER",
+    scope="cluster",
+    parse=docker_values.container,
+    default="vllm_node",
+    example="vllm_node",
+    meaning="Name of the container on every node. Its volumes, for logs and compile caches, are "
+    "named after it.",
+)
+ACCELERATOR = Key[Accelerator](
+    name="ACCELERATOR",
+    scope="cluster",
+    parse=values.choice("nvidia", "cdi", "none"),
+    default="nvidia",
+    example="nvidia",
+    meaning="How a container gets its GPUs: `nvidia` as `docker run --gpus all` does, `cdi` by "
+    "the devices of the NVIDIA Container Toolkit's CDI specification, `none` for a node without "
+    "any: Ray is then told that it has GPUS of them, and the image must compute on the CPU.",
+)
+SHM_SIZE = Key[int | None](
+    name="SHM_SIZE",
+    scope="cluster",
+    parse=docker_values.shared_memory(64 * 2**20),
+    default="16g",
+    example="16g",
+    meaning="Shared memory that a container may use, where Ray's object store and the ranks' "
+    "messages live: a size, or `host` for the node's own (`--ipc=host`).",
+)
+HF_CACHE = Key[str](
+    name="HF_CACHE",
+    scope="cluster",
+    parse=docker_values.node_folder,
+    default="~/.cache/huggingface",
+    example="/data/huggingface",
+    meaning="Folder on every node with the models of Hugging Face; the containers see it as their "
+    "own. `~` is the home of the user who logs in there.",
+)
+PRIVILEGED = Key[bool](
+    name="PRIVILEGED",
+    scope="cluster",
+    parse=values.switch,
+    default="false",
+    example="false",
+    meaning="Whether the containers run with `--privileged --ipc=host`. Not needed: without it "
+    "they get the RDMA devices, locked memory and nothing else.",
 )
 SUBNET = Key[IPv4Network](
     name="SUBNET",
@@ -199,6 +224,12 @@ Keys = tuple[Key[object], ...]
 
 CLUSTER_KEYS: Keys = (
     RUNTIME,
+    IMAGE,
+    CONTAINER,
+    ACCELERATOR,
+    SHM_SIZE,
+    HF_CACHE,
+    PRIVILEGED,
     SUBNET,
     HEAD_PORT,
     DASHBOARD,

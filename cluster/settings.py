@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from cluster import crosscheck, schema
 from cluster.envfile import EnvText, Fault
 from cluster.errors import SettingsError
+from cluster.key import Key
 from cluster.node import DEFAULT, Cluster, Node
 from cluster.page import CLUSTER_FILE, Page, page
-from cluster.schema import KEYS, Key
+from cluster.schema import KEYS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,12 @@ def _cluster(name: str, shared: Page, head: Page, workers: tuple[Page, ...]) -> 
     return Cluster(
         name=name,
         runtime=shared[schema.RUNTIME],
+        image=shared[schema.IMAGE],
+        container=shared[schema.CONTAINER],
+        accelerator=shared[schema.ACCELERATOR],
+        shm_size=shared[schema.SHM_SIZE],
+        hf_cache=shared[schema.HF_CACHE],
+        privileged=shared[schema.PRIVILEGED],
         nodes=tuple(_node(node, head) for node in (head, *workers)),
         subnet=shared.get(schema.SUBNET) or crosscheck.around(head[schema.HOST_IP]),
         head_port=shared[schema.HEAD_PORT],

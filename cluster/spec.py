@@ -18,9 +18,15 @@ class RunSpec:
     service: Service
     argv: tuple[str, ...]
     environment: Environment
+    """The variables of its node."""
+    extra: Environment = ()
+    """What it has besides them."""
 
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits that change with the spec, but not with a secret's value."""
-        content = [self.argv, [(name, str(value)) for name, value in self.environment]]
+        content = [
+            self.argv,
+            [(name, str(value)) for name, value in (*self.environment, *self.extra)],
+        ]
         return sha256(json.dumps(content).encode()).hexdigest()[:12]

@@ -1,19 +1,23 @@
 """Steps of a plan: the shell text that `--dry` prints, and what the effects room performs."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from cluster.contain import (
+    Contain,
+    Contained,
+    Discard,
+    Exec,
+    Halt,
+    Launch,
+    Once,
+    SameImage,
+    SharedToken,
+)
 from cluster.errors import Problem
-from cluster.spec import RunSpec
-from cluster.word import Environment, Word, shell_command, shell_line, shell_word
-
-UNTIL_IT_WRITES = 'until test -s "$0"; do sleep 0.05; done'
-# In `kill -TERM -- -1`, which is as good elsewhere, dash takes `--` for a number.
-WHILE_IT_LIVES = 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done'
-SPECIAL = re.compile(r"[][(){}.*+?^$|\\]")
-"""What has a meaning in an extended regular expression (regex(7))."""
+from cluster.process import Command, Holder, Start, Stop, Sweep, Trace
+from cluster.word import shell_line, shell_word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,82 +66,9 @@ class Token:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """Run a command on this machine to its end; a failure is a failure of `place`."""
-
-    place: str
-    argv: tuple[Word, ...]
-    environment: Environment = ()
-
-    @property
-    def text(self) -> str:
-        """The shell line, with the whole environment in front when the command has its own."""
-        return shell_command(self.environment, self.argv)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trace:
-    """How a background process is found again, and where it writes."""
-
-    place: str
-    service: str
-    pid_file: str
-    """Where the process writes its own number."""
-    mark: tuple[str, str]
-    """A variable of the process that proves that it is ours: numbers are used again."""
-    log: str
-    """Its standard output and standard error."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Holder:
-    """Start the process that keeps namespaces alive, and set them up, unless it lives."""
-
-    title: str
-    argv: tuple[Word, ...]
-    environment: Environment
-    trace: Trace
-    ready: str
-    """A file that says that the set-up has been done."""
-    remedy: str
-    """What to do when the kernel forbids it."""
-    setup: tuple[Command, ...]
-
-    @property
-    def place(self) -> str:
-        """The node, or the link."""
-        return self.trace.place
-
-    @property
-    def text(self) -> str:
-        """The shell lines."""
-        pid_file = shell_word(self.trace.pid_file)
-        wait = f"timeout 10 sh -c {shell_word(UNTIL_IT_WRITES)} {pid_file}"
-        done = f"touch {shell_word(self.ready)}"
-        return "\n".join((_background(self), wait, *(command.text for command in self.setup), done))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Start:
-    """Start a run spec in the background; the same spec that runs already is left alone."""
-
-    title: str
-    spec: RunSpec
-    argv: tuple[Word, ...]
-    """How this runtime starts the spec's own argv."""
-    environment: Environment
-    trace: Trace
-
-    @property
-    def place(self) -> str:
-        """The node of the spec."""
-        return self.trace.place
-
-    @property
-    def text(self) -> str:
-        """The shell lines."""
-        return _background(self)
+AnyTrace: TypeAlias = Trace | Contained
+Inside: TypeAlias = Command | Exec
+Ask: TypeAlias = Inside | Once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,65 +77,23 @@ class Gate:
 
     place: str
     title: str
-    argv: tuple[Word, ...]
-    environment: Environment
+    ask: Ask
     problems: Callable[[str], tuple[Problem, ...]]
     """From the command's standard output to what is still missing."""
     seconds: float
-    by_hand: tuple[Word, ...] = ()
-    """The command that itself waits for a good answer, where `argv` does not wait so long."""
-    watch: tuple[Trace, ...] = ()
+    by_hand: Ask | None = None
+    """The command that itself waits for a good answer, where `ask` does not wait so long."""
+    watch: tuple[AnyTrace, ...] = ()
     """What must stay alive meanwhile: when one ends or logs a fatal line, waiting is over."""
+    unless: AnyTrace | None = None
+    """The gate is open while this service runs."""
     refuses: bool = False
     """The problems mean that nothing can be started (RefusedError), not that a node failed."""
 
     @property
     def text(self) -> str:
         """The shell line."""
-        return shell_command(self.environment, self.by_hand or self.argv)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stop:
-    """Ask a service to end, and wait for it at most `seconds`; one that does not run is fine."""
-
-    title: str
-    trace: Trace
-    seconds: float
-
-    @property
-    def place(self) -> str:
-        """The node of the service."""
-        return self.trace.place
-
-    @property
-    def text(self) -> str:
-        """The shell lines: the whole process group, as an interactive Ctrl-C would reach it."""
-        pid_file = shell_word(self.trace.pid_file)
-        ask = f'kill -s TERM -- -"$(cat {pid_file})"'
-        wait = f"timeout {self.seconds:g} sh -c {shell_word(WHILE_IT_LIVES)} {pid_file} 2>/dev/null"
-        make = f'kill -s KILL -- -"$(cat {pid_file})"'
-        mark = shell_word("=".join(self.trace.mark))
-        ours = f'grep -qsxzF {mark} /proc/"$(cat {pid_file} 2>/dev/null)"/environ'
-        return f"if {ours}; then\n  {ask}\n  {wait} || {make}\nfi"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sweep:
-    """End by force every process whose environment says that it belongs under `folder`."""
-
-    place: str
-    title: str
-    name: str
-    """The variable that holds a path at or below `folder`."""
-    folder: str
-
-    @property
-    def text(self) -> str:
-        """The shell line."""
-        folder = SPECIAL.sub(r"\\\g<0>", self.folder)
-        mark = shell_word(f"^{self.name}={folder}(/|$)")
-        return f"grep -lzsE {mark} /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL"
+        return (self.by_hand or self.ask).text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,12 +117,10 @@ class Together:
     branches: tuple[tuple["Step", ...], ...]
 
 
-Single: TypeAlias = Folder | Text | Token | Holder | Start | Gate | Stop | Sweep | Remove
+Starting: TypeAlias = Start | Contain | Launch
+OnContainers: TypeAlias = SharedToken | SameImage | Contain | Launch | Halt | Discard
+Single: TypeAlias = (
+    Folder | Text | Token | Holder | Start | Gate | Stop | Sweep | Remove | OnContainers
+)
 Step: TypeAlias = Single | Together
 Plan: TypeAlias = tuple[Step, ...]
-
-
-def _background(step: Holder | Start) -> str:
-    log, pid_file = shell_word(step.trace.log), shell_word(step.trace.pid_file)
-    start = shell_command(step.environment, step.argv, f"</dev/null >{log} 2>&1 &")
-    return f"rm -f {pid_file}\n{start}"

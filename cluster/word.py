@@ -39,18 +39,31 @@ class ProcessNumber(FileText):
     """The variable that the process has in its environment if it is the one that is meant."""
 
 
+@dataclass(frozen=True)
+class NodeHome:
+    """A path below the home folder of the user who logs in at a node: known there alone."""
+
+    ssh_host: str
+    """How `ssh` reaches the node; empty for this machine."""
+    path: str
+
+
 Word = str | FileText
+Printed = Word | NodeHome
 Value = str | Secret | FileText
 Environment = tuple[tuple[str, Value], ...]
 Hidden = tuple[tuple[str, Secret | FileText], ...]
 
 
-def shell_word(word: Word) -> str:
-    """Quote one word for a POSIX shell; a file's text becomes a command substitution."""
+def shell_word(word: Printed) -> str:
+    """Quote one word for a POSIX shell; what is known later becomes a command substitution."""
+    if isinstance(word, NodeHome):
+        asked = f"""$(ssh {word.ssh_host} 'printf %s "$HOME"')""" if word.ssh_host else "$HOME"
+        return f'"{asked}"/{shlex.quote(word.path)}'
     return f'"$(cat {shlex.quote(word.path)})"' if isinstance(word, FileText) else shlex.quote(word)
 
 
-def shell_line(words: tuple[Word, ...]) -> str:
+def shell_line(words: tuple[Printed, ...]) -> str:
     """Join words to a line that a POSIX shell splits into the same words again."""
     return " ".join(shell_word(word) for word in words)
 
@@ -62,12 +75,30 @@ def shell_command(environment: Environment, argv: tuple[Word, ...], ending: str 
     arguments of `env` they would be in the list of processes.
     """
     plain = tuple(f"{name}={shlex.quote(its)}" for name, its in environment if isinstance(its, str))
-    hidden = tuple((name, its) for name, its in environment if not isinstance(its, str))
-    reader = (f"sh -c {shlex.quote(_reader(hidden))} secrets",) if hidden else ()
     clear = ("env -i", *plain) if environment else ()
-    ends = " ".join(("3<<EOF", ending) if hidden else (ending,)).strip()
-    lines = (*clear, *reader, shell_line(argv), *((ends,) if ends else ()))
-    document = (*(_reference(name, its) for name, its in hidden), "EOF") if hidden else ()
+    return _command(clear, hidden(environment), (argv,), ending)
+
+
+def shell_parts(environment: Environment, parts: tuple[tuple[Printed, ...], ...]) -> str:
+    """Render a command, each part of it on a line, with the environment's secrets added to it."""
+    return _command((), hidden(environment), parts)
+
+
+def hidden(environment: Environment) -> Hidden:
+    """Return the variables whose values must not show."""
+    return tuple((name, its) for name, its in environment if not isinstance(its, str))
+
+
+def _command(
+    front: tuple[str, ...],
+    secrets: Hidden,
+    parts: tuple[tuple[Printed, ...], ...],
+    ending: str = "",
+) -> str:
+    reader = (f"sh -c {shlex.quote(_reader(secrets))} secrets",) if secrets else ()
+    ends = " ".join(("3<<EOF", ending) if secrets else (ending,)).strip()
+    lines = (*front, *reader, *(shell_line(part) for part in parts), *((ends,) if ends else ()))
+    document = (*(_reference(name, its) for name, its in secrets), "EOF") if secrets else ()
     return "\n".join((CONTINUED.join(lines), *document))
 
 

@@ -17,7 +17,8 @@ from cluster.effects.server import PROMPT, TOKENS
 from cluster.environment import environment
 from cluster.namespace import Namespaces
 from cluster.node import Cluster
-from cluster.step import Command, Plan
+from cluster.process import Command
+from cluster.step import Plan
 from cluster.word import Secret
 from tests.clusters import PLACE, REHEARSAL, ROOT, SPARKS, spaces, written
 

@@ -7,7 +7,8 @@ import pytest
 
 from cluster import example
 from cluster.envfile import EnvText
-from cluster.schema import GPUS, IB_IF, KEYS, ROLE, Key, Scope
+from cluster.key import Key, Scope
+from cluster.schema import GPUS, IB_IF, KEYS, ROLE
 from cluster.settings import resolve
 
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ import pytest
 from cluster.effects import logs
 from cluster.effects.logs import Log
 from cluster.errors import RefusedError
-from cluster.step import Trace
+from cluster.process import Trace
 
 MARK = ("LOGS_TEST", "ours")
 

@@ -6,8 +6,9 @@ import pytest
 
 from cluster import plan, script
 from cluster.namespace import Namespaces
+from cluster.process import Command, Holder, Start, Sweep, Trace
 from cluster.spec import RunSpec
-from cluster.step import Command, Holder, Plan, Remove, Start, Sweep, Trace
+from cluster.step import Plan, Remove
 from cluster.word import ProcessNumber, Word
 from tests.clusters import REHEARSAL, spaces
 

@@ -7,7 +7,8 @@ import pytest
 
 from cluster import plan, script, vllm
 from cluster.node import Cluster
-from cluster.step import Gate, Plan, Single, Start, Stop, Together, Token
+from cluster.process import Start, Stop
+from cluster.step import Gate, Plan, Single, Together, Token
 from cluster.vllm import Request
 from cluster.word import Environment, FileText, Secret
 from tests.clusters import REHEARSAL, spaces, third, written

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from cluster.envfile import Assignment, Fault, parse
+from cluster.key import Key, Scope
 from cluster.node import Cluster, Node
 from cluster.passthrough import passes
-from cluster.schema import KEYS, Key, Scope
+from cluster.schema import KEYS
 from cluster.values import WrongValueError
 
 ROOT = Path(__file__).parent.parent

@@ -5,17 +5,9 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+from cluster.process import Command, Holder, Start, Trace
 from cluster.spec import RunSpec
-from cluster.step import (
-    Command,
-    Folder,
-    Gate,
-    Holder,
-    Start,
-    Text,
-    Token,
-    Trace,
-)
+from cluster.step import Folder, Gate, Text, Token
 from cluster.word import FileText, Secret
 
 ENVIRONMENT = (

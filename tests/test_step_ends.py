@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.step import Remove, Stop, Sweep, Trace
+from cluster.process import Stop, Sweep, Trace
+from cluster.step import Remove
 
 TRACE = Trace(
     place="spark1", service="ray", pid_file="/s/ray.pid", mark=("MARK", "/s"), log="/s/ray.log"

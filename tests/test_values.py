@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster import values
-from cluster.schema import CLUSTER_KEYS, NODE_KEYS, Key
+from cluster.key import Key
+from cluster.schema import CLUSTER_KEYS, NODE_KEYS
 from cluster.values import WrongValueError
 
 Parse = Callable[[str], object]

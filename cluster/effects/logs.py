@@ -3,30 +3,53 @@
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-from cluster.effects import processes
 from cluster.errors import Problem, RefusedError
-from cluster.step import Trace
+from cluster.process import Trace
+from cluster.step import AnyTrace
 from cluster.values import WrongValueError, whole
+
+if TYPE_CHECKING:
+    from cluster.effects.services import Services
 
 POLL_SECONDS = 0.2
 
 
-class Log:
+class Log(Protocol):
     """A log that is read as it grows."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a log."""
+
+    def grown(self) -> list[str]:
+        """Return the whole lines that are new since the last call; none when there is no log."""
+
+    def rest(self) -> list[str]:
+        """Return all lines that are new, a last one that was never finished included."""
+
+
+class FileLog:
+    """The log of a process."""
 
     def __init__(self, trace: Trace) -> None:
         """Begin at the top."""
         self.trace = trace
         self._read = 0
 
+    @property
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return Path(self.trace.log).exists()
+
     def grown(self) -> list[str]:
-        """Return the whole lines that are new since the last call; none when there is no log."""
+        """Return the whole lines that are new."""
         content = self._new()
         return self._taken(content[: content.rfind(b"\n") + 1])
 
     def rest(self) -> list[str]:
-        """Return all lines that are new, a last one that was never finished included."""
+        """Return all that is new."""
         return self._taken(self._new())
 
     def _new(self) -> bytes:
@@ -53,36 +76,37 @@ def count(text: str) -> int:
         raise RefusedError(Problem(place="--lines", what=error.what, remedy=error.remedy)) from None
 
 
-def show(traces: tuple[Trace, ...], lines: int) -> None:
+def show(services: "Services", traces: tuple[AnyTrace, ...], lines: int) -> None:
     """Print the last lines of each log."""
-    for trace in _started(traces):
-        _print(trace, _last(Log(trace).rest(), lines))
+    for trace, log in _started(services, traces):
+        _print(trace, _last(log.rest(), lines))
 
 
-def follow(traces: tuple[Trace, ...], lines: int = 0) -> None:
+def follow(services: "Services", traces: tuple[AnyTrace, ...], lines: int = 0) -> None:
     """Print the last lines of each log, then what is added, until every service has ended."""
-    logs = [Log(trace) for trace in _started(traces)]
-    for log in logs:
-        _print(log.trace, _last(log.grown(), lines))
-    while any(processes.find(trace) for trace in traces):
+    logs = _started(services, traces)
+    for trace, log in logs:
+        _print(trace, _last(log.rest(), lines))
+    while any(services.find(trace) for trace in traces):
         time.sleep(POLL_SECONDS)
-        for log in logs:
-            _print(log.trace, log.grown())
-    for log in logs:
-        _print(log.trace, log.rest())
+        for trace, log in logs:
+            _print(trace, log.grown())
+    for trace, log in logs:
+        _print(trace, log.rest())
 
 
 def _last(lines: list[str], number: int) -> list[str]:
     return lines[-number:] if number else []
 
 
-def _started(traces: tuple[Trace, ...]) -> tuple[Trace, ...]:
+def _started(services: "Services", traces: tuple[AnyTrace, ...]) -> list[tuple[AnyTrace, Log]]:
     """Return the services that have a log; a RefusedError when none has."""
-    if found := tuple(trace for trace in traces if Path(trace.log).exists()):
+    logs = [(trace, services.log(trace)) for trace in traces]
+    if found := [(trace, log) for trace, log in logs if log.exists]:
         return found
     raise RefusedError(Problem(place=traces[0].place, what="no logs: nothing has been started"))
 
 
-def _print(trace: Trace, lines: list[str]) -> None:
+def _print(trace: AnyTrace, lines: list[str]) -> None:
     for line in lines:
         print(f"{trace.place} {trace.service} | {line}", flush=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from errno import ENOENT
 from pathlib import Path
 
-from cluster.step import Trace
+from cluster.namespace import SPEC
+from cluster.process import Command, Trace
 from cluster.word import Environment, FileText, ProcessNumber, Secret, Value, Word
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -30,14 +31,22 @@ class Completed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Running:
+class Alive:
+    """A service that runs."""
+
+    argv: tuple[str, ...]
+    digest: str
+    """Of its run spec."""
+    since: float
+    """Start, in seconds since 1970."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running(Alive):
     """A process that is ours: proved by its environment."""
 
     pid: int
-    argv: tuple[str, ...]
     environment: dict[str, str]
-    since: float
-    """Start, in seconds since 1970."""
 
 
 def run(
@@ -69,6 +78,12 @@ def run(
     except subprocess.TimeoutExpired:
         return Completed(code=124, output="", error=f"no answer within {seconds:g} s")
     return Completed(code=done.returncode, output=done.stdout, error=done.stderr)
+
+
+def attached(command: Command) -> int:
+    """Run a command with this program's input and output; return its exit code."""
+    words = [revealed(word) for word in command.argv]
+    return subprocess.run(words, env=_variables(command.environment), check=False).returncode
 
 
 def launch(argv: tuple[Word, ...], environment: Environment, log: Path) -> subprocess.Popen[bytes]:
@@ -190,7 +205,13 @@ def _running(pid: int) -> Running | None:
         return None
     pairs = (item.partition("=") for item in content)
     variables = {name: value for name, _, value in pairs}
-    return Running(pid=pid, argv=argv, environment=variables, since=_since(int(fields[19])))
+    return Running(
+        pid=pid,
+        argv=argv,
+        digest=variables.get(SPEC, ""),
+        environment=variables,
+        since=_since(int(fields[19])),
+    )
 
 
 def _strings(path: Path) -> tuple[str, ...]:

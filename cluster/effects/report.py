@@ -24,12 +24,18 @@ class Progress:
         self._head = f"{place}: {title}"
         self._started = time.monotonic()
         self._now = ""
+        self._told = 0.0
 
-    def tell(self, now: str) -> None:
-        """Say what the step is doing now; the same words again say nothing."""
+    def tell(self, now: str, *, every: float = 0.0) -> None:
+        """Say what the step is doing now; the same words again say nothing.
+
+        What changes all the time makes a plain line only `every` so many seconds.
+        """
         if now != self._now:
             self._now = now
-            self._report.changed(self)
+            if self.seconds - self._told >= every:
+                self._told = self.seconds
+                self._report.changed(self)
 
     @property
     def seconds(self) -> float:

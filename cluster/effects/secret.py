@@ -11,16 +11,20 @@ SIZE = 32
 
 
 def ensure(path: Path) -> None:
-    """Make a token at `path` unless there is one.
+    """Make a token at `path` unless there is one."""
+    if not path.exists():
+        keep(path, secrets.token_hex(SIZE).encode())
 
-    It is written aside and then linked: two that start at once agree on one token, and no reader
-    sees half of it.
+
+def keep(path: Path, content: bytes) -> None:
+    """Write a secret at `path` unless another program does so first.
+
+    It is written aside and then linked: two that start at once agree on one, and no reader sees
+    half of it.
     """
-    if path.exists():
-        return
     descriptor, aside = mkstemp(dir=path.parent)  # mkstemp's files are 0600
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(secrets.token_hex(SIZE))
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
     with suppress(FileExistsError):
         os.link(aside, path)
     Path(aside).unlink()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from cluster import plan, question, ready, vllm
 from cluster.advice import inv
-from cluster.effects import logs, processes
+from cluster.effects import logs
 from cluster.effects.session import ROOT, Session
 from cluster.errors import NodeError, Problem
 
@@ -88,7 +88,7 @@ def _silent(_found: ready.Ready) -> str:
 def _absent(session: Session) -> bool:
     """Tell whether no server runs, so that this run is the one to start it, and to stop it."""
     trace = session.runtime.trace(session.cluster.head.name, "serve")
-    return session.dry or processes.find(trace) is None
+    return session.dry or session.services.find(trace) is None
 
 
 def _start(session: Session, request: vllm.Request, *, absent: bool) -> None:
@@ -102,6 +102,6 @@ def _stay(session: Session) -> None:
     """Show the log until the server ends."""
     head = session.cluster.head.name
     session.report.note("Ctrl-C stops the server; `--detach` leaves it running")
-    logs.follow((session.runtime.trace(head, "serve"),))
+    logs.follow(session.services, (session.runtime.trace(head, "serve"),))
     what, logs_command = "the server has ended", inv(session.cluster, "logs", "--node", head)
     raise NodeError(Problem(place=head, what=what, remedy=f"next: {logs_command}"))

@@ -3,14 +3,18 @@
 import fcntl
 import os
 import shlex
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cluster import script, settings
 from cluster.advice import inv
+from cluster.containers import Containers
 from cluster.effects import files, processes
 from cluster.effects.report import Report
+from cluster.effects.services import Services
+from cluster.engine import Engine
 from cluster.environment import environment
 from cluster.errors import Problem, RefusedError
 from cluster.formats import FORMATS, masked, revealed
@@ -18,11 +22,10 @@ from cluster.namespace import NODE, Namespaces
 from cluster.node import Cluster, Node
 from cluster.runtime import Runtime
 from cluster.spelling import did_you_mean
-from cluster.step import Plan, Trace
+from cluster.step import AnyTrace, Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 """The repository."""
-CONTAINER_TOKEN = "/run/secrets/ray-token"  # noqa: S105 (a path)
 REHEARSAL = ROOT / ".rehearsal"
 STATE = ROOT / ".state"
 
@@ -36,7 +39,7 @@ def variables(name: str, node: str, form: str, *, reveal: bool) -> str:
     """Return the environment of a node's container in a form of `formats.FORMATS`."""
     cluster = load(name).cluster
     (found,) = chosen(cluster, [node], cluster.nodes)
-    pairs = environment(cluster, found, token_path=ray_token(cluster))
+    pairs = environment(cluster, found, token_path=runtime(cluster).ray_token)
     if form not in FORMATS:
         what, remedy = (
             f"no such format: `{form}`",
@@ -69,17 +72,14 @@ def _stranger(cluster: Cluster, name: str, known: tuple[str, ...]) -> Problem:
     return Problem(place=f"--node {shlex.quote(name)}", what=what, remedy=remedy)
 
 
-def ray_token(cluster: Cluster) -> str:
-    """Return the path of Ray's token inside a node; a container has it as a mounted secret."""
-    return CONTAINER_TOKEN if cluster.runtime == "docker" else runtime(cluster).ray_token
-
-
-def runtime(cluster: Cluster) -> Runtime:
+def runtime(cluster: Cluster, *, recreate: bool = False) -> Runtime:
     """Return the cluster's runtime on this machine."""
     if cluster.runtime == "docker":
-        what = "RUNTIME=docker cannot start containers in this version"
-        raise RefusedError(
-            Problem(place=cluster.name, what=what, remedy="rehearse with `--cluster rehearsal`")
+        return Containers(
+            cluster=cluster,
+            state=str(STATE / cluster.name),
+            engines=engines(cluster),
+            recreate=recreate,
         )
     return Namespaces(
         state=str(STATE / cluster.name),
@@ -90,14 +90,33 @@ def runtime(cluster: Cluster) -> Runtime:
     )
 
 
+def engines(cluster: Cluster) -> dict[str, Engine]:
+    """Return the engine of each node: this machine's own where it has the node's address."""
+    return {
+        node.name: Engine(node=node.name, ssh_host="" if _here(node) else node.ssh_host)
+        for node in cluster.nodes
+    }
+
+
+def _here(node: Node) -> bool:
+    """Tell whether this machine has a node's address: nobody else can bind it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.bind((str(node.host_ip), 0))
+        except OSError:
+            return False
+    return True
+
+
 class Session:
     """The tasks that start and stop things, on one cluster."""
 
-    def __init__(self, name: str, *, dry: bool) -> None:
-        """Load the cluster; `dry` prints instead of performing."""
+    def __init__(self, name: str, *, dry: bool, recreate: bool = False) -> None:
+        """Load the cluster; `dry` prints instead of performing, `recreate` replaces containers."""
         self.cluster = load(name).cluster
-        self.runtime = runtime(self.cluster)
+        self.runtime = runtime(self.cluster, recreate=recreate)
         self.report = Report()
+        self.services = Services()
         self.dry = dry
         self._between = ""
 
@@ -110,27 +129,28 @@ class Session:
         # What a dry run does without is not waited for: it takes a fifth of the time of `--dry up`.
         from cluster.effects.perform import Performer
 
-        return Performer(self.cluster, self.report).plan(steps)
+        return Performer(self.cluster, self.services, self.report).plan(steps)
 
     def equip(self) -> None:
         """Make what the runtime needs on this machine, unless it is there.
 
         While a cluster runs from it, it stays as it is, also when it has become out of date.
         """
-        if not self.dry and not processes.lives(NODE, str(STATE)):
+        process = self.cluster.runtime == "process"
+        if process and not self.dry and not processes.lives(NODE, str(STATE)):
             from cluster.effects import rehearsal
 
             rehearsal.ensure(ROOT, self.report)
 
     def alive(self) -> bool:
         """Tell whether anything of the cluster runs; a dry run takes it that nothing does."""
-        return not self.dry and processes.lives(NODE, str(STATE / self.cluster.name))
+        return not self.dry and any(self.services.find(trace) for trace in self.traces([]))
 
     def chosen(self, names: list[str], among: tuple[Node, ...]) -> tuple[Node, ...]:
         """Return the nodes with these names, all of `among` when there are none."""
         return chosen(self.cluster, names, among)
 
-    def traces(self, names: list[str]) -> tuple[Trace, ...]:
+    def traces(self, names: list[str]) -> tuple[AnyTrace, ...]:
         """Return the services of these nodes, of all nodes when there are no names."""
         nodes = self.chosen(names, self.cluster.nodes)
         rays = tuple(self.runtime.trace(node.name, "ray") for node in nodes)

@@ -4,12 +4,12 @@ import threading
 import time
 
 from cluster import advice, journal
-from cluster.effects import processes
-from cluster.effects.logs import Log
+from cluster.effects.processes import Completed
 from cluster.effects.report import Progress
+from cluster.effects.services import Services
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.node import Cluster
-from cluster.step import Gate, Trace
+from cluster.step import AnyTrace, Gate
 
 POLL_SECONDS = 0.2
 SETTLE_SECONDS = 2.0
@@ -19,11 +19,12 @@ SETTLE_SECONDS = 2.0
 class Watched:
     """A service that must stay alive, and what it logs meanwhile."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: AnyTrace, services: Services) -> None:
         """Begin at the top of the log."""
         self.trace = trace
         self.lines: list[str] = []
-        self._log = Log(trace)
+        self._services = services
+        self._log = services.log(trace)
 
     def grown(self) -> list[str]:
         """Return the lines that are new since the last call."""
@@ -31,10 +32,14 @@ class Watched:
         self.lines += new
         return new
 
+    def end(self) -> None:
+        """Read the log to its end."""
+        self.lines += self._log.rest()
+
     @property
     def alive(self) -> bool:
-        """Whether the service's process lives."""
-        return processes.find(self.trace) is not None
+        """Whether the service lives."""
+        return self._services.find(self.trace) is not None
 
     def problem(self, cluster: Cluster, what: str) -> Problem:
         """Say what became of the service, with the lines of its log that matter."""
@@ -48,20 +53,26 @@ class Waiting:
     """One wait at one gate."""
 
     def __init__(
-        self, cluster: Cluster, gate: Gate, progress: Progress, cancelled: threading.Event
+        self,
+        cluster: Cluster,
+        gate: Gate,
+        services: Services,
+        progress: Progress,
+        cancelled: threading.Event,
     ) -> None:
-        """Take the gate, who hears of it, and the event that ends it early."""
+        """Take the gate, whom it asks, who hears of it, and the event that ends it early."""
         self._cluster = cluster
         self._gate = gate
+        self._services = services
         self._progress = progress
         self._cancelled = cancelled
-        self._watched = [Watched(trace) for trace in gate.watch]
+        self._watched = [Watched(trace, services) for trace in gate.watch]
 
     def wait(self) -> str:
         """Return the first answer without a problem; raise when time is up or a service fails."""
         until = time.monotonic() + self._gate.seconds
         while True:
-            asked = processes.run(self._gate.argv, self._gate.environment)
+            asked = self._services.ask(self._gate.ask)
             problems = self._gate.problems(asked.output)
             if not problems:
                 return asked.output
@@ -73,7 +84,7 @@ class Waiting:
             if self._cancelled.wait(POLL_SECONDS):
                 raise KeyboardInterrupt
 
-    def _mute(self, asked: processes.Completed) -> tuple[Problem, ...]:
+    def _mute(self, asked: Completed) -> tuple[Problem, ...]:
         """Say why there was no answer at all: the question itself could not be asked."""
         lines = asked.error.strip().splitlines()
         said = lines[-1:] if asked.code else []
@@ -86,13 +97,13 @@ class Waiting:
         for watched in self._watched:
             new = watched.grown()
             if not watched.alive:
-                watched.grown()
+                watched.end()
                 raise NodeError(
                     watched.problem(self._cluster, f"{watched.trace.service} has ended")
                 )
             if any(journal.fatal(line) for line in new):
                 time.sleep(SETTLE_SECONDS)
-                watched.grown()
+                watched.end()
                 raise NodeError(watched.problem(self._cluster, f"{watched.trace.service} failed"))
             phases = [phase for line in new if (phase := journal.phase(line))]
             # The last one is waited for; what the others did before is old news.

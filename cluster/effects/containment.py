@@ -1,0 +1,320 @@
+"""Containers of the nodes' engines: found, asked, started, ended."""
+
+import io
+import tarfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cluster import container
+from cluster.contain import (
+    SERVICE,
+    Contain,
+    Contained,
+    Exec,
+    Halt,
+    Launch,
+    Once,
+    SameImage,
+    SharedToken,
+)
+from cluster.container import Container, Found
+from cluster.effects.engines import Engines
+from cluster.effects.processes import Alive, Completed, revealed
+from cluster.engine import Engine
+from cluster.errors import NodeError
+from cluster.ship import Image, image
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+UNCREATED = (404, 409)
+"""HTTP statuses of the Engine API: no such container, and one that does not run."""
+START_SECONDS = 10.0
+POLL_SECONDS = 0.02
+
+
+class Containment:
+    """What is done to containers, on whichever engine they are."""
+
+    def __init__(self, engines: Engines) -> None:
+        """Take the way to the engines."""
+        self._engines = engines
+
+    def find(self, trace: Contained) -> Alive | None:
+        """Return a service that runs in a running container of ours."""
+        with self._engines.asking(trace.engine) as api:
+            seen = _inspected(api, trace.container)
+            if seen is None or not seen["State"]["Running"]:
+                return None
+            return _ray(seen) if trace.service == "ray" else _server(api, seen)
+
+    def ask(self, ask: Exec | Once) -> Completed:
+        """Run a command in a container to its end; one that is not there gives code 125."""
+        return self._exec(ask) if isinstance(ask, Exec) else self._once(ask)
+
+    def started(self, trace: Contained) -> bool:
+        """Tell whether a service was started and not taken down."""
+        with self._engines.asking(trace.engine) as api:
+            seen = _inspected(api, trace.container)
+            return seen is not None and bool(seen["State"]["StartedAt"][:4] != "0001")
+
+    def found(self, step: Contain) -> Found | None:
+        """Compare the container that has the name with the one that should have it."""
+        with self._engines.asking(step.trace.engine) as api:
+            if (seen := _inspected(api, step.container.name)) is None:
+                return None
+            image = api.inspect_image(step.container.image)
+            labels = seen["Config"]["Labels"]
+            known = container.Known(
+                settings=labels.get(container.SETTINGS, "{}"),
+                argv=tuple(seen["Config"]["Cmd"] or ()),
+                environment=_variables(seen),
+                inherited=_variables(image),
+            )
+            rebuilt = ("IMAGE",) if seen["Image"] != image["Id"] else ()
+            changes = container.changes(step.container, known, _values(step.container))
+            return Found(
+                running=seen["State"]["Running"],
+                ours=container.SPEC in labels,
+                changes=tuple(dict.fromkeys((*changes, *rebuilt))),
+            )
+
+    def layers(self, step: SameImage) -> dict[str, Image | None]:
+        """Return what each engine has under the image's name, asked side by side."""
+        with ThreadPoolExecutor() as pool:
+            futures = [(e.node, pool.submit(self._image, e, step.image)) for e in step.engines]
+        errors = [error for _, future in futures if (error := future.exception())]
+        ours = [error for error in errors if isinstance(error, NodeError)]
+        if ours:
+            raise NodeError(*(problem for error in ours for problem in error.problems))
+        return {node: future.result() for node, future in futures}
+
+    def secret(self, step: SharedToken) -> bytes | None:
+        """Return the token that a running container of ours has."""
+        if self.find(step.held) is None:
+            return None
+        with self._engines.asking(step.held.engine) as api:
+            return _file(api, step.held.container, step.there)
+
+    def _image(self, engine: Engine, name: str) -> Image | None:
+        from docker.errors import ImageNotFound
+
+        with self._engines.asking(engine) as api:
+            try:
+                return image(api.inspect_image(name))
+            except ImageNotFound:
+                return None
+
+    def contain(self, step: Contain) -> None:
+        """Create a container, put its files in, and start it; one that cannot start is removed."""
+        with self._engines.asking(step.trace.engine) as api:
+            created = self._create(api, step.trace.engine, step.container)
+            try:
+                for path, there in step.files:
+                    api.put_archive(created, "/", _archive(Path(path), there))
+                api.start(created)
+                self._begun(api, step.trace, None)
+            except BaseException:
+                api.remove_container(created, force=True)
+                raise
+
+    def launch(self, step: Launch) -> None:
+        """Start a service inside a running container."""
+        trace = step.trace
+        with self._engines.asking(trace.engine) as api:
+            variables = {name: revealed(value) for name, value in step.environment}
+            before = _file(api, trace.container, trace.pid_file)
+            made = api.exec_create(trace.container, list(step.argv), environment=variables)
+            api.exec_start(made["Id"], detach=True)
+            self._begun(api, trace, before)
+
+    def halt(self, step: Halt) -> None:
+        """End a service inside a container."""
+        trace = step.trace
+        asked = Exec(
+            place=step.place, engine=trace.engine, container=trace.container, argv=step.argv
+        )
+        if self._exec(asked).code:
+            self._exec(replace(asked, argv=step.kill))
+
+    def discard(self, trace: Contained, seconds: float) -> bool:
+        """Stop and remove a container of ours; tell whether there was one."""
+        with self._engines.asking(trace.engine) as api:
+            if (seen := _inspected(api, trace.container)) is None or not _ours(seen):
+                return False
+            if seen["State"]["Running"]:
+                api.stop(trace.container, timeout=int(seconds))
+            api.remove_container(trace.container, force=True)
+            return True
+
+    def log(self, trace: Contained) -> bytes | None:
+        """Return the log of a service; None when it never wrote one."""
+        with self._engines.asking(trace.engine) as api:
+            if _inspected(api, trace.container) is not None:
+                return _file(api, trace.container, trace.log)
+            return self._left(api, trace)
+
+    def stream(self, trace: Contained, script: str) -> Iterator[bytes]:
+        """Yield what a shell script with the service's log as `$0` prints, until it ends."""
+        from docker.utils.socket import frames_iter
+
+        with self._engines.asking(trace.engine) as api:
+            argv = ["bash", "-c", script, trace.log]
+            made = api.exec_create(trace.container, argv, stdin=True, stderr=False)
+            socket = api.exec_start(made["Id"], socket=True)
+            for _, content in frames_iter(socket, tty=False):
+                yield content
+
+    def _left(self, api: "APIClient", trace: Contained) -> bytes | None:
+        """Return a log from its volume, through a container that is never started."""
+        from docker.errors import APIError
+
+        folder, _, name = trace.log.rpartition("/")
+        try:
+            api.inspect_volume(trace.volume)
+            created = api.create_container(
+                trace.image, host_config=api.create_host_config(binds=[f"{trace.volume}:{folder}"])
+            )["Id"]
+        except APIError:
+            return None
+        try:
+            return _file(api, created, f"{folder}/{name}")
+        finally:
+            api.remove_container(created, force=True)
+
+    def _begun(self, api: "APIClient", trace: Contained, before: bytes | None) -> None:
+        """Wait until a service has put its old log aside and written its number."""
+        until = time.monotonic() + START_SECONDS
+        while _file(api, trace.container, trace.pid_file) in {None, before}:
+            if time.monotonic() > until or _inspected(api, trace.container) is None:
+                return
+            time.sleep(POLL_SECONDS)
+
+    def _exec(self, ask: Exec) -> Completed:
+        from docker.errors import APIError
+
+        with self._engines.asking(ask.engine) as api:
+            variables = {name: revealed(value) for name, value in ask.environment}
+            try:
+                made = api.exec_create(ask.container, list(ask.argv), environment=variables)
+            except APIError as error:
+                if error.status_code in UNCREATED:
+                    return Completed(code=125, output="", error=str(error.explanation))
+                raise
+            output, said = api.exec_start(made["Id"], demux=True)
+            code = api.exec_inspect(made["Id"])["ExitCode"]
+            return Completed(code=code, output=_decoded(output), error=_decoded(said))
+
+    def _once(self, ask: Once) -> Completed:
+        from docker.errors import APIError
+
+        with self._engines.asking(ask.engine) as api:
+            created = ""
+            try:
+                created = self._create(api, ask.engine, ask.container)
+                api.start(created)
+                code = api.wait(created)["StatusCode"]
+                output, said = (
+                    api.logs(created, stdout=which, stderr=not which) for which in (True, False)
+                )
+            except APIError as error:
+                return Completed(code=125, output=str(error.explanation), error="")
+            finally:
+                if created:
+                    api.remove_container(created, force=True)
+            return Completed(code=code, output=_decoded(output), error=_decoded(said))
+
+    def _create(self, api: "APIClient", engine: Engine, spec: Container) -> str:
+        body = container.body(spec, _values(spec), self._engines.home(engine))
+        return str(api.create_container_from_config(body, spec.name or None)["Id"])
+
+
+def _values(spec: Container) -> dict[str, str]:
+    return {name: revealed(value) for name, value in spec.environment}
+
+
+def _inspected(api: "APIClient", name: str) -> dict[str, Any] | None:
+    from docker.errors import NotFound
+
+    try:
+        seen: dict[str, Any] = api.inspect_container(name)
+    except NotFound:
+        return None
+    return seen
+
+
+def _variables(inspected: dict[str, Any]) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in inspected["Config"]["Env"] or ())
+
+
+def _ours(seen: dict[str, Any]) -> bool:
+    return container.SPEC in seen["Config"]["Labels"]
+
+
+def _ray(seen: dict[str, Any]) -> Alive | None:
+    """Return Ray of a container of ours."""
+    if not _ours(seen):
+        return None
+    digest = seen["Config"]["Labels"][container.SPEC]
+    return Alive(argv=tuple(seen["Config"]["Cmd"]), digest=digest, since=_moment(seen))
+
+
+def _server(api: "APIClient", seen: dict[str, Any]) -> Alive | None:
+    """Return the newest server among the commands that run in a container."""
+    for found in (api.exec_inspect(one) for one in reversed(seen["ExecIDs"] or ())):
+        entry, words = found["ProcessConfig"]["entrypoint"], found["ProcessConfig"]["arguments"]
+        if found["Running"] and entry == SERVICE and words[0] == "serve":
+            since = _age(api, seen["Id"], found["Pid"])
+            return Alive(argv=tuple(words[2:]), digest=words[1], since=since)
+    return None
+
+
+def _moment(seen: dict[str, Any]) -> float:
+    """Return when a container was started, from the engine's RFC 3339 with nanoseconds, in UTC."""
+    return datetime.fromisoformat(f"{seen['State']['StartedAt'][:19]}+00:00").timestamp()
+
+
+def _age(api: "APIClient", name: str, pid: int) -> float:
+    """Return when a process of a container was started; `top` counts the seconds since."""
+    rows = api.top(name, ps_args="-o pid,etimes")["Processes"]
+    return time.time() - next((float(age) for number, age in rows if int(number) == pid), 0.0)
+
+
+def _archive(source: Path, target: str) -> bytes:
+    """Return a tar archive with a file, and its folder, that root alone can read."""
+    content, packed = source.read_bytes(), io.BytesIO()
+    folder = tarfile.TarInfo(str(Path(target).parent).lstrip("/"))
+    folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+    file = tarfile.TarInfo(target.lstrip("/"))
+    file.size, file.mode, file.mtime = len(content), 0o600, time.time()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.addfile(folder)
+        tar.addfile(file, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def _file(api: "APIClient", name: str, path: str) -> bytes | None:
+    """Return a file of a container, running or not; None when it is not there."""
+    from docker.errors import NotFound
+
+    try:
+        chunks, _ = api.get_archive(name, path)
+    except NotFound:
+        return None
+    return _content(b"".join(chunks))
+
+
+def _content(packed: bytes) -> bytes:
+    """Return the one file of a tar archive."""
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        member = tar.extractfile(tar.getmembers()[0])
+        return member.read() if member else b""
+
+
+def _decoded(output: bytes | None) -> str:
+    return (output or b"").decode("utf-8", errors="replace")

@@ -1,0 +1,57 @@
+"""The services of nodes, as processes or in containers: asked, found again, their logs read."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cluster.effects import processes
+from cluster.effects.logs import FileLog, Log
+from cluster.effects.processes import Alive, Completed
+from cluster.process import Command, Trace
+from cluster.step import AnyTrace, Ask
+
+if TYPE_CHECKING:
+    from cluster.effects.containment import Containment
+
+
+class Services:
+    """What traces and questions lead to; engines are connected on first use."""
+
+    def __init__(self) -> None:
+        """Connect to nothing yet."""
+        self._containers: Containment | None = None
+
+    @property
+    def containers(self) -> "Containment":
+        """The containers on all engines."""
+        if self._containers is None:
+            from cluster.effects.containment import Containment
+            from cluster.effects.engines import Engines
+
+            self._containers = Containment(Engines())
+        return self._containers
+
+    def find(self, trace: AnyTrace) -> Alive | None:
+        """Return a service that runs."""
+        if isinstance(trace, Trace):
+            return processes.find(trace)
+        return self.containers.find(trace)
+
+    def started(self, trace: AnyTrace) -> bool:
+        """Tell whether a service was started at some time and not taken down."""
+        if isinstance(trace, Trace):
+            return Path(trace.pid_file).exists()
+        return self.containers.started(trace)
+
+    def ask(self, ask: Ask, seconds: float | None = None) -> Completed:
+        """Run a command to its end; one that outlives `seconds` gives code 124."""
+        if isinstance(ask, Command):
+            return processes.run(ask.argv, ask.environment, seconds=seconds)
+        return self.containers.ask(ask)
+
+    def log(self, trace: AnyTrace) -> Log:
+        """Return the log of a service, read from its top."""
+        if isinstance(trace, Trace):
+            return FileLog(trace)
+        from cluster.effects.container_log import ContainerLog
+
+        return ContainerLog(trace, self.containers)

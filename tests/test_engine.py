@@ -1,0 +1,204 @@
+"""Engines: how they are reached, and sentences for what ssh and Docker say. Messages are real."""
+
+import pytest
+
+from cluster.engine import Engine, problem
+from cluster.errors import Problem
+
+FAR = Engine(node="spark2", ssh_host="spark-02")
+HERE = Engine(node="spark1")
+THROUGH = (
+    'error during connect: Get "http://docker.example.com/v1.24/version": command [ssh -- spark-02 '
+    "docker system dial-stdio] has exited with exit status {code}, please make sure the URL is "
+    "valid, and Docker 18.09 or later is installed on the remote host: stderr={said}\n"
+)
+"""How the Docker client repeats what ssh told it."""
+CHANGED = """\
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!
+Someone could be eavesdropping on you right now (man-in-the-middle attack)!
+It is also possible that a host key has just been changed.
+The fingerprint for the ED25519 key sent by the remote host is
+SHA256:uUSjIBvUigh7Y/kBQSuS4HKcClXcJXpsG5AqE4fchb4.
+Please contact your system administrator.
+Add correct host key in /opt/spark/.ssh/known_hosts to get rid of this message.
+Offending ED25519 key in /opt/spark/.ssh/known_hosts:1
+  remove with:
+  ssh-keygen -f "/opt/spark/.ssh/known_hosts" -R "192.168.177.11"
+Host key for 192.168.177.11 has changed and you have requested strict checking.
+Host key verification failed.
+"""
+OFF = "ssh: connect to host 192.168.177.11 port 22: "
+DENIED = (
+    "permission denied while trying to connect to the Docker daemon socket at "
+    'unix:///var/run/docker.sock: Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.24/version": dial unix '
+    "/var/run/docker.sock: connect: permission denied\n"
+)
+STOPPED = (
+    "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. "
+    "Is the docker daemon running?\n"
+)
+HIDDEN = (
+    "Cannot connect to the Docker daemon at http://docker.example.com. "
+    "Is the docker daemon running?\n"
+)
+NO_BUILDX = """\
+ERROR: BuildKit is enabled but the buildx component is missing or broken.
+       Install the buildx component to build images with BuildKit:
+       https://docs.docker.com/go/buildx/
+"""
+UNOPENED = "Error while fetching server API version: ('Connection aborted.', {error})"
+NO_GPU = (
+    "500 Server Error for http+docker://localhost/v1.41/containers/1/start: Internal Server Error "
+    '("could not select device driver "nvidia" with capabilities: [[gpu]]")'
+)
+
+FROM_SSH = {
+    CHANGED: (
+        "the host key of spark-02 is not the one that SSH knows",
+        "if the machine was installed anew: `ssh-keygen -R 192.168.177.11`, then `ssh spark-02`",
+    ),
+    "Host key verification failed.\n": (
+        "SSH does not know the host key of spark-02",
+        "`ssh spark-02` once, and accept the key if its fingerprint is right",
+    ),
+    "root@192.168.177.11: Permission denied (publickey).\n": (
+        "SSH does not let this user in at spark-02 (publickey)",
+        "`ssh-copy-id spark-02`, or name user and key in ~/.ssh/config",
+    ),
+    "ssh: Could not resolve hostname spark-02: Temporary failure in name resolution\n": (
+        "no address is known for spark-02",
+        "correct SSH_HOST, or name the machine in ~/.ssh/config",
+    ),
+    f"{OFF}Connection refused\n": (
+        "no SSH server listens on spark-02, port 22",
+        "start it there: `sudo systemctl start ssh`",
+    ),
+    f"{OFF}Connection timed out\n": (
+        "spark-02 does not answer: Connection timed out",
+        "is it switched on, and on this network? `ssh -v spark-02`",
+    ),
+    f"{OFF}No route to host\n": (
+        "spark-02 does not answer: No route to host",
+        "is it switched on, and on this network? `ssh -v spark-02`",
+    ),
+}
+LOST = (
+    "the SSH connection to spark-02 was lost",
+    "`ssh spark-02` shows whether it answers; then the same command again",
+)
+STARTS = (
+    "the Docker engine of spark-02 does not run",
+    "`ssh -t spark-02 'sudo systemctl start docker'`",
+)
+FROM_AFAR = {
+    "Connection to 192.168.177.11 closed by remote host.\n": LOST,
+    "Timeout, server 192.168.177.11 not responding.\n": LOST,
+    "sh: 1: docker: not found\n": (
+        "there is no `docker` on the PATH of spark-02",
+        "install it: https://docs.docker.com/engine/install",
+    ),
+    THROUGH.format(code=127, said="sh: 1: docker: not found\n"): (
+        "there is no `docker` on the PATH of spark-02",
+        "install it: https://docs.docker.com/engine/install",
+    ),
+    DENIED: (
+        "this user may not use Docker on spark-02",
+        "`ssh -t spark-02 'sudo usermod -aG docker \"$USER\"'`, then log in there again",
+    ),
+    STOPPED: STARTS,
+    HIDDEN: (
+        "the Docker engine of spark-02 does not answer",
+        "`ssh -t spark-02 'docker version'` says why",
+    ),
+    "channel 2: open failed: connect failed: open failed\n": (
+        "spark-02 does not let SSH forward its /var/run/docker.sock",
+        "needs `AllowStreamLocalForwarding yes` in its sshd_config, and Docker there",
+    ),
+    UNOPENED.format(error="ConnectionResetError(104, 'Connection reset by peer')"): (
+        "the Docker engine of spark-02 broke off the connection",
+        "`ssh -t spark-02 'docker version'` shows whether it runs; then the same command again",
+    ),
+    NO_GPU: ('Docker says: could not select device driver "nvidia" with capabilities: [[gpu]]', ""),
+    "welcome\nkex_exchange_identification: a word nobody knows\n": (
+        "Docker does not answer: kex_exchange_identification: a word nobody knows",
+        "`ssh -t spark-02 'docker version'` may say more",
+    ),
+    "": (
+        "Docker does not answer: no word of it",
+        "`ssh -t spark-02 'docker version'` may say more",
+    ),
+}
+DOWN = ("the Docker engine of this machine does not run", "`sudo systemctl start docker`")
+BARRED = (
+    "this user may not use Docker on this machine",
+    '`sudo usermod -aG docker "$USER"`, then log in there again',
+)
+BUILDX = (
+    "the Docker client of this machine lacks its plug-in `buildx`",
+    "`sudo apt-get install docker-buildx-plugin`, or the system's `docker-buildx`",
+)
+FROM_HERE = {
+    STOPPED: DOWN,
+    UNOPENED.format(error="FileNotFoundError(2, 'No such file or directory')"): DOWN,
+    UNOPENED.format(error="ConnectionRefusedError(111, 'Connection refused')"): DOWN,
+    DENIED: BARRED,
+    UNOPENED.format(error="PermissionError(13, 'Permission denied')"): BARRED,
+    "docker: command not found": (
+        "there is no `docker` on the PATH of this machine",
+        "install it: https://docs.docker.com/engine/install",
+    ),
+    "[Errno 2] No such file or directory: 'ssh'": (
+        "there is no `ssh` on this machine",
+        "`sudo apt-get install openssh-client`",
+    ),
+    NO_BUILDX: BUILDX,
+    "docker: unknown command: docker buildx\n\nRun 'docker --help' for more information\n": BUILDX,
+    "docker: 'buildx' is not a docker command.\nSee 'docker --help'\n": BUILDX,
+}
+
+
+def test_reached_over_ssh() -> None:
+    """A machine's engine is named to the Docker client by the SSH host."""
+    assert "ssh://spark-02" == FAR.url
+    assert ("docker", "--host", "ssh://spark-02", "image", "ls") == FAR.docker("image", "ls")
+
+
+def test_reached_here() -> None:
+    """The engine of this machine needs no name, so that the user's own choice of it stays."""
+    assert "" == HERE.url
+    assert ("docker", "image", "ls") == HERE.docker("image", "ls")
+
+
+@pytest.mark.parametrize("text, expected", [*FROM_SSH.items(), *FROM_AFAR.items()])
+def test_far(text: str, expected: tuple[str, str]) -> None:
+    """What ssh and a machine's Docker say becomes a sentence with a command that cures it."""
+    what, remedy = expected
+
+    assert Problem(place="spark2", what=what, remedy=remedy) == problem(FAR, text)
+
+
+@pytest.mark.parametrize("said", FROM_SSH)
+def test_through_the_client(said: str) -> None:
+    """What ssh says is known again in what the Docker client makes of it."""
+    assert problem(FAR, said) == problem(FAR, THROUGH.format(code=255, said=said))
+
+
+@pytest.mark.parametrize("text, expected", FROM_HERE.items())
+def test_here(text: str, expected: tuple[str, str]) -> None:
+    """The same for this machine, where commands need no ssh."""
+    what, remedy = expected
+
+    assert Problem(place="spark1", what=what, remedy=remedy) == problem(HERE, text)
+
+
+def test_as_a_line() -> None:
+    """The whole is one line."""
+    expected = (
+        "spark2: the Docker engine of spark-02 does not run "
+        "(`ssh -t spark-02 'sudo systemctl start docker'`)"
+    )
+
+    assert expected == str(problem(FAR, STOPPED))

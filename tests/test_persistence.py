@@ -1,0 +1,123 @@
+"""Variables for later shells: bash reads every value, and no run leaves a trace in the next."""
+
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.persistence import HEADER, MARK, inherited, strings, text
+from cluster.word import Environment, Secret
+
+FIRST = (("NCCL_IB_HCA", "=rocep1s0f1"), ("VLLM_HOST_IP", "192.168.177.11"))
+SECOND = (("NCCL_IB_DISABLE", "1"), ("VLLM_HOST_IP", "192.168.177.12"))
+
+TRICKY = st.sampled_from([*"'\"\\$`!#=~ \t\n\r{}[]()*?;&|<>%^", "${HOME}", "$(id)", "\\n"])
+ANY = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+VALUES = st.lists(TRICKY | ANY, max_size=12).map("".join)
+MANY = st.lists(VALUES, max_size=20).map(
+    lambda values: tuple((f"NCCL_V{index}", value) for index, value in enumerate(values))
+)
+
+
+def seen(content: str, environ: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a bash that reads the file, as Linux keeps it."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "environment.sh")
+        file.write_text(content, encoding="utf-8", newline="")
+        # Bash sets `_` and the like itself: only what `env -i` hands on is looked at.
+        command = ["bash", "--norc", "-c", "exec env -0"]
+        run = subprocess.run(
+            command, env=environ | {"BASH_ENV": str(file)}, capture_output=True, check=True
+        )
+    own = {"BASH_ENV", "PWD", "SHLVL", "_"}
+    return {name: value for name, value in strings(run.stdout) if name not in own}
+
+
+def test_file() -> None:
+    """One line for each variable, quoted; the mark comes last."""
+    environment: Environment = (
+        ("NCCL_SOCKET_IFNAME", "=enp1s0f1np1"),
+        ("VLLM_TEXT", 'it\'s | & "$HOME"'),
+        ("RAY_AUTH_MODE", "token"),
+    )
+    expected = """\
+# Written by run-cluster-node at each start: the next one writes it anew.
+export NCCL_SOCKET_IFNAME='=enp1s0f1np1'
+export VLLM_TEXT='it'\\''s | & "$HOME"'
+export RAY_AUTH_MODE=token
+export RUN_CLUSTER_NODE_VARIABLES='9cf9d09a b10bcdde f6b5a5b5'
+"""
+
+    assert expected == text(environment, {})
+
+
+def test_what_the_file_leaves_out() -> None:
+    """Secrets, what the container has anyway, and names that no shell can have."""
+    environment: Environment = (
+        ("HF_TOKEN", Secret("hf_secret", "this container")),
+        ("NCCL_DEBUG", "INFO"),
+        ("NCCL_A.B", "1"),
+        ("NCCL_Ä", "1"),
+    )
+
+    assert f"{HEADER}export {MARK}=''\n" == text(environment, {"NCCL_DEBUG": "INFO"})
+
+
+@given(MANY)
+def test_values_survive_bash(environment: tuple[tuple[str, str], ...]) -> None:
+    """Whatever a value holds, a shell gets it unchanged."""
+    found = seen(text(environment, {}), {"PATH": "/usr/bin:/bin"})
+    del found[MARK]
+
+    assert dict(environment) | {"PATH": "/usr/bin:/bin"} == found
+
+
+@given(MANY)
+def test_a_shell_forgets_what_it_has_from_the_file(
+    environment: tuple[tuple[str, str], ...],
+) -> None:
+    """The next run sees what the container was given, whatever an earlier run wrote down."""
+    given_to_it = {"PATH": "/usr/bin:/bin", "NCCL_DEBUG": "INFO"}
+
+    assert given_to_it == inherited(seen(text(environment, {}), given_to_it), given_to_it)
+
+
+def test_a_second_run_leaves_one_value_each() -> None:
+    """A shell of the first run and one of the second have their own values alone."""
+    first = seen(text(FIRST, {}), {"PATH": "/usr/bin:/bin"})
+    second = seen(text(SECOND, {}), inherited(first, {}))
+    del second[MARK]
+
+    assert dict(SECOND) | {"PATH": "/usr/bin:/bin"} == second
+
+
+def test_a_shell_of_the_run_before_the_last() -> None:
+    """Values of a file that is gone are still known: the shell itself says which they are."""
+    old = {"PATH": "/bin", **seen(text(FIRST, {}), {"PATH": "/bin:/usr/bin"})}
+
+    assert {"PATH": "/bin:/usr/bin"} == inherited(old, {})
+
+
+def test_what_the_user_exports_afterwards() -> None:
+    """A value that a user typed is a wish, though the file had another for the name."""
+    shell = seen(text(FIRST, {}), {"PATH": "/usr/bin:/bin"}) | {"NCCL_IB_HCA": "=mine"}
+
+    assert {"PATH": "/usr/bin:/bin", "NCCL_IB_HCA": "=mine"} == inherited(shell, {})
+
+
+def test_configured_values_come_back() -> None:
+    """Where the file had replaced a value of the container's configuration, that counts again."""
+    configured = {"PATH": "/usr/bin:/bin", "NCCL_DEBUG": "INFO"}
+    shell = seen(text((("NCCL_DEBUG", "TRACE"),), configured), configured)
+
+    assert shell["NCCL_DEBUG"] == "TRACE"
+    assert configured == inherited(shell, configured)
+
+
+def test_environment_of_a_process() -> None:
+    """The kernel ends each variable with a NUL; bytes that are no text survive."""
+    content = b"A=1\0B=x=y\nz\0junk\0C=\xff\0"
+
+    assert [("A", "1"), ("B", "x=y\nz"), ("C", "\udcff")] == list(strings(content))

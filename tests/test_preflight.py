@@ -1,0 +1,261 @@
+"""What keeps a node from starting its container: the exact sentence for every answer."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.node import Cluster, Node
+from cluster.preflight import preflight
+from tests.answers import RENEW, Change, capture, changed, judged
+from tests.clusters import HEAD, SPARKS, WORKER
+from tests.test_links import CABLE
+
+SHM = "shared memory has 1023 of 16384 MiB free, and OBJECT_STORE_MEMORY is 1024 MiB"
+
+
+@pytest.mark.parametrize(
+    "cluster, node, dashboard, argv",
+    [
+        pytest.param(SPARKS, HEAD, True, ("--ports", "6379", "8265"), id="head"),
+        pytest.param(SPARKS, HEAD, False, ("--ports", "6379"), id="none installed"),
+        pytest.param(
+            replace(SPARKS, dashboard=False), HEAD, True, ("--ports", "6379"), id="none wanted"
+        ),
+        pytest.param(SPARKS, WORKER, True, (), id="worker"),
+    ],
+)
+def test_words(cluster: Cluster, node: Node, *, dashboard: bool, argv: tuple[str, ...]) -> None:
+    """The head is asked for the ports that its settings name; a worker has none of its own."""
+    asked = preflight(cluster, node, dashboard=dashboard)
+
+    assert (node, f"{node.name} can run Ray", argv) == (asked.node, asked.hope, asked.argv)
+
+
+def test_a_good_node() -> None:
+    """A node as it should be leaves nothing to be desired."""
+    assert [] == judged(capture("head"))
+
+
+def test_noise_before_the_answer() -> None:
+    """What a library prints while it is imported is no part of the answer."""
+    assert [] == judged(f"a warning\n{capture('head')}\n")
+
+
+def test_everything_at_once() -> None:
+    """All that is wrong with a node is said in one go, each with its remedy."""
+    assert [
+        f"spark1: vllm-node cannot import Ray: ModuleNotFoundError: No module named 'ray' {RENEW}",
+        (
+            "spark1: HOST_IP 192.168.177.11 is on no interface; ETH_IF enp1s0f1np1 has no IPv4"
+            " address"
+            " (`ssh -t spark1 sudo ip address add 192.168.177.11/24 dev enp1s0f1np1`,"
+            " and netplan to keep it)"
+        ),
+        f"spark1: ETH_IF enp1s0f1np1 has no link; those with one: enP7s7 {CABLE}",
+        (
+            "spark1: has no /dev/infiniband/uverbs* in its containers"
+            " (`ssh -t spark1 sudo modprobe ib_uverbs`, or write IB_IF= in env/spark1.env,"
+            " for sockets only)"
+        ),
+        (
+            "spark1: IB_IF roceP2p1s0f1 does not exist; there are: mlx5_0 (DOWN), rocep1s0f1 (DOWN)"
+            " (write those of ETH_IF in env/spark1.env)"
+        ),
+        (
+            "spark1: IB_IF rocep1s0f1: not ACTIVE; there are: mlx5_0 (DOWN), rocep1s0f1 (DOWN)"
+            f" {CABLE}"
+        ),
+        (
+            "spark1: a container may lock 8192 KiB in memory, too little for RDMA"
+            " (write PRIVILEGED=true in env/cluster.env)"
+        ),
+        (
+            "spark1: cannot listen on port 6379 (HEAD_PORT): Address already in use"
+            " (`ssh -t spark1 sudo ss -ltnp sport = :6379` shows who does;"
+            " or write another HEAD_PORT in env/cluster.env)"
+        ),
+        (
+            "spark1: shared memory has 512 of 512 MiB free, and OBJECT_STORE_MEMORY is 1024 MiB"
+            " (write a larger SHM_SIZE or a smaller OBJECT_STORE_MEMORY in env/cluster.env)"
+        ),
+    ] == judged(capture("troubled"))
+
+
+@pytest.mark.parametrize(
+    "change, sentences",
+    [
+        pytest.param(
+            lambda answer: answer["taken"].update({"8265": "Address already in use"}),
+            [
+                (
+                    "spark1: cannot listen on port 8265 (Ray's dashboard): Address already in use"
+                    " (`ssh -t spark1 sudo ss -ltnp sport = :8265` shows who does;"
+                    " or write DASHBOARD=false in env/cluster.env)"
+                )
+            ],
+            id="dashboard",
+        ),
+        pytest.param(
+            lambda answer: answer.update(disk=1_540_000_000),
+            [
+                (
+                    "spark1: Docker has 1.5 GB of free disk space, 2 GB needed"
+                    " (`ssh -t spark1 docker system prune` removes what no container uses)"
+                )
+            ],
+            id="full disk",
+        ),
+    ],
+)
+def test_one_thing_wrong(change: Change, sentences: list[str]) -> None:
+    """Each thing that is wrong has its sentence, and brings no other with it."""
+    assert sentences == judged(changed(change))
+
+
+@pytest.mark.parametrize(
+    "shm_size, privileged, remedy",
+    [
+        pytest.param(
+            1 << 30,
+            False,
+            "(write a larger SHM_SIZE or a smaller OBJECT_STORE_MEMORY in env/cluster.env)",
+            id="sized",
+        ),
+        pytest.param(
+            None,
+            False,
+            "(`ssh -t spark1 ls -lS /dev/shm` shows what fills it;"
+            " or write a smaller OBJECT_STORE_MEMORY in env/cluster.env)",
+            id="the node's own",
+        ),
+        pytest.param(
+            1 << 30,
+            True,
+            "(`ssh -t spark1 ls -lS /dev/shm` shows what fills it;"
+            " or write a smaller OBJECT_STORE_MEMORY in env/cluster.env)",
+            id="privileged",
+        ),
+    ],
+)
+def test_shared_memory(shm_size: int | None, *, privileged: bool, remedy: str) -> None:
+    """Too little by one page is too little; a larger SHM_SIZE helps where it counts."""
+    free = (1 << 30) - 4096
+    text = changed(lambda answer: answer["shm"].update(free=free))
+    cluster = replace(SPARKS, shm_size=shm_size, privileged=privileged)
+
+    assert [f"spark1: {SHM} {remedy}"] == judged(text, cluster=cluster)
+
+
+def test_just_enough() -> None:
+    """All of SHM_SIZE may be Ray's, and 2 GB of disk space are enough."""
+    text = changed(lambda answer: answer.update(shm={"free": 1 << 30, "total": 1 << 30}, disk=2e9))
+
+    assert [] == judged(text)
+
+
+def test_ports_of_others() -> None:
+    """A worker listens on no port that a setting names, so none can be taken."""
+    text = changed(lambda answer: answer["taken"].update({"6379": "Address already in use"}))
+    worker = replace(WORKER, eth_if=HEAD.eth_if, ib_if=HEAD.ib_if, host_ip=HEAD.host_ip)
+
+    assert [] == judged(text, worker)
+
+
+def test_commands_and_files_of_another_cluster() -> None:
+    """What to run and what to write is this cluster's, whichever it is."""
+    lab = replace(SPARKS, name="lab", image="lab-node")
+    node = replace(HEAD, ssh_host="me@spark-01")
+    text = changed(
+        lambda answer: answer.update(ray_error="ImportError: libray.so", disk=0, rdma={})
+    )
+
+    assert [
+        (
+            "spark1: lab-node cannot import Ray: ImportError: libray.so"
+            " (`inv build --cluster lab`, then `inv ship --cluster lab`)"
+        ),
+        (
+            "spark1: has no RDMA device, and IB_IF is rocep1s0f1,roceP2p1s0f1"
+            " (`ssh -t me@spark-01 sudo modprobe mlx5_ib`, or write IB_IF= in env/lab/spark1.env,"
+            " for sockets only)"
+        ),
+        (
+            "spark1: Docker has 0.0 GB of free disk space, 2 GB needed"
+            " (`ssh -t me@spark-01 docker system prune` removes what no container uses)"
+        ),
+    ] == judged(text, node, lab)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        pytest.param("", "no answer", id="nothing"),
+        pytest.param("\n \n", "no answer", id="blank"),
+        pytest.param("exec format error\n", "exec format error", id="another architecture"),
+        pytest.param('{"free": true}', '{"free": true}', id="another question's answer"),
+        pytest.param(f"a warning\n{'x' * 400}", "x" * 300, id="a long line"),
+    ],
+)
+def test_no_answer(text: str, said: str) -> None:
+    """An image that says nothing of use is one problem, with what it said."""
+    assert [f"spark1: vllm-node cannot examine the node: {said} {RENEW}"] == judged(text)
+
+
+@pytest.mark.parametrize(
+    "cluster, said, sentence",
+    [
+        pytest.param(
+            SPARKS,
+            'error gathering device information while adding custom device "/dev/infiniband":'
+            " no such file or directory",
+            "has no RDMA device, and IB_IF is rocep1s0f1,roceP2p1s0f1"
+            " (`ssh -t spark1 sudo modprobe mlx5_ib`, or write IB_IF= in env/spark1.env,"
+            " for sockets only)",
+            id="no RDMA",
+        ),
+        pytest.param(
+            SPARKS,
+            'could not select device driver "" with capabilities: [[gpu]]',
+            "Docker cannot give containers GPUs: could not select device driver"
+            ' "" with capabilities: [[gpu]] (`ssh -t spark1 sudo nvidia-ctk runtime configure`,'
+            " then `ssh -t spark1 sudo systemctl restart docker`;"
+            " or write another ACCELERATOR in env/cluster.env)",
+            id="no NVIDIA runtime",
+        ),
+        pytest.param(
+            replace(SPARKS, accelerator="cdi"),
+            "CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all",
+            "Docker cannot give containers GPUs: CDI device injection failed: unresolvable CDI"
+            " devices nvidia.com/gpu=all"
+            " (`ssh -t spark1 sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`,"
+            " then `ssh -t spark1 sudo systemctl restart docker`;"
+            " or write another ACCELERATOR in env/cluster.env)",
+            id="no CDI specification",
+        ),
+    ],
+)
+def test_docker_refuses(cluster: Cluster, said: str, sentence: str) -> None:
+    """What Docker refuses to give the container has the remedy on the node, not in the image."""
+    assert [f"spark1: {sentence}"] == judged(said, cluster=cluster)
+
+
+STRANGE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@given(
+    key=st.sampled_from(sorted(json.loads(capture("head")))),
+    value=STRANGE,
+    text=st.text(),
+)
+def test_no_answer_is_too_strange(key: str, value: object, text: str) -> None:
+    """Whatever a node says is judged, never a traceback."""
+    strange = (text, json.dumps(value), changed(lambda answer: answer.update({key: value})))
+
+    assert all(line.startswith("spark1: ") for one in strange for line in judged(one))
