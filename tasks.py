@@ -17,6 +17,20 @@ CLUSTER = {"cluster": "folder below env/ that describes the cluster, or `default
 NODE = {"node": "only this node (repeatable)"}
 RECREATE = {"recreate": "replace containers that run with other settings"}
 JSON = {"json": "print JSON"}
+BUILD = {
+    "tag": "name of the image (default: IMAGE)",
+    "arch": "12.1a, the GPU of a Spark (default), or `cpu`, for rehearsals",
+    "fast": "vLLM anew, all before it from the cache",
+    "full": "everything anew: base image, system packages, dependencies, vLLM",
+    "no-cache": "make every layer anew",
+    "vllm": "released version of vLLM (default: the locked one)",
+    "source": "compile vLLM instead, its newest commit",
+    "ref": "with --source: a branch, a tag or a commit",
+    "repo": "with --source: URL of another repository",
+    "jobs": "with --source: compilers at once",
+    "base": "another image to begin with",
+    "platform": "platform of the image, as `linux/arm64` (default: this machine's)",
+}
 SERVE = {
     "model": "a name on the Hugging Face hub, or a folder; `./x` is below the repository",
     "tp": "tensor parallel size (default: all GPUs of the cluster)",
@@ -65,6 +79,60 @@ def env(
     from cluster.effects.session import variables
 
     print(variables(cluster, node, format, reveal=reveal), end="")
+
+
+@task(help=CLUSTER | JSON | BUILD)
+@verb
+def build(
+    c: Context,
+    tag: str = "",
+    arch: str = "",
+    fast: bool = False,
+    full: bool = False,
+    no_cache: bool = False,
+    vllm: str = "",
+    source: bool = False,
+    ref: str = "",
+    repo: str = "",
+    jobs: str = "",
+    base: str = "",
+    platform: str = "",
+    cluster: str = "default",
+    json: bool = False,
+) -> None:
+    """Build the image that the containers run."""
+    from cluster.build_flags import Flags
+    from cluster.effects import building
+
+    flags = Flags(
+        tag=tag,
+        arch=arch,
+        jobs=jobs,
+        vllm=vllm,
+        source=source,
+        ref=ref,
+        repo=repo,
+        base=base,
+        platform=platform,
+        no_cache=no_cache,
+        fast=fast,
+        full=full,
+    )
+    building.build(flags, cluster, dry=c.config.run.dry, json=json)
+
+
+@task(
+    help=CLUSTER | NODE | JSON | {"image": "which image (default: IMAGE)"},
+    iterable=["node"],
+)
+@verb
+def ship(
+    c: Context, node: list[str], image: str = "", cluster: str = "default", json: bool = False
+) -> None:
+    """Copy the image to all nodes that lack it, over the fast link."""
+    from cluster.effects import shipping
+
+    shipping.ship_image(session(c, cluster), node, image, json=json)
 
 
 @task(help=CLUSTER | RECREATE)
@@ -213,5 +281,19 @@ def test(c: Context, live: bool = False) -> None:
 
 
 ns = Collection(
-    config, env, head, worker, up, serve, status, logs, exec_, shell, down, rehearse, test
+    config,
+    env,
+    build,
+    ship,
+    head,
+    worker,
+    up,
+    serve,
+    status,
+    logs,
+    exec_,
+    shell,
+    down,
+    rehearse,
+    test,
 )

@@ -15,8 +15,8 @@ LAYERS = "{{json .RootFS.Layers}}"
 SERVICE = "run-service"
 """Runs a program of the container with a log and a pid file (docker/run-service)."""
 WHILE_IT_LIVES = 'while kill -s 0 "$1" 2>/dev/null; do sleep 0.1; done'
-KILL = 'kill -s KILL -- "-$(cat "$0")"'
-END = f'test -s "$0" || exit 0; set -- "$(cat "$0")"; kill -s TERM "$1"; {WHILE_IT_LIVES}'
+KILL = 'kill -s KILL -- "-$(cat "$0")"; rm -f "$0"'
+END = f'set -- "$(cat "$0")"; kill -s TERM "$1"; {WHILE_IT_LIVES}; rm -f "$0"'
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,12 +116,13 @@ class Known:
 
 def changes(container: Container, known: Known, variables: dict[str, str]) -> tuple[str, ...]:
     """Return the settings and variables that differ in a container from how it should be."""
-    was = json.loads(known.settings)
+    was, there = json.loads(known.settings), known.environment
+    wanted = {**known.inherited, **variables}
     settings = (key for key, value in container.settings.items() if was.get(key) != value)
-    changed = (name for name, value in variables.items() if known.environment.get(name) != value)
-    gone = (name for name in known.environment if name not in {**variables, **known.inherited})
-    command = ("the command line",) if known.argv != container.argv else ()
-    return (*settings, *command, *changed, *gone)
+    names = dict.fromkeys((*variables, *there, *wanted))
+    changed = (name for name in names if there.get(name) != wanted.get(name))
+    command = ("the command line",) if _program(known.argv) != _program(container.argv) else ()
+    return (*settings, *command, *changed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,18 +135,23 @@ class Found:
     changes: tuple[str, ...]
 
 
-def obstacle(cluster: Cluster, node: str, found: Found, *, recreate: bool) -> Problem | None:
-    """Say why a container that is there cannot be replaced; None when it can."""
+def obstacle(cluster: Cluster, node: str, found: Found | None, *, recreate: bool) -> Problem | None:
+    """Say why a container that is there cannot be replaced; None when it can, or none is there."""
     name = cluster.container
-    if not found.ours:
+    if found and not found.ours:
         what = f"there is a container {name} that this tool did not make"
         remedy = "remove it by `docker rm --force`, or choose another name by CONTAINER"
         return Problem(place=node, what=what, remedy=remedy)
-    if not (found.running and found.changes) or recreate:
+    if not (found and found.running and found.changes) or recreate:
         return None
     what = f"{name} runs with another value of {', '.join(found.changes)}"
     again = f"{inv(cluster, 'up', '--recreate')} replaces it, and ends what it serves"
     return Problem(place=node, what=what, remedy=again)
+
+
+def _program(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what `run-service NAME DIGEST` runs: the digest tells that, not what, is different."""
+    return argv[3:]
 
 
 def _rights(container: Container) -> tuple[Part, ...]:

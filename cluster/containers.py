@@ -153,7 +153,7 @@ class Containers:
         return next(node for node in self.cluster.nodes if node.name == name)
 
     def _preflight(self, cluster: Cluster, node: Node) -> Gate:
-        asked = preflight.preflight(cluster, node)
+        asked = preflight.preflight(cluster, node, dashboard=self.has_dashboard)
         return Gate(
             place=node.name,
             title=f"Check that {asked.hope}",

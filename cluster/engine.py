@@ -94,7 +94,8 @@ DOCKER = (
         remedy="install it: https://docs.docker.com/engine/install",
     ),
     Cause(
-        words=r"permission denied while trying to connect|PermissionError\(13",
+        words=r"permission denied while trying to connect|PermissionError\(13|"
+        r"dial unix \S+: connect: permission denied",
         what="this user may not use Docker on {host}",
         remedy="`{cure}`, then log in there again",
         cure='sudo usermod -aG docker "$USER"',
@@ -107,7 +108,7 @@ DOCKER = (
         cure="docker version",
     ),
     Cause(
-        words=r"Cannot connect to the Docker daemon|failed to connect to the docker API|"
+        words=r"(?i:cannot connect to the Docker daemon)|failed to connect to the docker API|"
         r"FileNotFoundError\(2|ConnectionRefusedError\(111",
         what="the Docker engine of {host} does not run",
         remedy="`{cure}`",

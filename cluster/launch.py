@@ -120,7 +120,9 @@ def _defaults(keys: schema.Keys) -> dict[str, Any]:
 
 def _passed(inherited: Mapping[str, str], access: Authentication) -> Iterator[tuple[str, Any]]:
     """Yield the variables that pass through, as those of `cluster.env` do."""
-    ruled = (passthrough.REFUSED.keys() - {TOKEN}) | ({MODE} if not access.chosen else set())
+    # An empty mode would switch authentication off in Ray, whatever token there is.
+    plain = inherited.get(MODE, "").lower() in {"", "token"}
+    ruled = (passthrough.REFUSED.keys() - {TOKEN}) | ({MODE} if plain else set())
     for name, text in inherited.items():
         if passthrough.passes(name) and name not in ruled:
             yield name, passthrough.value(name, text, "this container")

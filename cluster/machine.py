@@ -11,6 +11,7 @@ from cluster.node import Cluster, Node
 from cluster.spelling import nearest
 
 SHOW_INTERFACES = ("ip", "-json", "address")
+PATIENCE = "Ray tries for about two minutes"
 HOST_NETWORK = "start the container with --net=host"
 
 
@@ -40,7 +41,9 @@ class Machine:
     ray: bool
     """Whether Ray runs here."""
     taken: bool
-    """Whether another program listens where Ray's control store is to be."""
+    """Whether another program listens where a head's control store is to be."""
+    head_answers: bool
+    """Whether a worker's head is there."""
 
 
 def interfaces(text: str) -> tuple[Interface, ...]:
@@ -69,6 +72,8 @@ def warnings(cluster: Cluster, node: Node, machine: Machine) -> Iterator[str]:
     """Yield what works, but not well, or not yet."""
     if any(its.down for its in machine.interfaces if its.name == node.eth_if):
         yield f"{node.eth_if} is down, no other node can be reached (look at the cable)"
+    if node.role == "worker" and not machine.head_answers:
+        yield f"nothing answers at {ray.address(cluster)} yet (start the head: {PATIENCE})"
     if machine.shared < (store := cluster.object_store_memory):
         what = f"{_mib(machine.shared)} of shared memory are free, Ray's object store wants"
         yield f"{what} {_mib(store)} (start the container with --ipc=host or --shm-size=16g)"

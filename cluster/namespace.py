@@ -4,12 +4,22 @@ from dataclasses import dataclass
 
 from cluster.environment import environment, not_carried
 from cluster.node import Cluster, Node
-from cluster.process import Command, Holder, Start, Stop, Sweep, Trace
+from cluster.process import (
+    NODE,
+    SERVICE,
+    SPEC,
+    Command,
+    Holder,
+    Start,
+    Stop,
+    Sweep,
+    Trace,
+)
 from cluster.spec import RunSpec, Service
 from cluster.step import Folder, Gate, Plan, Remove, Text, Together, Token
+from cluster.virtual_node import RAY_FOLDER, TEMPORARY, Lines, bridge, cable, hosts, system
 from cluster.word import Environment, ProcessNumber, Word
 
-BRIDGE = "fabric"
 # The process writes its number as /proc shows it here, also when it is 1 in its own namespace. Then
 # it reaps: as the init of a namespace it inherits what others leave behind (pid_namespaces(7)).
 INIT = (
@@ -18,15 +28,7 @@ INIT = (
 )
 LAUNCH = 'echo "$$" >"$1"; shift; exec "$@"'
 NODE_SPACES = ("--net", "--mount", "--uts", "--ipc", "--pid")
-# Ray's sockets live in its session folder; the path of a socket has at most 107 bytes (unix(7)).
-RAY_FOLDER = "/run/ray"
-TEMPORARY = "/run/tmp"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# A process says in its environment whose it is, as a container does in its labels: numbers in
-# files grow stale.
-NODE = "SPARK_CLUSTER_NODE"
-SERVICE = "SPARK_CLUSTER_SERVICE"
-SPEC = "SPARK_CLUSTER_SPEC"
 FORBIDDEN = (
     "run as root, or let users make namespaces: `sysctl -w kernel.unprivileged_userns_clone=1 "
     "kernel.apparmor_restrict_unprivileged_userns=0`, whichever of the two this kernel has"
@@ -74,12 +76,12 @@ class Namespaces:
 
     def prepare(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
         """Make the link unless it is there, and these nodes on it."""
-        hosts = Text(place="link", path=self.of("hosts"), content=_hosts(cluster))
+        known = Text(place="link", path=self.of("hosts"), content=hosts(cluster))
         files = tuple(step for node in nodes for step in _files(cluster, node, self))
         branches = tuple((_node(cluster, node, self),) for node in nodes)
         return (
             Folder(place="link", path=self.of("link")),
-            hosts,
+            known,
             *files,
             _link(self),
             Together(branches=branches),
@@ -152,20 +154,19 @@ def _files(cluster: Cluster, node: Node, spaces: Namespaces) -> Plan:
 
 def _link(spaces: Namespaces) -> Holder:
     user = ("--user", "--map-root-user") if spaces.rootless else ()
-    lines: tuple[tuple[Word, ...], ...] = (
-        (*_on_link(spaces), "ip", "link", "add", BRIDGE, "type", "bridge"),
-        (*_on_link(spaces), "ip", "link", "set", BRIDGE, "up"),
-    )
-    return _holder("link", "Make the link", ("unshare", *user, "--mount", "--net"), lines, spaces)
+    argv = ("unshare", *user, "--mount", "--net")
+    return _holder("link", "Make the link", argv, bridge(_on_link(spaces)), spaces)
 
 
 def _node(cluster: Cluster, node: Node, spaces: Namespaces) -> Holder:
-    lines = (*_cable(cluster, node, spaces), *_system(node, spaces))
+    enter = _enter(node.name, spaces)
+    plug = cable(cluster, node, _on_link(spaces), enter, _number(node.name, spaces))
+    own = system(node, enter, ray=spaces.of(node.name, "ray"), known=spaces.of("hosts"))
     return _holder(
         node.name,
         "Make the node",
         (*_on_link(spaces), "unshare", *NODE_SPACES, "--fork", "--kill-child"),
-        lines,
+        (*plug, *own),
         spaces,
     )
 
@@ -174,7 +175,7 @@ def _holder(
     place: str,
     title: str,
     argv: tuple[Word, ...],
-    lines: tuple[tuple[Word, ...], ...],
+    lines: Lines,
     spaces: Namespaces,
 ) -> Holder:
     mark = (NODE, spaces.of(place))
@@ -188,35 +189,6 @@ def _holder(
         remedy=FORBIDDEN,
         setup=tuple(Command(place=place, argv=line) for line in lines),
     )
-
-
-def _cable(cluster: Cluster, node: Node, spaces: Namespaces) -> tuple[tuple[Word, ...], ...]:
-    """Plug the node's interface into its own port of the bridge."""
-    port = f"port{cluster.nodes.index(node)}"
-    on_link, enter = _on_link(spaces), _enter(node.name, spaces)
-    peer = ("peer", "name", node.eth_if, "netns", _number(node.name, spaces))
-    address = f"{node.host_ip}/{cluster.subnet.prefixlen}"
-    return (
-        (*on_link, "ip", "link", "add", port, "type", "veth", *peer),
-        (*on_link, "ip", "link", "set", port, "master", BRIDGE, "up"),
-        (*enter, "ip", "link", "set", "lo", "up"),
-        (*enter, "ip", "address", "add", address, "dev", node.eth_if),
-        (*enter, "ip", "link", "set", node.eth_if, "up"),
-    )
-
-
-def _system(node: Node, spaces: Namespaces) -> tuple[tuple[Word, ...], ...]:
-    """Give the node its own name, process table, shared memory, temporary files and hosts file."""
-    lines = (
-        ("hostname", node.name),
-        ("mount", "-t", "proc", "proc", "/proc"),
-        ("mount", "-t", "tmpfs", "tmpfs", "/dev/shm"),  # noqa: S108  # a mount point, not a temporary file
-        ("mount", "-t", "tmpfs", "tmpfs", "/run"),
-        ("mkdir", RAY_FOLDER, TEMPORARY),
-        ("mount", "--bind", spaces.of(node.name, "ray"), RAY_FOLDER),
-        ("mount", "--bind", spaces.of("hosts"), "/etc/hosts"),
-    )
-    return tuple((*_enter(node.name, spaces), *line) for line in lines)
 
 
 def _on_link(spaces: Namespaces) -> tuple[Word, ...]:
@@ -253,8 +225,3 @@ def _base(node: str, spaces: Namespaces) -> Environment:
         ("VLLM_CACHE_ROOT", spaces.cache),
         ("LANG", "C.UTF-8"),
     )
-
-
-def _hosts(cluster: Cluster) -> str:
-    nodes = (f"{node.host_ip} {node.name}\n" for node in cluster.nodes)
-    return "".join(("127.0.0.1 localhost\n", *nodes))

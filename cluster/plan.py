@@ -10,7 +10,7 @@ from cluster.node import Cluster, Node
 from cluster.question import Question
 from cluster.runtime import Runtime
 from cluster.spec import RunSpec
-from cluster.step import AnyTrace, Ask, Gate, Plan, Starting, Step, Together, Token
+from cluster.step import AnyStart, AnyTrace, Ask, Folder, Gate, Plan, Step, Together, Token
 from cluster.word import Environment, FileText
 
 HEAD_SECONDS = 60.0
@@ -63,7 +63,10 @@ def serve(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
     generated = any(
         isinstance(value, FileText) for _, value in server_key(cluster, request, runtime)
     )
-    key = (Token(place=cluster.head.name, path=runtime.api_key),) if generated else ()
+    # Another machine may have made the cluster: then there is no folder for the key yet.
+    place, path = cluster.head.name, runtime.api_key
+    folder = Folder(place=place, path=path.rpartition("/")[0])
+    key = (folder, Token(place=place, path=path)) if generated else ()
     start = server(cluster, request, runtime)
     return (*refuse(cluster, request, runtime), *key, start)
 
@@ -85,7 +88,7 @@ def refuse(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
     return tuple(replace(_check(cluster, runtime, asked), refuses=True) for asked in (joined, free))
 
 
-def server(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Starting:
+def server(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> AnyStart:
     """Start the server on the head."""
     spec = RunSpec(
         node=cluster.head.name,
@@ -135,8 +138,8 @@ def server_key(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Env
     return ((API_KEY, FileText(runtime.api_key)),) if vllm.beyond_loopback(request.host) else ()
 
 
-def _ray(cluster: Cluster, node: Node, runtime: Runtime) -> Starting:
-    """Start Ray; a worker that runs and is not in the head's Ray never will be: it is started anew."""
+def _ray(cluster: Cluster, node: Node, runtime: Runtime) -> AnyStart:
+    """Start Ray; a worker that runs but is not in the head's Ray is started anew."""
     argv = ray.start(
         cluster,
         node,

@@ -10,6 +10,11 @@ from cluster.word import Environment, Word, shell_command, shell_word
 if TYPE_CHECKING:
     from cluster.step import Gate
 
+# A process says in its environment whose it is, as a container does in its labels: numbers in
+# files grow stale.
+NODE = "SPARK_CLUSTER_NODE"
+SERVICE = "SPARK_CLUSTER_SERVICE"
+SPEC = "SPARK_CLUSTER_SPEC"
 UNTIL_IT_WRITES = 'until test -s "$0"; do sleep 0.05; done'
 # In `kill -TERM -- -1`, which is as good elsewhere, dash takes `--` for a number.
 WHILE_IT_LIVES = 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done'

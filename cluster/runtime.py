@@ -4,7 +4,7 @@ from typing import Protocol
 
 from cluster.node import Cluster, Node
 from cluster.spec import RunSpec, Service
-from cluster.step import AnyTrace, Ask, Gate, Inside, Plan, Starting, Step
+from cluster.step import AnyStart, AnyTrace, Ask, Gate, Inside, Plan, Step
 from cluster.word import Environment, Word
 
 
@@ -38,7 +38,7 @@ class Runtime(Protocol):
     def prepare(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
         """Make what the services of these nodes need; does nothing where it is there."""
 
-    def service(self, spec: RunSpec, title: str, proof: Gate | None = None) -> Starting:
+    def service(self, spec: RunSpec, title: str, proof: Gate | None = None) -> AnyStart:
         """Start a run spec; one that runs but fails the proof is started anew."""
 
     def stop(self, node: Node, service: Service, seconds: float) -> Step:

@@ -8,10 +8,11 @@ from typing import Literal
 
 from cluster import ray
 from cluster.columns import aligned
+from cluster.errors import Problem
 from cluster.node import Cluster, Node
 from cluster.vllm import Request
 
-Server = Literal["not started", "loading", "ready", "ended"]
+Server = Literal["not started", "loading", "ready", "ended", "unknown"]
 TITLES = ("node", "role", "address", "runtime", "ray", "gpus", "since")
 REQUESTS = re.compile(r"^vllm:num_requests_running(?:\{.*\})? ([0-9.e+]+)$", re.MULTILINE)
 
@@ -24,6 +25,8 @@ class Seen:
     """Its start, in seconds since 1970; None when it does not run."""
     started: bool = False
     """It was started at some time and not taken down."""
+    problem: Problem | None = None
+    """Why nothing could be seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ class NodeState:
     role: str
     address: str
     runtime: str
-    """`running`, `ended` (it was started and is gone) or `stopped`."""
+    """`running`, `ended` (it was started and is gone), `stopped` or `unknown`."""
     ray: str
     """`joined`, `dead` or `absent` in the head's list; `unknown` when the head does not answer."""
     gpus: int
@@ -88,24 +91,31 @@ class Status:
     cluster: str
     nodes: tuple[NodeState, ...]
     server: ServerState
+    problems: tuple[str, ...] = ()
+    """Why something is unknown."""
 
     @property
     def healthy(self) -> bool:
         """Whether every node has joined, and the server, if one was started, answers."""
         nodes = all(node.healthy for node in self.nodes)
-        return nodes and self.server.state in {"ready", "not started"}
+        return nodes and not self.problems and self.server.state in {"ready", "not started"}
 
 
 def status(cluster: Cluster, facts: Facts) -> Status:
     """Judge what was seen."""
     nodes = tuple(_node(node, facts) for node in cluster.nodes)
-    return Status(cluster=cluster.name, nodes=nodes, server=_server(facts))
+    seen = (*facts.services.values(), facts.server)
+    problems = dict.fromkeys(str(its.problem) for its in seen if its.problem)
+    return Status(
+        cluster=cluster.name, nodes=nodes, server=_server(facts), problems=tuple(problems)
+    )
 
 
 def text(found: Status) -> str:
     """Return the report as a person reads it."""
     rows = (TITLES, *(_row(node) for node in found.nodes))
-    return f"{aligned(rows)}\n{_server_line(found.server)}\n"
+    lines = (_server_line(found.server), *found.problems)
+    return "\n".join((aligned(rows), *lines)) + "\n"
 
 
 def as_json(found: Status) -> str:
@@ -140,12 +150,16 @@ def _node(node: Node, facts: Facts) -> NodeState:
 
 
 def _runtime(seen: Seen) -> str:
+    if seen.problem:
+        return "unknown"
     if seen.since is not None:
         return "running"
     return "ended" if seen.started else "stopped"
 
 
 def _server(facts: Facts) -> ServerState:
+    if facts.server.problem:
+        return ServerState(state="unknown")
     if facts.request is None:
         return ServerState(state="ended" if facts.server.started else "not started")
     return ServerState(

@@ -117,7 +117,7 @@ class Together:
     branches: tuple[tuple["Step", ...], ...]
 
 
-Starting: TypeAlias = Start | Contain | Launch
+AnyStart: TypeAlias = Start | Contain | Launch
 OnContainers: TypeAlias = SharedToken | SameImage | Contain | Launch | Halt | Discard
 Single: TypeAlias = (
     Folder | Text | Token | Holder | Start | Gate | Stop | Sweep | Remove | OnContainers

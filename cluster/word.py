@@ -105,7 +105,7 @@ def _command(
 def _reader(hidden: Hidden) -> str:
     """Return the script that takes variables from lines, and then becomes its arguments."""
     names = " ".join(name for name, _ in hidden)
-    return f'for it in {names}; do read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-'
+    return f'for it in {names}; do IFS= read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-'
 
 
 def _reference(name: str, value: Secret | FileText) -> str:

@@ -1,9 +1,11 @@
-"""The clusters of the tests: two Sparks, and the rehearsal that the repository comes with."""
+"""The clusters of the tests: two Sparks, and those that the repository comes with."""
 
 from dataclasses import replace
 from pathlib import Path
 
+from cluster.containers import Containers
 from cluster.effects.files import env_files
+from cluster.engine import Engine
 from cluster.namespace import Namespaces
 from cluster.node import DEFAULT, Cluster, Node
 from cluster.reference import EXAMPLE
@@ -17,6 +19,7 @@ PLACE = "/opt/spark"
 SPARKS = replace(EXAMPLE, name=DEFAULT)
 HEAD, WORKER = SPARKS.nodes
 REHEARSAL = resolve("rehearsal", env_files(ROOT, "rehearsal")).cluster
+TWO_SPARKS = resolve("examples/two-sparks", env_files(ROOT, "examples/two-sparks")).cluster
 
 
 def written(
@@ -44,4 +47,14 @@ def spaces(*, rootless: bool = False) -> Namespaces:
         script=f"{PLACE}/docker/probe.py",
         cache=f"{PLACE}/.rehearsal/cache",
         rootless=rootless,
+    )
+
+
+def boxes(cluster: Cluster = TWO_SPARKS, *, recreate: bool = False) -> Containers:
+    """Return the Docker runtime as a machine beside the cluster has it: all engines by SSH."""
+    return Containers(
+        cluster=cluster,
+        state=f"{PLACE}/.state/{cluster.name}",
+        engines={its.name: Engine(node=its.name, ssh_host=its.ssh_host) for its in cluster.nodes},
+        recreate=recreate,
     )

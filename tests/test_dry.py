@@ -1,4 +1,4 @@
-"""What `--dry` prints of the rehearsal, in full: the files of `tests/dry/`.
+"""What `--dry` prints of the clusters in `env/`, in full: the files of `tests/dry/`.
 
 After a change that is meant, write them anew and read the difference:
 
@@ -15,12 +15,21 @@ import pytest
 from cluster import plan, ray, script, vllm
 from cluster.effects.server import PROMPT, TOKENS
 from cluster.environment import environment
-from cluster.namespace import Namespaces
 from cluster.node import Cluster
 from cluster.process import Command
+from cluster.runtime import Runtime
 from cluster.step import Plan
 from cluster.word import Secret
-from tests.clusters import PLACE, REHEARSAL, ROOT, SPARKS, spaces, written
+from tests.clusters import (
+    PLACE,
+    REHEARSAL,
+    ROOT,
+    SPARKS,
+    TWO_SPARKS,
+    boxes,
+    spaces,
+    written,
+)
 
 FOLDER = ROOT / "tests" / "dry"
 SECRETS = (
@@ -29,14 +38,14 @@ SECRETS = (
 )
 
 
-def serve(cluster: Cluster, runtime: Namespaces) -> Plan:
+def serve(cluster: Cluster, runtime: Runtime) -> Plan:
     """Return the steps of `inv serve`."""
     request = vllm.request(cluster, vllm.Flags(), PLACE)
     ready = plan.ready(cluster, request, runtime)
     return (*plan.serve(cluster, request, runtime), *ready)
 
 
-def rehearse(cluster: Cluster, runtime: Namespaces) -> Plan:
+def rehearse(cluster: Cluster, runtime: Runtime) -> Plan:
     """Return the steps of `inv rehearse`."""
     request = vllm.request(cluster, vllm.Flags(), PLACE)
     asked = plan.complete(cluster, request, runtime, prompt=PROMPT, tokens=TOKENS)
@@ -44,7 +53,7 @@ def rehearse(cluster: Cluster, runtime: Namespaces) -> Plan:
     return (*steps, *plan.down(cluster, runtime))
 
 
-VERBS: dict[str, Callable[[Cluster, Namespaces], Plan]] = {
+VERBS: dict[str, Callable[[Cluster, Runtime], Plan]] = {
     "up": plan.up,
     "head": plan.head,
     "worker": lambda cluster, runtime: plan.workers(cluster, cluster.workers, runtime),
@@ -59,6 +68,11 @@ def printed(verb: str, cluster: Cluster = REHEARSAL, *, rootless: bool = False) 
     return script.text(VERBS[verb](cluster, spaces(rootless=rootless)))
 
 
+def contained(verb: str, cluster: Cluster = TWO_SPARKS) -> str:
+    """Return what a verb prints of two real machines, on a third one."""
+    return script.text(VERBS[verb](cluster, boxes(cluster)))
+
+
 def sparks() -> str:
     """Return what runs on two Sparks, whatever starts it: each command in its environment."""
     cluster = replace(SPARKS, model="Qwen/Qwen3-4B", variables=SECRETS)
@@ -69,6 +83,14 @@ def sparks() -> str:
         for node, argv in (*lines, (cluster.head, vllm.serve(request)))
         for variables in [environment(cluster, node, token_path="/run/ray-token")]
     )
+
+
+def unread(shell: str, text: str) -> str:
+    """Return what a shell has against a script, as far as it can tell without running it."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell} here")
+    run = subprocess.run([shell, "-n"], input=text, check=False, capture_output=True, text=True)
+    return run.stderr or ("" if run.returncode == 0 else str(run.returncode))
 
 
 def expected(name: str) -> str:
@@ -82,7 +104,13 @@ def test_printed(verb: str) -> None:
     assert expected(verb) == printed(verb)
 
 
-def test_two_sparks() -> None:
+@pytest.mark.parametrize("verb", ["up", "serve", "down"])
+def test_two_sparks(verb: str) -> None:
+    """The whole script for two real machines is as it was read and agreed to."""
+    assert expected(f"two-sparks-{verb}") == contained(verb)
+
+
+def test_lines_of_two_sparks() -> None:
     """Two real machines get the same lines, each with its own address and interfaces."""
     assert expected("sparks") == sparks()
 
@@ -92,18 +120,21 @@ def test_two_sparks() -> None:
 @pytest.mark.parametrize("rootless", [False, True], ids=["root", "rootless"])
 def test_a_shell_can_read_it(shell: str, verb: str, *, rootless: bool) -> None:
     """Each script is one that a shell could run."""
-    if shutil.which(shell) is None:
-        pytest.skip(f"there is no {shell} here")
-    text = printed(verb, rootless=rootless)
-    run = subprocess.run([shell, "-n"], input=text, check=False, capture_output=True, text=True)
+    assert "" == unread(shell, printed(verb, rootless=rootless))
 
-    assert (0, "") == (run.returncode, run.stderr)
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_a_shell_can_read_that_of_containers(shell: str, verb: str) -> None:
+    """Each script for real machines is one that a shell could run, secrets and all."""
+    assert "" == unread(shell, contained(verb, written(TWO_SPARKS, shared=SECRETS)))
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_secret(verb: str) -> None:
     """No script holds a secret of the env files, nor a mask that would be taken for one."""
-    text = printed(verb, written(REHEARSAL, shared=SECRETS))
+    of_processes = printed(verb, written(REHEARSAL, shared=SECRETS))
+    text = of_processes + contained(verb, written(TWO_SPARKS, shared=SECRETS))
 
     assert [] == [word for word in ("hf_secret", "sk_secret", "********") if word in text]
 
@@ -119,5 +150,7 @@ def test_secret_of_the_env_files() -> None:
 
 
 if __name__ == "__main__":
-    for each, text in ({verb: printed(verb) for verb in VERBS} | {"sparks": sparks()}).items():
+    texts = {verb: printed(verb) for verb in VERBS} | {"sparks": sparks()}
+    texts |= {f"two-sparks-{verb}": contained(verb) for verb in ("up", "serve", "down")}
+    for each, text in texts.items():
         (FOLDER / f"{each}.sh").write_text(text, encoding="utf-8")

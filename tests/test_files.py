@@ -130,3 +130,14 @@ def test_clusters(root: Path) -> None:
         (root / "env" / name).mkdir()
 
     assert clusters(root) == ("default", "2nd", "lab")
+
+
+def test_clusters_in_a_folder(root: Path) -> None:
+    """A folder without env files may hold clusters; below a cluster there is none."""
+    for name in ("many/one", "many/two", "many/Big", "lab/old", "many/one/deep", "many/empty"):
+        (root / "env" / name).mkdir(parents=True)
+    for name in ("many/one", "many/two", "many/Big", "lab/old", "many/one/deep"):
+        (root / "env" / name / "spark1.env").write_text("D=1\n", encoding="utf-8")
+
+    assert clusters(root) == ("default", "lab", "many/one", "many/two")
+    assert (EnvText(path="env/many/one/spark1.env", text="D=1\n"),) == env_files(root, "many/one")

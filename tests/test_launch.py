@@ -140,6 +140,14 @@ def test_no_token() -> None:
     assert "RAY_AUTH_TOKEN_PATH" not in dict(it.environment)
 
 
+@pytest.mark.parametrize("mode", ["", "TOKEN"])
+def test_mode_that_says_nothing_else(mode: str) -> None:
+    """Ray takes an empty mode for none at all; where a token is, it is asked for."""
+    it = launched(*HEAD, *RDMA, given={"RAY_AUTH_MODE": mode})
+
+    assert dict(it.environment)["RAY_AUTH_MODE"] == "token"
+
+
 def test_authentication_switched_off() -> None:
     """Who chose to have none is not warned."""
     it = launched(*HEAD, *RDMA, access=Authentication(), given={"RAY_AUTH_MODE": "disabled"})

@@ -1,7 +1,4 @@
-"""`run-cluster-node` as a process: what it writes below a folder, and what it hands to Ray.
-
-`ip` and `ray` are scripts of the test here; in a container, with the real ones, is a live test.
-"""
+"""`run-cluster-node` as a process: what it writes below a folder, and what it hands to Ray."""
 
 import json
 import os
@@ -11,81 +8,13 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-PROGRAM = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from cluster.effects.launching import main
-sys.exit(main(sys.argv[3:], Path(sys.argv[2])))
-"""
-HEAD = (
-    *("--role", "head", "--host-ip", "192.168.177.11"),
-    *("--eth-if", "enp1s0f1np1", "--ib-if", "rocep1s0f1"),
-)
-LINK = {
-    "ifname": "enp1s0f1np1",
-    "operstate": "UP",
-    "addr_info": [{"family": "inet", "local": "192.168.177.11"}],
-}
-FILE = "etc/spark-vllm-cluster/environment.sh"
-TOKEN = "run/secrets/ray-token"
+from tests.machines import FILE, HEAD, ROOT, TOKEN, bash, handed_over, run, spark
 
 
 @pytest.fixture(name="machine")
 def _machine(tmp_path: Path) -> Path:
     """Return the root folder of a machine that can be a head."""
-    for folder in ("bin", "sys/class/infiniband/rocep1s0f1", "dev/infiniband/uverbs0", "dev/shm"):
-        (tmp_path / folder).mkdir(parents=True)
-    for folder in ("proc/1", "proc/self", "root", "run/secrets"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "proc/1/environ").write_bytes(b"HOME=/root\0")
-    (tmp_path / "proc/1/comm").write_bytes(b"docker-init\n")
-    (tmp_path / "proc/self/status").write_text("CapEff:\t000001ffffffffff\n", encoding="utf-8")
-    (tmp_path / "program").write_text(PROGRAM, encoding="utf-8")
-    script(tmp_path, "ip", f"echo '{json.dumps([LINK])}'")
-    script(tmp_path, "ray", f'echo "$0" "$@"; env -0 > {tmp_path}/seen')
-    return tmp_path
-
-
-def script(machine: Path, name: str, text: str) -> None:
-    """Put a shell script on the PATH of a machine."""
-    file = machine / "bin" / name
-    file.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
-    file.chmod(0o755)
-
-
-def run(machine: Path, *argv: str, **variables: str) -> tuple[int, str]:
-    """Run the program; return its exit code and what it printed, output before errors."""
-    environ = {"PATH": f"{machine}/bin:/usr/bin:/bin", "HOME": "/root", **variables}
-    done = subprocess.run(
-        [sys.executable, "-IS", f"{machine}/program", str(ROOT), str(machine), *argv],
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, (done.stdout + done.stderr).replace(str(machine), "")
-
-
-def handed_over(machine: Path) -> dict[str, str]:
-    """Return the environment that Ray got."""
-    pairs = (item.partition("=") for item in (machine / "seen").read_text("utf-8").split("\0"))
-    return {name: value for name, _, value in pairs if name not in {"", "PWD", "PATH"}}
-
-
-def bash(machine: Path, command: str) -> tuple[int, str]:
-    """Run the program in a bash that reads the variables first, as every bash of the image does."""
-    environ = {
-        "PATH": f"{machine}/bin:/usr/bin:/bin",
-        "HOME": "/root",
-        "BASH_ENV": str(machine / FILE),
-        "RUN": f"{sys.executable} -IS {machine}/program {ROOT} {machine}",
-    }
-    done = subprocess.run(
-        ["bash", "-c", command], env=environ, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
+    return spark(tmp_path)
 
 
 def test_head(machine: Path) -> None:
@@ -217,91 +146,6 @@ def test_help(machine: Path) -> None:
         0,
         "  -r, --role     `head` on one machine, `node` (or `worker`) on every other",
     )
-
-
-def test_wrong_flags(machine: Path) -> None:
-    """Wrong flags are settings that are wrong: exit code 2, and nothing is written."""
-    expected = "run-cluster-node: --gpu: is no flag (did you mean --gpus?)\n"
-
-    assert run(machine, *HEAD, "--gpu", "1") == (2, expected)
-    assert not (machine / FILE).exists()
-
-
-def test_contradiction(machine: Path) -> None:
-    """A variable against the flags is as wrong as a flag."""
-    expected = (
-        "run-cluster-node: VLLM_HOST_IP: is set in this container, but flags decide it: "
-        "`10.0.0.1` (start the container without it)\n"
-    )
-
-    assert run(machine, *HEAD, VLLM_HOST_IP="10.0.0.1") == (2, expected)
-
-
-def test_wrong_machine(machine: Path) -> None:
-    """A machine that cannot be the node is told all that it lacks: exit code 3."""
-    (machine / "proc/7").mkdir()
-    (machine / "proc/7/comm").write_text("raylet\n", encoding="utf-8")
-    (machine / "sys/class/infiniband/rocep1s0f1").rename(machine / "sys/class/infiniband/mlx5_0")
-    (machine / TOKEN).write_text("\n", encoding="utf-8")
-    script(machine, "ip", "echo '[]'")
-    expected = """\
-run-cluster-node: /run/secrets/ray-token: holds no token that can be read \
-(mount one: docker run -v /path/to/token:/run/secrets/ray-token:ro)
-run-cluster-node: Ray runs here already (end it: `ray stop`)
-run-cluster-node: --eth-if: there is no interface enp1s0f1np1; there is none but lo \
-(start the container with --net=host)
-run-cluster-node: --ib-if: there is no RDMA device rocep1s0f1; here: mlx5_0 \
-(`ibdev2netdev` pairs them with interfaces)
-"""
-
-    assert run(machine, *HEAD) == (3, expected)
-    assert not (machine / FILE).exists()
-
-
-def test_bare_machine(machine: Path) -> None:
-    """Folders that a machine does not have stand for devices that it does not have."""
-    for name in ("sys/class/infiniband/rocep1s0f1", "sys/class/infiniband", "dev/shm"):
-        (machine / name).rmdir()
-    code, printed = run(machine, *HEAD[:-1], "")
-
-    assert code == 0
-    assert printed.splitlines()[-1] == (
-        "run-cluster-node: warning: 0 MiB of shared memory are free, "
-        "Ray's object store wants 1024 MiB "
-        "(start the container with --ipc=host or --shm-size=16g)"
-    )
-
-
-@pytest.mark.parametrize(
-    "name, expected",
-    [
-        ("ip", "`ip` is not on PATH (install iproute2)"),
-        ("ray", "`ray` is not on PATH (use the image that `inv build` makes)"),
-    ],
-)
-def test_missing_program(machine: Path, name: str, expected: str) -> None:
-    """A program that is not there is the node's failure: exit code 4."""
-    (machine / "bin" / name).unlink()
-    code, printed = run(machine, *HEAD, PATH=f"{machine}/bin")
-
-    assert code == 4
-    assert printed.splitlines()[-1] == f"run-cluster-node: {expected}"
-
-
-def test_program_that_fails(machine: Path) -> None:
-    """What `ip` complains about is handed on."""
-    script(machine, "ip", "echo 'Operation not permitted' >&2; exit 1")
-    expected = "run-cluster-node: `ip` failed: Operation not permitted (look at `ip address`)\n"
-
-    assert run(machine, *HEAD) == (4, expected)
-
-
-def test_file_in_the_way(machine: Path) -> None:
-    """What the system says about a file is told without a traceback."""
-    (machine / "etc").write_text("", encoding="utf-8")
-    expected = "run-cluster-node: /etc/spark-vllm-cluster: Not a directory\n"
-
-    assert run(machine, *HEAD) == (4, expected)
 
 
 def test_dashboard(machine: Path) -> None:

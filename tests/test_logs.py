@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cluster.effects import logs
-from cluster.effects.logs import Log
+from cluster.effects.logs import FileLog
+from cluster.effects.services import Services
 from cluster.errors import RefusedError
 from cluster.process import Trace
 
@@ -32,7 +33,7 @@ def write(trace: Trace, content: bytes) -> None:
 def test_whole_lines(tmp_path: Path) -> None:
     """A log grows by whole lines, each given once; a line is whole when its end has come."""
     trace = traced(tmp_path)
-    log = Log(trace)
+    log = FileLog(trace)
     seen = [log.grown()]
     for content in (b"one\ntw", b"o\nthree\n", b"", b"gr\xf6\xdfer\n"):
         write(trace, content)
@@ -43,7 +44,7 @@ def test_whole_lines(tmp_path: Path) -> None:
 
 def test_rest(tmp_path: Path) -> None:
     """At the end of a log the line that was never finished counts, once."""
-    log = Log(traced(tmp_path, b"one\ntwo\nKilled"))
+    log = FileLog(traced(tmp_path, b"one\ntwo\nKilled"))
 
     assert ["one", "two"] == log.grown()
     assert ["Killed"] == log.rest()
@@ -53,7 +54,7 @@ def test_rest(tmp_path: Path) -> None:
 def test_log_of_a_restarted_service(tmp_path: Path) -> None:
     """A log that has been begun anew is read from its top."""
     trace = traced(tmp_path, b"a long line\n")
-    log = Log(trace)
+    log = FileLog(trace)
     before = log.grown()
     Path(trace.log).write_bytes(b"short\n")
 
@@ -79,7 +80,7 @@ def test_show(
         traced(tmp_path, b"done\n", "spark2"),
         traced(tmp_path, None, "spark3"),
     )
-    logs.show(traces, lines)
+    logs.show(Services(), traces, lines)
 
     assert (expected, "") == capsys.readouterr()
 
@@ -96,7 +97,7 @@ def test_follow_what_has_ended(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: int, expected: str
 ) -> None:
     """A service that has ended is followed to its very last word."""
-    logs.follow((traced(tmp_path, b"one\ntwo\nKilled"),), lines)
+    logs.follow(Services(), (traced(tmp_path, b"one\ntwo\nKilled"),), lines)
 
     assert (expected, "") == capsys.readouterr()
 
@@ -110,7 +111,7 @@ def test_follow_what_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         service = subprocess.Popen(["sh", "-c", script], stdout=log, env=environment)
     Path(trace.pid_file).write_text(f"{service.pid}\n", encoding="utf-8")
     with service:
-        logs.follow((trace,))
+        logs.follow(Services(), (trace,))
     expected = "spark1 ray | one\nspark1 ray | two\nspark1 ray | Killed\n"
 
     assert (expected, "") == capsys.readouterr()
@@ -119,7 +120,7 @@ def test_follow_what_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_no_logs(tmp_path: Path) -> None:
     """Where no service has a log, nothing has been started."""
     with pytest.raises(RefusedError) as caught:
-        logs.show((traced(tmp_path), traced(tmp_path, None, "spark2")), 1)
+        logs.show(Services(), (traced(tmp_path), traced(tmp_path, None, "spark2")), 1)
 
     assert "spark1: no logs: nothing has been started" == str(caught.value)
 

@@ -18,6 +18,7 @@ SPARK = Machine(
     shared=16 * 2**30,
     ray=False,
     taken=False,
+    head_answers=True,
 )
 
 
@@ -221,3 +222,15 @@ def test_warnings() -> None:
 
     assert expected == told(machine)
     assert expected[:2] == told(machine, replace(HEAD, ib_if=()))
+
+
+def test_head_is_not_there_yet() -> None:
+    """A worker can be started before its head."""
+    expected = [
+        (
+            "nothing answers at 192.168.177.11:6379 yet "
+            "(start the head: Ray tries for about two minutes)"
+        )
+    ]
+
+    assert expected == told(replace(SPARK, head_answers=False), WORKER)

@@ -4,7 +4,7 @@ import pytest
 
 from cluster.envfile import EnvText
 from cluster.page import page
-from cluster.schema import HEAD_IP, HOST_IP, SERVE_PORT
+from cluster.schema import HEAD_IP, HF_CACHE, HOST_IP, SERVE_PORT
 from cluster.word import Secret
 
 NODE = "ROLE=head\nHOST_IP=192.168.177.11\nETH_IF=enp1s0f1np1\n"
@@ -209,6 +209,23 @@ def test_values() -> None:
     assert node.get(HEAD_IP) is None
     assert str(node[HOST_IP]) == "192.168.177.11"
     assert node.place("HOST_IP") == "env/spark1.env:2"
+
+
+def test_key_with_the_prefix_of_a_variable() -> None:
+    """HF_CACHE is the cluster's own key, checked as such, and goes to no node as a variable."""
+    shared = page(EnvText(path="env/cluster.env", text="HF_CACHE=/data\nHF_HOME=/x\n"))
+
+    assert ("/data", "env/cluster.env:1") == (shared[HF_CACHE], shared.place("HF_CACHE"))
+    assert (("HF_HOME", "/x"),) == shared.variables
+    assert [
+        (
+            "env/cluster.env:1: HF_CACHE: should be a folder on the nodes: `data` "
+            "(write it like ~/.cache/huggingface or /data/huggingface)"
+        )
+    ] == faults("env/cluster.env", "HF_CACHE=data\n")
+    assert [
+        "env/spark1.env:4: HF_CACHE: belongs to the whole cluster (move it to env/cluster.env)"
+    ] == faults("env/spark1.env", NODE + "HF_CACHE=/data\n")
 
 
 def test_variables() -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from cluster import plan, script, vllm
 from cluster.node import Cluster
-from cluster.process import Start, Stop
-from cluster.step import Gate, Plan, Single, Together, Token
+from cluster.process import Command, Start, Stop
+from cluster.step import Ask, Folder, Gate, Plan, Single, Together, Token
 from cluster.vllm import Request
-from cluster.word import Environment, FileText, Secret
+from cluster.word import Environment, FileText, Secret, Word
 from tests.clusters import REHEARSAL, spaces, third, written
 
 RUNTIME = spaces()
@@ -51,10 +51,17 @@ def watched(gate: Gate) -> list[str]:
     return [f"{trace.place} {trace.service}" for trace in gate.watch]
 
 
+def words(ask: Ask | None) -> tuple[Word, ...]:
+    """Return the words of a command inside a node."""
+    assert isinstance(ask, Command)
+    return ask.argv
+
+
 def key(cluster: Cluster, request: Request) -> Environment:
     """Return the API key in the environment of the server."""
-    variables = plan.server(cluster, request, RUNTIME).spec.environment
-    return tuple((name, value) for name, value in variables if name == "VLLM_API_KEY")
+    spec = plan.server(cluster, request, RUNTIME).spec
+    assert "VLLM_API_KEY" not in dict(spec.environment)
+    return spec.extra
 
 
 def test_head() -> None:
@@ -123,6 +130,14 @@ def test_serve() -> None:
     ] == titles(plan.serve(REHEARSAL, REQUEST, RUNTIME))
 
 
+def test_folder_of_the_key() -> None:
+    """The key's folder is made before it: another machine may have started the cluster."""
+    steps = script.flat(plan.serve(REHEARSAL, REQUEST, RUNTIME))
+    places = [step.path for step in steps if isinstance(step, Folder | Token)]
+
+    assert ["/opt/spark/.state/rehearsal", "/opt/spark/.state/rehearsal/api-key"] == places
+
+
 def test_serve_refuses() -> None:
     """What stands against a start is asked once, and is a refusal."""
     found = gates(plan.refuse(REHEARSAL, REQUEST, RUNTIME)).values()
@@ -148,10 +163,12 @@ def test_patience() -> None:
     """The probe waits a little by itself, and by hand for the whole time."""
     wait, check = gates(plan.ready(REHEARSAL, REQUEST, RUNTIME)).values()
 
-    assert ("--wait", "2") == wait.argv[-2:]
-    assert ("--wait", "inf") == wait.by_hand[-2:]
-    assert wait.argv[:-1] == wait.by_hand[:-1]
-    assert ((), False) == (check.by_hand, "--wait" in check.argv)
+    once, by_hand = words(wait.ask), words(wait.by_hand)
+
+    assert ("--wait", "2") == once[-2:]
+    assert ("--wait", "inf") == by_hand[-2:]
+    assert once[:-1] == by_hand[:-1]
+    assert (None, False) == (check.by_hand, "--wait" in words(check.ask))
 
 
 def test_down() -> None:
@@ -208,11 +225,12 @@ def test_api_key(cluster: Cluster, request_: Request, expected: Environment) -> 
     """A server that others can reach has a key: the user's own, else a generated one."""
     generated = any(isinstance(value, FileText) for _, value in expected)
     tokens = _tokens(plan.serve(cluster, request_, RUNTIME))
-    asked = plan.complete(cluster, request_, RUNTIME, prompt="", tokens=1).environment
+    ask = plan.complete(cluster, request_, RUNTIME, prompt="", tokens=1).ask
 
     assert expected == key(cluster, request_)
     assert generated == bool(tokens)
-    assert set(expected) <= set(asked)
+    assert isinstance(ask, Command)
+    assert set(expected) <= set(ask.environment)
 
 
 def test_server() -> None:

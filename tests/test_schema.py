@@ -40,11 +40,11 @@ def test_examples_and_defaults_are_right(key: Key[object]) -> None:
 
 
 def test_no_key_twice() -> None:
-    """No key is in both scopes, and none looks like a variable that passes through."""
+    """No key is in both scopes, and one alone looks like a variable that passes through."""
     names = [key.name for key in EVERY]
 
     assert len(names) == len(set(names))
-    assert [name for name in names if passes(name)] == []
+    assert ["HF_CACHE"] == [name for name in names if passes(name)]
 
 
 @pytest.mark.parametrize("scope", ["cluster", "node"])
@@ -53,8 +53,8 @@ def test_example_files_have_all_keys(scope: Scope) -> None:
     lines = (ROOT / f"env/{scope}.env.example").read_text(encoding="utf-8").splitlines()
     active = "\n".join(line.removeprefix("#") for line in lines if not line.startswith("# "))
     entries = parse(f"env/{scope}.env.example", active)
+    written = [entry.key for entry in entries if isinstance(entry, Assignment)]
+    names = [key.name for key in KEYS[scope]]
 
     assert [entry for entry in entries if isinstance(entry, Fault)] == []
-    assert [key.name for key in KEYS[scope]] == [
-        entry.key for entry in entries if isinstance(entry, Assignment) and not passes(entry.key)
-    ]
+    assert names == [name for name in written if name in names or not passes(name)]

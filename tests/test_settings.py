@@ -43,6 +43,12 @@ def test_cluster() -> None:
     expected = Cluster(
         name="default",
         runtime="docker",
+        image="vllm-node",
+        container="vllm_node",
+        accelerator="nvidia",
+        shm_size=16 * 2**30,
+        hf_cache="~/.cache/huggingface",
+        privileged=False,
         nodes=(
             Node(
                 name="beta",

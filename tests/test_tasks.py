@@ -17,13 +17,18 @@ Inv = Callable[..., Said]
 LIST = """\
 Available tasks:
 
+  build      Build the image that the containers run.
   config     Show the settings, and where each value comes from.
   down       Stop everything of this cluster, and remove what it left.
   env        Print the environment of a node's container.
+  exec       Run the command after `--` on the head, or on the nodes that are
+             named.
   head       Start Ray's head, and wait until it answers.
   logs       Show the logs of Ray and the server, each line with its node.
   rehearse   Run the main job on this machine: up, serve, one completion, down.
   serve      Serve a model on all GPUs; flags for `vllm serve` go after `--`.
+  shell      Open a shell on a node, with all its variables.
+  ship       Copy the image to all nodes that lack it, over the fast link.
   status     Show nodes and server; the exit code is 0 only when all is well.
   test       Pass the project's own checks: lint, types and unit tests.
   up         Start the head and all workers, and wait until the cluster is
@@ -221,7 +226,9 @@ def test_config(inv: Inv) -> None:
 
     assert (0, "") == (said.code, said.err)
     assert [
-        *("cluster RUNTIME", "cluster SUBNET", "cluster HEAD_PORT", "cluster DASHBOARD"),
+        *("cluster RUNTIME", "cluster IMAGE", "cluster CONTAINER", "cluster ACCELERATOR"),
+        *("cluster SHM_SIZE", "cluster HF_CACHE", "cluster PRIVILEGED"),
+        *("cluster SUBNET", "cluster HEAD_PORT", "cluster DASHBOARD"),
         *("cluster OBJECT_STORE_MEMORY", "cluster SERVE_HOST", "cluster SERVE_PORT"),
         *("cluster MODEL", "cluster GPU_MEMORY_UTILIZATION", "cluster MAX_MODEL_LEN"),
         "cluster SERVE_ARGS",

@@ -64,7 +64,12 @@ TEXT = {
     ".yaml",
     ".yml",
 }
-PLACE_OF_ONE_MACHINE = re.compile(r"/(?:home|Users)/\w+|(?<![\w.])/(?:root|work)/\S+")
+# Containers have caches and settings in the home folder of their own root.
+PLACE_OF_ONE_MACHINE = re.compile(
+    r"/(?:home|Users)/\w+|(?<![\w.])/(?:root/(?!\.cache/|\.config/)|work/)\S+"
+)
+OWN_CLUSTERS = ("rehearsal", "examples")
+"""The folders of `env/` that belong to the project."""
 
 Rule = Callable[[Path], Iterator[tuple[int, str]]]
 
@@ -166,10 +171,11 @@ def places_of_one_machine(path: Path) -> Iterator[tuple[int, str]]:
 def texts() -> Iterator[Path]:
     """Yield the text files of the repository: not what tools made, nor what `env/` says of you."""
     for folder, folders, names in os.walk(ROOT):
+        yours = ROOT / "env" == Path(folder)
         folders[:] = [name for name in folders if name == ".ci" or name[0] not in "._"]
+        folders[:] = [name for name in folders if not yours or name in OWN_CLUSTERS]
         paths = [Path(folder, name) for name in names if name[0] != "."]
-        own = ROOT / "env" == Path(folder)
-        yield from (path for path in paths if path.suffix in TEXT - ({".env"} if own else set()))
+        yield from (path for path in paths if path.suffix in TEXT - ({".env"} if yours else set()))
 
 
 def loaded(statement: str) -> list[str]:

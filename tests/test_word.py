@@ -6,11 +6,21 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.word import FileText, Secret, shell_command, shell_line, shell_word
+from cluster.word import (
+    FileText,
+    NodeHome,
+    Secret,
+    shell_command,
+    shell_line,
+    shell_parts,
+    shell_word,
+)
 
 TOKEN = Secret("hf_secret", "env/cluster.env:7")
 # What a process can be given: any text but a NUL.
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+ONE_LINE = st.text(st.characters(codec="utf-8", exclude_characters="\0\n"), min_size=1)
+SHOW = ("/bin/sh", "-c", 'printf %s "$NAME"')
 
 
 def shell(script: str, **variables: str) -> bytes:
@@ -32,9 +42,15 @@ def test_a_line_survives_the_shell(words: list[str]) -> None:
 @settings(max_examples=50)
 def test_a_variable_survives_the_shell(value: str) -> None:
     """A variable arrives with exactly the value that it was given."""
-    argv = ("/bin/sh", "-c", 'printf %s "$NAME"')
+    assert value == shell(shell_command((("NAME", value),), SHOW)).decode()
 
-    assert value == shell(shell_command((("NAME", value),), argv)).decode()
+
+@given(value=ONE_LINE)
+def test_a_secret_survives_the_shell(value: str) -> None:
+    """A secret of one line arrives whole: quotes, `$`, backslashes, and blanks at both ends."""
+    text = shell_parts((("NAME", Secret(value, "env/cluster.env:7")),), (SHOW,))
+
+    assert value == shell(text, NAME=value).decode()
 
 
 def test_words() -> None:
@@ -65,7 +81,7 @@ def test_secrets_come_in_by_a_here_document(tmp_path: Path) -> None:
     environment = (("PATH", "/usr/bin:/bin"), ("HF_TOKEN", TOKEN), ("KEY", FileText(str(file))))
     show = ("sh", "-c", 'tr "\\0" " " </proc/$PPID/cmdline; echo "$HF_TOKEN $KEY"')
     text = shell_command(environment, show, "</dev/null")
-    take = 'for it in HF_TOKEN KEY; do read -r "$it" <&3; export "$it"; done'
+    take = 'for it in HF_TOKEN KEY; do IFS= read -r "$it" <&3; export "$it"; done'
     expected = f"""\
 env -i \\
   PATH=/usr/bin:/bin \\
@@ -81,6 +97,39 @@ EOF"""
         b"hf_secret sk_secret\n"
     )
     assert shell(text, PATH="/usr/bin:/bin", HF_TOKEN="hf_secret").count(b"secret\n") == 1
+
+
+def test_parts() -> None:
+    """A long command has a line for each part, and its secrets in front by a here-document."""
+    parts = (("docker", "create"), ("--label", "a b"), ("--env", "HF_TOKEN"), ("image",))
+    plain = "docker create \\\n  --label 'a b' \\\n  --env HF_TOKEN \\\n  image"
+    take = 'for it in HF_TOKEN; do IFS= read -r "$it" <&3; export "$it"; done'
+    hidden = f"""\
+sh -c '{take}; exec "$@" 3<&-' secrets \\
+  {plain} \\
+  3<<EOF
+${{HF_TOKEN:?is set in env/cluster.env:7}}
+EOF"""
+
+    assert plain == shell_parts((), parts)
+    assert plain == shell_parts((("NCCL_DEBUG", "INFO"),), parts)
+    assert hidden == shell_parts((("NCCL_DEBUG", "INFO"), ("HF_TOKEN", TOKEN)), parts)
+
+
+def test_home_of_a_node() -> None:
+    """A folder below a home is found by the shell that runs the line, or by the node's."""
+    there = """"$(ssh me@spark2 'printf %s "$HOME"')"/.cache/huggingface:/models"""
+
+    assert there == shell_word(NodeHome("me@spark2", ".cache/huggingface:/models"))
+    assert '"$HOME"/.cache' == shell_word(NodeHome("", ".cache"))
+
+
+@given(home=ONE_LINE, path=TEXT)
+def test_a_home_survives_the_shell(home: str, path: str) -> None:
+    """A path below a home is one word, whatever is in it."""
+    printed = shell(f"printf '<%s>' {shell_word(NodeHome('', path))}", HOME=home)
+
+    assert f"<{home}/{path}>" == printed.decode()
 
 
 def test_secret_that_is_not_set() -> None:

@@ -1,4 +1,4 @@
-"""The log of a service in a container, streamed while it grows and read whole at its end."""
+"""The log of a service in a container, read whole at first and at its end, else streamed."""
 
 import threading
 from contextlib import suppress
@@ -9,7 +9,7 @@ from cluster.contain import Contained
 if TYPE_CHECKING:
     from cluster.effects.containment import Containment
 
-FOLLOW = 'tail -n +1 -F "$0" 2>/dev/null & read -r; kill "$!"'
+FOLLOW = 'tail -c +{first} -F "$0" 2>/dev/null & read -r; kill "$!"'
 """Ends when its standard input does: that is when this program is gone, however it went."""
 
 
@@ -33,7 +33,9 @@ class ContainerLog:
     def grown(self) -> list[str]:
         """Return the whole lines that are new since the last call; none when there is no log."""
         if self._stream is None:
-            self._stream = threading.Thread(target=self._follow, daemon=True)
+            self._new += self._unread()
+            script = FOLLOW.format(first=self._read + len(self._new) + 1)
+            self._stream = threading.Thread(target=self._follow, args=(script,), daemon=True)
             self._stream.start()
         with self._lock:
             end = self._new.rfind(b"\n") + 1
@@ -43,17 +45,20 @@ class ContainerLog:
 
     def rest(self) -> list[str]:
         """Return all lines that are new, a last one that was never finished included."""
-        whole = self._whole() or b""
+        unread = self._unread()
         with self._lock:
             self._new.clear()
-        return self._taken(whole[self._read :])
+        return self._taken(unread)
 
-    def _follow(self) -> None:
+    def _follow(self, script: str) -> None:
         # Whatever ends the stream, `rest` finds what is missing.
         with suppress(Exception):
-            for chunk in self._containment.stream(self.trace, FOLLOW):
+            for chunk in self._containment.stream(self.trace, script):
                 with self._lock:
                     self._new += chunk
+
+    def _unread(self) -> bytes:
+        return (self._whole() or b"")[self._read :]
 
     def _whole(self) -> bytes | None:
         return self._containment.log(self.trace)

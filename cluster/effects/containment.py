@@ -1,7 +1,5 @@
 """Containers of the nodes' engines: found, asked, started, ended."""
 
-import io
-import tarfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +20,9 @@ from cluster.contain import (
     SameImage,
     SharedToken,
 )
-from cluster.container import Container, Found
+from cluster.container import Found
+from cluster.effects.container_asks import create, run_inside, run_once, values
+from cluster.effects.container_files import archive, file, file_of_volume
 from cluster.effects.engines import Engines
 from cluster.effects.processes import Alive, Completed, revealed
 from cluster.engine import Engine
@@ -32,8 +32,6 @@ from cluster.ship import Image, image
 if TYPE_CHECKING:
     from docker import APIClient
 
-UNCREATED = (404, 409)
-"""HTTP statuses of the Engine API: no such container, and one that does not run."""
 START_SECONDS = 10.0
 POLL_SECONDS = 0.02
 
@@ -55,36 +53,41 @@ class Containment:
 
     def ask(self, ask: Exec | Once) -> Completed:
         """Run a command in a container to its end; one that is not there gives code 125."""
-        return self._exec(ask) if isinstance(ask, Exec) else self._once(ask)
+        with self._engines.asking(ask.engine) as api:
+            if isinstance(ask, Exec):
+                return run_inside(api, ask)
+            return run_once(api, ask, self._engines.home(ask.engine))
 
     def started(self, trace: Contained) -> bool:
         """Tell whether a service was started and not taken down."""
         with self._engines.asking(trace.engine) as api:
             seen = _inspected(api, trace.container)
-            return seen is not None and bool(seen["State"]["StartedAt"][:4] != "0001")
+            if seen is None or not _ours(seen):
+                return False
+            return trace.service == "ray" or file(api, trace.container, trace.pid_file) is not None
 
     def found(self, step: Contain) -> Found | None:
         """Compare the container that has the name with the one that should have it."""
         with self._engines.asking(step.trace.engine) as api:
             if (seen := _inspected(api, step.container.name)) is None:
                 return None
-            image = api.inspect_image(step.container.image)
+            wanted = api.inspect_image(step.container.image)["Id"]
             labels = seen["Config"]["Labels"]
             known = container.Known(
                 settings=labels.get(container.SETTINGS, "{}"),
                 argv=tuple(seen["Config"]["Cmd"] or ()),
                 environment=_variables(seen),
-                inherited=_variables(image),
+                inherited=_variables(api.inspect_image(seen["Image"])),
             )
-            rebuilt = ("IMAGE",) if seen["Image"] != image["Id"] else ()
-            changes = container.changes(step.container, known, _values(step.container))
+            rebuilt = ("IMAGE",) if seen["Image"] != wanted else ()
+            changes = container.changes(step.container, known, values(step.container))
             return Found(
                 running=seen["State"]["Running"],
                 ours=container.SPEC in labels,
                 changes=tuple(dict.fromkeys((*changes, *rebuilt))),
             )
 
-    def layers(self, step: SameImage) -> dict[str, Image | None]:
+    def images(self, step: SameImage) -> dict[str, Image | None]:
         """Return what each engine has under the image's name, asked side by side."""
         with ThreadPoolExecutor() as pool:
             futures = [(e.node, pool.submit(self._image, e, step.image)) for e in step.engines]
@@ -99,7 +102,7 @@ class Containment:
         if self.find(step.held) is None:
             return None
         with self._engines.asking(step.held.engine) as api:
-            return _file(api, step.held.container, step.there)
+            return file(api, step.held.container, step.there)
 
     def _image(self, engine: Engine, name: str) -> Image | None:
         from docker.errors import ImageNotFound
@@ -113,10 +116,10 @@ class Containment:
     def contain(self, step: Contain) -> None:
         """Create a container, put its files in, and start it; one that cannot start is removed."""
         with self._engines.asking(step.trace.engine) as api:
-            created = self._create(api, step.trace.engine, step.container)
+            created = create(api, step.container, self._engines.home(step.trace.engine))
             try:
                 for path, there in step.files:
-                    api.put_archive(created, "/", _archive(Path(path), there))
+                    api.put_archive(created, "/", archive(Path(path), there))
                 api.start(created)
                 self._begun(api, step.trace, None)
             except BaseException:
@@ -128,7 +131,7 @@ class Containment:
         trace = step.trace
         with self._engines.asking(trace.engine) as api:
             variables = {name: revealed(value) for name, value in step.environment}
-            before = _file(api, trace.container, trace.pid_file)
+            before = file(api, trace.container, trace.pid_file)
             made = api.exec_create(trace.container, list(step.argv), environment=variables)
             api.exec_start(made["Id"], detach=True)
             self._begun(api, trace, before)
@@ -139,8 +142,8 @@ class Containment:
         asked = Exec(
             place=step.place, engine=trace.engine, container=trace.container, argv=step.argv
         )
-        if self._exec(asked).code:
-            self._exec(replace(asked, argv=step.kill))
+        if self.ask(asked).code:
+            self.ask(replace(asked, argv=step.kill))
 
     def discard(self, trace: Contained, seconds: float) -> bool:
         """Stop and remove a container of ours; tell whether there was one."""
@@ -156,8 +159,8 @@ class Containment:
         """Return the log of a service; None when it never wrote one."""
         with self._engines.asking(trace.engine) as api:
             if _inspected(api, trace.container) is not None:
-                return _file(api, trace.container, trace.log)
-            return self._left(api, trace)
+                return file(api, trace.container, trace.log)
+            return file_of_volume(api, trace.volume, trace.image, trace.log)
 
     def stream(self, trace: Contained, script: str) -> Iterator[bytes]:
         """Yield what a shell script with the service's log as `$0` prints, until it ends."""
@@ -170,72 +173,13 @@ class Containment:
             for _, content in frames_iter(socket, tty=False):
                 yield content
 
-    def _left(self, api: "APIClient", trace: Contained) -> bytes | None:
-        """Return a log from its volume, through a container that is never started."""
-        from docker.errors import APIError
-
-        folder, _, name = trace.log.rpartition("/")
-        try:
-            api.inspect_volume(trace.volume)
-            created = api.create_container(
-                trace.image, host_config=api.create_host_config(binds=[f"{trace.volume}:{folder}"])
-            )["Id"]
-        except APIError:
-            return None
-        try:
-            return _file(api, created, f"{folder}/{name}")
-        finally:
-            api.remove_container(created, force=True)
-
     def _begun(self, api: "APIClient", trace: Contained, before: bytes | None) -> None:
         """Wait until a service has put its old log aside and written its number."""
         until = time.monotonic() + START_SECONDS
-        while _file(api, trace.container, trace.pid_file) in {None, before}:
+        while file(api, trace.container, trace.pid_file) in {None, before}:
             if time.monotonic() > until or _inspected(api, trace.container) is None:
                 return
             time.sleep(POLL_SECONDS)
-
-    def _exec(self, ask: Exec) -> Completed:
-        from docker.errors import APIError
-
-        with self._engines.asking(ask.engine) as api:
-            variables = {name: revealed(value) for name, value in ask.environment}
-            try:
-                made = api.exec_create(ask.container, list(ask.argv), environment=variables)
-            except APIError as error:
-                if error.status_code in UNCREATED:
-                    return Completed(code=125, output="", error=str(error.explanation))
-                raise
-            output, said = api.exec_start(made["Id"], demux=True)
-            code = api.exec_inspect(made["Id"])["ExitCode"]
-            return Completed(code=code, output=_decoded(output), error=_decoded(said))
-
-    def _once(self, ask: Once) -> Completed:
-        from docker.errors import APIError
-
-        with self._engines.asking(ask.engine) as api:
-            created = ""
-            try:
-                created = self._create(api, ask.engine, ask.container)
-                api.start(created)
-                code = api.wait(created)["StatusCode"]
-                output, said = (
-                    api.logs(created, stdout=which, stderr=not which) for which in (True, False)
-                )
-            except APIError as error:
-                return Completed(code=125, output=str(error.explanation), error="")
-            finally:
-                if created:
-                    api.remove_container(created, force=True)
-            return Completed(code=code, output=_decoded(output), error=_decoded(said))
-
-    def _create(self, api: "APIClient", engine: Engine, spec: Container) -> str:
-        body = container.body(spec, _values(spec), self._engines.home(engine))
-        return str(api.create_container_from_config(body, spec.name or None)["Id"])
-
-
-def _values(spec: Container) -> dict[str, str]:
-    return {name: revealed(value) for name, value in spec.environment}
 
 
 def _inspected(api: "APIClient", name: str) -> dict[str, Any] | None:
@@ -283,38 +227,3 @@ def _age(api: "APIClient", name: str, pid: int) -> float:
     """Return when a process of a container was started; `top` counts the seconds since."""
     rows = api.top(name, ps_args="-o pid,etimes")["Processes"]
     return time.time() - next((float(age) for number, age in rows if int(number) == pid), 0.0)
-
-
-def _archive(source: Path, target: str) -> bytes:
-    """Return a tar archive with a file, and its folder, that root alone can read."""
-    content, packed = source.read_bytes(), io.BytesIO()
-    folder = tarfile.TarInfo(str(Path(target).parent).lstrip("/"))
-    folder.type, folder.mode = tarfile.DIRTYPE, 0o755
-    file = tarfile.TarInfo(target.lstrip("/"))
-    file.size, file.mode, file.mtime = len(content), 0o600, time.time()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        tar.addfile(folder)
-        tar.addfile(file, io.BytesIO(content))
-    return packed.getvalue()
-
-
-def _file(api: "APIClient", name: str, path: str) -> bytes | None:
-    """Return a file of a container, running or not; None when it is not there."""
-    from docker.errors import NotFound
-
-    try:
-        chunks, _ = api.get_archive(name, path)
-    except NotFound:
-        return None
-    return _content(b"".join(chunks))
-
-
-def _content(packed: bytes) -> bytes:
-    """Return the one file of a tar archive."""
-    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-        member = tar.extractfile(tar.getmembers()[0])
-        return member.read() if member else b""
-
-
-def _decoded(output: bytes | None) -> str:
-    return (output or b"").decode("utf-8", errors="replace")

@@ -52,6 +52,11 @@ class Sink:
         self.over = False
         """It takes no more."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether the program runs."""
+        return self._process.poll() is None
+
     def flow(self) -> Iterator[int]:
         """Hand on what is poured, and yield how many bytes that were; ends with the pouring."""
         with suppress(BrokenPipeError):
@@ -97,7 +102,7 @@ class Sink:
         while True:
             with suppress(Empty):
                 return self._chunks.get(timeout=POLL_SECONDS)
-            if self._process.poll() is not None:
+            if not self.alive:
                 return b""
 
 

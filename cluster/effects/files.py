@@ -13,11 +13,18 @@ REMEDY = "remove it, or make it a file that you may read"
 
 
 def clusters(root: Path) -> tuple[str, ...]:
-    """Return the names of the clusters that exist: the default one, then the folders of env/."""
+    """Return the names of the clusters that exist: the default one, then the folders of env/.
+
+    A folder without env files of its own may hold clusters instead: `examples/two-sparks`.
+    """
     place = root / folder(DEFAULT)
-    found = place.iterdir() if place.is_dir() else ()
-    names = {path.name for path in found if LABEL.fullmatch(path.name) and path.is_dir()}
-    return (DEFAULT, *sorted(names - {DEFAULT}))
+    own = {path for path in place.iterdir() if path.is_dir()} if place.is_dir() else set()
+    inner = {path.parent for path in place.glob("*/*/*.env")}
+    groups = {path.parent for path in inner if not any(path.parent.glob("*.env"))}
+    found = (own - groups) | {path for path in inner if path.parent in groups}
+    names = {path.relative_to(place).as_posix() for path in found}
+    named = {name for name in names if all(map(LABEL.fullmatch, name.split("/")))}
+    return (DEFAULT, *sorted(named - {DEFAULT}))
 
 
 def env_files(root: Path, cluster: str) -> tuple[EnvText, ...]:

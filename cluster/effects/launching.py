@@ -112,6 +112,8 @@ def _has_dashboard() -> bool:
 
 
 def _machine(it: Launch, root: Path) -> Machine:
+    store = (str(it.cluster.head.host_ip), it.cluster.head_port)
+    is_head = it.node.role == "head"
     return Machine(
         interfaces=_interfaces(),
         rdma=tuple(sorted(_names(root / "sys/class/infiniband"))),
@@ -119,7 +121,8 @@ def _machine(it: Launch, root: Path) -> Machine:
         pinned=_pinned(root),
         shared=_free(root / "dev/shm"),
         ray=not RAY_PROCESSES.isdisjoint(_processes(root)),
-        taken=_taken(str(it.cluster.head.host_ip), it.cluster.head_port),
+        taken=is_head and _taken(store),
+        head_answers=is_head or _answers(store),
     )
 
 
@@ -159,14 +162,20 @@ def _free(folder: Path) -> int:
     return 0
 
 
-def _taken(host: str, port: int) -> bool:
+def _taken(place: tuple[str, int]) -> bool:
     """Tell whether another program listens there; one whose port is only in TIME_WAIT does not."""
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            server.bind((host, port))
+            server.bind(place)
         except OSError as error:
             return error.errno == EADDRINUSE
+    return False
+
+
+def _answers(place: tuple[str, int]) -> bool:
+    with suppress(OSError), socket.create_connection(place, timeout=2.0):
+        return True
     return False
 
 

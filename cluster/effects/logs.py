@@ -86,7 +86,7 @@ def follow(services: "Services", traces: tuple[AnyTrace, ...], lines: int = 0) -
     """Print the last lines of each log, then what is added, until every service has ended."""
     logs = _started(services, traces)
     for trace, log in logs:
-        _print(trace, _last(log.rest(), lines))
+        _print(trace, _last(log.grown(), lines))
     while any(services.find(trace) for trace in traces):
         time.sleep(POLL_SECONDS)
         for trace, log in logs:

@@ -1,10 +1,12 @@
-"""Looks at a cluster: processes, Ray's list, the server's health and metrics, all side by side."""
+"""Looks at a cluster: services, Ray's list, the server's health and metrics, all side by side."""
 
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 from cluster import question, ray, vllm
+from cluster.effects.processes import Alive
 from cluster.effects.services import Services
+from cluster.errors import NodeError
 from cluster.node import Cluster
 from cluster.runtime import Runtime
 from cluster.status import Facts, Seen
@@ -14,38 +16,53 @@ ASK_SECONDS = 8.0
 
 
 def observe(cluster: Cluster, runtime: Runtime, services: Services) -> Facts:
-    """Return what can be seen now; what does not answer within 8 s counts as silent."""
-    trace = runtime.trace(cluster.head.name, "serve")
-    running = services.find(trace)
-    request = vllm.served(running.argv) if running else None
-    url = vllm.url(cluster, request) if request else ""
+    """Return what can be seen now; what does not answer within 8 s counts as silent.
+
+    A node that cannot be asked has the reason in its place, and does not hide the others.
+    """
 
     def ask(*argv: str) -> str:
-        command = runtime.inside(cluster, cluster.head, (*runtime.probe, *argv))
-        return services.ask(command, ASK_SECONDS).output
+        try:
+            inside = runtime.inside(cluster, cluster.head, (*runtime.probe, *argv))
+            return services.ask(inside, ASK_SECONDS).output
+        except NodeError:
+            return ""
 
-    def fetch(path: str) -> dict[str, object]:
-        return (
-            question.fields(ask("http", "--url", f"{url}{path}", "--timeout", "5")) if url else {}
-        )
+    def fetch(url: str) -> dict[str, object]:
+        return question.fields(ask("http", "--url", url, "--timeout", "5"))
 
     with ThreadPoolExecutor() as pool:
+        rays = {
+            node.name: pool.submit(_seen, services, runtime.trace(node.name, "ray"))
+            for node in cluster.nodes
+        }
         nodes = pool.submit(ask, *question.joined(cluster, ()).argv)
-        health, metrics = pool.submit(fetch, "/health"), pool.submit(fetch, "/metrics")
+        running, server = _look(services, runtime.trace(cluster.head.name, "serve"))
+        request = vllm.served(running.argv) if running else None
+        url = vllm.url(cluster, request) if request else ""
+        health, metrics = (
+            pool.submit(fetch, f"{url}/{path}") if url else None for path in ("health", "metrics")
+        )
         return Facts(
-            services={
-                node.name: _seen(services, runtime.trace(node.name, "ray"))
-                for node in cluster.nodes
-            },
+            services={node: its.result() for node, its in rays.items()},
             joined=ray.answer(question.fields(nodes.result())),
-            server=_seen(services, trace),
+            server=server,
             request=request,
             url=url,
-            healthy=health.result().get("status") == HTTPStatus.OK,
-            metrics=str(metrics.result().get("body", "")),
+            healthy=bool(health and health.result().get("status") == HTTPStatus.OK),
+            metrics=str(metrics.result().get("body", "")) if metrics else "",
         )
 
 
 def _seen(services: Services, trace: AnyTrace) -> Seen:
-    found = services.find(trace)
-    return Seen(since=found.since if found else None, started=services.started(trace))
+    return _look(services, trace)[1]
+
+
+def _look(services: Services, trace: AnyTrace) -> tuple[Alive | None, Seen]:
+    """Return a service if it runs, and what is to be told of it."""
+    try:
+        found = services.find(trace)
+        since = found.since if found else None
+        return found, Seen(since=since, started=services.started(trace))
+    except NodeError as error:
+        return None, Seen(problem=error.problems[0])

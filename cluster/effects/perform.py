@@ -9,20 +9,20 @@ from functools import singledispatchmethod
 from pathlib import Path
 from subprocess import Popen
 
-from cluster import advice, container, sameimage
+from cluster import advice
 from cluster.contain import Contain, Discard, Halt, Launch, SameImage, SharedToken
 from cluster.effects import processes, secret
+from cluster.effects.container_steps import ContainerSteps
 from cluster.effects.report import Report
 from cluster.effects.services import Services
+from cluster.effects.starting import LOST_SECONDS, Starting
 from cluster.effects.waiting import Waiting
-from cluster.errors import ClusterError, NodeError, Problem, RefusedError
+from cluster.errors import ClusterError, NodeError, Problem
 from cluster.node import Cluster
 from cluster.process import Command, Holder, Start, Stop, Sweep
-from cluster.step import Folder, Gate, Plan, Remove, Starting, Step, Text, Together, Token
+from cluster.step import Folder, Gate, Plan, Remove, Step, Text, Together, Token
 from cluster.word import shell_line
 
-LOST_SECONDS = 5.0
-"""For a service that is of no use to anybody."""
 START_SECONDS = 10.0
 START_POLL_SECONDS = 0.005
 
@@ -38,6 +38,8 @@ class Performer:
         self._cluster = cluster
         self._services = services
         self._report = report
+        self._starting = Starting(cluster, services, report)
+        self._containers = ContainerSteps(cluster, services, report)
         self.cancelled = threading.Event()
 
     def plan(self, plan: Plan) -> str:
@@ -95,61 +97,40 @@ class Performer:
 
     @step.register
     def _(self, step: Start) -> str:
-        if self._runs(step):
-            return ""
-        with self._report.step(step.place, step.title):
-            processes.end(step.trace, LOST_SECONDS)
-            self._launch(step)
-        return ""
-
-    @step.register
-    def _(self, step: Launch) -> str:
-        if not self._runs(step):
+        if not self._starting.runs(step):
             with self._report.step(step.place, step.title):
-                self._services.containers.launch(step)
+                processes.end(step.trace, LOST_SECONDS)
+                self._launch(step)
         return ""
 
     @step.register
     def _(self, step: Contain) -> str:
-        found = self._services.containers.found(step)
-        if found and found.running and not found.changes and self._proved(step):
-            return self._already(step)
-        if found and (problem := self._obstacle(step, found)):
-            raise RefusedError(problem)
-        with self._report.step(step.place, step.title):
-            if found:
-                self._services.containers.discard(step.trace, LOST_SECONDS)
-            self._services.containers.contain(step)
+        self._containers.contain(step)
+        return ""
+
+    @step.register
+    def _(self, step: Launch) -> str:
+        self._containers.launch(step)
         return ""
 
     @step.register
     def _(self, step: SharedToken) -> str:
-        path = Path(step.path)
-        if not path.exists() and (held := self._services.containers.secret(step)):
-            secret.keep(path, held)
-        secret.ensure(path)
+        self._containers.share(step)
         return ""
 
     @step.register
     def _(self, step: SameImage) -> str:
-        with self._report.step(step.place, step.title):
-            layers = self._services.containers.layers(step)
-        if problems := sameimage.problems(self._cluster, layers):
-            raise RefusedError(*problems)
+        self._containers.compare(step)
         return ""
 
     @step.register
     def _(self, step: Halt) -> str:
-        if self._services.find(step.trace):
-            with self._report.step(step.place, step.title):
-                self._services.containers.halt(step)
+        self._containers.halt(step)
         return ""
 
     @step.register
     def _(self, step: Discard) -> str:
-        if self._services.started(step.trace):
-            with self._report.step(step.place, step.title):
-                self._services.containers.discard(step.trace, step.seconds)
+        self._containers.discard(step)
         return ""
 
     @step.register
@@ -194,30 +175,6 @@ class Performer:
                 raise
         if problems:
             raise type(problems[0])(*(problem for error in problems for problem in error.problems))
-        return ""
-
-    def _runs(self, step: Start | Launch) -> bool:
-        """Tell whether a service runs as it should; a RefusedError when it runs otherwise."""
-        found = self._services.find(step.trace)
-        if found and found.digest != step.spec.digest:
-            what = f"{step.spec.service} runs with other settings than these"
-            remedy = f"{advice.inv(self._cluster, 'down')} first"
-            raise RefusedError(Problem(place=step.place, what=what, remedy=remedy))
-        if found and self._proved(step):
-            self._already(step)
-            return True
-        return False
-
-    def _proved(self, step: Start | Contain | Launch) -> bool:
-        """Tell whether a service that runs is also what it should be to the others."""
-        proof = None if isinstance(step, Launch) else step.proof
-        return proof is None or not proof.problems(self._services.ask(proof.ask).output)
-
-    def _obstacle(self, step: Contain, found: container.Found) -> Problem | None:
-        return container.obstacle(self._cluster, step.place, found, recreate=step.recreate)
-
-    def _already(self, step: Starting) -> str:
-        self._report.note(f"{step.place}: {step.title}: already running")
         return ""
 
     def _hold(self, step: Holder) -> None:

@@ -174,4 +174,5 @@ def _follow(sink: fan.Sink, progress: Progress) -> None:
     for taken in sink.flow():
         first = first or time.monotonic()
         progress.tell(ship.pace(taken, time.monotonic() - first), every=TELL_SECONDS)
-    progress.tell(ship.UNPACKING)
+    if sink.alive:
+        progress.tell(ship.UNPACKING)

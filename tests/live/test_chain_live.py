@@ -1,0 +1,291 @@
+"""The whole job on two hosts with engines of their own: up, serve, every way in, and down."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.containers import LOGS, TOKEN
+from tests.live.lan import CONTAINER, HF_TOKEN, IMAGE, Site, steady
+from tests.live.machine import INTERFACE, Host
+
+pytestmark = pytest.mark.live
+
+PROMPT = "Two machines"
+ANSWER = " joined by one cable serve a model that neither could hold alone."
+TELL = "import json, os; print(json.dumps(dict(os.environ)))"
+FROM_SHELL = ("_", "HOME", "HOSTNAME", "LS_COLORS", "OLDPWD", "PS1", "PWD", "SHLVL", "TERM")
+COMMANDS = "for it in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$it; echo; done 2>/dev/null; ps -efww"
+
+
+@pytest.fixture(scope="module")
+def served(site: Site) -> Iterator[dict[str, str]]:
+    """A cluster that is up and serves; what `serve` printed."""
+    site.inv("down")
+    up = site.inv("up")
+    assert (up.code, up.out) == (0, ""), up.err
+    served = site.inv("serve", "--detach", "--json")
+    assert served.code == 0, served.err
+    yield json.loads(served.out)
+    site.inv("down")
+
+
+def identities(site: Site) -> list[str]:
+    """Return the ID of the container on each host, with its start."""
+    words = ("--format", "{{.Id}} {{.State.StartedAt}}", CONTAINER)
+    return [host.docker("inspect", *words) for host in site.lan.hosts]
+
+
+def inspected(host: Host) -> dict[str, Any]:
+    """Return what an engine tells of its container."""
+    found: dict[str, Any] = json.loads(host.docker("inspect", CONTAINER))[0]
+    return found
+
+
+def cluster_variables(site: Site, node: str) -> dict[str, str]:
+    """Return the variables that a node's container should have."""
+    text = site.inv("env", "--node", node, "--format", "json", "--reveal").out
+    site.told.remove(text)  # the one task that is asked to show secrets
+    variables: dict[str, str] = json.loads(text)
+    return variables
+
+
+def completed(site: Site, served: dict[str, str], prompt: str) -> str:
+    """Return how the server goes on with a prompt, asked from the laptop."""
+    key = Path(served["key_file"]).read_text("utf-8")
+    body = json.dumps({"prompt": prompt, "max_tokens": 32, "temperature": 0})
+    lines = (f"Authorization: Bearer {key}", "Content-Type: application/json")
+    config = "".join(f'header = "{line}"\n' for line in lines)
+    url = f"{served['url']}/completions"
+    argv = ["curl", "--silent", "--show-error", "--config", "-", "--data", body, url]
+    done = site.lan.control.run(argv, input=config, check=True)
+    text: str = json.loads(done.stdout)["choices"][0]["text"]
+    return text
+
+
+def test_both_ranks_answer(site: Site, served: dict[str, str]) -> None:
+    """The model says what it has learned, and its halves meet on the fast link."""
+    before = [host.interface_bytes() for host in site.lan.hosts]
+    answers = [completed(site, served, PROMPT) for _ in range(4)]
+    after = [host.interface_bytes() for host in site.lan.hosts]
+    grown = [
+        new - old
+        for now, then in zip(after, before, strict=True)
+        for new, old in zip(now, then, strict=True)
+    ]
+
+    assert answers == [ANSWER] * 4
+    assert min(grown) > 100_000, grown
+    assert served["url"] == "http://192.168.177.11:8888/v1"
+
+
+def test_variables_are_in_every_command(site: Site, served: dict[str, str]) -> None:
+    """However a command comes into a container, it has all variables of its node."""
+    ways = (
+        ("docker", "exec", CONTAINER, "python", "-c", TELL),
+        *(
+            ("docker", "exec", CONTAINER, "bash", option, f"python -c '{TELL}'")
+            for option in ("-c", "-lc", "-ic")
+        ),
+    )
+    for host in site.lan.hosts:
+        expected = cluster_variables(site, host.name)
+        texts = [host.run(way).stdout for way in ways]
+        texts.append(site.inv("exec", "--node", host.name, "--", "python", "-c", TELL).out)
+        texts.append(in_shell(site, host.name, f"python -c '{TELL}'")[1])
+        found = [json.loads(text[text.index("{") : text.rindex("}") + 1]) for text in texts]
+
+        assert expected["VLLM_HOST_IP"] == host.address
+        assert expected["NCCL_SOCKET_IFNAME"] == f"={INTERFACE}"
+        assert expected["HF_TOKEN"] == HF_TOKEN
+        for variables in found:
+            assert expected == {name: variables.get(name) for name in expected}
+
+
+def in_shell(site: Site, node: str, line: str) -> tuple[int, str]:
+    """Type a line into `inv shell` at a terminal; return the exit code and what was seen."""
+    task = " ".join(f"'{word}'" for word in site.command("shell", "--node", node))
+    argv = ["script", "--quiet", "--return", "--command", task, "/dev/null"]
+    said = site.heard(site.lan.control.run(argv, input=f"tty\n{line}\nexit 7\n"))
+    assert "/dev/pts/" in said.out, said.out
+    return said.code, said.out.split("exit 7")[-2].split(line)[-1]
+
+
+def test_exit_codes_and_input(site: Site, served: dict[str, str]) -> None:
+    """A command's exit code and output come back, and it reads what `inv` reads."""
+    nodes = ("--node", "spark1", "--node", "spark2")
+    one = site.inv("exec", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    both = site.inv("exec", *nodes, "--", "sh", "-c", "hostname; test $(hostname) = spark1")
+    fed = site.inv("exec", "--node", "spark2", "--", "wc", "-l", stdin="one\ntwo\n")
+    absent = site.inv("exec", "--", "no-such-program")
+
+    assert one == (7, "out\n", "err\n")
+    assert both == (1, "spark1 | spark1\nspark2 | spark2\n", "")
+    assert fed == (0, "2\n", "")
+    assert absent.code == 127
+    assert in_shell(site, "spark2", "true")[0] == 7
+
+
+def test_logs(site: Site, served: dict[str, str]) -> None:
+    """The logs of all nodes are shown with the node in front; who follows them leaves nothing."""
+    shown = site.inv("logs", "--lines", "1000")
+    following = site.start("logs", "--follow", "--lines", "1")
+    assert following.stdout
+    first = [following.stdout.readline() for _ in range(3)]
+    completed(site, served, PROMPT)
+    news = following.stdout.readline()
+    ended = site.end(following, signal.SIGINT)
+    time.sleep(1)
+    programs = [
+        host.docker("exec", CONTAINER, "ps", "-e", "-o", "comm=") for host in site.lan.hosts
+    ]
+    prefixes = {" ".join(line.split(" ", 3)[:3]) for line in shown.out.splitlines()}
+
+    assert prefixes == {"spark1 ray |", "spark2 ray |", "spark1 serve |"}
+    assert prefixes == {" ".join(line.split(" ", 3)[:3]) for line in first}
+    assert news.startswith("spark1 serve | ")
+    assert (ended.code, ended.err) == (130, "interrupted\n")
+    assert [text for text in programs if "tail" in text.split()] == []
+
+
+def test_status(site: Site, served: dict[str, str]) -> None:
+    """Every node has joined with its GPU, and the server is ready."""
+    said = site.inv("status", "--json")
+    found = json.loads(said.out)
+    server = found["server"]
+
+    assert (said.code, found["healthy"]) == (0, True)
+    assert [(node["node"], node["ray"], node["gpus"]) for node in found["nodes"]] == [
+        ("spark1", "joined", 1),
+        ("spark2", "joined", 1),
+    ]
+    assert (server["state"], server["tp"], server["requests"]) == ("ready", 2, 0)
+
+
+def test_again_changes_nothing(site: Site, served: dict[str, str]) -> None:
+    """What runs already is left alone, and said."""
+    before = identities(site)
+    up, serve = site.inv("up"), site.inv("serve", "--detach", "--json")
+
+    assert (up.code, serve.code) == (0, 0), up.err + serve.err
+    assert before == identities(site)
+    assert json.loads(serve.out) == served
+    assert [line for line in up.err.splitlines() if "already" in line] == [
+        "spark1: Start Ray (head): already running",
+        "spark2: Start Ray (worker): already running",
+    ]
+
+
+def test_changed_settings_are_refused(site: Site, served: dict[str, str]) -> None:
+    """A container is not replaced behind its users' back: which key has changed is said."""
+    before = identities(site)
+    site.describe({"NCCL_DEBUG": "INFO", "SHM_SIZE": "2g"})
+    refused = site.inv("up")
+    site.describe()
+
+    assert (refused.code, refused.out) == (3, "")
+    assert refused.err.splitlines()[-1] == (
+        "spark1: vllm_node runs with another value of SHM_SIZE, NCCL_DEBUG "
+        "(`inv up --recreate` replaces it, and ends what it serves)"
+    )
+    assert before == identities(site)
+
+
+def test_secrets_stay_where_they_belong(site: Site, served: dict[str, str]) -> None:
+    """Tokens are in no command line, label, log, image, or output of a task.
+
+    The one for the hub is in the containers' environment, where every `docker exec` needs it; Ray
+    reads its own from a file for root alone, and the API key is only in the server's environment.
+    """
+    token, key = ((site.state / name).read_text("utf-8") for name in ("ray-token", "api-key"))
+    shown = list(site.told)
+    for host in site.lan.hosts:
+        seen = inspected(host)
+        environment = dict(line.split("=", 1) for line in seen["Config"].pop("Env"))
+        mode = host.docker("exec", CONTAINER, "stat", "--format", "%a %u", TOKEN)
+        held = host.docker("exec", CONTAINER, "cat", TOKEN)
+        logs = ("sh", "-c", f"cat {LOGS}/* $(find /tmp/ray -type f -name '*.*')")
+        shown += [json.dumps(seen), host.docker("history", "--no-trunc", IMAGE)]
+        shown += [host.run(["sh", "-c", COMMANDS]).stdout, host.docker("logs", CONTAINER)]
+        shown += [host.docker("exec", CONTAINER, *argv) for argv in (("ps", "-efww"), logs)]
+
+        assert (mode, held) == ("600 0", token)
+        assert environment["HF_TOKEN"] == HF_TOKEN
+        assert {token, key}.isdisjoint(environment.values())
+    shown += [site.lan.control.run(["sh", "-c", COMMANDS]).stdout]
+
+    assert all(len(secret) > 20 for secret in (token, key, HF_TOKEN))
+    assert [
+        text[max(0, at - 200) : at + 10]
+        for secret in (token, key, HF_TOKEN)
+        for text in shown
+        if (at := text.find(secret)) >= 0
+    ] == []
+
+
+def test_another_laptop_shares_the_token(
+    site: Site, served: dict[str, str], tmp_path: Path
+) -> None:
+    """A clone that knows of nothing starts a worker for the head that another one has started.
+
+    The log of the container that was removed is kept.
+    """
+    spark1, spark2 = site.lan.hosts
+    old = spark2.docker("exec", CONTAINER, "cat", f"{LOGS}/ray.log")
+    spark2.docker("rm", "--force", CONTAINER)
+    kept = site.inv("logs", "--node", "spark2", "--lines", "1000")
+    head = inspected(spark1)["Id"]
+    other = site.another(tmp_path / "other")
+    joined = other.inv("worker")
+    found = json.loads(site.inv("status", "--json").out)
+
+    assert kept == (0, "".join(f"spark2 ray | {line}\n" for line in old.splitlines()), "")
+    assert joined.code == 0, joined.err
+    assert (other.state / "ray-token").read_text("utf-8") == (site.state / "ray-token").read_text(
+        "utf-8"
+    )
+    assert head == inspected(spark1)["Id"]
+    assert [node["ray"] for node in found["nodes"]] == ["joined", "joined"]
+
+
+def test_recreate(site: Site, served: dict[str, str]) -> None:
+    """`--recreate` replaces the containers, and those of the same settings stay the next time."""
+    before = identities(site)
+    site.describe({"NCCL_DEBUG": "INFO"})
+    replaced = site.inv("up", "--recreate")
+    after = identities(site)
+    again = site.inv("up", "--recreate")
+    site.describe()
+    told = site.inv("exec", "--node", "spark2", "--", "printenv", "NCCL_DEBUG")
+
+    assert (replaced.code, again.code) == (0, 0), replaced.err + again.err
+    assert set(before).isdisjoint(after)
+    assert after == identities(site)
+    assert told == (0, "INFO\n", "")
+
+
+def test_down_leaves_logs_alone(site: Site, served: dict[str, str]) -> None:
+    """Nothing runs any more and no secret is left; what was logged can still be read."""
+    down = site.inv("down")
+    logs = site.inv("logs", "--lines", "1")
+    programs = [host.run(["ps", "-e", "-o", "comm="]).stdout.split() for host in site.lan.hosts]
+    strays = [
+        name for names in programs for name in names if name in ("gcs_server", "raylet", "vllm")
+    ]
+
+    assert (down.code, down.out) == (0, ""), down.err
+    assert steady(down.err).splitlines() != []
+    assert [host.docker("ps", "--all", "--quiet") for host in site.lan.hosts] == ["", ""]
+    assert strays == []
+    assert not site.state.exists()
+    assert {line.partition(" |")[0] for line in logs.out.splitlines()} == {
+        "spark1 ray",
+        "spark1 serve",
+        "spark2 ray",
+    }
+    assert site.inv("down") == (0, "", "")
+    assert site.inv("status").code == 1

