@@ -8,37 +8,12 @@ from typing import TYPE_CHECKING
 from invoke import Collection, Context, task
 
 from cluster.effects.verb import verb
+from cluster.options import BUILD, CLUSTER, ENV, JSON, LOGS, NODE, RECREATE, SERVE
 
 if TYPE_CHECKING:
     from cluster.effects.session import Session
 
 ROOT = Path(__file__).resolve().parent
-CLUSTER = {"cluster": "folder below env/ that describes the cluster, or `default` for env/ itself"}
-NODE = {"node": "only this node (repeatable)"}
-RECREATE = {"recreate": "replace containers that run with other settings"}
-JSON = {"json": "print JSON"}
-BUILD = {
-    "tag": "name of the image (default: IMAGE)",
-    "arch": "12.1a, the GPU of a Spark (default), or `cpu`, for rehearsals",
-    "fast": "vLLM anew, all before it from the cache",
-    "full": "everything anew: base image, system packages, dependencies, vLLM",
-    "no-cache": "make every layer anew",
-    "vllm": "released version of vLLM (default: the locked one)",
-    "source": "compile vLLM instead, its newest commit",
-    "ref": "with --source: a branch, a tag or a commit",
-    "repo": "with --source: URL of another repository",
-    "jobs": "with --source: compilers at once",
-    "base": "another image to begin with",
-    "platform": "platform of the image, as `linux/arm64` (default: this machine's)",
-}
-SERVE = {
-    "model": "a name on the Hugging Face hub, or a folder; `./x` is below the repository",
-    "tp": "tensor parallel size (default: all GPUs of the cluster)",
-    "host": "address to listen on (default: SERVE_HOST)",
-    "port": "port to listen on (default: SERVE_PORT)",
-    "max-model-len": "longest context in tokens (default: MAX_MODEL_LEN)",
-    "gpu-memory-utilization": "share of each GPU's memory (default: GPU_MEMORY_UTILIZATION)",
-}
 
 
 def session(c: Context, cluster: str, *, recreate: bool = False) -> "Session":
@@ -63,14 +38,7 @@ def config(_c: Context, cluster: str = "default", json: bool = False) -> None:
     print((config.as_json if json else config.text)(load(cluster)))
 
 
-@task(
-    help=CLUSTER
-    | {
-        "node": "whose variables",
-        "format": "dotenv, shell, docker or json",
-        "reveal": "show secrets",
-    }
-)
+@task(help=CLUSTER | ENV)
 @verb
 def env(
     _c: Context, node: str, cluster: str = "default", format: str = "dotenv", reveal: bool = False
@@ -217,12 +185,7 @@ def status(_c: Context, cluster: str = "default", json: bool = False) -> int:
     return 0 if found.healthy else 1
 
 
-@task(
-    help=CLUSTER
-    | NODE
-    | {"follow": "go on with what is added", "lines": "how many last lines of each log"},
-    iterable=["node"],
-)
+@task(help=CLUSTER | NODE | LOGS, iterable=["node"])
 @verb
 def logs(
     _c: Context, node: list[str], cluster: str = "default", follow: bool = False, lines: str = "100"
@@ -281,19 +244,6 @@ def test(c: Context, live: bool = False) -> None:
 
 
 ns = Collection(
-    config,
-    env,
-    build,
-    ship,
-    head,
-    worker,
-    up,
-    serve,
-    status,
-    logs,
-    exec_,
-    shell,
-    down,
-    rehearse,
-    test,
+    *(config, env, build, ship, head, worker, up, serve),
+    *(status, logs, exec_, shell, down, rehearse, test),
 )

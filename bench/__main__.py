@@ -2,9 +2,14 @@
 
 import sys
 
-from bench import rehearsal, startup
+from bench import build, containers, rehearsal, startup
 
-BENCHMARKS = {"startup": startup.main, "rehearsal": rehearsal.main}
+BENCHMARKS = {
+    "build": build.main,
+    "containers": containers.main,
+    "rehearsal": rehearsal.main,
+    "startup": startup.main,
+}
 
 name, *options = sys.argv[1:] or ["startup"]
 if name not in BENCHMARKS:

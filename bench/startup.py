@@ -17,7 +17,9 @@ NOTHING = """from invoke import task
 def nothing(c):
     '''Do nothing.'''
 """
-DRY = ("--dry", "up", "--cluster", "rehearsal")
+DRY = ("--dry", "up", "--cluster")
+CLUSTERS = ("rehearsal", "examples/two-sparks")
+"""One of each runtime."""
 
 
 def main(arguments: list[str]) -> None:
@@ -31,8 +33,9 @@ def main(arguments: list[str]) -> None:
         contenders = {
             "bare `invoke --list`": partial(seconds, *bare, "--list"),
             "`inv --list`": partial(seconds, INV, "--list"),
-            f"`inv {' '.join(DRY)}`": partial(seconds, INV, *DRY),
         }
+        for name in CLUSTERS:
+            contenders[f"`inv {' '.join((*DRY, name))}`"] = partial(seconds, INV, *DRY, name)
         found = rounds.interleaved(contenders, options.rounds, warmups=1)
     print(rounds.table(rounds.rows(found), digits=3))
 

@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from cluster import docker_values
 from cluster.errors import Problem, RefusedError
 from cluster.image import CPU, GB10, Around, Build
 from cluster.stamps import Stamps
-from cluster.values import Parse, WrongValueError, choice, shown, whole
+from cluster.values import Parse, WrongValueError, shown, whole
 
 T = TypeVar("T")
+ARCH = re.compile(r"[1-9][0-9]?\.[0-9][af]?")
 VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)+[a-z0-9.+]*")
 REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@-]*")
 REPO = re.compile(r"(?:https?|git)://[^\s@]+")
@@ -41,14 +42,12 @@ def build(flags: Flags, tag: str, around: Around, stamps: dict[str, Stamps], mom
     """Return what to build; a RefusedError holds all that is wrong with the flags.
 
     `tag` is the image's name when the flags have none; `stamps` are those of the builds before, by
-    architecture; `moment` is in seconds since 1970.
+    device; `moment` is in seconds since 1970.
     """
     read = _Reader()
-    arch = read("--arch", flags.arch, choice(GB10, CPU), GB10)
-    kept = stamps.get(arch, Stamps())
     found = Build(
+        arch=read("--arch", flags.arch, _arch, GB10),
         tag=read("--tag", flags.tag, _tag, tag),
-        arch=arch,
         base=read("--base", flags.base, docker_values.image, ""),
         source=flags.source,
         version=read("--vllm", flags.vllm, _version, ""),
@@ -56,7 +55,7 @@ def build(flags: Flags, tag: str, around: Around, stamps: dict[str, Stamps], mom
         ref=read("--ref", flags.ref, _ref, ""),
         jobs=read("--jobs", flags.jobs, whole(1, JOBS, "a number of compilers"), None),
         platform=read("--platform", flags.platform, _platform, ""),
-        stamps=kept.refreshed(moment, fast=flags.fast, full=flags.full),
+        stamps=Stamps(),
         refresh="--full" if flags.full else "--fast" if flags.fast else "",
         pull=flags.full,
         no_cache=flags.no_cache,
@@ -64,7 +63,8 @@ def build(flags: Flags, tag: str, around: Around, stamps: dict[str, Stamps], mom
     )
     if problems := (*read.problems, *_contradictions(flags)):
         raise RefusedError(*problems)
-    return found
+    kept = stamps.get(found.device, Stamps())
+    return replace(found, stamps=kept.refreshed(moment, fast=flags.fast, full=flags.full))
 
 
 class _Reader:
@@ -106,6 +106,17 @@ def _contradictions(flags: Flags) -> Iterator[Problem]:
     for wrong, place, what, remedy in rows:
         if wrong:
             yield Problem(place=place, what=what, remedy=remedy)
+
+
+def _arch(text: str) -> str:
+    """Take what PyTorch takes for several, and return what FlashInfer takes as well: spaces."""
+    several = re.split("[; ]+", text)
+    if text == CPU or all(ARCH.fullmatch(each) for each in several):
+        return " ".join(several)
+    raise WrongValueError(
+        f"should be a CUDA architecture, several with `;` between them, or cpu: {shown(text)}",
+        "write it like 12.1a, 9.0a or 12.0;12.1a",
+    )
 
 
 def _tag(text: str) -> str:

@@ -44,7 +44,9 @@ PHASES = {
     re.compile(r"(?:Unpacking|Setting up) \S+ \("): "installing system packages",
     re.compile(r"Cloning into |Receiving objects: "): "fetching the source",
     re.compile(r"-- (?:The CXX compiler|Configuring done)"): "configuring",
-    re.compile(r"Resolved \d+ packages? "): "choosing packages",
+    re.compile(r"Resolved \d+ packages? "): "fetching packages",
+    re.compile(r"Installed \d+ packages? "): "compiling Python files",
+    re.compile(r"Building wheel"): "configuring",
 }
 
 

@@ -3,24 +3,14 @@
 from dataclasses import dataclass, replace
 
 from cluster import preflight
-from cluster.contain import (
-    SERVICE,
-    Contain,
-    Contained,
-    Discard,
-    Exec,
-    Halt,
-    Launch,
-    Once,
-    SameImage,
-    SharedToken,
-)
+from cluster.contain import Contain, Discard, NoObstacle, SameImage, SharedToken
 from cluster.container import OURS, Container, Mount
 from cluster.engine import Engine
 from cluster.environment import not_carried
+from cluster.inside import SERVICE, Contained, Exec, Halt, Launch, Once
 from cluster.node import Cluster, Node
 from cluster.spec import RunSpec, Service
-from cluster.step import Folder, Gate, Plan, Remove, Text, Together
+from cluster.step import AnyStart, Folder, Gate, Plan, Remove, Text, Together
 from cluster.word import Environment, Word
 
 TOKEN = "/run/secrets/ray-token"  # noqa: S105 (a path)
@@ -73,7 +63,9 @@ class Containers:
     def prepare(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
         """Check all that can be known before a container starts, and make its files."""
         place, held = cluster.head.name, self.trace(cluster.head.name, "ray")
-        engines = tuple(self.engines[node.name] for node in nodes)
+        # Workers are compared with the head even when they are started alone.
+        names = dict.fromkeys(node.name for node in (cluster.head, *nodes))
+        engines = tuple(self.engines[name] for name in names)
         branches = tuple((self._preflight(cluster, node),) for node in nodes)
         return (
             SameImage(engines=engines, image=cluster.image),
@@ -98,6 +90,11 @@ class Containers:
             recreate=self.recreate,
             proof=proof,
         )
+
+    def admit(self, starts: tuple[AnyStart, ...]) -> Plan:
+        """Look at the containers that have the name on all nodes."""
+        contains = tuple(step for step in starts if isinstance(step, Contain))
+        return (NoObstacle(starts=contains),)
 
     def stop(self, node: Node, service: Service, seconds: float) -> Halt | Discard:
         """End the server inside the head's container, or a whole container."""

@@ -10,8 +10,9 @@ from cluster.word import CONTINUED, Environment, Secret, Value, shell_line
 
 GB10 = "12.1a"
 """CUDA's name for the GPU of a DGX Spark, with the features of exactly this one."""
+CUDA = "cuda"
 CPU = "cpu"
-BASES = {GB10: "nvidia/cuda:13.0.2-devel-ubuntu24.04", CPU: "debian:12-slim"}
+BASES = {CUDA: "nvidia/cuda:13.0.2-devel-ubuntu24.04", CPU: "debian:12-slim"}
 """The images below, unless another is asked for: what the Dockerfile says (`base-...`)."""
 INDEX_VARIABLE = "BUILD_PIP_CONF"
 """Hands pip's settings to the build: BuildKit reads the secret from it."""
@@ -56,7 +57,7 @@ class Build:
     around: Around
     stamps: Stamps
     arch: str
-    """A CUDA architecture, or `cpu`."""
+    """A CUDA architecture, several with a space between them, or `cpu`."""
     base: str = ""
     """The image below; empty for the one in `BASES`."""
     source: bool = False
@@ -78,6 +79,11 @@ class Build:
     def place(self) -> str:
         """The name of the image."""
         return self.tag
+
+    @property
+    def device(self) -> str:
+        """What vLLM computes on."""
+        return CPU if self.arch == CPU else CUDA
 
     @property
     def state(self) -> str:
@@ -107,7 +113,8 @@ class Build:
         )
         kind = ("VLLM", "source" if self.source else "wheel")
         said = tuple((name, value) for name, value in given if value)
-        return (("ARCH", self.arch), kind, *said, *self.stamps.arguments)
+        device = ("DEVICE", CPU) if self.device == CPU else ("ARCH", self.arch)
+        return (device, kind, *said, *self.stamps.arguments)
 
     @property
     def argv(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from cluster.process import (
     Trace,
 )
 from cluster.spec import RunSpec, Service
-from cluster.step import Folder, Gate, Plan, Remove, Text, Together, Token
+from cluster.step import AnyStart, Folder, Gate, Plan, Remove, Text, Together, Token
 from cluster.virtual_node import RAY_FOLDER, TEMPORARY, Lines, bridge, cable, hosts, system
 from cluster.word import Environment, ProcessNumber, Word
 
@@ -101,6 +101,11 @@ class Namespaces:
             trace=trace,
             proof=proof,
         )
+
+    def admit(self, starts: tuple[AnyStart, ...]) -> Plan:
+        """Leave nothing to be done: the state folder is this tool's alone."""
+        del starts
+        return ()
 
     def stop(self, node: Node, service: Service, seconds: float) -> Stop:
         """End a service by signals to its process group."""

@@ -22,6 +22,8 @@ ANSWER_SECONDS = 300.0
 PATIENCE_SECONDS = 2.0
 """How long the probe itself asks again before the logs are looked at."""
 SERVER_STOP_SECONDS = 20.0
+FAILED_STOP_SECONDS = 5.0
+"""A server that has failed may wait for a rank that is gone."""
 RAY_STOP_SECONDS = 5.0
 """Ray's control store takes 9 s to leave in order; without a server there is nothing to order."""
 
@@ -30,7 +32,12 @@ def head(cluster: Cluster, runtime: Runtime) -> Plan:
     """Start Ray's head and wait until it answers."""
     start = _ray(cluster, cluster.head, runtime)
     nodes = (cluster.head,)
-    return (*runtime.prepare(cluster, nodes), start, _join(cluster, nodes, runtime))
+    return (
+        *runtime.admit((start,)),
+        *runtime.prepare(cluster, nodes),
+        start,
+        _join(cluster, nodes, runtime),
+    )
 
 
 def workers(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Plan:
@@ -40,7 +47,12 @@ def workers(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Plan
         (_reach(cluster, node, runtime), start) for node, start in zip(nodes, starts, strict=True)
     )
     join = _join(cluster, nodes, runtime)
-    return (*runtime.prepare(cluster, nodes), Together(branches=branches), join)
+    return (
+        *runtime.admit(starts),
+        *runtime.prepare(cluster, nodes),
+        Together(branches=branches),
+        join,
+    )
 
 
 def up(cluster: Cluster, runtime: Runtime) -> Plan:
@@ -51,6 +63,7 @@ def up(cluster: Cluster, runtime: Runtime) -> Plan:
         for node, start in zip(cluster.workers, starts[1:], strict=True)
     )
     return (
+        *runtime.admit(starts),
         *runtime.prepare(cluster, cluster.nodes),
         starts[0],
         Together(branches=branches),
@@ -121,9 +134,9 @@ def down(cluster: Cluster, runtime: Runtime) -> Plan:
     )
 
 
-def stop_server(cluster: Cluster, runtime: Runtime) -> Plan:
-    """Stop the server and leave Ray running."""
-    return (runtime.stop(cluster.head, "serve", SERVER_STOP_SECONDS),)
+def stop_server(cluster: Cluster, runtime: Runtime, seconds: float = SERVER_STOP_SECONDS) -> Plan:
+    """Stop the server and leave Ray running; kill it when the seconds are over."""
+    return (runtime.stop(cluster.head, "serve", seconds),)
 
 
 def _variables(cluster: Cluster, node: Node, runtime: Runtime) -> Environment:

@@ -17,6 +17,7 @@ class Ready:
     """A server that answers."""
 
     model: str
+    """The name that requests use."""
     url: str
     """Base URL of the OpenAI API."""
     key_file: str
@@ -33,7 +34,9 @@ def ready(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Ready:
     shown = f"$(cat {shlex.quote(key_file)})" if key_file else f"${API_KEY}"
     header = f' --header "Authorization: Bearer {shown}"' if key else ""
     reach = shell_line((*runtime.visit(cluster.head), "curl", "--silent", f"{url}/models"))
-    return Ready(model=request.model, url=url, key_file=key_file, example=f"{reach}{header}")
+    return Ready(
+        model=vllm.served_name(request), url=url, key_file=key_file, example=f"{reach}{header}"
+    )
 
 
 def text(found: Ready) -> str:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
+from cluster import containers
 from cluster.dropped import DROPPED
 from cluster.environment import environment, not_carried
 from cluster.key import Key
@@ -13,7 +14,7 @@ from cluster.passthrough import PREFIXES, REFUSED
 from cluster.schema import CLUSTER_KEYS, NODE_KEYS, Keys
 from cluster.variables import VARIABLES, token_file
 
-RAY_FILE = "/run/ray-token"
+RAY_FILE = containers.TOKEN
 BLOCK = re.compile(r"(<!-- begin (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

@@ -41,6 +41,9 @@ class Runtime(Protocol):
     def service(self, spec: RunSpec, title: str, proof: Gate | None = None) -> AnyStart:
         """Start a run spec; one that runs but fails the proof is started anew."""
 
+    def admit(self, starts: tuple[AnyStart, ...]) -> Plan:
+        """Check that nothing stands in the way of starting these, before any of them is."""
+
     def stop(self, node: Node, service: Service, seconds: float) -> Step:
         """Ask a service of a node to end, and make it end when the seconds are over."""
 

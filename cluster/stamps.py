@@ -33,13 +33,14 @@ class Stamps:
 
 LABEL = "spark-vllm-cluster."
 """The beginning of the labels that docker/Dockerfile gives the image."""
+DEVICE = f"{LABEL}device"
 NAMES = tuple(field.name for field in fields(Stamps))
 
 
 def read(text: str) -> dict[str, Stamps]:
-    """Return the stamps by architecture; what is no such text holds none."""
+    """Return the stamps by device, `cuda` or `cpu`; what is no such text holds none."""
     with suppress(ValueError, AttributeError):
-        return {arch: _stamps(found) for arch, found in json.loads(text).items()}
+        return {device: _stamps(found) for device, found in json.loads(text).items()}
     return {}
 
 
@@ -48,13 +49,13 @@ def labelled(text: str) -> dict[str, Stamps]:
     with suppress(ValueError, AttributeError):
         labels = json.loads(text)
         found = {name: labels.get(f"{LABEL}cachebust.{name}", "") for name in NAMES}
-        return {labels[f"{LABEL}arch"]: _stamps(found)} if f"{LABEL}arch" in labels else {}
+        return {labels[DEVICE]: _stamps(found)} if DEVICE in labels else {}
     return {}
 
 
 def write(stamps: dict[str, Stamps]) -> str:
     """Return the text that `read` reads."""
-    return json.dumps({arch: asdict(found) for arch, found in stamps.items()}, indent=2) + "\n"
+    return json.dumps({device: asdict(found) for device, found in stamps.items()}, indent=2) + "\n"
 
 
 def _stamps(found: dict[str, object]) -> Stamps:

@@ -4,18 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
-from cluster.contain import (
-    Contain,
-    Contained,
-    Discard,
-    Exec,
-    Halt,
-    Launch,
-    Once,
-    SameImage,
-    SharedToken,
-)
+from cluster.contain import Contain, Discard, NoObstacle, SameImage, SharedToken
 from cluster.errors import Problem
+from cluster.inside import Contained, Exec, Halt, Launch, Once
 from cluster.process import Command, Holder, Start, Stop, Sweep, Trace
 from cluster.word import shell_line, shell_word
 
@@ -118,7 +109,7 @@ class Together:
 
 
 AnyStart: TypeAlias = Start | Contain | Launch
-OnContainers: TypeAlias = SharedToken | SameImage | Contain | Launch | Halt | Discard
+OnContainers: TypeAlias = SharedToken | SameImage | NoObstacle | Contain | Launch | Halt | Discard
 Single: TypeAlias = (
     Folder | Text | Token | Holder | Start | Gate | Stop | Sweep | Remove | OnContainers
 )

@@ -32,6 +32,7 @@ OWN = {
 Given twice, they would contradict the address and the checks that the task prints.
 """
 SERVE = ("vllm", "serve")
+SERVED_NAME = ("--served-model-name",)
 FLAGS = 12
 """Words between the model and the user's own flags: six flags with a value each."""
 
@@ -124,6 +125,11 @@ def beyond_loopback(host: str) -> bool:
         return host != "localhost"
 
 
+def served_name(request: Request) -> str:
+    """Return the name that requests to the server use: the model's own unless a flag gives one."""
+    return next(_values(request.extra, SERVED_NAME), request.model)
+
+
 def url(cluster: Cluster, request: Request) -> str:
     """Return the address of the server as other machines on the link see it."""
     everywhere = request.host in {"0.0.0.0", "::"}  # noqa: S104 (compared, not bound)
@@ -187,13 +193,14 @@ def _impossible(cluster: Cluster, request: Request) -> Iterator[Problem]:
 
 def _copies(extra: tuple[str, ...]) -> int:
     """Return what vLLM multiplies the tensor parallel size with: pipeline stages and replicas."""
-    following = (*extra[1:], "")
-    sizes = (
-        word.partition("=")[2] or after
-        for word, after in zip(extra, following, strict=False)
-        if meant(word, MULTIPLIERS)
-    )
-    return prod(int(size) for size in sizes if size.isdecimal())
+    return prod(int(size) for size in _values(extra, MULTIPLIERS) if size.isdecimal())
+
+
+def _values(extra: tuple[str, ...], flags: Collection[str]) -> Iterator[str]:
+    """Yield the values that are given to any of the flags."""
+    for word, after in zip(extra, (*extra[1:], ""), strict=False):
+        if meant(word, flags):
+            yield word.partition("=")[2] or after
 
 
 def _clashes(cluster: Cluster, typed: tuple[str, ...]) -> Iterator[Problem]:

@@ -24,7 +24,7 @@ def installed(name: str) -> str:
 def versions(commit: str) -> dict[str, str]:
     """Return names and versions; what is not there is left out."""
     asked = {
-        "arch": os.environ["ARCH"],
+        "arch": os.environ.get("TORCH_CUDA_ARCH_LIST", "cpu"),
         "python": platform.python_version(),
         "vllm-from": os.environ["VLLM"],
         "vllm-commit": commit,

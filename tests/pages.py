@@ -2,7 +2,8 @@
 
 A block fenced as `console` shows a session: commands after `$ `, and below each what it prints. A
 further word says how it is tested: none, here; `live`, by the live suite; `named`, only that its
-verbs and flags exist. A block fenced with the name of a file is that file's content. A line `...`
+verbs and flags exist. A block fenced with the name of a file is that file's content. One fenced as
+`text` with a word is what a test renders (tests/test_two_sparks.py). A line `...`
 stands for any lines. Durations, times and the folder of the repository count as equal.
 """
 
@@ -26,7 +27,7 @@ SECONDS = re.compile(r"\b\d+\.\d s$", re.MULTILINE)
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 OF_THE_REPOSITORY = (
     *("inv", "bootstrap.py", "requirements.txt", "tasks.py", "cluster", "docker"),
-    *("env/rehearsal", "env/cluster.env.example", "env/node.env.example"),
+    *("env/examples", "env/rehearsal", "env/cluster.env.example", "env/node.env.example"),
 )
 
 

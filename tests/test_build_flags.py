@@ -13,9 +13,13 @@ from tests.clusters import PLACE, ROOT
 
 AROUND = Around(root=PLACE)
 PLAIN = Build(tag="vllm-node", arch="12.1a", around=AROUND, stamps=Stamps())
-KNOWN = {"12.1a": Stamps(deps="2"), "cpu": Stamps(system="1", deps="1", vllm="1")}
+KNOWN = {"cuda": Stamps(deps="2"), "cpu": Stamps(system="1", deps="1", vllm="1")}
 NOW = 1_795_447_296
 STAMP = str(NOW)
+ARCH = (
+    "--arch: should be a CUDA architecture, several with `;` between them, or cpu: `{}` "
+    "(write it like 12.1a, 9.0a or 12.0;12.1a)"
+)
 NAMED = "{}: should be the name of an image: `{}` (write it like vllm-node or me/vllm:1)"
 COMPILED = (
     "--vllm: contradicts --source: it names a released wheel "
@@ -44,6 +48,10 @@ def asked(flags: Flags, known: dict[str, Stamps] | None = None) -> Build:
         (Flags(), PLAIN),
         (Flags(tag="me/vllm:1"), replace(PLAIN, tag="me/vllm:1")),
         (Flags(arch="cpu"), replace(PLAIN, arch="cpu")),
+        (Flags(arch="8.9"), replace(PLAIN, arch="8.9")),
+        (Flags(arch="12.0f"), replace(PLAIN, arch="12.0f")),
+        (Flags(arch="9.0a;12.0;12.1a"), replace(PLAIN, arch="9.0a 12.0 12.1a")),
+        (Flags(arch="12.0; 12.1a"), replace(PLAIN, arch="12.0 12.1a")),
         (Flags(vllm="0.33.0rc1"), replace(PLAIN, version="0.33.0rc1")),
         (Flags(source=True), replace(PLAIN, source=True)),
         (
@@ -76,11 +84,12 @@ def test_build(flags: Flags, expected: Build) -> None:
     [
         (Flags(), Stamps(deps="2")),
         (Flags(fast=True), Stamps(deps="2", vllm=STAMP)),
+        (Flags(arch="9.0a"), Stamps(deps="2")),
         (Flags(arch="cpu"), Stamps(system="1", deps="1", vllm="1")),
     ],
 )
 def test_stamps_are_kept(flags: Flags, expected: Stamps) -> None:
-    """What was refreshed stays refreshed, for each architecture by itself."""
+    """What was refreshed stays refreshed, for each device by itself."""
     assert expected == asked(flags, KNOWN).stamps
 
 
@@ -105,9 +114,9 @@ def test_stamps_are_kept(flags: Flags, expected: Stamps) -> None:
             ],
         ),
         (
-            Flags(tag="vllm@x", arch="12.1", jobs="0", vllm="main", base="A B", platform="arm64"),
+            Flags(tag="vllm@x", arch="sm_90", jobs="0", vllm="main", base="A B", platform="arm64"),
             [
-                "--arch: should be 12.1a or cpu: `12.1` (did you mean 12.1a?)",
+                ARCH.format("sm_90"),
                 "--tag: should be a name without a digest: `vllm@x` (write it like vllm-node)",
                 NAMED.format("--base", "A B"),
                 "--vllm: should be a released version of vLLM: `main` (write it like 0.33.0)",
@@ -124,6 +133,10 @@ def test_stamps_are_kept(flags: Flags, expected: Stamps) -> None:
             Flags(source=True, repo="vllm"),
             [REPO],
         ),
+        (Flags(arch="121a"), [ARCH.format("121a")]),
+        (Flags(arch="9.0+PTX"), [ARCH.format("9.0+PTX")]),
+        (Flags(arch="12.0;cpu"), [ARCH.format("12.0;cpu")]),
+        (Flags(arch="12.0;"), [ARCH.format("12.0;")]),
         (
             Flags(tag="Vllm"),
             [NAMED.format("--tag", "Vllm")],
@@ -149,10 +162,11 @@ def test_no_login_is_shown() -> None:
 def test_arguments_are_the_dockerfile_s() -> None:
     """Every build argument is one that the Dockerfile knows; it begins with the same bases."""
     flags = Flags(source=True, ref="main", repo=GIT, jobs="4", base="x", full=True)
-    passed = {*asked(flags).arguments, *asked(Flags(vllm="0.33.0")).arguments, ("REVISION", "")}
+    more = (Flags(vllm="0.33.0"), Flags(arch="cpu"))
+    passed = {each for flags in (flags, *more) for each in asked(flags).arguments}
     text = (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
     known = set(re.findall(r"^ARG (\w+)", text, re.MULTILINE))
     bases = re.findall(r"^FROM \$\{BASE:-(\S+)\} AS base-(\S+)", text, re.MULTILINE)
 
-    assert set() == {name for name, _ in passed} - known
-    assert {arch: base for base, arch in bases} == BASES
+    assert set() == {name for name, _ in {*passed, ("REVISION", "")}} - known
+    assert {device: base for base, device in bases} == BASES

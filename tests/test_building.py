@@ -90,7 +90,7 @@ def test_revision(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_dry(tag: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The command is printed, for the cluster's image unless another is named."""
     name = tag or load("rehearsal").cluster.image
-    known = read(surroundings.text(STATE / image.STAMPS)).get("12.1a", Stamps())
+    known = read(surroundings.text(STATE / image.STAMPS)).get("cuda", Stamps())
     expected = Build(tag=name, arch="12.1a", around=Around(root=str(ROOT)), stamps=known)
     building.build(Flags(tag=tag), "rehearsal", dry=True, json=False)
 
@@ -129,13 +129,13 @@ def test_log_is_the_owner_s(tmp_path: Path) -> None:
 
 
 def test_stamps_are_kept(build: Build) -> None:
-    """The stamps of other architectures stay."""
+    """The stamps of the other device stay."""
     path = Path(build.state, image.STAMPS)
     path.parent.mkdir()
-    path.write_text(write({"12.1a": Stamps(vllm="1")}), encoding="utf-8")
+    path.write_text(write({"cuda": Stamps(vllm="1")}), encoding="utf-8")
     docker_build._keep_stamps(replace(build, stamps=Stamps(deps="2")))
 
-    assert {"12.1a": Stamps(vllm="1"), "cpu": Stamps(deps="2")} == read(surroundings.text(path))
+    assert {"cuda": Stamps(vllm="1"), "cpu": Stamps(deps="2")} == read(surroundings.text(path))
     assert [image.STAMPS] == [each.name for each in path.parent.iterdir()]
 
 

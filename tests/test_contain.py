@@ -9,18 +9,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.contain import (
-    Contain,
-    Contained,
-    Discard,
-    Exec,
-    Launch,
-    Once,
-    SameImage,
-    SharedToken,
-)
+from cluster.contain import Contain, Discard, SameImage, SharedToken
 from cluster.container import Container, Mount
 from cluster.engine import Engine
+from cluster.inside import Contained, Exec, Launch, Once
 from cluster.spec import RunSpec
 from cluster.word import FileText, Secret
 

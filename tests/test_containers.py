@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from cluster import script
-from cluster.contain import Contain, Contained, Discard, Exec, Halt, Launch, Once, SameImage
+from cluster.contain import Contain, Discard, SameImage
 from cluster.container import Container, Mount
 from cluster.containers import Containers
 from cluster.engine import Engine
 from cluster.environment import not_carried
+from cluster.inside import Contained, Exec, Halt, Launch, Once
 from cluster.node import Cluster
 from cluster.spec import RunSpec, Service
 from cluster.step import Folder, Gate, Remove, Text
@@ -209,9 +210,9 @@ def test_prepare() -> None:
 
 
 def test_prepare_one() -> None:
-    """Of one node that is named, only that one is asked."""
+    """A worker that starts alone is compared with the head, and alone is asked what it has."""
     first, gate, *_ = script.flat(RUNTIME.prepare(TWO_SPARKS, (WORKER,)))
-    engines = (Engine(node="spark2", ssh_host="spark2"),)
+    engines = tuple(Engine(node=name, ssh_host=name) for name in ("spark1", "spark2"))
 
     assert SameImage(engines=engines, image="vllm-node") == first
     assert ("spark2", "Check that spark2 can run Ray") == (gate.place, gate.title)

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from cluster.buildkit import Step
 from cluster.image import BASES
 from tests.clusters import ROOT
 
@@ -16,6 +17,8 @@ DEFAULT = re.compile(r"^FROM \$\{BASE:-(\S+)\} AS base-(\S+)$", re.MULTILINE)
 BASE_LABEL = re.compile(r'base\.name="\$\{BASE:-(\S+)\}"')
 LABEL = re.compile(r'spark-vllm-cluster\.(\w+)="(?:\$\{VLLM_VERSION:-)?([\d][\w.+]*)\}?"')
 PIN = re.compile(r"^([\w.-]+)(?:\[\w+\])?==(\S+)", re.MULTILINE)
+RUN = re.compile(r"^RUN ((?:.*\\\n|\s*#.*\n)*.*)$", re.MULTILINE)
+COMMENT = re.compile(r"^\s*#.*\n", re.MULTILINE)
 ROW = re.compile(r"^\| `([A-Z_]+)` \|", re.MULTILINE)
 
 
@@ -72,7 +75,7 @@ def test_a_lock_holds_what_was_asked_for() -> None:
 
 def test_the_bases_are_those_that_inv_build_names() -> None:
     """`inv build` says which base it takes without reading the Dockerfile."""
-    found = {arch: base for base, arch in DEFAULT.findall(DOCKERFILE)}
+    found = {device: base for base, device in DEFAULT.findall(DOCKERFILE)}
 
     assert BASES == found
     assert list(found.values()) == BASE_LABEL.findall(DOCKERFILE)
@@ -81,18 +84,18 @@ def test_the_bases_are_those_that_inv_build_names() -> None:
 def test_stages() -> None:
     """Each is built on what changes less often than itself; nothing else is built on `system`."""
     expected = {
-        "base-12.1a": "${BASE:-nvidia/cuda:13.0.2-devel-ubuntu24.04}",
+        "base-cuda": "${BASE:-nvidia/cuda:13.0.2-devel-ubuntu24.04}",
         "base-cpu": "${BASE:-debian:12-slim}",
-        "system": "base-${ARCH}",
+        "system": "base-${DEVICE}",
         "tools": "system",
         "pins": "system",
         "dependencies": "system",
         "vllm-wheel": "dependencies",
         "builder": "dependencies",
         "vllm-source": "dependencies",
-        "node-12.1a": "vllm-${VLLM}",
+        "node-cuda": "vllm-${VLLM}",
         "node-cpu": "vllm-${VLLM}",
-        "node": "node-${ARCH}",
+        "node": "node-${DEVICE}",
     }
 
     assert expected == {name: parent for parent, name in FROM.findall(DOCKERFILE)}
@@ -108,6 +111,29 @@ def test_what_is_copied() -> None:
     ]
 
     assert expected == COPY.findall(DOCKERFILE)
+
+
+def test_each_step_says_what_it_does() -> None:
+    """`inv build` shows words for people, not the beginning of a script."""
+    commands = [COMMENT.sub("", text).replace("\\\n", "") for text in RUN.findall(DOCKERFILE)]
+    steps = [Step(number=1, name=f"[stage 1/1] RUN {command}") for command in commands]
+    expected = [
+        "Install system packages",
+        "Install what the installer needs",
+        "Install the installer, uv",
+        "Split the lock",
+        "Install PyTorch, Ray and what else vLLM needs",
+        "Install vLLM",
+        "Install what compiles vLLM",
+        "Fetch the source of vLLM",
+        "Compile vLLM",
+        "Install vLLM",
+        "Check that all packages fit together",
+        "Install the plug-in for CPUs",
+        "Set up folders and shells",
+    ]
+
+    assert expected == [step.words for step in steps]
 
 
 def test_secrets_are_mounted() -> None:

@@ -55,6 +55,7 @@ trusted-host = a "$b"
 """
 SCRIPTS = {
     "build": PLAIN,
+    "build-two-kinds": replace(PLAIN, arch="12.0 12.1a"),
     "build-cpu": replace(
         PLAIN, arch="cpu", around=replace(FULL.around, index=(), proxies=(), revision="")
     ),

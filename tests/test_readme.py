@@ -16,10 +16,15 @@ from tests import pages
 from tests.pages import ROOT
 
 README = ROOT / "README.md"
-PAGES = (README, ROOT / "CHANGELOG.md", ROOT / "docs/architecture.md", ROOT / "docs/rehearsal.md")
-REHEARSAL = ROOT / "docs/rehearsal.md"
+PAGES = (
+    *(README, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"),
+    *sorted((ROOT / "docs").glob("*.md")),
+)
+REHEARSAL, TWO_SPARKS = ROOT / "docs/rehearsal.md", ROOT / "docs/two-sparks.md"
 OTHERS = ("nsenter: failed to execute ip: No such file", "Error: Unknown device type.")
 """What programs of the system say, and `inv` passes on."""
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)")
+"""A link to a file of the repository: its path from the page, and the heading."""
 ROW = re.compile(r"^\| (.+?) \| (.+) \|$", re.MULTILINE)
 
 
@@ -87,12 +92,13 @@ def test_exit_codes() -> None:
     assert expected == [int(code) for code in rows(README, "Exit code")]
 
 
-def test_troubleshooting() -> None:
-    """What the page on the rehearsal says that the tool says, it says; or `nsenter` and `ip` do."""
+@pytest.mark.parametrize("page", [REHEARSAL, TWO_SPARKS], ids=lambda page: page.name)
+def test_troubleshooting(page: Path) -> None:
+    """What a page says that the tool says, it says; or `nsenter` and `ip` do."""
     files = (ROOT / "tasks.py", *sorted((ROOT / "cluster").rglob("*.py")))
     code = [text for path in files for text in sentences(path)]
     known = (*code, (ROOT / "inv").read_text(encoding="utf-8"), *OTHERS)
-    spans = [span for said in rows(REHEARSAL, "It says") for span in re.findall("`(.+?)`", said)]
+    spans = [span for said in rows(page, "It says") for span in re.findall("`(.+?)`", said)]
 
     assert len(spans) > 10
     assert [] == [span for span in spans if not any(fits(span, text) for text in known)]
@@ -110,3 +116,34 @@ def test_architecture_names_files_that_exist() -> None:
 
     assert len(named) > 10
     assert [] == [name for name in named if not any((place / name).exists() for place in places)]
+
+
+def test_architecture_has_every_room() -> None:
+    """The table of rooms names each module once, under what it is about."""
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    table = text.partition("\n| Subject |")[2].partition("\n\n")[0]
+    paths = (path.relative_to(ROOT / "cluster") for path in (ROOT / "cluster").rglob("*.py"))
+    rooms = sorted(str(path) for path in paths if path.name != "__init__.py")
+
+    assert rooms == sorted(re.findall(r"`([\w/]+\.py)`", table))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links(page: Path) -> None:
+    """Every link to a file of the repository leads to one, and to a heading that it has."""
+    found = LINK.findall(page.read_text(encoding="utf-8"))
+    wrong = [(path, anchor) for path, anchor in found if not leads(page, path, anchor)]
+
+    assert [] == wrong
+
+
+def leads(page: Path, path: str, anchor: str) -> bool:
+    """Tell whether a link from a page leads somewhere."""
+    target = page.parent / path if path else page
+    return target.exists() and (not anchor or anchor in anchors(target))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}

@@ -16,7 +16,7 @@ KEY = "/opt/spark/.state/rehearsal/api-key"
 def test_beyond_loopback() -> None:
     """Others need the address, the key's file, and a line to try both."""
     expected = f"""\
-model  {REQUEST.model}
+model  tiny-llama
 url    http://192.168.177.11:8888/v1
 key    {KEY}
 try    {ENTER} curl --silent http://192.168.177.11:8888/v1/models \
@@ -29,7 +29,7 @@ try    {ENTER} curl --silent http://192.168.177.11:8888/v1/models \
 def test_loopback() -> None:
     """A server for this machine alone has no key."""
     expected = f"""\
-model  {REQUEST.model}
+model  tiny-llama
 url    http://127.0.0.1:8888/v1
 try    {ENTER} curl --silent http://127.0.0.1:8888/v1/models
 """
@@ -44,7 +44,7 @@ def test_own_key() -> None:
     found = ready.ready(own, REQUEST, spaces())
 
     assert {
-        "model": REQUEST.model,
+        "model": "tiny-llama",
         "url": "http://192.168.177.11:8888/v1",
         "key_file": "",
         "example": f"{ENTER} curl --silent http://192.168.177.11:8888/v1/models"

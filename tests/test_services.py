@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cluster.effects.logs import FileLog
@@ -29,14 +30,18 @@ def test_what_never_was(tmp_path: Path) -> None:
 def test_what_runs(tmp_path: Path) -> None:
     """A service that runs is found with its command line; one that has ended was started."""
     services, trace = Services(), traced(tmp_path)
-    command = ["sleep", "60"]
-    with subprocess.Popen(command, env={**os.environ, MARK[0]: MARK[1]}) as process:
+    command = ("sh", "-c", "echo up; read -r it")
+    environment = {**os.environ, MARK[0]: MARK[1]}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment) as process:
+        assert process.stdout
+        process.stdout.readline()
         Path(trace.pid_file).write_text(f"{process.pid}\n", encoding="utf-8")
         found = services.find(trace)
         process.kill()
 
     assert found
-    assert ("sleep", "60") == found.argv
+    assert command == found.argv
     assert (None, True) == (services.find(trace), services.started(trace))
 
 
@@ -47,6 +52,15 @@ def test_log(tmp_path: Path) -> None:
     log = Services().log(trace)
 
     assert (FileLog, True, ["one"]) == (type(log), log.exists, log.rest())
+
+
+def test_one_way_to_the_engines() -> None:
+    """However many threads are the first to need engines, they share the connections."""
+    services = Services()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _number: services.containers, range(8)))
+
+    assert 1 == len({id(containers) for containers in found})
 
 
 def test_ask() -> None:

@@ -212,7 +212,9 @@ def test_secrets_stay_hidden() -> None:
     assert [text for text in texts if "hidden" in text] == []
 
 
-@pytest.mark.parametrize("name,path", [("default", "env/"), ("lab", "env/lab/")])
+@pytest.mark.parametrize(
+    "name,path", [("default", "env/"), ("lab", "env/lab/"), ("many/one", "env/many/one/")]
+)
 def test_folder(name: str, path: str) -> None:
     """The default cluster is in env/ itself, another in its own folder."""
     assert path == folder(name)
@@ -226,6 +228,22 @@ def test_rehearsal() -> None:
     assert [(node.name, str(node.host_ip), node.ib_if) for node in cluster.nodes] == [
         ("spark1", "192.168.177.11", ()),
         ("spark2", "192.168.177.12", ()),
+    ]
+
+
+def test_example() -> None:
+    """The tracked example is two Sparks with both halves of a port, and holds no secret."""
+    cluster = resolve("examples/two-sparks", env_files(ROOT, "examples/two-sparks")).cluster
+    twins = ("rocep1s0f1", "roceP2p1s0f1")
+
+    assert ("docker", 2, ()) == (cluster.runtime, cluster.gpus, cluster.variables)
+    assert "RedHatAI/Qwen3-VL-235B-A22B-Instruct-NVFP4" == cluster.model
+    assert [
+        ("spark1", "192.168.177.11", "spark1", twins, ()),
+        ("spark2", "192.168.177.12", "spark2", twins, ()),
+    ] == [
+        (node.name, str(node.host_ip), node.ssh_host, node.ib_if, node.variables)
+        for node in cluster.nodes
     ]
 
 

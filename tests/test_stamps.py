@@ -10,7 +10,7 @@ from cluster.stamps import Stamps, labelled, read, write
 
 OLD = Stamps(system="1", deps="2", vllm="3")
 LABELS = {
-    "spark-vllm-cluster.arch": "cpu",
+    "spark-vllm-cluster.device": "cpu",
     "spark-vllm-cluster.cachebust.system": "",
     "spark-vllm-cluster.cachebust.deps": "2",
     "spark-vllm-cluster.cachebust.vllm": "3",
@@ -39,8 +39,8 @@ def test_arguments() -> None:
 
 
 def test_read_what_was_written() -> None:
-    """Each architecture has stamps of its own."""
-    stamps = {"cpu": OLD, "12.1a": Stamps(vllm="7")}
+    """Each device has stamps of its own."""
+    stamps = {"cpu": OLD, "cuda": Stamps(vllm="7")}
 
     assert stamps == read(write(stamps))
 
@@ -67,7 +67,7 @@ def test_read_what_was_not(text: str, expected: dict[str, Stamps]) -> None:
     [
         (json.dumps(LABELS), {"cpu": Stamps(deps="2", vllm="3")}),
         ('{"a": "b"}', {}),
-        ('{"spark-vllm-cluster.arch": "cpu"}', {"cpu": Stamps()}),
+        ('{"spark-vllm-cluster.device": "cpu"}', {"cpu": Stamps()}),
         ("null", {}),
         ("", {}),
     ],

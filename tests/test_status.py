@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from cluster import status
+from cluster.errors import Problem
 from cluster.ray import Answer, RayNode
 from cluster.status import Facts, Seen, Status
 from cluster.vllm import Request
@@ -142,11 +143,36 @@ def test_json_of_a_cluster_that_serves() -> None:
     "since": "2026-07-20T08:01:00+00:00",
     "requests": 2
   },
+  "problems": [],
   "healthy": true
 }
 """
 
     assert expected == status.as_json(judged(ALL_WELL))
+
+
+def test_what_cannot_be_seen() -> None:
+    """A node that cannot be asked is unknown and says why, once, and does not hide the other."""
+    problem = Problem(place="spark2", what="does not answer", remedy="`ssh spark2`")
+    lost = replace(
+        ALL_WELL,
+        services={**ALL_WELL.services, "spark2": Seen(problem=problem)},
+        server=Seen(problem=problem),
+    )
+    found = judged(lost)
+    expected = """\
+node    role    address         runtime  ray     gpus  since
+spark1  head    192.168.177.11  running  joined  1/1   2026-07-20T08:00:00+00:00
+spark2  worker  192.168.177.12  unknown  joined  1/1
+server: unknown
+spark2: does not answer (`ssh spark2`)
+"""
+
+    assert expected == status.text(found)
+    assert not found.healthy
+    assert ["spark2: does not answer (`ssh spark2`)"] == json.loads(status.as_json(found))[
+        "problems"
+    ]
 
 
 def test_json_of_nothing() -> None:

@@ -4,13 +4,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from cluster.advice import inv
-from cluster.contain import Exec
 from cluster.effects import processes
 from cluster.effects.processes import Completed
 from cluster.effects.session import Session
 from cluster.errors import Problem, RefusedError
+from cluster.inside import Exec
 from cluster.process import Command
 from cluster.step import Inside
+from cluster.word import shell_line
 
 SHELL = ("bash",)
 
@@ -28,7 +29,11 @@ def run(session: Session, names: list[str], argv: tuple[str, ...]) -> int:
     nodes = session.chosen(names or [cluster.head.name], cluster.nodes)
     asks = tuple(session.runtime.inside(cluster, node, argv) for node in nodes)
     if session.dry:
-        print("\n".join(f"# {ask.place}: Run a command\n{ask.text}" for ask in asks))
+        lines = [_line(asks[0])] if len(asks) == 1 else [ask.text for ask in asks]
+        titled = (
+            f"# {ask.place}: Run a command\n{its}\n" for ask, its in zip(asks, lines, strict=True)
+        )
+        print("\n".join(titled), end="")
         return 0
     for node in nodes:
         if session.services.find(session.runtime.trace(node.name, "ray")) is None:
@@ -43,6 +48,10 @@ def _here(ask: Inside) -> int:
         argv = ask.attached(terminal=_terminal())
         return processes.attached(Command(place=ask.place, argv=argv))
     return processes.attached(ask)
+
+
+def _line(ask: Inside) -> str:
+    return shell_line(ask.attached(terminal=_terminal())) if isinstance(ask, Exec) else ask.text
 
 
 def _beside(session: Session, asks: tuple[Inside, ...]) -> int:

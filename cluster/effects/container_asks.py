@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from cluster import container
-from cluster.contain import Exec, Once
 from cluster.container import Container
 from cluster.effects.processes import Completed, revealed
+from cluster.inside import Exec, Once
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -23,7 +23,7 @@ def run_inside(api: "APIClient", ask: Exec) -> Completed:
         made = api.exec_create(ask.container, list(ask.argv), environment=variables)["Id"]
     except APIError as error:
         if error.status_code in ABSENT:
-            return Completed(code=125, output="", error=str(error.explanation))
+            return Completed(code=125, output="", error=f"{ask.container} does not run")
         raise
     output, said = api.exec_start(made, demux=True)
     code = api.exec_inspect(made)["ExitCode"]

@@ -4,7 +4,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cluster.contain import Contained
+from cluster.inside import Contained
 
 if TYPE_CHECKING:
     from cluster.effects.containment import Containment

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from cluster import container, sameimage
-from cluster.contain import Contain, Discard, Halt, Launch, SameImage, SharedToken
+from cluster.contain import Contain, Discard, NoObstacle, SameImage, SharedToken
+from cluster.container import Found
 from cluster.effects import secret
 from cluster.effects.report import Report
 from cluster.effects.services import Services
 from cluster.effects.starting import LOST_SECONDS, Starting
-from cluster.errors import RefusedError
+from cluster.errors import Problem, RefusedError
+from cluster.inside import Halt, Launch
 from cluster.node import Cluster
 
 
@@ -22,14 +24,23 @@ class ContainerSteps:
         self._report = report
         self._starting = Starting(cluster, services, report)
 
+    def admit(self, step: NoObstacle) -> None:
+        """Refuse what stands in the way, of all nodes at once."""
+        with self._report.step(step.place, step.title):
+            found = self._services.containers.all_found(step)
+        obstacles = (
+            self._obstacle(start, its) for start, its in zip(step.starts, found, strict=True)
+        )
+        if problems := tuple(problem for problem in obstacles if problem):
+            raise RefusedError(*problems)
+
     def contain(self, step: Contain) -> None:
         """Start a container, in place of one that is of no use any more."""
         found = self._services.containers.found(step)
         if found and found.running and not found.changes and self._starting.proved(step):
             self._starting.already(step)
             return
-        obstacle = container.obstacle(self._cluster, step.place, found, recreate=step.recreate)
-        if obstacle:
+        if obstacle := self._obstacle(step, found):
             raise RefusedError(obstacle)
         with self._report.step(step.place, step.title):
             if found:
@@ -67,3 +78,6 @@ class ContainerSteps:
         if self._services.started(step.trace):
             with self._report.step(step.place, step.title):
                 self._services.containers.discard(step.trace, step.seconds)
+
+    def _obstacle(self, step: Contain, found: Found | None) -> Problem | None:
+        return container.obstacle(self._cluster, step.place, found, recreate=step.recreate)

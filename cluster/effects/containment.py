@@ -1,25 +1,15 @@
 """Containers of the nodes' engines: found, asked, started, ended."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cluster import container
-from cluster.contain import (
-    SERVICE,
-    Contain,
-    Contained,
-    Exec,
-    Halt,
-    Launch,
-    Once,
-    SameImage,
-    SharedToken,
-)
+from cluster.contain import Contain, NoObstacle, SameImage, SharedToken
 from cluster.container import Found
 from cluster.effects.container_asks import create, run_inside, run_once, values
 from cluster.effects.container_files import archive, file, file_of_volume
@@ -27,13 +17,26 @@ from cluster.effects.engines import Engines
 from cluster.effects.processes import Alive, Completed, revealed
 from cluster.engine import Engine
 from cluster.errors import NodeError
+from cluster.inside import SERVICE, Contained, Exec, Halt, Launch, Once
 from cluster.ship import Image, image
 
 if TYPE_CHECKING:
     from docker import APIClient
 
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 START_SECONDS = 10.0
 POLL_SECONDS = 0.02
+
+
+def side_by_side(ask: Callable[[Asked], Answer], asked: Sequence[Asked]) -> list[Answer]:
+    """Ask in threads; raise one NodeError with the problems of all."""
+    with ThreadPoolExecutor() as pool:
+        futures = [pool.submit(ask, each) for each in asked]
+    errors = [error for future in futures if isinstance(error := future.exception(), NodeError)]
+    if errors:
+        raise NodeError(*(problem for error in errors for problem in error.problems))
+    return [future.result() for future in futures]
 
 
 class Containment:
@@ -66,12 +69,19 @@ class Containment:
                 return False
             return trace.service == "ray" or file(api, trace.container, trace.pid_file) is not None
 
+    def exit_code(self, trace: Contained) -> int | None:
+        """Return the code with which a container has ended."""
+        with self._engines.asking(trace.engine) as api:
+            seen = _inspected(api, trace.container)
+            ended = seen is not None and not seen["State"]["Running"]
+            return int(seen["State"]["ExitCode"]) if seen and ended else None
+
     def found(self, step: Contain) -> Found | None:
         """Compare the container that has the name with the one that should have it."""
         with self._engines.asking(step.trace.engine) as api:
             if (seen := _inspected(api, step.container.name)) is None:
                 return None
-            wanted = api.inspect_image(step.container.image)["Id"]
+            image = self._image_id(api, step.container.image)
             labels = seen["Config"]["Labels"]
             known = container.Known(
                 settings=labels.get(container.SETTINGS, "{}"),
@@ -79,7 +89,7 @@ class Containment:
                 environment=_variables(seen),
                 inherited=_variables(api.inspect_image(seen["Image"])),
             )
-            rebuilt = ("IMAGE",) if seen["Image"] != wanted else ()
+            rebuilt = ("IMAGE",) if seen["Image"] != image else ()
             changes = container.changes(step.container, known, values(step.container))
             return Found(
                 running=seen["State"]["Running"],
@@ -87,15 +97,14 @@ class Containment:
                 changes=tuple(dict.fromkeys((*changes, *rebuilt))),
             )
 
+    def all_found(self, step: NoObstacle) -> list[Found | None]:
+        """Compare the containers of several nodes, side by side."""
+        return side_by_side(self.found, step.starts)
+
     def images(self, step: SameImage) -> dict[str, Image | None]:
         """Return what each engine has under the image's name, asked side by side."""
-        with ThreadPoolExecutor() as pool:
-            futures = [(e.node, pool.submit(self._image, e, step.image)) for e in step.engines]
-        errors = [error for _, future in futures if (error := future.exception())]
-        ours = [error for error in errors if isinstance(error, NodeError)]
-        if ours:
-            raise NodeError(*(problem for error in ours for problem in error.problems))
-        return {node: future.result() for node, future in futures}
+        asked = side_by_side(lambda engine: self._image(engine, step.image), step.engines)
+        return {engine.node: its for engine, its in zip(step.engines, asked, strict=True)}
 
     def secret(self, step: SharedToken) -> bytes | None:
         """Return the token that a running container of ours has."""
@@ -103,6 +112,15 @@ class Containment:
             return None
         with self._engines.asking(step.held.engine) as api:
             return file(api, step.held.container, step.there)
+
+    def _image_id(self, api: "APIClient", name: str) -> str:
+        """Return the ID of an image; nothing when there is none, which another check tells."""
+        from docker.errors import ImageNotFound
+
+        try:
+            return str(api.inspect_image(name)["Id"])
+        except ImageNotFound:
+            return ""
 
     def _image(self, engine: Engine, name: str) -> Image | None:
         from docker.errors import ImageNotFound

@@ -73,7 +73,7 @@ def _keep_stamps(build: Build) -> None:
     """Remember what was asked for anew, also when it failed: a plain build goes on with it."""
     path = Path(build.state, image.STAMPS)
     aside = path.with_name(f"{path.name}.new")
-    known = stamps.read(text(path)) | {build.arch: build.stamps}
+    known = stamps.read(text(path)) | {build.device: build.stamps}
     aside.write_text(stamps.write(known), encoding="utf-8")
     aside.replace(path)
 
@@ -155,7 +155,7 @@ def _pullable(build: Build, report: Report) -> Build:
     """Leave out `--pull` where the base was imported here: no registry has it."""
     if not build.pull:
         return build
-    base = build.base or image.BASES[build.arch]
+    base = build.base or image.BASES[build.device]
     asked = ("docker", "image", "inspect", "--format", "{{len .RepoDigests}}", base)
     if processes.run(asked).output.strip() != "0":
         return build

@@ -10,7 +10,7 @@ from pathlib import Path
 from subprocess import Popen
 
 from cluster import advice
-from cluster.contain import Contain, Discard, Halt, Launch, SameImage, SharedToken
+from cluster.contain import Contain, Discard, NoObstacle, SameImage, SharedToken
 from cluster.effects import processes, secret
 from cluster.effects.container_steps import ContainerSteps
 from cluster.effects.report import Report
@@ -18,6 +18,7 @@ from cluster.effects.services import Services
 from cluster.effects.starting import LOST_SECONDS, Starting
 from cluster.effects.waiting import Waiting
 from cluster.errors import ClusterError, NodeError, Problem
+from cluster.inside import Halt, Launch
 from cluster.node import Cluster
 from cluster.process import Command, Holder, Start, Stop, Sweep
 from cluster.step import Folder, Gate, Plan, Remove, Step, Text, Together, Token
@@ -121,6 +122,11 @@ class Performer:
     @step.register
     def _(self, step: SameImage) -> str:
         self._containers.compare(step)
+        return ""
+
+    @step.register
+    def _(self, step: NoObstacle) -> str:
+        self._containers.admit(step)
         return ""
 
     @step.register

@@ -30,7 +30,9 @@ def serve(
             _stay(session)
     except BaseException as error:
         if ours and not (detach and isinstance(error, KeyboardInterrupt)):
-            session.perform(plan.stop_server(session.cluster, session.runtime))
+            failed = isinstance(error, NodeError)
+            seconds = plan.FAILED_STOP_SECONDS if failed else plan.SERVER_STOP_SECONDS
+            session.perform(plan.stop_server(session.cluster, session.runtime, seconds))
         raise
     return request
 

@@ -1,11 +1,14 @@
 """The services of nodes, as processes or in containers: asked, found again, their logs read."""
 
+import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.effects import processes
 from cluster.effects.logs import FileLog, Log
 from cluster.effects.processes import Alive, Completed
+from cluster.inside import Exec
 from cluster.process import Command, Trace
 from cluster.step import AnyTrace, Ask
 
@@ -19,16 +22,18 @@ class Services:
     def __init__(self) -> None:
         """Connect to nothing yet."""
         self._containers: Containment | None = None
+        self._connecting = threading.Lock()
 
     @property
     def containers(self) -> "Containment":
         """The containers on all engines."""
-        if self._containers is None:
-            from cluster.effects.containment import Containment
-            from cluster.effects.engines import Engines
+        with self._connecting:  # several threads may be the first to ask
+            if self._containers is None:
+                from cluster.effects.containment import Containment
+                from cluster.effects.engines import Engines
 
-            self._containers = Containment(Engines())
-        return self._containers
+                self._containers = Containment(Engines())
+            return self._containers
 
     def find(self, trace: AnyTrace) -> Alive | None:
         """Return a service that runs."""
@@ -42,10 +47,17 @@ class Services:
             return Path(trace.pid_file).exists()
         return self.containers.started(trace)
 
+    def exit_code(self, trace: AnyTrace) -> int | None:
+        """Return the code with which a service has ended, where somebody keeps it."""
+        return None if isinstance(trace, Trace) else self.containers.exit_code(trace)
+
     def ask(self, ask: Ask, seconds: float | None = None) -> Completed:
         """Run a command to its end; one that outlives `seconds` gives code 124."""
         if isinstance(ask, Command):
             return processes.run(ask.argv, ask.environment, seconds=seconds)
+        if seconds and isinstance(ask, Exec):
+            # Who asks cannot end a process of another machine; coreutils' timeout can.
+            return self.containers.ask(replace(ask, argv=("timeout", f"{seconds:g}", *ask.argv)))
         return self.containers.ask(ask)
 
     def log(self, trace: AnyTrace) -> Log:

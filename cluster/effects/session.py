@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shlex
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,7 +73,7 @@ def _stranger(cluster: Cluster, name: str, known: tuple[str, ...]) -> Problem:
 
 def runtime(cluster: Cluster, *, recreate: bool = False) -> Runtime:
     """Return the cluster's runtime on this machine."""
-    # What a cluster does not run on is not loaded: that takes a tenth of the time of `--dry up`.
+    # What a cluster does not run on is not loaded: containers take 7 ms, of 240 for `--dry up`.
     if cluster.runtime == "docker":
         from cluster.containers import Containers
 
@@ -103,8 +104,6 @@ def engines(cluster: Cluster) -> dict[str, Engine]:
 
 def _here(node: Node) -> bool:
     """Tell whether this machine has a node's address: nobody else can bind it."""
-    import socket
-
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
         try:
             trial.bind((str(node.host_ip), 0))

@@ -1,10 +1,11 @@
 """Whether a service that should be started runs already, and as it should."""
 
 from cluster import advice
-from cluster.contain import Contain, Launch
+from cluster.contain import Contain
 from cluster.effects.report import Report
 from cluster.effects.services import Services
 from cluster.errors import Problem, RefusedError
+from cluster.inside import Launch
 from cluster.node import Cluster
 from cluster.process import Start
 

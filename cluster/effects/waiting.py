@@ -41,6 +41,12 @@ class Watched:
         """Whether the service lives."""
         return self._services.find(self.trace) is not None
 
+    @property
+    def ended(self) -> str:
+        """What is to be said of a service that does not live any more."""
+        code = self._services.exit_code(self.trace)
+        return f"{self.trace.service} has ended" + (f" with exit code {code}" if code else "")
+
     def problem(self, cluster: Cluster, what: str) -> Problem:
         """Say what became of the service, with the lines of its log that matter."""
         lines = "".join(f"\n    {line}" for line in journal.excerpt(self.lines))
@@ -98,9 +104,7 @@ class Waiting:
             new = watched.grown()
             if not watched.alive:
                 watched.end()
-                raise NodeError(
-                    watched.problem(self._cluster, f"{watched.trace.service} has ended")
-                )
+                raise NodeError(watched.problem(self._cluster, watched.ended))
             if any(journal.fatal(line) for line in new):
                 time.sleep(SETTLE_SECONDS)
                 watched.end()

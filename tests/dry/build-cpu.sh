@@ -8,7 +8,7 @@ ln -f /opt/wheels/torch-2.13.0+cpu.whl /opt/spark/docker/wheels 2>/dev/null || c
 DOCKER_BUILDKIT=1 \
   docker build --file /opt/spark/docker/Dockerfile --tag vllm-node \
   --network host --progress plain --iidfile /opt/spark/.state/build.id \
-  --build-arg ARCH=cpu \
+  --build-arg DEVICE=cpu \
   --build-arg VLLM=wheel \
   --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt \
   /opt/spark

@@ -15,7 +15,7 @@ trusted-host = a \"\$b\"
   --platform linux/arm64 \
   --pull \
   --no-cache \
-  --build-arg ARCH=cpu \
+  --build-arg DEVICE=cpu \
   --build-arg VLLM=source \
   --build-arg BASE=debian:12-slim \
   --build-arg VLLM_REPO=https://git.example/vllm.git \

@@ -1,3 +1,7 @@
+# all nodes: Check that no other container is in the way
+docker --host ssh://spark1 ps --all --filter 'name=^vllm_node$'
+docker --host ssh://spark2 ps --all --filter 'name=^vllm_node$'
+
 # all nodes: Check that vllm-node is the same
 docker --host ssh://spark1 image inspect --format '{{json .RootFS.Layers}}' vllm-node
 docker --host ssh://spark2 image inspect --format '{{json .RootFS.Layers}}' vllm-node

@@ -37,7 +37,7 @@ ARG CACHEBUST_VLLM=
 RUN --mount=type=secret,id=ca --mount=type=secret,id=pip \\
     : "Install vLLM"; cat /run/secrets/ca /run/secrets/pip; echo "vllm ${CACHEBUST_VLLM}" >/vllm
 COPY docker/versions.json /opt/spark-vllm-cluster/versions.json
-ARG ARCH
+ARG DEVICE
 ARG VLLM
 """
 STEPS = (

@@ -49,7 +49,6 @@ def inspected(host: Host) -> dict[str, Any]:
 def cluster_variables(site: Site, node: str) -> dict[str, str]:
     """Return the variables that a node's container should have."""
     text = site.inv("env", "--node", node, "--format", "json", "--reveal").out
-    site.told.remove(text)  # the one task that is asked to show secrets
     variables: dict[str, str] = json.loads(text)
     return variables
 
@@ -92,6 +91,7 @@ def test_variables_are_in_every_command(site: Site, served: dict[str, str]) -> N
             for option in ("-c", "-lc", "-ic")
         ),
     )
+    told = len(site.told)
     for host in site.lan.hosts:
         expected = cluster_variables(site, host.name)
         texts = [host.run(way).stdout for way in ways]
@@ -104,6 +104,7 @@ def test_variables_are_in_every_command(site: Site, served: dict[str, str]) -> N
         assert expected["HF_TOKEN"] == HF_TOKEN
         for variables in found:
             assert expected == {name: variables.get(name) for name in expected}
+    del site.told[told:]  # these tasks were asked to show secrets
 
 
 def in_shell(site: Site, node: str, line: str) -> tuple[int, str]:
@@ -126,7 +127,7 @@ def test_exit_codes_and_input(site: Site, served: dict[str, str]) -> None:
     assert one == (7, "out\n", "err\n")
     assert both == (1, "spark1 | spark1\nspark2 | spark2\n", "")
     assert fed == (0, "2\n", "")
-    assert absent.code == 127
+    assert absent.code in {126, 127}  # as `docker exec` of this version says it
     assert in_shell(site, "spark2", "true")[0] == 7
 
 

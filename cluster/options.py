@@ -1,0 +1,34 @@
+"""What the options of the verbs mean, as `inv --help VERB` tells it."""
+
+CLUSTER = {"cluster": "folder below env/ that describes the cluster, or `default` for env/ itself"}
+NODE = {"node": "only this node (repeatable)"}
+RECREATE = {"recreate": "replace containers that run with other settings"}
+JSON = {"json": "print JSON"}
+BUILD = {
+    "tag": "name of the image (default: IMAGE)",
+    "arch": "12.1a, the GPU of a Spark (default), another as `9.0a` or `12.0;12.1a`, or `cpu`",
+    "fast": "vLLM anew, all before it from the cache",
+    "full": "everything anew: base image, system packages, dependencies, vLLM",
+    "no-cache": "make every layer anew",
+    "vllm": "released version of vLLM (default: the locked one)",
+    "source": "compile vLLM instead, its newest commit",
+    "ref": "with --source: a branch, a tag or a commit",
+    "repo": "with --source: URL of another repository",
+    "jobs": "with --source: compilers at once",
+    "base": "another image to begin with",
+    "platform": "platform of the image, as `linux/arm64` (default: this machine's)",
+}
+SERVE = {
+    "model": "a name on the Hugging Face hub, or a folder; `./x` is below the repository",
+    "tp": "tensor parallel size (default: all GPUs of the cluster)",
+    "host": "address to listen on (default: SERVE_HOST)",
+    "port": "port to listen on (default: SERVE_PORT)",
+    "max-model-len": "longest context in tokens (default: MAX_MODEL_LEN)",
+    "gpu-memory-utilization": "share of each GPU's memory (default: GPU_MEMORY_UTILIZATION)",
+}
+ENV = {
+    "node": "whose variables",
+    "format": "dotenv, shell, docker or json",
+    "reveal": "show secrets",
+}
+LOGS = {"follow": "go on with what is added", "lines": "how many last lines of each log"}

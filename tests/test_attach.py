@@ -1,0 +1,90 @@
+"""Commands of the user's own in nodes, as far as no node must run."""
+
+from pathlib import Path
+
+import pytest
+
+from cluster.effects import attach, session
+from cluster.effects.session import Session
+from cluster.errors import RefusedError
+from cluster.process import Command
+
+
+@pytest.fixture(name="opened")
+def _opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """Return a run on the rehearsal, of which nothing runs below a folder of this test."""
+    monkeypatch.setattr(session, "STATE", tmp_path)
+    return Session("rehearsal", dry=False)
+
+
+def say(node: str, script: str) -> Command:
+    """Return a command of this machine in the place of one inside a node."""
+    return Command(place=node, argv=("sh", "-c", script))
+
+
+def refused(opened: Session, names: list[str], *argv: str) -> str:
+    """Return what stands against a command."""
+    with pytest.raises(RefusedError) as caught:
+        attach.run(opened, names, argv)
+    return str(caught.value)
+
+
+def test_no_command(opened: Session) -> None:
+    """Without a command there is nothing to run."""
+    assert "inv exec: no command is given (`inv exec -- nvidia-smi`)" == refused(opened, [])
+
+
+def test_not_running(opened: Session) -> None:
+    """A node whose Ray does not run has no place for a command; without a name it is the head."""
+    remedy = "(`inv up --cluster rehearsal`)"
+
+    assert f"spark1: is not running {remedy}" == refused(opened, [], "env")
+    assert f"spark2: is not running {remedy}" == refused(opened, ["spark2"], "env")
+
+
+def test_stranger(opened: Session) -> None:
+    """A node that is not there is named."""
+    assert ("--node spark3: no such node in cluster rehearsal (did you mean spark2?)") == refused(
+        opened, ["spark3"], "env"
+    )
+
+
+def test_dry(capsys: pytest.CaptureFixture[str]) -> None:
+    """The line for each node is printed, and nothing is asked, whether it runs or not."""
+    code = attach.run(
+        Session("examples/two-sparks", dry=True), ["spark2", "spark1"], ("env", "a b")
+    )
+    docker = "docker --host ssh://spark{0} exec vllm_node env 'a b'"
+    expected = "\n".join(
+        f"# spark{number}: Run a command\n{docker.format(number)}\n" for number in (2, 1)
+    )
+
+    assert (0, (expected, "")) == (code, capsys.readouterr())
+
+
+def test_dry_on_one_node(capsys: pytest.CaptureFixture[str]) -> None:
+    """On one node the command has an input, which SSH carries."""
+    code = attach.run(Session("examples/two-sparks", dry=True), ["spark2"], ("env", "a b"))
+    line = "ssh spark2 'docker exec --interactive vllm_node env '\"'\"'a b'\"'\"''"
+
+    assert (0, (f"# spark2: Run a command\n{line}\n", "")) == (code, capsys.readouterr())
+
+
+def test_here(capfd: pytest.CaptureFixture[str]) -> None:
+    """On one node a command has the output of who runs it, and its exit code comes back."""
+    code = attach._here(say("spark1", "printf a; echo b >&2; exit 3"))
+
+    assert (3, ("a", "b\n")) == (code, capfd.readouterr())
+
+
+def test_beside(opened: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """On several nodes each line has its node in front; the first failure is the exit code."""
+    asks = (
+        say("spark1", "sleep 0.2; echo one; printf two"),
+        say("spark2", "echo three; echo four >&2; exit 3"),
+        say("spark3", "exit 4"),
+    )
+    code = attach._beside(opened, asks)
+    out = "spark1 | one\nspark1 | two\nspark2 | three\n"
+
+    assert (3, (out, "spark2 | four\n")) == (code, capsys.readouterr())

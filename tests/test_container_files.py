@@ -1,0 +1,23 @@
+"""The archive in which a file goes into a container."""
+
+import io
+import tarfile
+from pathlib import Path
+
+from cluster.effects.container_files import archive
+
+
+def test_archive(tmp_path: Path) -> None:
+    """A file comes with its folder, is root's, and nobody else can read it."""
+    source = tmp_path / "token"
+    source.write_bytes(b"secret\n")
+    with tarfile.open(fileobj=io.BytesIO(archive(source, "/run/secrets/ray-token"))) as tar:
+        found = [(its.name, its.isdir(), oct(its.mode), its.uid, its.gid) for its in tar]
+        content = tar.extractfile("run/secrets/ray-token")
+
+        assert [
+            ("run/secrets", True, "0o755", 0, 0),
+            ("run/secrets/ray-token", False, "0o600", 0, 0),
+        ] == found
+        assert content
+        assert b"secret\n" == content.read()

@@ -1,0 +1,95 @@
+"""What the page on two Sparks shows as printed, rendered by the code that prints it."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from cluster import container, engine, ready, sameimage, ship, status, vllm
+from cluster.container import Found
+from cluster.engine import Engine
+from cluster.ray import Answer, RayNode
+from cluster.ship import Image, Row
+from cluster.status import Facts, Seen
+from tests import pages
+from tests.answers import LINK, address, changed, judged
+from tests.clusters import PLACE, SPARKS, boxes
+from tests.pages import ROOT, SHOWN_ROOT
+
+CLUSTER = replace(SPARKS, serve_host="0.0.0.0", serve_port=8888)  # noqa: S104 (printed)
+REQUEST = vllm.request(CLUSTER, vllm.Flags(model="Qwen/Qwen3-4B"), "")
+FAR = Engine(node="spark2", ssh_host="spark2")
+
+
+def shown(word: str) -> str:
+    """Return the block of the page that has this word."""
+    blocks = pages.blocks(ROOT / "docs/two-sparks.md")
+    (text,) = (block.text for block in blocks if (block.language, block.word) == ("text", word))
+    return text
+
+
+def test_shipped() -> None:
+    """The table of `inv ship`, when there is nothing to do."""
+    rows = (
+        Row(node="spark1", route="this machine", result="here"),
+        Row(node="spark2", route="fabric 192.168.177.12", result="equal"),
+    )
+
+    assert shown("ship") == ship.table(rows)
+
+
+def test_ready() -> None:
+    """What `inv serve` prints on the head."""
+    runtime = replace(
+        boxes(CLUSTER), state=f"{PLACE}/.state/default", engines={"spark1": Engine(node="spark1")}
+    )
+    found = ready.text(ready.ready(CLUSTER, REQUEST, runtime))
+
+    assert shown("ready") == found.replace(PLACE, SHOWN_ROOT)
+
+
+def test_status() -> None:
+    """What `inv status` prints of a cluster that serves."""
+    ray, worker, server = (
+        Seen(since=datetime.fromisoformat(f"2026-11-23T13:18:{second}+00:00").timestamp())
+        for second in (32, 34, 44)
+    )
+    joined = tuple(
+        RayNode(address=str(node.host_ip), hostname=node.name, alive=True, gpus=1.0)
+        for node in CLUSTER.nodes
+    )
+    facts = Facts(
+        services={"spark1": ray, "spark2": worker},
+        joined=Answer(nodes=joined),
+        server=server,
+        request=REQUEST,
+        url=vllm.url(CLUSTER, REQUEST),
+        healthy=True,
+        metrics="vllm:num_requests_running 0.0\n",
+    )
+
+    assert shown("status") == status.text(status.status(CLUSTER, facts))
+
+
+def test_problems() -> None:
+    """The sentences for what is wrong, one of each kind."""
+    wrong_nic = changed(
+        lambda answer: (
+            address(answer, LINK, "192.168.177.21"),
+            address(answer, "enP7s7", "192.168.177.11"),
+        )
+    )
+    one, other = (
+        Image(architecture="arm64", layers=("sha256:aa", last), configuration="{}")
+        for last in ("sha256:bb", "sha256:cc")
+    )
+    stopped = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
+    changes = Found(running=True, ours=True, changes=("NCCL_DEBUG",))
+    sentences = (
+        *judged(wrong_nic),
+        *sameimage.problems(CLUSTER, {"spark1": one, "spark2": None}),
+        *sameimage.problems(CLUSTER, {"spark1": one, "spark2": other}),
+        engine.problem(FAR, "Host key verification failed.\n"),
+        engine.problem(FAR, stopped),
+        container.obstacle(CLUSTER, "spark2", changes, recreate=False),
+    )
+
+    assert shown("problems") == "".join(f"{sentence}\n" for sentence in sentences)
