@@ -74,6 +74,11 @@ class Step:
         return found is not None and found["command"].startswith("FROM ")
 
     @property
+    def is_export(self) -> bool:
+        """Whether it saves the image when all layers are there."""
+        return self.name.startswith("exporting to ")
+
+    @property
     def place(self) -> str:
         """The stage and the place in it; empty for what is no layer."""
         found = LAYER.match(self.name)
@@ -123,7 +128,7 @@ class Listener:
         layers = sorted(
             (step for step in steps if step.is_layer), key=lambda step: not step.is_base
         )
-        return (*layers, *(step for step in steps if step.name.startswith("exporting to ")))
+        return (*layers, *(step for step in steps if step.is_export))
 
     @property
     def began(self) -> bool:

@@ -16,6 +16,8 @@ from cluster.word import Environment, FileText
 HEAD_SECONDS = 60.0
 """Ray's control store is up in about 5 s; a worker may be asked for before its head."""
 JOIN_SECONDS = 120.0
+STARTED = "Ray runtime started"
+"""What `ray start` says once it is in the head's list, which keeps dead nodes for some seconds."""
 READY_SECONDS = inf
 """A download may take hours; what dies, and every fatal line of a log, ends the wait at once."""
 ANSWER_SECONDS = 300.0
@@ -123,12 +125,14 @@ def complete(
 
 
 def down(cluster: Cluster, runtime: Runtime) -> Plan:
-    """Stop the server, then Ray on all nodes, and remove all that they used."""
+    """Stop the server, then Ray on all nodes, and remove all that they used.
+
+    A node that cannot be reached does not keep the others up.
+    """
+    rays = tuple((runtime.stop(node, "ray", RAY_STOP_SECONDS),) for node in cluster.nodes)
+    ends = (stop_server(cluster, runtime), (Together(branches=rays),))
     return (
-        *stop_server(cluster, runtime),
-        Together(
-            branches=tuple((runtime.stop(node, "ray", RAY_STOP_SECONDS),) for node in cluster.nodes)
-        ),
+        Together(branches=ends, in_turn=True),
         *runtime.release(cluster.nodes),
         *runtime.end(),
     )
@@ -174,7 +178,8 @@ def _rays(nodes: tuple[Node, ...], runtime: Runtime) -> tuple[AnyTrace, ...]:
 
 def _join(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Gate:
     watch = _rays(nodes, runtime)
-    return _wait(cluster, runtime, question.joined(cluster, nodes), JOIN_SECONDS, watch)
+    gate = _wait(cluster, runtime, question.joined(cluster, nodes), JOIN_SECONDS, watch)
+    return replace(gate, logged=STARTED)
 
 
 def _reach(

@@ -76,6 +76,8 @@ class Gate:
     """The command that itself waits for a good answer, where `ask` does not wait so long."""
     watch: tuple[AnyTrace, ...] = ()
     """What must stay alive meanwhile: when one ends or logs a fatal line, waiting is over."""
+    logged: str = ""
+    """What each of them must have logged besides: an answer may still be about an earlier one."""
     unless: AnyTrace | None = None
     """The gate is open while this service runs."""
     refuses: bool = False
@@ -106,6 +108,8 @@ class Together:
     """Branches that are performed side by side; what fails in any of them is reported together."""
 
     branches: tuple[tuple["Step", ...], ...]
+    in_turn: bool = False
+    """One branch after the other instead; the next is performed all the same."""
 
 
 AnyStart: TypeAlias = Start | Contain | Launch

@@ -1,5 +1,6 @@
 """Commands of the user's own in nodes, as far as no node must run."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -49,25 +50,35 @@ def test_stranger(opened: Session) -> None:
     )
 
 
+def dry(capsys: pytest.CaptureFixture[str], *names: str) -> str:
+    """Return what is printed of a command for two real machines."""
+    code = attach.run(Session("examples/two-sparks", dry=True), list(names), ("env", "a b"))
+    said = capsys.readouterr()
+    assert (0, "") == (code, said.err)
+    return said.out
+
+
 def test_dry(capsys: pytest.CaptureFixture[str]) -> None:
     """The line for each node is printed, and nothing is asked, whether it runs or not."""
-    code = attach.run(
-        Session("examples/two-sparks", dry=True), ["spark2", "spark1"], ("env", "a b")
-    )
-    docker = "docker --host ssh://spark{0} exec vllm_node env 'a b'"
-    expected = "\n".join(
-        f"# spark{number}: Run a command\n{docker.format(number)}\n" for number in (2, 1)
-    )
+    expected = """\
+# spark2: Run a command
+docker --host ssh://spark2 exec vllm_node env 'a b'
 
-    assert (0, (expected, "")) == (code, capsys.readouterr())
+# spark1: Run a command
+docker --host ssh://spark1 exec vllm_node env 'a b'
+"""
+
+    assert expected == dry(capsys, "spark2", "spark1")
 
 
-def test_dry_on_one_node(capsys: pytest.CaptureFixture[str]) -> None:
-    """On one node the command has an input, which SSH carries."""
-    code = attach.run(Session("examples/two-sparks", dry=True), ["spark2"], ("env", "a b"))
-    line = "ssh spark2 'docker exec --interactive vllm_node env '\"'\"'a b'\"'\"''"
+def test_dry_of_one_node(capsys: pytest.CaptureFixture[str]) -> None:
+    """The line for one node is the one that has the input and output of who runs it."""
+    out = dry(capsys)
+    title, line = out.splitlines()
+    words = shlex.split(line)
 
-    assert (0, (f"# spark2: Run a command\n{line}\n", "")) == (code, capsys.readouterr())
+    assert "# spark1: Run a command" == title
+    assert ["ssh", "spark1", "docker exec --interactive vllm_node env 'a b'"] == words
 
 
 def test_here(capfd: pytest.CaptureFixture[str]) -> None:

@@ -145,7 +145,7 @@ def test_wheels_are_linked(tmp_path: Path) -> None:
     source.write_text("new", encoding="utf-8")
     folder.mkdir(parents=True)
     (folder / WHEEL).write_text("old", encoding="utf-8")
-    docker_build._place(Wheels(place="vllm-node", files=(str(source),), folder=str(folder)))
+    docker_build._place(Wheels(files=(str(source),), folder=str(folder)))
 
     assert (folder / WHEEL).samefile(source)
 

@@ -135,7 +135,6 @@ def test_scripts_are_for_a_shell() -> None:
 def test_wheels() -> None:
     """Wheels are put into the folder of the build context, where there are some."""
     wheels = Wheels(
-        place="me/vllm:1",
         files=("/opt/wheels/torch-2.13.0+cpu.whl",),
         folder=f"{PLACE}/docker/wheels",
     )
@@ -147,7 +146,6 @@ def test_wheels() -> None:
 def test_places() -> None:
     """What builds leave lies in the folder of the state."""
     assert f"{PLACE}/.state/build.log" == PLAIN.log
-    assert "vllm-node" == PLAIN.place
 
 
 if __name__ == "__main__":

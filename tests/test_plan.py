@@ -186,7 +186,7 @@ def test_down() -> None:
         "link: End what is left",
         "link: Remove the run state",
     ] == titles(steps)
-    assert [["spark1: Stop ray"], ["spark2: Stop ray"]] == side_by_side(steps)
+    assert [["spark1: Stop serve"], ["spark1: Stop ray", "spark2: Stop ray"]] == side_by_side(steps)
 
 
 def test_stop_server() -> None:

@@ -110,6 +110,8 @@ def _listen(build: Build, listener: Listener, report: Report, progress: Progress
 
 def _tell(step: Step | None, build: Build, report: Report, progress: Progress) -> None:
     """Leave a line for a layer that has ended, and say what the running one does."""
+    if step is not None and step.is_export:
+        progress.tell(step.title)
     if step is None or not step.is_layer:
         return
     if line := built.ended(step):

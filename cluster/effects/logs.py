@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cluster.errors import Problem, RefusedError
+from cluster.errors import NodeError, Problem, RefusedError
 from cluster.process import Trace
 from cluster.step import AnyTrace
 from cluster.values import WrongValueError, whole
@@ -28,6 +28,9 @@ class Log(Protocol):
 
     def rest(self) -> list[str]:
         """Return all lines that are new, a last one that was never finished included."""
+
+
+Logs = list[tuple[AnyTrace, Log]]
 
 
 class FileLog:
@@ -77,34 +80,55 @@ def count(text: str) -> int:
 
 
 def show(services: "Services", traces: tuple[AnyTrace, ...], lines: int) -> None:
-    """Print the last lines of each log."""
-    for trace, log in _started(services, traces):
+    """Print the last lines of each log; a NodeError has the nodes that could not be asked."""
+    logs, problems = _started(services, traces)
+    for trace, log in logs:
         _print(trace, _last(log.rest(), lines))
+    if problems:
+        raise NodeError(*problems)
 
 
 def follow(services: "Services", traces: tuple[AnyTrace, ...], lines: int = 0) -> None:
     """Print the last lines of each log, then what is added, until every service has ended."""
-    logs = _started(services, traces)
+    logs, problems = _started(services, traces)
     for trace, log in logs:
         _print(trace, _last(log.grown(), lines))
-    while any(services.find(trace) for trace in traces):
+    while any(services.find(trace) for trace, _ in logs):
         time.sleep(POLL_SECONDS)
         for trace, log in logs:
             _print(trace, log.grown())
     for trace, log in logs:
         _print(trace, log.rest())
+    if problems:
+        raise NodeError(*problems)
 
 
 def _last(lines: list[str], number: int) -> list[str]:
     return lines[-number:] if number else []
 
 
-def _started(services: "Services", traces: tuple[AnyTrace, ...]) -> list[tuple[AnyTrace, Log]]:
-    """Return the services that have a log; a RefusedError when none has."""
-    logs = [(trace, services.log(trace)) for trace in traces]
-    if found := [(trace, log) for trace, log in logs if log.exists]:
-        return found
+def _started(services: "Services", traces: tuple[AnyTrace, ...]) -> tuple[Logs, list[Problem]]:
+    """Return the services that have a log, and why others could not be asked.
+
+    A RefusedError says that none of those that could be asked has one.
+    """
+    logs: Logs = []
+    problems: dict[Problem, None] = {}
+    for trace in traces:
+        log = services.log(trace)
+        exists, why = _exists(log)
+        logs += [(trace, log)] if exists else []
+        problems |= dict.fromkeys(why)
+    if logs or problems:
+        return logs, list(problems)
     raise RefusedError(Problem(place=traces[0].place, what="no logs: nothing has been started"))
+
+
+def _exists(log: Log) -> tuple[bool, tuple[Problem, ...]]:
+    try:
+        return log.exists, ()
+    except NodeError as error:
+        return False, error.problems
 
 
 def _print(trace: AnyTrace, lines: list[str]) -> None:

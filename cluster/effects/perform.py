@@ -172,7 +172,8 @@ class Performer:
     def _(self, step: Together) -> str:
         """Perform the branches in threads; wait for all, then raise the problems of all."""
         problems: list[ClusterError] = []
-        with ThreadPoolExecutor(max_workers=max(1, len(step.branches))) as pool:
+        threads = 1 if step.in_turn else len(step.branches)
+        with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
             futures = [pool.submit(self.plan, branch) for branch in step.branches]
             try:
                 problems = [error for future in futures if (error := _error(future))]
@@ -180,7 +181,8 @@ class Performer:
                 self.cancelled.set()
                 raise
         if problems:
-            raise type(problems[0])(*(problem for error in problems for problem in error.problems))
+            each = (problem for error in problems for problem in error.problems)
+            raise type(problems[0])(*dict.fromkeys(each))
         return ""
 
     def _hold(self, step: Holder) -> None:

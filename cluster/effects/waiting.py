@@ -32,6 +32,10 @@ class Watched:
         self.lines += new
         return new
 
+    def has_logged(self, words: str) -> bool:
+        """Tell whether a line so far has these words."""
+        return not words or any(words in line for line in self.lines)
+
     def end(self) -> None:
         """Read the log to its end."""
         self.lines += self._log.rest()
@@ -80,15 +84,23 @@ class Waiting:
         while True:
             asked = self._services.ask(self._gate.ask)
             problems = self._gate.problems(asked.output)
+            if problems or self._gate.logged:
+                self._look()
+            problems = problems or self._unlogged()
             if not problems:
                 return asked.output
-            self._look()
             if time.monotonic() > until:
                 raise (RefusedError if self._gate.refuses else NodeError)(
                     *problems, *self._mute(asked)
                 )
             if self._cancelled.wait(POLL_SECONDS):
                 raise KeyboardInterrupt
+
+    def _unlogged(self) -> tuple[Problem, ...]:
+        """Return the services that have not yet logged what they must."""
+        missing = (it for it in self._watched if not it.has_logged(self._gate.logged))
+        what = f"has not logged `{self._gate.logged}`"
+        return tuple(Problem(place=it.trace.place, what=what) for it in missing)
 
     def _mute(self, asked: Completed) -> tuple[Problem, ...]:
         """Say why there was no answer at all: the question itself could not be asked."""
