@@ -169,12 +169,12 @@ def test_commands_and_files_of_another_cluster() -> None:
     lab = replace(SPARKS, name="lab", image="lab-node")
     node = replace(HEAD, ssh_host="me@spark-01")
     text = changed(
-        lambda answer: answer.update(ray_error="ImportError: libray.so", disk=0, rdma={})
+        lambda answer: answer.update(ray_error="ImportError: libcore.so", disk=0, rdma={})
     )
 
     assert [
         (
-            "spark1: lab-node cannot import Ray: ImportError: libray.so"
+            "spark1: lab-node cannot import Ray: ImportError: libcore.so"
             " (`inv build --cluster lab`, then `inv ship --cluster lab`)"
         ),
         (

@@ -65,14 +65,14 @@ def test_one_line_with_all_facts() -> None:
 
 def test_no_ray(tmp_path: Path) -> None:
     """Ray is really imported: one that is there and broken is found out, on one line."""
-    broken = "raise OSError('libray.so: cannot open shared object file\\nand more')"
+    broken = "raise OSError('libcore.so: cannot open shared object file\\nand more')"
     written(tmp_path / "ray" / "__init__.py", broken)
     command = [sys.executable, str(PROGRAM)]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     found = json.loads(done.stdout)
 
-    assert (None, "OSError: libray.so: cannot open shared object file") == (
+    assert (None, "OSError: libcore.so: cannot open shared object file") == (
         found["ray"],
         found["ray_error"],
     )
