@@ -6,8 +6,8 @@
 # - logs in on both hosts before the clock starts: then a command there costs no handshake;
 # - checks nothing first, and has the tokens and variables of each host in ~/by-hand already;
 # - starts the worker at once after the head: Ray's worker waits for its head by itself;
-# - asks again at once what says by itself how long it takes (`ray status` needs seconds), and the
-#   server five times a second, quicker than a person would.
+# - asks Ray a second after it has answered (`ray status` itself needs one or two), and the server
+#   five times a second, quicker than a person would.
 #
 # Usage: containers_by_hand.sh IMAGE, where `ssh spark1` and `ssh spark2` need no password.
 set -eu
@@ -50,6 +50,7 @@ phase "both containers started"
 on spark1 "for try in \$(seq 60); do
         nodes=\$(docker exec vllm_node ray status 2>/dev/null | grep -c ' node_')
         [ \$nodes != 2 ] || exit 0
+        sleep 1
     done; docker logs vllm_node; exit 1" >&2
 phase "Ray has both nodes"
 

@@ -1,5 +1,6 @@
 """The hosts as a user has them: a laptop with a clone of the repository, and one image on all."""
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.clone import clone
 from tests.live import hosts
@@ -23,7 +25,6 @@ NAMES = (*("bootstrap.py", "inv", "requirements.txt", "tasks.py"), "cluster", "d
 TINY = ".cache/huggingface/tiny"
 """The model, below the home folder of a host."""
 HF_TOKEN = "hf_known_to_the_containers"
-# A reader of the Docker SDK could take the containers' GPUs for missing: there are none.
 CLUSTER = {
     "RUNTIME": "docker",
     "IMAGE": IMAGE,
@@ -54,6 +55,17 @@ class Site:
     def state(self) -> Path:
         """Where the run state of the cluster is."""
         return self.tree / ".state" / "default"
+
+    @property
+    def containers(self) -> list[str]:
+        """The names and states of the containers on each host."""
+        words = ("ps", "--all", "--format", "{{.Names}} {{.State}}")
+        return [host.docker(*words) for host in self.lan.hosts]
+
+    def status(self) -> tuple[int, dict[str, Any]]:
+        """Return what `inv status --json` says."""
+        said = self.inv("status", "--json")
+        return said.code, json.loads(said.out)
 
     def command(self, *words: str) -> list[str]:
         """Return the command line of a task."""

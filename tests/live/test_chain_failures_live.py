@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
@@ -24,8 +23,10 @@ STOPPED = (
     "spark2: the Docker engine of spark2 does not run "
     "(`ssh -t spark2 'sudo systemctl start docker'`)\n"
 )
-COMPARE = f"all nodes: Check that {IMAGE} is the same  N s"
+LOOK = "all nodes: Check that no other container is in the way  N s"
+COMPARE = f"{LOOK}\nall nodes: Check that {IMAGE} is the same  N s"
 WHOLE = "spark1: Wait until Ray has spark1, spark2  N s\n"
+ENDED = "spark2: ray has ended with exit code 137"
 WAITS = "spark1: Wait until the model is ready"
 JOINED = [("running", "joined"), ("running", "joined")]
 
@@ -51,26 +52,14 @@ def told(said: Said) -> tuple[int, str]:
     return said.code, steady(said.err)
 
 
-def containers(site: Site) -> list[str]:
-    """Return the names and states of the containers on each host."""
-    words = ("ps", "--all", "--format", "{{.Names}} {{.State}}")
-    return [host.docker(*words) for host in site.lan.hosts]
-
-
 def identity(host: Host) -> str:
     """Return the ID of a host's container."""
     return host.docker("inspect", "--format", "{{.Id}}", CONTAINER)
 
 
-def status(site: Site) -> tuple[int, dict[str, Any]]:
-    """Return what `inv status --json` says."""
-    said = site.inv("status", "--json")
-    return said.code, json.loads(said.out)
-
-
 def states(site: Site) -> list[tuple[str, str]]:
     """Return what each node runs and what Ray thinks of it."""
-    return [(node["runtime"], node["ray"]) for node in status(site)[1]["nodes"]]
+    return [(node["runtime"], node["ray"]) for node in site.status()[1]["nodes"]]
 
 
 @contextmanager
@@ -93,14 +82,14 @@ def test_no_way_in(site: Site) -> None:
     known.write_text(keys, "utf-8")
     site.lan.host("spark2").start_ssh()
     expected = f"""\
-{COMPARE}  failed
+{LOOK}  failed
 spark1: the host key of spark1 is not the one that SSH knows \
 (if the machine was installed anew: `ssh-keygen -R 192.168.177.11`, then `ssh spark1`)
 spark2: no SSH server listens on spark2, port 22 (start it there: `sudo systemctl start ssh`)
 """
 
     assert (4, expected) == told(said)
-    assert ["", ""] == containers(site)
+    assert ["", ""] == site.containers
 
 
 def test_a_stopped_engine(site: Site) -> None:
@@ -111,9 +100,9 @@ def test_a_stopped_engine(site: Site) -> None:
     shown = site.inv("status")
     spark2.start_engine()
 
-    assert (4, f"{COMPARE}  failed\n{STOPPED}") == told(said)
+    assert (4, f"{LOOK}  failed\n{STOPPED}") == told(said)
     assert (1, STOPPED) == (shown.code, shown.out.splitlines(keepends=True)[-1])
-    assert ["", ""] == containers(site)
+    assert ["", ""] == site.containers
 
 
 def test_an_image_that_is_missing_or_another(site: Site) -> None:
@@ -138,7 +127,7 @@ def test_an_image_that_is_missing_or_another(site: Site) -> None:
         3,
         f"{COMPARE}\nspark2: has another {IMAGE} than spark1: {differs} {remedy}\n",
     ) == told(another)
-    assert ["", ""] == containers(site)
+    assert ["", ""] == site.containers
 
 
 def test_what_a_node_has_not(site: Site) -> None:
@@ -163,7 +152,7 @@ spark2: HOST_IP 192.168.177.99 is on no interface; ETH_IF enp1s0f1np1 has 192.16
 """
 
     assert (3, expected) == (said.code, in_order(told(said)[1]))
-    assert ["", ""] == containers(site)
+    assert ["", ""] == site.containers
 
 
 def in_order(text: str) -> str:
@@ -179,17 +168,17 @@ def test_a_container_of_somebody_else(site: Site) -> None:
     spark2.docker("create", "--name", CONTAINER, IMAGE, "sleep", "1")
     foreign = identity(spark2)
     said = site.inv("up")
-    seen = containers(site)
+    seen = site.containers
     kept = identity(spark2)
     site.inv("down")
-    stays = containers(site)
+    stays = site.containers
     spark2.docker("rm", CONTAINER)
     sentence = (
         f"spark2: there is a container {CONTAINER} that this tool did not make "
         "(remove it by `docker rm --force`, or choose another name by CONTAINER)\n"
     )
 
-    assert (3, sentence) == (said.code, said.err.splitlines(keepends=True)[-1])
+    assert (3, f"{LOOK}\n{sentence}") == told(said)
     assert seen == ["", f"{CONTAINER} created"]
     assert (kept, stays) == (foreign, ["", f"{CONTAINER} created"])
 
@@ -212,7 +201,7 @@ def test_a_killed_worker(site: Site, up: None) -> None:
     spark1, spark2 = site.lan.hosts
     head = identity(spark1)
     spark2.docker("kill", CONTAINER)
-    code, seen = status(site)
+    code, seen = site.status()
     said = site.inv("up")
     expected = f"""\
 {COMPARE}
@@ -234,19 +223,21 @@ def test_a_killed_head(site: Site, up: None) -> None:
     spark1, spark2 = site.lan.hosts
     worker = identity(spark2)
     spark1.docker("kill", CONTAINER)
-    code, seen = status(site)
+    code, seen = site.status()
     served = site.inv("serve", "--detach")
     said = site.inv("up")
+    unanswered = f"""\
+spark1: Check that Ray has spark1, spark2  N s  failed
+spark1: Ray does not answer at 192.168.177.11:6379: no answer \
+(start it by `inv up`; next: `inv logs`)
+spark1: could not be asked: {CONTAINER} does not run
+"""
 
     assert (1, False) == (code, seen["healthy"])
     assert [("ended", "unknown"), ("running", "unknown")] == [
         (node["runtime"], node["ray"]) for node in seen["nodes"]
     ]
-    assert 3 == served.code
-    assert (
-        "spark1: Ray does not answer at 192.168.177.11:6379: no answer "
-        "(start it by `inv up`; next: `inv logs`)"
-    ) == served.err.splitlines()[1]
+    assert (3, unanswered) == told(served)
     assert said.code == 0, said.err
     assert worker != identity(spark2)
     assert JOINED == states(site)
@@ -262,7 +253,7 @@ def test_an_engine_that_stops_under_a_cluster(site: Site, up: None) -> None:
     healed = site.inv("up")
 
     assert (1, STOPPED) == (shown.code, shown.out.splitlines(keepends=True)[-1])
-    assert (4, f"{COMPARE}  failed\n{STOPPED}") == told(said)
+    assert (4, f"{LOOK}  failed\n{STOPPED}") == told(said)
     assert healed.code == 0, healed.err
     assert JOINED == states(site)
 
@@ -280,7 +271,23 @@ def test_a_worker_that_dies_while_the_model_loads(site: Site, up: None) -> None:
     heard = steady("".join(lines))
 
     assert (4, "") == (said.code, said.out)
-    assert f"{WAITS}  N s  failed\nspark1: Stop serve  N s\nspark2: ray has ended\n" in heard
+    assert f"{WAITS}  N s  failed\nspark1: Stop serve  N s\n{ENDED}\n" in heard
     assert "    (next: `inv logs --node spark2`)\n" == lines[-1]
     assert "vllm serve" not in programs
-    assert "not started" == status(site)[1]["server"]["state"]
+    assert "not started" == site.status()[1]["server"]["state"]
+
+
+def test_down_without_an_engine(site: Site, up: None) -> None:
+    """A node that cannot be reached is named, and keeps no other up; later nothing is left."""
+    spark2 = site.lan.host("spark2")
+    spark2.stop_engine()
+    half = site.inv("down")
+    left = site.lan.host("spark1").docker("ps", "--all", "--quiet")
+    spark2.start_engine()
+    down = site.inv("down")
+
+    assert (4, STOPPED) == (half.code, half.err.splitlines(keepends=True)[-1])
+    assert "" == left
+    assert down.code == 0, down.err
+    assert ["", ""] == site.containers
+    assert not site.state.exists()

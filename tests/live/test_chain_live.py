@@ -56,11 +56,11 @@ def cluster_variables(site: Site, node: str) -> dict[str, str]:
 def completed(site: Site, served: dict[str, str], prompt: str) -> str:
     """Return how the server goes on with a prompt, asked from the laptop."""
     key = Path(served["key_file"]).read_text("utf-8")
-    body = json.dumps({"prompt": prompt, "max_tokens": 32, "temperature": 0})
+    asked = {"model": served["model"], "prompt": prompt, "max_tokens": 32, "temperature": 0}
     lines = (f"Authorization: Bearer {key}", "Content-Type: application/json")
     config = "".join(f'header = "{line}"\n' for line in lines)
     url = f"{served['url']}/completions"
-    argv = ["curl", "--silent", "--show-error", "--config", "-", "--data", body, url]
+    argv = ["curl", "--silent", "--show-error", "--config", "-", "--data", json.dumps(asked), url]
     done = site.lan.control.run(argv, input=config, check=True)
     text: str = json.loads(done.stdout)["choices"][0]["text"]
     return text
@@ -79,7 +79,7 @@ def test_both_ranks_answer(site: Site, served: dict[str, str]) -> None:
 
     assert answers == [ANSWER] * 4
     assert min(grown) > 100_000, grown
-    assert served["url"] == "http://192.168.177.11:8888/v1"
+    assert (served["model"], served["url"]) == ("tiny-llama", "http://192.168.177.11:8888/v1")
 
 
 def test_variables_are_in_every_command(site: Site, served: dict[str, str]) -> None:
@@ -155,11 +155,10 @@ def test_logs(site: Site, served: dict[str, str]) -> None:
 
 def test_status(site: Site, served: dict[str, str]) -> None:
     """Every node has joined with its GPU, and the server is ready."""
-    said = site.inv("status", "--json")
-    found = json.loads(said.out)
+    code, found = site.status()
     server = found["server"]
 
-    assert (said.code, found["healthy"]) == (0, True)
+    assert (code, found["healthy"]) == (0, True)
     assert [(node["node"], node["ray"], node["gpus"]) for node in found["nodes"]] == [
         ("spark1", "joined", 1),
         ("spark2", "joined", 1),
@@ -187,12 +186,14 @@ def test_changed_settings_are_refused(site: Site, served: dict[str, str]) -> Non
     site.describe({"NCCL_DEBUG": "INFO", "SHM_SIZE": "2g"})
     refused = site.inv("up")
     site.describe()
+    what = f"{CONTAINER} runs with another value of SHM_SIZE, NCCL_DEBUG"
+    remedy = "(`inv up --recreate` replaces it, and ends what it serves)"
 
     assert (refused.code, refused.out) == (3, "")
-    assert refused.err.splitlines()[-1] == (
-        "spark1: vllm_node runs with another value of SHM_SIZE, NCCL_DEBUG "
-        "(`inv up --recreate` replaces it, and ends what it serves)"
-    )
+    assert refused.err.splitlines()[1:] == [
+        f"spark1: {what} {remedy}",
+        f"spark2: {what} {remedy}",
+    ]
     assert before == identities(site)
 
 
@@ -228,10 +229,8 @@ def test_secrets_stay_where_they_belong(site: Site, served: dict[str, str]) -> N
     ] == []
 
 
-def test_another_laptop_shares_the_token(
-    site: Site, served: dict[str, str], tmp_path: Path
-) -> None:
-    """A clone that knows of nothing starts a worker for the head that another one has started.
+def test_another_clone_shares_the_token(site: Site, served: dict[str, str], tmp_path: Path) -> None:
+    """A clone on the head, which knows of nothing, starts a worker for what the laptop has started.
 
     The log of the container that was removed is kept.
     """
@@ -241,8 +240,8 @@ def test_another_laptop_shares_the_token(
     kept = site.inv("logs", "--node", "spark2", "--lines", "1000")
     head = inspected(spark1)["Id"]
     other = site.another(tmp_path / "other")
-    joined = other.inv("worker")
-    found = json.loads(site.inv("status", "--json").out)
+    joined = other.inv("worker", host=spark1)
+    _, found = site.status()
 
     assert kept == (0, "".join(f"spark2 ray | {line}\n" for line in old.splitlines()), "")
     assert joined.code == 0, joined.err
@@ -275,12 +274,15 @@ def test_down_leaves_logs_alone(site: Site, served: dict[str, str]) -> None:
     logs = site.inv("logs", "--lines", "1")
     programs = [host.run(["ps", "-e", "-o", "comm="]).stdout.split() for host in site.lan.hosts]
     strays = [
-        name for names in programs for name in names if name in ("gcs_server", "raylet", "vllm")
+        name
+        for names in programs
+        for name in names
+        if name in ("gcs_server", "ray", "raylet", "vllm")
     ]
 
     assert (down.code, down.out) == (0, ""), down.err
     assert steady(down.err).splitlines() != []
-    assert [host.docker("ps", "--all", "--quiet") for host in site.lan.hosts] == ["", ""]
+    assert site.containers == ["", ""]
     assert strays == []
     assert not site.state.exists()
     assert {line.partition(" |")[0] for line in logs.out.splitlines()} == {
