@@ -32,8 +32,8 @@ def after_dashes() -> tuple[str, ...]:
 @verb
 def config(_c: Context, cluster: str = "default", json: bool = False) -> None:
     """Show the settings, and where each value comes from."""
-    from cluster import config
     from cluster.effects.session import load
+    from cluster.settings import config
 
     print((config.as_json if json else config.text)(load(cluster)))
 
@@ -69,8 +69,8 @@ def build(
     json: bool = False,
 ) -> None:
     """Build the image that the containers run."""
-    from cluster.build_flags import Flags
-    from cluster.effects import building
+    from cluster.effects.image import building
+    from cluster.image.build_flags import Flags
 
     flags = Flags(
         tag=tag,
@@ -98,7 +98,7 @@ def ship(
     c: Context, node: list[str], image: str = "", cluster: str = "default", json: bool = False
 ) -> None:
     """Copy the image to all nodes that lack it, over the fast link."""
-    from cluster.effects import shipping
+    from cluster.effects.image import shipping
 
     shipping.ship_image(session(c, cluster), node, image, json=json)
 
@@ -107,7 +107,7 @@ def ship(
 @verb
 def head(c: Context, cluster: str = "default", recreate: bool = False) -> None:
     """Start Ray's head, and wait until it answers."""
-    from cluster import plan
+    from cluster.plan import plan
 
     run = session(c, cluster, recreate=recreate)
     run.equip()
@@ -119,7 +119,7 @@ def head(c: Context, cluster: str = "default", recreate: bool = False) -> None:
 @verb
 def worker(c: Context, node: list[str], cluster: str = "default", recreate: bool = False) -> None:
     """Start Ray on the workers, and wait until they have joined."""
-    from cluster import plan
+    from cluster.plan import plan
 
     run = session(c, cluster, recreate=recreate)
     run.equip()
@@ -131,7 +131,7 @@ def worker(c: Context, node: list[str], cluster: str = "default", recreate: bool
 @verb
 def up(c: Context, cluster: str = "default", recreate: bool = False) -> None:
     """Start the head and all workers, and wait until the cluster is whole."""
-    from cluster import plan
+    from cluster.plan import plan
 
     run = session(c, cluster, recreate=recreate)
     run.equip()
@@ -154,9 +154,9 @@ def serve(
     json: bool = False,
 ) -> None:
     """Serve a model on all GPUs; flags for `vllm serve` go after `--`."""
-    from cluster import ready
+    from cluster.commands.vllm import Flags
     from cluster.effects import server
-    from cluster.vllm import Flags
+    from cluster.results import ready
 
     flags = Flags(
         model=model,
@@ -175,9 +175,9 @@ def serve(
 @verb
 def status(_c: Context, cluster: str = "default", json: bool = False) -> int:
     """Show nodes and server; the exit code is 0 only when all is well."""
-    from cluster import status
     from cluster.effects.observe import observe
     from cluster.effects.session import Session
+    from cluster.results import status
 
     run = Session(cluster, dry=False)
     found = status.status(run.cluster, observe(run.cluster, run.runtime, run.services))
@@ -220,7 +220,7 @@ def shell(c: Context, node: str = "", cluster: str = "default") -> int:
 @verb
 def down(c: Context, cluster: str = "default", server: bool = False) -> None:
     """Stop everything of this cluster, and remove what it left."""
-    from cluster import plan
+    from cluster.plan import plan
 
     run = session(c, cluster)
     with run.alone():

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from bench import rounds
-from cluster import settings
 from cluster.effects.files import env_files
-from cluster.environment import not_carried
+from cluster.environment.environment import not_carried
+from cluster.settings import settings
 from tests.live import hosts
 from tests.live.lan import CONTAINER, IMAGE, Site, cloned, equipped, place_model
 from tests.live.machine import Host

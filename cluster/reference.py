@@ -5,14 +5,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
-from cluster import containers
-from cluster.dropped import DROPPED
-from cluster.environment import environment, not_carried
-from cluster.key import Key
+from cluster.environment.dropped import DROPPED
+from cluster.environment.environment import environment, not_carried
+from cluster.environment.variables import VARIABLES, token_file
 from cluster.node import Cluster, Node, Role
-from cluster.passthrough import PREFIXES, REFUSED
-from cluster.schema import CLUSTER_KEYS, NODE_KEYS, Keys
-from cluster.variables import VARIABLES, token_file
+from cluster.nodes import containers
+from cluster.settings.key import Key
+from cluster.settings.passthrough import PREFIXES, REFUSED
+from cluster.settings.schema import CLUSTER_KEYS, NODE_KEYS, Keys
 
 RAY_FILE = containers.TOKEN
 BLOCK = re.compile(r"(<!-- begin (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cluster.node import Cluster, Node
-from cluster.preflight import preflight
+from cluster.preflight.preflight import preflight
 from tests.clusters import HEAD, ROOT, SPARKS
 
 Answer = dict[str, Any]

@@ -3,13 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-from cluster.containers import Containers
 from cluster.effects.files import env_files
-from cluster.engine import Engine
-from cluster.namespace import Namespaces
 from cluster.node import DEFAULT, Cluster, Node
+from cluster.nodes.containers import Containers
+from cluster.nodes.engine import Engine
+from cluster.nodes.namespace import Namespaces
 from cluster.reference import EXAMPLE
-from cluster.settings import resolve
+from cluster.settings.settings import resolve
 from cluster.word import Environment
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -8,7 +8,7 @@ import pytest
 from cluster.effects import attach, session
 from cluster.effects.session import Session
 from cluster.errors import RefusedError
-from cluster.process import Command
+from cluster.nodes.process import Command
 
 
 @pytest.fixture(name="opened")

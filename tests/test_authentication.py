@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.authentication import MOUNTED, Authentication, authentication
+from cluster.launcher.authentication import MOUNTED, Authentication, authentication
 
 OWN = "/tokens/ray"
 

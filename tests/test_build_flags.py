@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.build_flags import Flags, build
 from cluster.errors import RefusedError
-from cluster.image import BASES, Around, Build
-from cluster.stamps import Stamps
+from cluster.image.build_flags import Flags, build
+from cluster.image.image import BASES, Around, Build
+from cluster.image.stamps import Stamps
 from tests.clusters import PLACE, ROOT
 
 AROUND = Around(root=PLACE)

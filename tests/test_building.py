@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from cluster import image
-from cluster.build_flags import Flags
-from cluster.effects import building, docker_build, surroundings
+from cluster.effects.image import building, docker_build, surroundings
 from cluster.effects.report import Report
 from cluster.effects.session import STATE, load
 from cluster.errors import NodeError
-from cluster.image import Around, Build, Wheels
-from cluster.stamps import Stamps, read, write
+from cluster.image import image
+from cluster.image.build_flags import Flags
+from cluster.image.image import Around, Build, Wheels
+from cluster.image.stamps import Stamps, read, write
 from tests.clusters import ROOT
 
 VARIABLES = ("PIP_", "UV_", *surroundings.CA_VARIABLES, *image.PROXIES)

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from cluster import built
-from cluster.buildkit import Listener
-from cluster.built import Built, Layer
-from cluster.image import Around, Build
-from cluster.stamps import Stamps
+from cluster.image import built
+from cluster.image.buildkit import Listener
+from cluster.image.built import Built, Layer
+from cluster.image.image import Around, Build
+from cluster.image.stamps import Stamps
 from tests.clusters import PLACE
 
 BUILD = Build(tag="vllm-node", arch="cpu", around=Around(root=PLACE), stamps=Stamps())

@@ -2,9 +2,9 @@
 
 import json
 
-from cluster import config
-from cluster.envfile import EnvText
-from cluster.settings import Settings, resolve
+from cluster.settings import config
+from cluster.settings.envfile import EnvText
+from cluster.settings.settings import Settings, resolve
 
 SETTINGS: Settings = resolve(
     "default",

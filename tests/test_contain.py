@@ -9,11 +9,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.contain import Contain, Discard, SameImage, SharedToken
-from cluster.container import Container, Mount
-from cluster.engine import Engine
-from cluster.inside import Contained, Exec, Launch, Once
-from cluster.spec import RunSpec
+from cluster.commands.spec import RunSpec
+from cluster.nodes.contain import Contain, Discard, SameImage, SharedToken
+from cluster.nodes.container import Container, Mount
+from cluster.nodes.engine import Engine
+from cluster.nodes.inside import Contained, Exec, Launch, Once
 from cluster.word import FileText, Secret
 
 HERE, THERE = Engine(node="spark1"), Engine(node="spark2", ssh_host="spark-02")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.container import Container, Mount, body, options
+from cluster.nodes.container import Container, Mount, body, options
 from cluster.word import FileText, NodeHome, Secret, shell_parts
 
 OURS = "spark-vllm-cluster"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.container import Container, Found, Known, Mount, changes, obstacle
+from cluster.nodes.container import Container, Found, Known, Mount, changes, obstacle
 from cluster.word import Secret
 from tests.clusters import SPARKS
 

@@ -9,10 +9,10 @@ from typing import cast
 
 import pytest
 
-from cluster.effects.container_log import ContainerLog
-from cluster.effects.containment import Containment
-from cluster.engine import Engine
-from cluster.inside import Contained
+from cluster.effects.containers.containment import Containment
+from cluster.effects.containers.log import ContainerLog
+from cluster.nodes.engine import Engine
+from cluster.nodes.inside import Contained
 
 WAIT_SECONDS = 10.0
 

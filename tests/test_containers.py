@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from cluster import script
-from cluster.contain import Contain, Discard, SameImage
-from cluster.container import Container, Mount
-from cluster.containers import Containers
-from cluster.engine import Engine
-from cluster.environment import not_carried
-from cluster.inside import Contained, Exec, Halt, Launch, Once
+from cluster.commands.spec import RunSpec, Service
+from cluster.environment.environment import not_carried
 from cluster.node import Cluster
-from cluster.spec import RunSpec, Service
-from cluster.step import Folder, Gate, Remove, Text
+from cluster.nodes.contain import Contain, Discard, SameImage
+from cluster.nodes.container import Container, Mount
+from cluster.nodes.containers import Containers
+from cluster.nodes.engine import Engine
+from cluster.nodes.inside import Contained, Exec, Halt, Launch, Once
+from cluster.plan import script
+from cluster.plan.step import Folder, Gate, Remove, Text
 from cluster.word import FileText
 from tests.clusters import TWO_SPARKS, boxes
 

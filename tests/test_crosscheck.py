@@ -2,9 +2,9 @@
 
 import pytest
 
-from cluster import crosscheck
-from cluster.envfile import EnvText
-from cluster.page import page
+from cluster.settings import crosscheck
+from cluster.settings.envfile import EnvText
+from cluster.settings.page import page
 
 CLUSTER = ""
 SPARK1 = "ROLE=head\nHOST_IP=192.168.177.11\nETH_IF=eth0\n"

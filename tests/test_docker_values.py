@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.docker_values import container, image, node_folder, shared_memory
-from cluster.values import Parse, WrongValueError
+from cluster.settings.docker_values import container, image, node_folder, shared_memory
+from cluster.settings.values import Parse, WrongValueError
 
 MIB = 1 << 20
 DIGEST = f"@sha256:{'0f' * 32}"

@@ -12,13 +12,14 @@ from dataclasses import replace
 
 import pytest
 
-from cluster import plan, ray, script, vllm
+from cluster.commands import ray, vllm
 from cluster.effects.server import PROMPT, TOKENS
-from cluster.environment import environment
+from cluster.environment.environment import environment
 from cluster.node import Cluster
-from cluster.process import Command
-from cluster.runtime import Runtime
-from cluster.step import Plan
+from cluster.nodes.process import Command
+from cluster.plan import plan, script
+from cluster.plan.runtime import Runtime
+from cluster.plan.step import Plan
 from cluster.word import Secret
 from tests.clusters import (
     PLACE,

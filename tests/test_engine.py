@@ -2,8 +2,8 @@
 
 import pytest
 
-from cluster.engine import Engine, problem
 from cluster.errors import Problem
+from cluster.nodes.engine import Engine, problem
 
 FAR = Engine(node="spark2", ssh_host="spark-02")
 HERE = Engine(node="spark1")

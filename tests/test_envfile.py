@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.envfile import Assignment, Fault, parse
+from cluster.settings.envfile import Assignment, Fault, parse
 
 PATH = "env/spark1.env"
 OPEN = 'HF_TOKEN: its quotes are not closed, or text follows them (write HF_TOKEN="value")'

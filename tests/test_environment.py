@@ -4,7 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from cluster.environment import environment, not_carried, sources
+from cluster.environment.environment import environment, not_carried, sources
 from cluster.node import Cluster
 from cluster.reference import EXAMPLE
 from cluster.word import Environment, Secret, Value

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster import example
-from cluster.envfile import EnvText
-from cluster.key import Key, Scope
-from cluster.schema import GPUS, IB_IF, KEYS, ROLE
-from cluster.settings import resolve
+from cluster.settings import example
+from cluster.settings.envfile import EnvText
+from cluster.settings.key import Key, Scope
+from cluster.settings.schema import GPUS, IB_IF, KEYS, ROLE
+from cluster.settings.settings import resolve
 
 ROOT = Path(__file__).parent.parent
 
@@ -21,7 +21,7 @@ def file(scope: Scope) -> str:
 
 @pytest.mark.parametrize("scope", ["cluster", "node"])
 def test_files_are_rendered(scope: Scope) -> None:
-    """The file is what the schema renders; `cluster.example.text` is what to write into it."""
+    """The file is what the schema renders: `cluster.settings.example.text`."""
     assert example.text(scope) == file(scope)
 
 

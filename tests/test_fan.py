@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.effects import fan
-from cluster.effects.fan import Ended, Sink
+from cluster.effects.image import fan
+from cluster.effects.image.fan import Ended, Sink
 
 SIZE = 20 * fan.CHUNK_BYTES + 7
 ZEROS = ("head", "--bytes", str(SIZE), "/dev/zero")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cluster.effects.files import clusters, env_files
-from cluster.envfile import EnvText
+from cluster.settings.envfile import EnvText
 
 REMEDY = "remove it, or make it a file that you may read"
 

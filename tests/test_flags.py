@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.flags import MULTIPLIERS, SECRET_FLAGS, meant
+from cluster.commands.flags import MULTIPLIERS, SECRET_FLAGS, meant
 
 KNOWN = (*SECRET_FLAGS, *MULTIPLIERS, "--tensor-parallel-size", "-tp")
 

@@ -11,9 +11,18 @@ from dotenv import dotenv_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.envfile import Assignment, parse
+from cluster.environment.formats import (
+    DOCKER_LINE,
+    FORMATS,
+    as_json,
+    docker,
+    dotenv,
+    masked,
+    revealed,
+    shell,
+)
 from cluster.errors import SettingsError
-from cluster.formats import DOCKER_LINE, FORMATS, as_json, docker, dotenv, masked, revealed, shell
+from cluster.settings.envfile import Assignment, parse
 from cluster.word import FileText, Secret
 
 ENVIRONMENT = (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.engine import Engine
-from cluster.inside import Contained, Halt
+from cluster.nodes.engine import Engine
+from cluster.nodes.inside import Contained, Halt
 
 TRACE = Contained(
     place="spark2",

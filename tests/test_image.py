@@ -9,9 +9,9 @@ import shlex
 import subprocess
 from dataclasses import replace
 
-from cluster import image
-from cluster.image import Around, Build, Wheels
-from cluster.stamps import Stamps
+from cluster.image import image
+from cluster.image.image import Around, Build, Wheels
+from cluster.image.stamps import Stamps
 from cluster.word import CONTINUED, Secret
 from tests.clusters import PLACE, ROOT
 

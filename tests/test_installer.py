@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.installer import Attempt, Pip, Uv, pip_files, pip_settings, without
+from cluster.rehearsal.installer import Attempt, Pip, Uv, pip_files, pip_settings, without
 
 PIP = ("python", "-m", "pip", "--python", "/v/bin/python")
 INSTALL = (*PIP, "install", "--no-input", "--no-deps", "--no-compile", "--progress-bar", "off")

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from cluster.authentication import Authentication
-from cluster.environment import environment, not_carried
-from cluster.launch import Launch, contradictions, launch, variables, words
-from cluster.launcher import read
+from cluster.environment.environment import environment, not_carried
+from cluster.launcher.authentication import Authentication
+from cluster.launcher.launch import Launch, contradictions, launch, variables, words
+from cluster.launcher.launcher import read
 from cluster.word import Secret
 
 LINK = ("--eth-if", "enp1s0f1np1", "--ib-if")

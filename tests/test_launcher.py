@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import SettingsError
-from cluster.launcher import ETH_IF, GPUS, HEAD_IP, HOST_IP, IB_IF, PORT, ROLE, read, rows, usage
+from cluster.launcher.launcher import (
+    ETH_IF,
+    GPUS,
+    HEAD_IP,
+    HOST_IP,
+    IB_IF,
+    PORT,
+    ROLE,
+    read,
+    rows,
+    usage,
+)
 from cluster.reference import table
 
 PAGE = Path(__file__).parents[1] / "docs" / "run-cluster-node.md"

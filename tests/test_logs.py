@@ -10,7 +10,7 @@ from cluster.effects import logs
 from cluster.effects.logs import FileLog
 from cluster.effects.services import Services
 from cluster.errors import RefusedError
-from cluster.process import Trace
+from cluster.nodes.process import Trace
 
 MARK = ("LOGS_TEST", "ours")
 

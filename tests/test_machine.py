@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from cluster.machine import Interface, Machine, interfaces, problems, warnings
+from cluster.launcher.machine import Interface, Machine, interfaces, problems, warnings
 from cluster.node import Node
 from tests.clusters import HEAD, SPARKS, WORKER
 

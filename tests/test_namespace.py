@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from cluster import plan, script
-from cluster.namespace import Namespaces
-from cluster.process import Command, Holder, Start, Sweep, Trace
-from cluster.spec import RunSpec
-from cluster.step import Plan, Remove
+from cluster.commands.spec import RunSpec
+from cluster.nodes.namespace import Namespaces
+from cluster.nodes.process import Command, Holder, Start, Sweep, Trace
+from cluster.plan import plan, script
+from cluster.plan.step import Plan, Remove
 from cluster.word import ProcessNumber, Word
 from tests.clusters import REHEARSAL, spaces
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.package_index import folders, logins, settings
+from cluster.image.package_index import folders, logins, settings
 from cluster.word import Environment, Secret
 
 MIRROR = "https://mirror.example/simple"

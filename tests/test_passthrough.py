@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster import passthrough
+from cluster.settings import passthrough
 from cluster.word import Secret
 
 

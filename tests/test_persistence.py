@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.persistence import HEADER, MARK, inherited, strings, text
+from cluster.launcher.persistence import HEADER, MARK, inherited, strings, text
 from cluster.word import Environment, Secret
 
 FIRST = (("NCCL_IB_HCA", "=rocep1s0f1"), ("VLLM_HOST_IP", "192.168.177.11"))

@@ -5,11 +5,12 @@ from math import inf
 
 import pytest
 
-from cluster import plan, script, vllm
+from cluster.commands import vllm
+from cluster.commands.vllm import Request
 from cluster.node import Cluster
-from cluster.process import Command, Start, Stop
-from cluster.step import Ask, Folder, Gate, Plan, Single, Together, Token
-from cluster.vllm import Request
+from cluster.nodes.process import Command, Start, Stop
+from cluster.plan import plan, script
+from cluster.plan.step import Ask, Folder, Gate, Plan, Single, Together, Token
 from cluster.word import Environment, FileText, Secret, Word
 from tests.clusters import REHEARSAL, spaces, third, written
 

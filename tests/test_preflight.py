@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.node import Cluster, Node
-from cluster.preflight import preflight
+from cluster.preflight.preflight import preflight
 from tests.answers import RENEW, Change, capture, changed, judged
 from tests.clusters import HEAD, SPARKS, WORKER
 from tests.test_links import CABLE

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from cluster.preflight import preflight
+from cluster.preflight.preflight import preflight
 from tests.clusters import HEAD, ROOT, SPARKS, WORKER
 
 PROGRAM = ROOT / "docker" / "preflight.py"

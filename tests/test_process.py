@@ -4,8 +4,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from cluster.process import Command, Holder, Start, Trace
-from cluster.spec import RunSpec
+from cluster.commands.spec import RunSpec
+from cluster.nodes.process import Command, Holder, Start, Trace
 from cluster.word import FileText, Secret
 
 ENVIRONMENT = (

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cluster import progress
-from cluster.logline import Line
+from cluster.journal import progress
+from cluster.journal.logline import Line
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster import question
-from cluster.question import Question
+from cluster.plan import question
+from cluster.plan.question import Question
 from tests.clusters import HEAD, ROOT, SPARKS, WORKER
 
 URL = "http://192.168.177.11:8000"

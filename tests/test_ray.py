@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from cluster import ray
+from cluster.commands import ray
+from cluster.commands.ray import Answer, RayNode
 from cluster.errors import Problem
 from cluster.node import Cluster, Node
-from cluster.ray import Answer, RayNode
 from tests.clusters import HEAD, SPARKS, WORKER, third
 
 Fields = dict[str, Any]

@@ -3,8 +3,9 @@
 import json
 from dataclasses import replace
 
-from cluster import ready, vllm
-from cluster.vllm import Flags
+from cluster.commands import vllm
+from cluster.commands.vllm import Flags
+from cluster.results import ready
 from cluster.word import Secret
 from tests.clusters import REHEARSAL, spaces
 

@@ -8,7 +8,7 @@ import pytest
 
 from cluster.effects.reference import rewrite
 from cluster.reference import BLOCK, BLOCKS, EXAMPLE, prefixes, regenerated, settings, table
-from cluster.schema import GPUS, HEAD_IP, IB_IF, ROLE
+from cluster.settings.schema import GPUS, HEAD_IP, IB_IF, ROLE
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))

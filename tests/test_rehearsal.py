@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster import rehearsal
 from cluster.errors import Problem, RefusedError
+from cluster.rehearsal import rehearsal
 
 AGAIN = "mend that, then again: finished downloads are kept"
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.sameimage import problems
-from cluster.ship import Image
+from cluster.image.ship import Image
+from cluster.preflight.sameimage import problems
 from tests.clusters import SPARKS
 
 IMAGE = Image(architecture="arm64", layers=("a", "b", "c"), configuration="{}")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster.envfile import Assignment, Fault, parse
-from cluster.key import Key, Scope
 from cluster.node import Cluster, Node
-from cluster.passthrough import passes
-from cluster.schema import KEYS
-from cluster.values import WrongValueError
+from cluster.settings.envfile import Assignment, Fault, parse
+from cluster.settings.key import Key, Scope
+from cluster.settings.passthrough import passes
+from cluster.settings.schema import KEYS
+from cluster.settings.values import WrongValueError
 
 ROOT = Path(__file__).parent.parent
 OWNER = {"cluster": Cluster, "node": Node}

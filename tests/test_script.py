@@ -1,7 +1,7 @@
 """A plan as a script."""
 
-from cluster import script
-from cluster.step import Folder, Remove, Together
+from cluster.plan import script
+from cluster.plan.step import Folder, Remove, Together
 
 MAKE, REMOVE = Folder(place="link", path="/s"), Remove(place="spark1", path="/s/spark1")
 LATER = Remove(place="spark2", path="/s/spark2")

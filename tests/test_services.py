@@ -8,7 +8,7 @@ from pathlib import Path
 from cluster.effects.logs import FileLog
 from cluster.effects.processes import Completed
 from cluster.effects.services import Services
-from cluster.process import Command, Trace
+from cluster.nodes.process import Command, Trace
 
 MARK = ("SERVICES_TEST", "ours")
 

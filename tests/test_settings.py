@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.effects.files import env_files
-from cluster.envfile import EnvText
 from cluster.errors import SettingsError
 from cluster.node import Cluster, Node
-from cluster.schema import CLUSTER_KEYS, NODE_KEYS
-from cluster.settings import Settings, folder, resolve
+from cluster.settings.envfile import EnvText
+from cluster.settings.schema import CLUSTER_KEYS, NODE_KEYS
+from cluster.settings.settings import Settings, folder, resolve
 from cluster.word import Secret
 
 ROOT = Path(__file__).parent.parent

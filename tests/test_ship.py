@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from cluster import ship
-from cluster.engine import Engine
 from cluster.errors import Problem
-from cluster.ship import Image, Row, Way
+from cluster.image import ship
+from cluster.image.ship import Image, Row, Way
+from cluster.nodes.engine import Engine
 from tests.clusters import HEAD, SPARKS, WORKER, third
 
 INSPECTED: dict[str, Any] = {

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.spec import RunSpec
+from cluster.commands.spec import RunSpec
 from cluster.word import FileText, Secret
 
 SPEC = RunSpec(

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from cluster import status
+from cluster.commands.ray import Answer, RayNode
+from cluster.commands.vllm import Request
 from cluster.errors import Problem
-from cluster.ray import Answer, RayNode
-from cluster.status import Facts, Seen, Status
-from cluster.vllm import Request
+from cluster.results import status
+from cluster.results.status import Facts, Seen, Status
 from tests.clusters import SPARKS
 
 MORNING = 1784534400.0  # 2026-07-20 08:00:00 UTC

@@ -4,8 +4,8 @@ import stat
 import subprocess
 from pathlib import Path
 
-from cluster.process import Command
-from cluster.step import Folder, Gate, Text, Token
+from cluster.nodes.process import Command
+from cluster.plan.step import Folder, Gate, Text, Token
 
 
 def shell(script: str) -> subprocess.CompletedProcess[str]:

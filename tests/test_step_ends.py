@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.process import Stop, Sweep, Trace
-from cluster.step import Remove
+from cluster.nodes.process import Stop, Sweep, Trace
+from cluster.plan.step import Remove
 
 TRACE = Trace(
     place="spark1", service="ray", pid_file="/s/ray.pid", mark=("MARK", "/s"), log="/s/ray.log"

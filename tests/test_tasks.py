@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from invoke.main import program
 
-from cluster import plan, script
 from cluster.effects.session import runtime
+from cluster.plan import plan, script
 from tests.clone import Said
 from tests.clusters import REHEARSAL, ROOT
 

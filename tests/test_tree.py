@@ -12,7 +12,7 @@ import docker
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = sorted((ROOT / "cluster").rglob("*.py"))
-PURE = [room for room in ROOMS if room.parent.name != "effects"]
+PURE = [room for room in ROOMS if "effects" not in room.parts]
 PROGRAMS = [ROOT / "bootstrap.py", ROOT / "noxfile.py", ROOT / "tasks.py"]
 BENCHES = sorted((ROOT / "bench").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))

@@ -3,12 +3,16 @@
 from dataclasses import replace
 from datetime import datetime
 
-from cluster import container, engine, ready, sameimage, ship, status, vllm
-from cluster.container import Found
-from cluster.engine import Engine
-from cluster.ray import Answer, RayNode
-from cluster.ship import Image, Row
-from cluster.status import Facts, Seen
+from cluster.commands import vllm
+from cluster.commands.ray import Answer, RayNode
+from cluster.image import ship
+from cluster.image.ship import Image, Row
+from cluster.nodes import container, engine
+from cluster.nodes.container import Found
+from cluster.nodes.engine import Engine
+from cluster.preflight import sameimage
+from cluster.results import ready, status
+from cluster.results.status import Facts, Seen
 from tests import pages
 from tests.answers import LINK, address, changed, judged
 from tests.clusters import PLACE, SPARKS, boxes

@@ -2,10 +2,11 @@
 
 import pytest
 
-from cluster import engine, unshipped
-from cluster.engine import Engine
+from cluster.image import unshipped
+from cluster.image.ship import Image, Way
 from cluster.node import Cluster
-from cluster.ship import Image, Way
+from cluster.nodes import engine
+from cluster.nodes.engine import Engine
 from tests.clusters import REHEARSAL, SPARKS
 
 NAME = "vllm-node:latest"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster import values
-from cluster.key import Key
-from cluster.schema import CLUSTER_KEYS, NODE_KEYS
-from cluster.values import WrongValueError
+from cluster.settings import values
+from cluster.settings.key import Key
+from cluster.settings.schema import CLUSTER_KEYS, NODE_KEYS
+from cluster.settings.values import WrongValueError
 
 Parse = Callable[[str], object]
 

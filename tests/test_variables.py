@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.dropped import DROPPED
+from cluster.environment.dropped import DROPPED
+from cluster.environment.variables import VARIABLES, Variable, token_file
 from cluster.node import Node
-from cluster.passthrough import REFUSED
 from cluster.reference import EXAMPLE
-from cluster.variables import VARIABLES, Variable, token_file
+from cluster.settings.passthrough import REFUSED
 
 ROWS = (*VARIABLES, token_file("/run/ray-token"))
 NAMES = st.from_regex(r"[a-z][a-zA-Z0-9]{0,14}", fullmatch=True)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster import vllm
-from cluster.vllm import Request
+from cluster.commands import vllm
+from cluster.commands.vllm import Request
 from tests.clusters import SPARKS
 
 JSON = '{"method": "ngram", "num_speculative_tokens": 2, "a": "it\'s $HOME"}'

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from cluster import vllm
+from cluster.commands import vllm
+from cluster.commands.vllm import Flags, Request
 from cluster.errors import RefusedError
 from cluster.node import Cluster
-from cluster.vllm import Flags, Request
 from tests.clusters import PLACE, SPARKS, WORKER
 
 JSON = '{"method": "ngram", "num_speculative_tokens": 2, "a": "it\'s $HOME"}'

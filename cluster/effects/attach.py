@@ -8,9 +8,9 @@ from cluster.effects import processes
 from cluster.effects.processes import Completed
 from cluster.effects.session import Session
 from cluster.errors import Problem, RefusedError
-from cluster.inside import Exec
-from cluster.process import Command
-from cluster.step import Inside
+from cluster.nodes.inside import Exec
+from cluster.nodes.process import Command
+from cluster.plan.step import Inside
 from cluster.word import shell_line
 
 SHELL = ("bash",)

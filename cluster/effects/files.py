@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from cluster.envfile import EnvText
 from cluster.node import DEFAULT
-from cluster.settings import folder
+from cluster.settings.envfile import EnvText
+from cluster.settings.settings import folder
+from cluster.settings.values import LABEL, one_line
 from cluster.spelling import did_you_mean
-from cluster.values import LABEL, one_line
 
 REMEDY = "remove it, or make it a file that you may read"
 

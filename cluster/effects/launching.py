@@ -13,13 +13,13 @@ from resource import RLIM_INFINITY, RLIMIT_MEMLOCK, getrlimit
 from tempfile import mkstemp
 from typing import NoReturn
 
-from cluster import launcher, machine, persistence
-from cluster.authentication import MOUNTED, TOKEN_PATH, authentication
-from cluster.environment import not_carried
+from cluster.environment.environment import not_carried
 from cluster.errors import ClusterError, NodeError, Problem, RefusedError, SettingsError
-from cluster.launch import Launch, contradictions, launch, variables, words
-from cluster.launcher import PROGRAM
-from cluster.machine import Interface, Machine
+from cluster.launcher import launcher, machine, persistence
+from cluster.launcher.authentication import MOUNTED, TOKEN_PATH, authentication
+from cluster.launcher.launch import Launch, contradictions, launch, variables, words
+from cluster.launcher.launcher import PROGRAM
+from cluster.launcher.machine import Interface, Machine
 
 RAY_PROCESSES = {"gcs_server", "raylet"}
 CAP_IPC_LOCK = 14

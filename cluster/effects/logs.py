@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.process import Trace
-from cluster.step import AnyTrace
-from cluster.values import WrongValueError, whole
+from cluster.nodes.process import Trace
+from cluster.plan.step import AnyTrace
+from cluster.settings.values import WrongValueError, whole
 
 if TYPE_CHECKING:
     from cluster.effects.services import Services

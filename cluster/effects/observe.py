@@ -3,14 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
-from cluster import question, ray, vllm
+from cluster.commands import ray, vllm
 from cluster.effects.processes import Alive
 from cluster.effects.services import Services
 from cluster.errors import NodeError
 from cluster.node import Cluster
-from cluster.runtime import Runtime
-from cluster.status import Facts, Seen
-from cluster.step import AnyTrace
+from cluster.plan import question
+from cluster.plan.runtime import Runtime
+from cluster.plan.step import AnyTrace
+from cluster.results.status import Facts, Seen
 
 ASK_SECONDS = 8.0
 

@@ -10,18 +10,18 @@ from pathlib import Path
 from subprocess import Popen
 
 from cluster import advice
-from cluster.contain import Contain, Discard, NoObstacle, SameImage, SharedToken
 from cluster.effects import processes, secret
-from cluster.effects.container_steps import ContainerSteps
+from cluster.effects.containers.steps import ContainerSteps
 from cluster.effects.report import Report
 from cluster.effects.services import Services
 from cluster.effects.starting import LOST_SECONDS, Starting
 from cluster.effects.waiting import Waiting
 from cluster.errors import ClusterError, NodeError, Problem
-from cluster.inside import Halt, Launch
 from cluster.node import Cluster
-from cluster.process import Command, Holder, Start, Stop, Sweep
-from cluster.step import Folder, Gate, Plan, Remove, Step, Text, Together, Token
+from cluster.nodes.contain import Contain, Discard, NoObstacle, SameImage, SharedToken
+from cluster.nodes.inside import Halt, Launch
+from cluster.nodes.process import Command, Holder, Start, Stop, Sweep
+from cluster.plan.step import Folder, Gate, Plan, Remove, Step, Text, Together, Token
 from cluster.word import shell_line
 
 START_SECONDS = 10.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from errno import ENOENT
 from pathlib import Path
 
-from cluster.process import SPEC, Command, Trace
+from cluster.nodes.process import SPEC, Command, Trace
 from cluster.word import Environment, FileText, ProcessNumber, Secret, Value, Word
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
-from cluster import plan, question, ready, vllm
 from cluster.advice import inv
+from cluster.commands import vllm
 from cluster.effects import logs
 from cluster.effects.session import ROOT, Session
 from cluster.errors import NodeError, Problem
+from cluster.plan import plan, question
+from cluster.results import ready
 
 Form = Callable[[ready.Ready], str]
 PROMPT = "Two machines"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from cluster.effects import processes
 from cluster.effects.logs import FileLog, Log
 from cluster.effects.processes import Alive, Completed
-from cluster.inside import Exec
-from cluster.process import Command, Trace
-from cluster.step import AnyTrace, Ask
+from cluster.nodes.inside import Exec
+from cluster.nodes.process import Command, Trace
+from cluster.plan.step import AnyTrace, Ask
 
 if TYPE_CHECKING:
-    from cluster.effects.containment import Containment
+    from cluster.effects.containers.containment import Containment
 
 
 class Services:
@@ -29,8 +29,8 @@ class Services:
         """The containers on all engines."""
         with self._connecting:  # several threads may be the first to ask
             if self._containers is None:
-                from cluster.effects.containment import Containment
-                from cluster.effects.engines import Engines
+                from cluster.effects.containers.containment import Containment
+                from cluster.effects.containers.engines import Engines
 
                 self._containers = Containment(Engines())
             return self._containers
@@ -64,6 +64,6 @@ class Services:
         """Return the log of a service, read from its top."""
         if isinstance(trace, Trace):
             return FileLog(trace)
-        from cluster.effects.container_log import ContainerLog
+        from cluster.effects.containers.log import ContainerLog
 
         return ContainerLog(trace, self.containers)

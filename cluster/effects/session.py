@@ -8,20 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster import script, settings
 from cluster.advice import inv
 from cluster.effects import files, processes
 from cluster.effects.report import Report
 from cluster.effects.services import Services
-from cluster.engine import Engine
-from cluster.environment import environment
+from cluster.environment.environment import environment
+from cluster.environment.formats import FORMATS, masked, revealed
 from cluster.errors import Problem, RefusedError
-from cluster.formats import FORMATS, masked, revealed
 from cluster.node import Cluster, Node
-from cluster.process import NODE
-from cluster.runtime import Runtime
+from cluster.nodes.engine import Engine
+from cluster.nodes.process import NODE
+from cluster.plan import script
+from cluster.plan.runtime import Runtime
+from cluster.plan.step import AnyTrace, Plan
+from cluster.settings import settings
 from cluster.spelling import did_you_mean
-from cluster.step import AnyTrace, Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 """The repository."""
@@ -75,7 +76,7 @@ def runtime(cluster: Cluster, *, recreate: bool = False) -> Runtime:
     """Return the cluster's runtime on this machine."""
     # What a cluster does not run on is not loaded: containers take 7 ms, of 240 for `--dry up`.
     if cluster.runtime == "docker":
-        from cluster.containers import Containers
+        from cluster.nodes.containers import Containers
 
         return Containers(
             cluster=cluster,
@@ -83,7 +84,7 @@ def runtime(cluster: Cluster, *, recreate: bool = False) -> Runtime:
             engines=engines(cluster),
             recreate=recreate,
         )
-    from cluster.namespace import Namespaces
+    from cluster.nodes.namespace import Namespaces
 
     return Namespaces(
         state=str(STATE / cluster.name),
@@ -142,7 +143,7 @@ class Session:
         """
         process = self.cluster.runtime == "process"
         if process and not self.dry and not processes.lives(NODE, str(STATE)):
-            from cluster.effects import rehearsal
+            from cluster.effects.rehearsal import rehearsal
 
             rehearsal.ensure(ROOT, self.report)
 

@@ -1,13 +1,13 @@
 """Whether a service that should be started runs already, and as it should."""
 
 from cluster import advice
-from cluster.contain import Contain
 from cluster.effects.report import Report
 from cluster.effects.services import Services
 from cluster.errors import Problem, RefusedError
-from cluster.inside import Launch
 from cluster.node import Cluster
-from cluster.process import Start
+from cluster.nodes.contain import Contain
+from cluster.nodes.inside import Launch
+from cluster.nodes.process import Start
 
 LOST_SECONDS = 5.0
 """For ending a service that is of no use to anybody."""

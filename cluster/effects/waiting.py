@@ -3,13 +3,14 @@
 import threading
 import time
 
-from cluster import advice, journal
+from cluster import advice
 from cluster.effects.processes import Completed
 from cluster.effects.report import Progress
 from cluster.effects.services import Services
 from cluster.errors import NodeError, Problem, RefusedError
+from cluster.journal import journal
 from cluster.node import Cluster
-from cluster.step import AnyTrace, Gate
+from cluster.plan.step import AnyTrace, Gate
 
 POLL_SECONDS = 0.2
 SETTLE_SECONDS = 2.0

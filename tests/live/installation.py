@@ -22,7 +22,7 @@ PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(REPOSITORY)!r})
 from pathlib import Path
-from cluster.effects import rehearsal
+from cluster.effects.rehearsal import rehearsal
 from cluster.effects.report import Report
 from cluster.errors import ClusterError
 try:

@@ -13,14 +13,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from cluster import built
-from cluster.build_flags import Flags, build
-from cluster.effects.docker_build import HERE, perform
+from cluster.effects.image.docker_build import HERE, perform
 from cluster.effects.report import Report
-from cluster.engine import problem
 from cluster.errors import NodeError
-from cluster.image import Around, Build
-from cluster.stamps import read
+from cluster.image import built
+from cluster.image.build_flags import Flags, build
+from cluster.image.image import Around, Build
+from cluster.image.stamps import read
+from cluster.nodes.engine import problem
 from cluster.word import Secret
 from tests.live.hosts import made
 from tests.live.machine import Host
@@ -50,10 +50,10 @@ STEPS = (
 PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
-from cluster.effects.docker_build import perform
+from cluster.effects.image.docker_build import perform
 from cluster.effects.report import Report
-from cluster.image import Around, Build
-from cluster.stamps import Stamps
+from cluster.image.image import Around, Build
+from cluster.image.stamps import Stamps
 around = Around(root=sys.argv[1])
 perform(Build(tag="tiny:made", arch="cpu", around=around, stamps=Stamps()), Report())
 """

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cluster.containers import LOGS, TOKEN
+from cluster.nodes.containers import LOGS, TOKEN
 from tests.live.lan import CONTAINER, HF_TOKEN, IMAGE, Site, steady
 from tests.live.machine import INTERFACE, Host
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cluster.container import Container, Mount, body, options
+from cluster.nodes.container import Container, Mount, body, options
 from cluster.word import Secret, shell_parts
 from tests.live.recording import engine
 

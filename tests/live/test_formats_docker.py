@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.formats import DOCKER_LINE, docker
+from cluster.environment.formats import DOCKER_LINE, docker
 from tests.live.recording import engine
 
 pytestmark = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.effects import rehearsal
+from cluster.effects.rehearsal import rehearsal
 from cluster.effects.report import Report
 from tests.live.installation import (
     MAKE,

@@ -1,0 +1,69 @@
+"""Why a node lacks an image after `inv ship`: sentences with their remedies."""
+
+from cluster import advice
+from cluster.errors import Problem
+from cluster.image.ship import Image, Way, address
+from cluster.node import Cluster
+from cluster.nodes import engine
+from cluster.word import shell_line
+
+NO_ROOM = "no space left on device"
+UNREACHED = "ssh: connect to host "
+NO_DAEMON = "connect to the docker"
+NOT_LOADED = frozenset({126, 127, 255})
+"""Exit codes of a shell without `docker`, and of ssh itself (ssh(1))."""
+
+
+def absent(name: str) -> Problem:
+    """Say that there is nothing to ship."""
+    return Problem(place=name, what="is not on this machine", remedy="`inv build`")
+
+
+def alien(way: Way, name: str, image: Image, architecture: str) -> Problem:
+    """Say that the node cannot run the image."""
+    what = f"{name} is for {image.architecture}, and the node is {architecture}"
+    return Problem(place=way.node, what=what, remedy=f"`inv build --platform linux/{architecture}`")
+
+
+def unsaved(way: Way, words: str) -> Problem:
+    """Say that this machine's engine could not give the whole image."""
+    what = f"got a part only: `docker save` failed on this machine: {last(words)}"
+    return Problem(place=way.node, what=what)
+
+
+def stalled(way: Way, seconds: float) -> Problem:
+    """Say that the node was given up, so that the others go on."""
+    what = f"took no data for {seconds:g} s and was given up"
+    return Problem(place=way.node, what=what, remedy="look at its disk and at the link to it")
+
+
+def unloaded(cluster: Cluster, way: Way, name: str, code: int, words: str) -> Problem:
+    """Say why `docker load` failed, in the words of SSH or of the node's engine."""
+    if way.fabric and UNREACHED in words:
+        must = shell_line(("ssh", *address(way), way.engine.ssh_host, "true"))
+        what = f"SSH does not answer on the fast link: {last(words)}"
+        return Problem(place=way.node, what=what, remedy=f"this must work: `{must}`")
+    if NO_ROOM in words:
+        usage = shell_line(way.engine.docker("system", "df"))
+        what = f"has no room for {name}: {last(words)}"
+        return Problem(place=way.node, what=what, remedy=f"`{usage}` shows what fills it")
+    if code in NOT_LOADED or NO_DAEMON in words.lower():
+        return engine.problem(way.engine, words)
+    what = f"`docker load` of {name} failed: {last(words)}"
+    remedy = f"its old image is as it was; {_again(cluster, way)}"
+    return Problem(place=way.node, what=what, remedy=remedy)
+
+
+def different(cluster: Cluster, way: Way, name: str) -> Problem:
+    """Say that the node has something else under the image's name after a load without error."""
+    what = f"has another {name} than this machine after the load; was it built meanwhile?"
+    return Problem(place=way.node, what=what, remedy=_again(cluster, way))
+
+
+def last(words: str) -> str:
+    """Return the last line of what a program said."""
+    return (words.strip().splitlines() or ["it gave no reason"])[-1]
+
+
+def _again(cluster: Cluster, way: Way) -> str:
+    return advice.inv(cluster, "ship", "--node", way.node)

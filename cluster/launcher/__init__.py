@@ -1,0 +1,1 @@
+"""`run-cluster-node`, in the container."""

@@ -1,0 +1,200 @@
+"""The command line of `run-cluster-node`: its flags, their values, and what is wrong with them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar, cast
+
+from cluster.columns import aligned
+from cluster.errors import Problem, SettingsError
+from cluster.settings import schema, values
+from cluster.settings.values import Parse, WrongValueError, one_line
+from cluster.spelling import did_you_mean
+
+T = TypeVar("T")
+Value_co = TypeVar("Value_co", covariant=True)
+
+PROGRAM = "run-cluster-node"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag(Generic[Value_co]):
+    """One flag; each has a value."""
+
+    short: str = ""
+    name: str
+    parse: Parse[Value_co]
+    needed: str = "no"
+    """`yes`, `no`, or for whom: a word of the documentation."""
+    example: str
+    """How to write the flag, as a remedy says it."""
+    meaning: str
+
+
+ROLE = Flag[str](
+    short="-r",
+    name="--role",
+    parse=values.choice("head", "node", "worker"),
+    needed="yes",
+    example="--role head or --role node",
+    meaning="`head` on one machine, `node` (or `worker`) on every other",
+)
+HOST_IP = Flag(
+    short="-h",
+    name="--host-ip",
+    parse=values.address,
+    needed="yes",
+    example="--host-ip 192.168.177.11",
+    meaning="this machine's own address on the ConnectX link",
+)
+ETH_IF = Flag(
+    short="-e",
+    name="--eth-if",
+    parse=values.interface,
+    needed="yes",
+    example="--eth-if enp1s0f1np1",
+    meaning="Ethernet interface that holds this address",
+)
+IB_IF = Flag(
+    short="-i",
+    name="--ib-if",
+    parse=values.rdma_devices,
+    needed="yes",
+    example='--ib-if rocep1s0f1,roceP2p1s0f1, or --ib-if "" for sockets only',
+    meaning="RDMA devices of the same port, with commas between them; empty for sockets only",
+)
+HEAD_IP = Flag(
+    short="-m",
+    name="--head-ip",
+    parse=values.address,
+    needed="for a node",
+    example="--head-ip 192.168.177.11",
+    meaning="the head's address on the link",
+)
+PORT = Flag(
+    short="-p",
+    name="--port",
+    parse=values.port,
+    example=f"--port {schema.HEAD_PORT.default}",
+    meaning=f"Ray's port on the head, the same for all nodes; default {schema.HEAD_PORT.default}",
+)
+GPUS = Flag(
+    name="--gpus",
+    parse=schema.GPUS.parse,
+    example="--gpus 1",
+    meaning="GPUs of this machine, where Ray cannot count them itself",
+)
+FLAGS: tuple[Flag[object], ...] = (ROLE, HOST_IP, ETH_IF, IB_IF, HEAD_IP, PORT, GPUS)
+NAMES = {name: flag for flag in FLAGS for name in (flag.short, flag.name) if name}
+
+
+class Given(NamedTuple):
+    """A word of the command line, the flag that it is, and the value that came with it."""
+
+    word: str
+    flag: Flag[object] | None
+    text: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """The values that were given, by the names of their flags; a wrong one is a Problem."""
+
+    found: dict[str, object]
+
+    def __getitem__(self, flag: Flag[T]) -> T:
+        """Return the value of a flag that has one."""
+        return cast("T", self.found[flag.name])
+
+    def get(self, flag: Flag[T]) -> T | None:
+        """Return the value of a flag, if it has one and that is right."""
+        value = self.found.get(flag.name)
+        return None if isinstance(value, Problem) else cast("T | None", value)
+
+
+def read(argv: tuple[str, ...]) -> Values:
+    """Return the values of the flags; a SettingsError holds all that is wrong with them."""
+    given = tuple((each, _value(each)) for each in _given(list(argv)))
+    tried = Counter(each.flag.name for each, _ in given if each.flag)
+    found = Values(found={each.flag.name: value for each, value in given if each.flag})
+    problems = (
+        *(value for _, value in given if isinstance(value, Problem)),
+        *(problem(flag, "is given twice", "keep one") for flag in FLAGS if tried[flag.name] > 1),
+        *(_missing(flag) for flag in FLAGS if flag.needed == "yes" and not tried[flag.name]),
+        *_head_ip_problems(found, tried),
+    )
+    if problems:
+        raise SettingsError(*problems)
+    return found
+
+
+def problem(flag: Flag[object], what: str, remedy: str) -> Problem:
+    """Return what is wrong with the value of a flag."""
+    return Problem(place=f"{PROGRAM}: {flag.name}", what=what, remedy=remedy)
+
+
+def usage() -> str:
+    """Return what `--help` prints."""
+    lines = tuple(_line(*row) for row in rows())
+    return f"""\
+{PROGRAM} makes this container a node of a cluster: it checks the machine, sets the variables
+for Ray, NCCL and vLLM here and in every later shell, and starts Ray.
+
+{aligned(lines)}
+
+  {PROGRAM} --role head --host-ip 192.168.177.11 \\
+    --eth-if enp1s0f1np1 --ib-if rocep1s0f1,roceP2p1s0f1
+  {PROGRAM} --role node --host-ip 192.168.177.12 --head-ip 192.168.177.11 \\
+    --eth-if enp1s0f1np1 --ib-if rocep1s0f1,roceP2p1s0f1
+"""
+
+
+def rows() -> Iterator[tuple[str, str, str, str]]:
+    """Yield short flag, long flag, meaning and need of every flag."""
+    yield from ((flag.short, flag.name, flag.meaning, flag.needed) for flag in FLAGS)
+    yield "", "--help", "this text; `-h` is `--host-ip`", "no"
+
+
+def _line(short: str, name: str, meaning: str, needed: str) -> tuple[str, str]:
+    need = "" if needed in {"yes", "no"} else f" ({needed})"
+    return f"  {short}, {name}" if short else f"  {name}", f"{meaning}{need}"
+
+
+def _given(words: list[str]) -> Iterator[Given]:
+    """Split the words; a word that begins with a hyphen takes the next, unless that does too."""
+    while words:
+        word, equals, text = words.pop(0).partition("=")
+        takes = word.startswith("-") and not equals and words and not words[0].startswith("-")
+        value = words.pop(0) if takes else text if equals else None
+        yield Given(word, NAMES.get(word), value)
+
+
+def _value(given: Given) -> object:
+    """Return the value of a flag, or what is wrong with it."""
+    if given.flag is None:
+        place = f"{PROGRAM}: {one_line(given.word)}"
+        remedy = did_you_mean(given.word, NAMES, "--help lists the flags")
+        return Problem(place=place, what="is no flag", remedy=remedy)
+    if given.text is None:
+        return problem(given.flag, "has no value", f"write {given.flag.example}")
+    try:
+        return given.flag.parse(given.text)
+    except WrongValueError as error:
+        return problem(given.flag, error.what, error.remedy)
+
+
+def _missing(flag: Flag[object]) -> Problem:
+    return problem(flag, "is missing", f"write {flag.example}")
+
+
+def _head_ip_problems(found: Values, tried: Counter[str]) -> Iterator[Problem]:
+    """Yield what only role and addresses together can show."""
+    role, own, head = found.get(ROLE), found.get(HOST_IP), found.get(HEAD_IP)
+    if role in {"node", "worker"} and not tried[HEAD_IP.name]:
+        yield _missing(HEAD_IP)
+    if role in {"node", "worker"} and head and head == own:
+        what = f"is this machine's own --host-ip: `{head}`"
+        yield problem(HEAD_IP, what, "write the head's address")
+    if role == "head" and head and own and head != own:
+        what = f"should be {own}, as this machine is the head: `{head}`"
+        yield problem(HEAD_IP, what, "leave it out")

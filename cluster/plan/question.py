@@ -1,0 +1,137 @@
+"""Questions to a node, each with the parser of its answer side by side."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.advice import inv
+from cluster.commands import ray
+from cluster.errors import Problem
+from cluster.node import Cluster, Node
+
+Problems = tuple[Problem, ...]
+HTTP_OK = 200
+LONGEST_BODY = 300
+"""Characters of an unexpected response that an error shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a node is asked, and what its answer leaves to be desired."""
+
+    node: Node
+    """Where it is asked."""
+    hope: str
+    """What should be so, to stand after "wait until" or "check that"."""
+    argv: tuple[str, ...]
+    """Arguments of the probe (docker/probe.py), which answers with one line of JSON."""
+    problems: Callable[[str], Problems]
+
+
+def joined(cluster: Cluster, nodes: tuple[Node, ...]) -> Question:
+    """Ask whether these nodes are in Ray as their settings say."""
+    names = ", ".join(node.name for node in nodes)
+    argv = ("ray-nodes", "--address", ray.address(cluster), "--count", str(max(1, len(nodes))))
+    return Question(
+        node=cluster.head,
+        hope=f"Ray has {names}" if names else "Ray answers",
+        argv=argv,
+        problems=lambda text: ray.missing(cluster, nodes, ray.answer(fields(text))),
+    )
+
+
+def reachable(cluster: Cluster, node: Node) -> Question:
+    """Ask whether the head's control store accepts connections from this node."""
+    argv = ("port", "--host", str(cluster.head.host_ip), "--port", str(cluster.head_port))
+    problem = Problem(
+        place=node.name,
+        what=f"cannot reach Ray's head at {ray.address(cluster)}",
+        remedy=f"start it by {inv(cluster, 'head')}; "
+        f"next: {inv(cluster, 'logs', '--node', cluster.head.name)}",
+    )
+    return Question(
+        node=node,
+        hope="the head answers",
+        argv=argv,
+        problems=lambda text: () if fields(text).get("listening") else (problem,),
+    )
+
+
+def free(cluster: Cluster, host: str, port: int) -> Question:
+    """Ask whether a server on the head can listen at an address."""
+    return Question(
+        node=cluster.head,
+        hope=f"port {port} is free",
+        argv=("listen-free", "--host", host, "--port", str(port)),
+        problems=lambda text: (
+            () if fields(text).get("free") else (_taken(cluster.head, host, port, fields(text)),)
+        ),
+    )
+
+
+def healthy(cluster: Cluster, url: str) -> Question:
+    """Ask whether the server answers `GET /health` with 200; while it loads nothing listens."""
+    problem = Problem(
+        place=cluster.head.name,
+        what=f"{url}/health does not answer",
+        remedy=f"next: {inv(cluster, 'logs', '--node', cluster.head.name)}",
+    )
+    return Question(
+        node=cluster.head,
+        hope="the model is ready",
+        argv=("http", "--url", f"{url}/health", "--timeout", "5"),
+        problems=lambda text: () if well(fields(text)) else (problem,),
+    )
+
+
+def completion(cluster: Cluster, url: str, *, prompt: str, tokens: int, seconds: float) -> Question:
+    """Ask what the model adds to a prompt, at temperature 0 and in at most so many tokens."""
+    body = json.dumps({"prompt": prompt, "max_tokens": tokens, "temperature": 0})
+    call = ("http", "--url", f"{url}/v1/completions", "--method", "POST", "--body", body)
+    return Question(
+        node=cluster.head,
+        hope="the server completes a prompt",
+        argv=(*call, "--key-env", "VLLM_API_KEY", "--timeout", f"{seconds:g}"),
+        problems=lambda text: (
+            () if completed(text) is not None else (_no_completion(cluster, fields(text)),)
+        ),
+    )
+
+
+def completed(text: str) -> str | None:
+    """Return the text of a completion, or None when the answer holds none."""
+    try:
+        return str(fields(text)["body"]["choices"][0]["text"])
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def well(found: dict[str, Any]) -> bool:
+    """Tell whether the fields are those of a response with status 200."""
+    return bool(found.get("status") == HTTP_OK)
+
+
+def fields(text: str) -> dict[str, Any]:
+    """Return the fields of the probe's last line; none when it is not a JSON object."""
+    try:
+        found = json.loads(text.strip().rpartition("\n")[2])
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _taken(node: Node, host: str, port: int, found: dict[str, Any]) -> Problem:
+    what = f"cannot listen on {host}, port {port}: {found.get('reason', 'no answer')}"
+    remedy = "choose others with --host and --port, or stop what listens there"
+    return Problem(place=node.name, what=what, remedy=remedy)
+
+
+def _no_completion(cluster: Cluster, found: dict[str, Any]) -> Problem:
+    response = f"HTTP {found.get('status')}: {json.dumps(found.get('body'))[:LONGEST_BODY]}"
+    answer = response if "status" in found else found.get("error", "no answer")
+    return Problem(
+        place=cluster.head.name,
+        what=f"the server did not complete a prompt: {answer}",
+        remedy=f"next: {inv(cluster, 'logs', '--node', cluster.head.name)}",
+    )

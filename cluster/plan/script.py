@@ -1,0 +1,19 @@
+"""A plan as a shell script: what `--dry` prints."""
+
+from cluster.plan.step import Plan, Single, Together
+
+
+def text(plan: Plan) -> str:
+    """Return the commands of a plan in order, each under a comment that says where and what."""
+    return "\n".join(f"# {step.place}: {step.title}\n{step.text}\n" for step in flat(plan))
+
+
+def flat(plan: Plan) -> tuple[Single, ...]:
+    """Return the steps in order, those of branches one branch after the other."""
+    return tuple(single for step in plan for single in _singles(step))
+
+
+def _singles(step: Single | Together) -> tuple[Single, ...]:
+    if isinstance(step, Together):
+        return tuple(single for branch in step.branches for single in flat(branch))
+    return (step,)

@@ -1,0 +1,121 @@
+"""Steps of a plan: the shell text that `--dry` prints, and what the effects room performs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from cluster.errors import Problem
+from cluster.nodes.contain import Contain, Discard, NoObstacle, SameImage, SharedToken
+from cluster.nodes.inside import Contained, Exec, Halt, Launch, Once
+from cluster.nodes.process import Command, Holder, Start, Stop, Sweep, Trace
+from cluster.word import shell_line, shell_word
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """Make a folder that only its owner can enter."""
+
+    title: ClassVar[str] = "Make a folder"
+    place: str
+    path: str
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        return shell_line(("mkdir", "-p", "-m", "700", self.path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """Write a small file."""
+
+    title: ClassVar[str] = "Write a file"
+    place: str
+    path: str
+    content: str
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        return f"{shell_line(('printf', '%s', self.content))} >{shell_word(self.path)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """Make a random secret in a 0600 file, unless the file is there."""
+
+    title: ClassVar[str] = "Make a secret, unless it is there"
+    place: str
+    path: str
+
+    @property
+    def text(self) -> str:
+        """The shell line: 32 random bytes in hexadecimal."""
+        path = shell_word(self.path)
+        return (
+            f"test -s {path} || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \\n' >{path})"
+        )
+
+
+AnyTrace: TypeAlias = Trace | Contained
+Inside: TypeAlias = Command | Exec
+Ask: TypeAlias = Inside | Once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """Ask until the answer has no problem; after `seconds` what is left of them is the error."""
+
+    place: str
+    title: str
+    ask: Ask
+    problems: Callable[[str], tuple[Problem, ...]]
+    """From the command's standard output to what is still missing."""
+    seconds: float
+    by_hand: Ask | None = None
+    """The command that itself waits for a good answer, where `ask` does not wait so long."""
+    watch: tuple[AnyTrace, ...] = ()
+    """What must stay alive meanwhile: when one ends or logs a fatal line, waiting is over."""
+    logged: str = ""
+    """What each of them must have logged besides: an answer may still be about an earlier one."""
+    unless: AnyTrace | None = None
+    """The gate is open while this service runs."""
+    refuses: bool = False
+    """The problems mean that nothing can be started (RefusedError), not that a node failed."""
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        return (self.by_hand or self.ask).text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remove:
+    """Remove a folder of run state and everything in it."""
+
+    title: ClassVar[str] = "Remove the run state"
+    place: str
+    path: str
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        return shell_line(("rm", "-rf", "--", self.path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """Branches that are performed side by side; what fails in any of them is reported together."""
+
+    branches: tuple[tuple["Step", ...], ...]
+    in_turn: bool = False
+    """One branch after the other instead; the next is performed all the same."""
+
+
+AnyStart: TypeAlias = Start | Contain | Launch
+OnContainers: TypeAlias = SharedToken | SameImage | NoObstacle | Contain | Launch | Halt | Discard
+Single: TypeAlias = (
+    Folder | Text | Token | Holder | Start | Gate | Stop | Sweep | Remove | OnContainers
+)
+Step: TypeAlias = Single | Together
+Plan: TypeAlias = tuple[Step, ...]

@@ -1,0 +1,1 @@
+"""What must be so on a node before anything starts there."""

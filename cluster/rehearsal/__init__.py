@@ -1,0 +1,1 @@
+"""The environment of the rehearsal: what it holds, and how it is installed."""

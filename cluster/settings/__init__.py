@@ -1,0 +1,1 @@
+"""Env files: read, checked, and shown."""

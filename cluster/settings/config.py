@@ -1,0 +1,68 @@
+"""What `inv config` shows: every resolved value with its source, as rows, plain text or JSON."""
+
+import json
+from typing import NamedTuple, cast
+
+from cluster.columns import aligned
+from cluster.settings.schema import IB_IF
+from cluster.settings.settings import Setting, Settings
+from cluster.settings.values import one_line
+from cluster.word import shell_line
+
+HOST = "host"
+"""How SHM_SIZE is written when there is no size."""
+
+Json = str | int | float | bool | list[str]
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    section: str
+    key: str
+    value: str
+    source: str
+
+
+def rows(settings: Settings) -> tuple[Row, ...]:
+    """Return one row for each value, as a person reads it."""
+    return tuple(
+        Row(setting.section, setting.key, _text(setting), setting.source)
+        for setting in settings.values
+    )
+
+
+def text(settings: Settings) -> str:
+    """Return the rows as aligned columns."""
+    return aligned(rows(settings))
+
+
+def as_json(settings: Settings) -> str:
+    """Return `{section: {key: {"value": ..., "source": ...}}}`; secrets are masked."""
+    sections: dict[str, dict[str, dict[str, Json]]] = {}
+    for setting in settings.values:
+        its = sections.setdefault(setting.section, {})
+        its[setting.key] = {"value": _json(setting.value), "source": setting.source}
+    return json.dumps(sections, indent=2)
+
+
+def _text(setting: Setting) -> str:
+    """Return a value as the user would write it, on one line; str() masks a secret."""
+    if setting.key == IB_IF.name:
+        return ",".join(cast("tuple[str, ...]", setting.value))
+    if isinstance(setting.value, tuple):
+        return one_line(shell_line(setting.value))
+    if isinstance(setting.value, bool):
+        return str(setting.value).lower()
+    if setting.value is None:
+        return HOST
+    return one_line(str(setting.value))
+
+
+def _json(value: object) -> Json:
+    """Return a value with the type that JSON has for it; addresses and masked secrets are text."""
+    if value is None:
+        return HOST
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, bool | int | float) else str(value)
