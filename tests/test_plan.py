@@ -96,29 +96,29 @@ def test_one_worker() -> None:
 
 
 def test_up() -> None:
-    """The head starts first, then the workers side by side, and the whole is waited for."""
+    """Head and workers start side by side, and the whole is waited for."""
     steps = plan.up(THREE, RUNTIME)
 
     assert [
         "spark1: Make a secret, unless it is there",
         "spark1: Start Ray (head)",
-        "spark2: Wait until the head answers",
         "spark2: Start Ray (worker)",
-        "spark3: Wait until the head answers",
         "spark3: Start Ray (worker)",
         "spark1: Wait until Ray has spark1, spark2, spark3",
     ] == titles(steps)
-    assert 2 == len(side_by_side(steps))
+    assert 3 == len(side_by_side(steps))
 
 
 def test_up_watches() -> None:
-    """While a worker waits for the head the head may not die, and then none of them."""
+    """While they join, none may die, and each must have said itself that it has started."""
     found = gates(plan.up(REHEARSAL, RUNTIME))
 
     assert {
-        "spark2: Wait until the head answers": (60, ["spark1 ray"]),
-        "spark1: Wait until Ray has spark1, spark2": (120, ["spark1 ray", "spark2 ray"]),
-    } == {name: (gate.seconds, watched(gate)) for name, gate in found.items()}
+        "spark1: Wait until Ray has spark1, spark2": (
+            *(120, ["spark1 ray", "spark2 ray"]),
+            "Ray runtime started",
+        ),
+    } == {name: (gate.seconds, watched(gate), gate.logged) for name, gate in found.items()}
 
 
 def test_serve() -> None:
@@ -188,6 +188,7 @@ def test_down() -> None:
         "link: Remove the run state",
     ] == titles(steps)
     assert [["spark1: Stop serve"], ["spark1: Stop ray", "spark2: Stop ray"]] == side_by_side(steps)
+    assert [True] == [step.in_turn for step in steps if isinstance(step, Together)]
 
 
 def test_stop_server() -> None:

@@ -62,7 +62,7 @@ def _seen(services: Services, trace: AnyTrace) -> Seen:
 def _look(services: Services, trace: AnyTrace) -> tuple[Alive | None, Seen]:
     """Return a service if it runs, and what is to be told of it."""
     try:
-        found = services.find(trace)
+        found = services.find(trace, timed=True)
         since = found.since if found else None
         return found, Seen(since=since, started=services.started(trace))
     except NodeError as error:

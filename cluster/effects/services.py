@@ -35,11 +35,11 @@ class Services:
                 self._containers = Containment(Engines())
             return self._containers
 
-    def find(self, trace: AnyTrace) -> Alive | None:
-        """Return a service that runs."""
+    def find(self, trace: AnyTrace, *, timed: bool = False) -> Alive | None:
+        """Return a service that runs; since when, where that is one more question, if `timed`."""
         if isinstance(trace, Trace):
             return processes.find(trace)
-        return self.containers.find(trace)
+        return self.containers.find(trace, timed=timed)
 
     def started(self, trace: AnyTrace) -> bool:
         """Tell whether a service was started at some time and not taken down."""

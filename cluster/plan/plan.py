@@ -59,17 +59,15 @@ def workers(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Plan
 
 
 def up(cluster: Cluster, runtime: Runtime) -> Plan:
-    """Start the head, then the workers side by side, and wait until all have joined."""
+    """Start the head and the workers side by side, and wait until all have joined.
+
+    A worker's Ray asks again and again for its head, so nothing is gained by starting it later.
+    """
     starts = tuple(_ray(cluster, node, runtime) for node in cluster.nodes)
-    branches: tuple[tuple[Step, ...], ...] = tuple(
-        (_reach(cluster, node, runtime, (starts[0].trace,)), start)
-        for node, start in zip(cluster.workers, starts[1:], strict=True)
-    )
     return (
         *runtime.admit(starts),
         *runtime.prepare(cluster, cluster.nodes),
-        starts[0],
-        Together(branches=branches),
+        Together(branches=tuple((start,) for start in starts)),
         _join(cluster, cluster.nodes, runtime),
     )
 
@@ -183,15 +181,13 @@ def _join(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Gate:
     return replace(gate, logged=STARTED)
 
 
-def _reach(
-    cluster: Cluster, node: Node, runtime: Runtime, watch: tuple[AnyTrace, ...] = ()
-) -> Gate:
+def _reach(cluster: Cluster, node: Node, runtime: Runtime) -> Gate:
     asked = question.reachable(cluster, node)
 
     def ask(argv: tuple[str, ...]) -> Ask:
         return runtime.beforehand(cluster, node, (*runtime.probe, *argv))
 
-    gate = _patient(asked, HEAD_SECONDS, ask, watch)
+    gate = _patient(asked, HEAD_SECONDS, ask, ())
     return replace(gate, unless=runtime.trace(node.name, "ray"))
 
 

@@ -99,19 +99,6 @@ docker --host ssh://spark1 cp /opt/spark/.state/examples/two-sparks/ray-token vl
 docker --host ssh://spark1 cp /opt/spark/.state/examples/two-sparks/not-carried.json vllm_node:/root/.config/vllm/ray_non_carry_over_env_vars.json
 docker --host ssh://spark1 start vllm_node
 
-# spark2: Wait until the head answers
-docker --host ssh://spark2 run --rm \
-  --network host \
-  --init \
-  --shm-size 17179869184 \
-  --security-opt no-new-privileges \
-  --ulimit stack=67108864 \
-  --device /dev/infiniband \
-  --cap-add IPC_LOCK \
-  --ulimit memlock=-1 \
-  --gpus all \
-  vllm-node python /opt/spark-vllm-cluster/probe.py port --host 192.168.177.11 --port 6379 --wait 60
-
 # spark2: Start Ray (worker)
 docker --host ssh://spark2 create \
   --name vllm_node \

@@ -143,35 +143,6 @@ env -i \
   setsid /bin/sh -c 'echo "$$" >"$1"; shift; exec "$@"' launch /opt/spark/.state/rehearsal/spark1/ray.pid nsenter --target "$(cat /opt/spark/.state/rehearsal/spark1/init.pid)" --net --mount --uts --ipc --pid ray start --block --head --port 6379 --include-dashboard=false --node-ip-address 192.168.177.11 --object-store-memory 200000000 --num-gpus 1 --temp-dir /run/ray --disable-usage-stats \
   </dev/null >/opt/spark/.state/rehearsal/spark1/ray.log 2>&1 &
 
-# spark2: Wait until the head answers
-env -i \
-  PATH=/opt/spark/.rehearsal/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-  HOME=/opt/spark/.state/rehearsal/spark2/home \
-  TMPDIR=/run/tmp \
-  VLLM_CACHE_ROOT=/opt/spark/.rehearsal/cache \
-  LANG=C.UTF-8 \
-  SPARK_CLUSTER_NODE=/opt/spark/.state/rehearsal/spark2 \
-  VLLM_HOST_IP=192.168.177.12 \
-  RAY_ADDRESS=192.168.177.11:6379 \
-  NCCL_SOCKET_IFNAME==enp1s0f1np1 \
-  NCCL_IB_DISABLE=1 \
-  GLOO_SOCKET_IFNAME=enp1s0f1np1 \
-  TP_SOCKET_IFNAME=enp1s0f1np1 \
-  UCX_NET_DEVICES=enp1s0f1np1 \
-  OMPI_MCA_btl_tcp_if_include=enp1s0f1np1 \
-  NCCL_IGNORE_CPU_AFFINITY=1 \
-  RAY_memory_monitor_refresh_ms=0 \
-  RAY_AUTH_MODE=token \
-  RAY_USAGE_STATS_ENABLED=0 \
-  VLLM_NO_USAGE_STATS=1 \
-  PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True \
-  VLLM_ENGINE_READY_TIMEOUT_S=3600 \
-  RAY_AUTH_TOKEN_PATH=/opt/spark/.state/rehearsal/ray-token \
-  VLLM_CPU_CI_ENV=1 \
-  TORCHDYNAMO_DISABLE=1 \
-  HF_HUB_OFFLINE=1 \
-  nsenter --target "$(cat /opt/spark/.state/rehearsal/spark2/init.pid)" --net --mount --uts --ipc --pid python /opt/spark/docker/probe.py port --host 192.168.177.11 --port 6379 --wait 60
-
 # spark2: Start Ray (worker)
 rm -f /opt/spark/.state/rehearsal/spark2/ray.pid
 env -i \

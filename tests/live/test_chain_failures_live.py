@@ -207,7 +207,6 @@ def test_a_killed_worker(site: Site, up: None) -> None:
 {COMPARE}
 spark2: Check that spark2 can run Ray  N s
 spark1: Start Ray (head): already running
-spark2: Wait until the head answers  N s
 spark2: Start Ray (worker)  N s
 {WHOLE}"""
 

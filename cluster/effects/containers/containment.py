@@ -46,13 +46,16 @@ class Containment:
         """Take the way to the engines."""
         self._engines = engines
 
-    def find(self, trace: Contained) -> Alive | None:
-        """Return a service that runs in a running container of ours."""
+    def find(self, trace: Contained, *, timed: bool = False) -> Alive | None:
+        """Return a service that runs in a running container of ours.
+
+        Since when a server runs is one more question to the node, asked for if it is `timed`.
+        """
         with self._engines.asking(trace.engine) as api:
             seen = _inspected(api, trace.container)
             if seen is None or not seen["State"]["Running"]:
                 return None
-            return _ray(seen) if trace.service == "ray" else _server(api, seen)
+            return _ray(seen) if trace.service == "ray" else _server(api, seen, timed=timed)
 
     def ask(self, ask: Exec | Once) -> Completed:
         """Run a command in a container to its end; one that is not there gives code 125."""
@@ -226,12 +229,12 @@ def _ray(seen: dict[str, Any]) -> Alive | None:
     return Alive(argv=tuple(seen["Config"]["Cmd"]), digest=digest, since=_moment(seen))
 
 
-def _server(api: "APIClient", seen: dict[str, Any]) -> Alive | None:
+def _server(api: "APIClient", seen: dict[str, Any], *, timed: bool) -> Alive | None:
     """Return the newest server among the commands that run in a container."""
     for found in (api.exec_inspect(one) for one in reversed(seen["ExecIDs"] or ())):
         entry, words = found["ProcessConfig"]["entrypoint"], found["ProcessConfig"]["arguments"]
         if found["Running"] and entry == SERVICE and words[0] == "serve":
-            since = _age(api, seen["Id"], found["Pid"])
+            since = _age(api, seen["Id"], found["Pid"]) if timed else 0.0
             return Alive(argv=tuple(words[2:]), digest=words[1], since=since)
     return None
 
