@@ -20,6 +20,7 @@ HERE, THERE = Engine(node="spark1"), Engine(node="spark2", ssh_host="spark-02")
 TRACE = Contained(
     place="spark2",
     service="serve",
+    cluster="default",
     engine=THERE,
     container="vllm_node",
     image="vllm-node",

@@ -28,7 +28,7 @@ KNOWN = Known(
     environment={**INHERITED, **VARIABLES},
     inherited=INHERITED,
 )
-RUNNING = Found(running=True, ours=True, changes=("SHM_SIZE", "NCCL_DEBUG"))
+RUNNING = Found(running=True, owner="default", changes=("SHM_SIZE", "NCCL_DEBUG"))
 ALIEN = (
     "spark2: there is a container vllm_node that this tool did not make"
     " (remove it by `docker rm --force`, or choose another name by CONTAINER)"
@@ -110,10 +110,10 @@ def test_changes(known: Known, expected: tuple[str, ...]) -> None:
         pytest.param(RUNNING, True, "None", id="runs otherwise and is given up"),
         pytest.param(replace(RUNNING, changes=()), False, "None", id="runs as it should"),
         pytest.param(replace(RUNNING, running=False), False, "None", id="has ended"),
-        pytest.param(replace(RUNNING, ours=False), False, ALIEN, id="somebody else's"),
-        pytest.param(replace(RUNNING, ours=False), True, ALIEN, id="somebody else's all the same"),
+        pytest.param(replace(RUNNING, owner=""), False, ALIEN, id="somebody else's"),
+        pytest.param(replace(RUNNING, owner=""), True, ALIEN, id="somebody else's all the same"),
         pytest.param(
-            Found(running=False, ours=False, changes=()), True, ALIEN, id="somebody else's, ended"
+            Found(running=False, owner="", changes=()), True, ALIEN, id="somebody else's, ended"
         ),
     ],
 )
@@ -129,4 +129,12 @@ def test_obstacle_of_a_cluster_with_a_name() -> None:
     assert (
         "spark1: mine runs with another value of SHM_SIZE, NCCL_DEBUG"
         " (`inv up --recreate --cluster lab` replaces it, and ends what it serves)"
-    ) == str(obstacle(lab, "spark1", RUNNING, recreate=False))
+    ) == str(obstacle(lab, "spark1", replace(RUNNING, owner="lab"), recreate=False))
+
+
+def test_obstacle_of_another_cluster() -> None:
+    """A container of another cluster is left to that cluster, whatever is given up."""
+    assert (
+        "spark1: there is the container vllm_node of cluster lab"
+        " (`inv down --cluster lab`, or choose another name by CONTAINER)"
+    ) == str(obstacle(SPARKS, "spark1", replace(RUNNING, owner="lab"), recreate=True))

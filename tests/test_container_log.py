@@ -56,6 +56,7 @@ def _trace(tmp_path: Path) -> Contained:
     return Contained(
         place="spark1",
         service="ray",
+        cluster="default",
         engine=Engine(node="spark1"),
         container="vllm_node",
         image="vllm-node",

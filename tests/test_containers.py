@@ -48,6 +48,7 @@ def traced(node: str, service: Service) -> Contained:
     return Contained(
         place=node,
         service=service,
+        cluster="examples/two-sparks",
         engine=Engine(node=node, ssh_host=node),
         container="vllm_node",
         image="vllm-node",

@@ -13,6 +13,7 @@ from cluster.nodes.inside import Contained, Halt
 TRACE = Contained(
     place="spark2",
     service="serve",
+    cluster="default",
     engine=Engine(node="spark2", ssh_host="spark-02"),
     container="vllm_node",
     image="vllm-node",

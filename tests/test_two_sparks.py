@@ -86,7 +86,7 @@ def test_problems() -> None:
         for last in ("sha256:bb", "sha256:cc")
     )
     stopped = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
-    changes = Found(running=True, ours=True, changes=("NCCL_DEBUG",))
+    changes = Found(running=True, owner=CLUSTER.name, changes=("NCCL_DEBUG",))
     sentences = (
         *judged(wrong_nic),
         *sameimage.problems(CLUSTER, {"spark1": one, "spark2": None}),

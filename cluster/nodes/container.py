@@ -1,7 +1,7 @@
 """A container as it should be: as `docker create` options, as the Engine API's JSON, as labels."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -12,6 +12,7 @@ from cluster.word import Environment, NodeHome, Printed
 
 OURS = "spark-vllm-cluster"
 """Prefix of our labels."""
+OWNER = f"{OURS}.cluster"
 SPEC = f"{OURS}.spec"
 SETTINGS = f"{OURS}.settings"
 STACK_BYTES = 64 << 20  # NVIDIA's own containers for two Sparks ask for it (TensorRT-LLM playbook)
@@ -130,17 +131,22 @@ class Found:
     """A container that has the name, compared with the one that should have it."""
 
     running: bool
-    ours: bool
-    """Whether this tool made it."""
+    owner: str
+    """The cluster that it was made for; empty when this tool did not make it."""
     changes: tuple[str, ...]
 
 
 def obstacle(cluster: Cluster, node: str, found: Found | None, *, recreate: bool) -> Problem | None:
     """Say why a container that is there cannot be replaced; None when it can, or none is there."""
     name = cluster.container
-    if found and not found.ours:
+    if found and not found.owner:
         what = f"there is a container {name} that this tool did not make"
         remedy = "remove it by `docker rm --force`, or choose another name by CONTAINER"
+        return Problem(place=node, what=what, remedy=remedy)
+    if found and found.owner != cluster.name:
+        owner = replace(cluster, name=found.owner)
+        what = f"there is the container {name} of cluster {found.owner}"
+        remedy = f"{inv(owner, 'down')}, or choose another name by CONTAINER"
         return Problem(place=node, what=what, remedy=remedy)
     if not (found and found.running and found.changes) or recreate:
         return None

@@ -129,6 +129,7 @@ class Containers:
         return Contained(
             place=node,
             service=service,
+            cluster=self.cluster.name,
             engine=self.engines[node],
             container=self.cluster.container,
             image=self.cluster.image,

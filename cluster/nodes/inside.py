@@ -20,6 +20,8 @@ class Contained:
 
     place: str
     service: str
+    cluster: str
+    """The cluster's name: others may have a container of the same name on the machine."""
     engine: Engine
     container: str
     image: str

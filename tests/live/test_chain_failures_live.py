@@ -186,7 +186,7 @@ def test_a_container_of_somebody_else(site: Site) -> None:
 def test_half_a_node_is_made_whole(site: Site) -> None:
     """A container of ours that never ran is made anew."""
     spark2 = site.lan.host("spark2")
-    label = ("--label", "spark-vllm-cluster.spec=half")
+    label = ("--label", "spark-vllm-cluster.cluster=default")
     spark2.docker("create", "--name", CONTAINER, *label, IMAGE, "sleep", "1")
     half = identity(spark2)
     said = site.inv("up")

@@ -53,7 +53,7 @@ class Containment:
         """
         with self._engines.asking(trace.engine) as api:
             seen = _inspected(api, trace.container)
-            if seen is None or not seen["State"]["Running"]:
+            if seen is None or not seen["State"]["Running"] or not _of(trace, seen):
                 return None
             return _ray(seen) if trace.service == "ray" else _server(api, seen, timed=timed)
 
@@ -68,7 +68,7 @@ class Containment:
         """Tell whether a service was started and not taken down."""
         with self._engines.asking(trace.engine) as api:
             seen = _inspected(api, trace.container)
-            if seen is None or not _ours(seen):
+            if seen is None or not _of(trace, seen):
                 return False
             return trace.service == "ray" or file(api, trace.container, trace.pid_file) is not None
 
@@ -85,7 +85,7 @@ class Containment:
             if (seen := _inspected(api, step.container.name)) is None:
                 return None
             image = self._image_id(api, step.container.image)
-            labels = seen["Config"]["Labels"]
+            labels = _labels(seen)
             known = container.Known(
                 settings=labels.get(container.SETTINGS, "{}"),
                 argv=tuple(seen["Config"]["Cmd"] or ()),
@@ -96,7 +96,7 @@ class Containment:
             changes = container.changes(step.container, known, values(step.container))
             return Found(
                 running=seen["State"]["Running"],
-                ours=container.SPEC in labels,
+                owner=labels.get(container.OWNER, ""),
                 changes=tuple(dict.fromkeys((*changes, *rebuilt))),
             )
 
@@ -169,7 +169,7 @@ class Containment:
     def discard(self, trace: Contained, seconds: float) -> bool:
         """Stop and remove a container of ours; tell whether there was one."""
         with self._engines.asking(trace.engine) as api:
-            if (seen := _inspected(api, trace.container)) is None or not _ours(seen):
+            if (seen := _inspected(api, trace.container)) is None or not _of(trace, seen):
                 return False
             if seen["State"]["Running"]:
                 api.stop(trace.container, timeout=int(seconds))
@@ -217,15 +217,17 @@ def _variables(inspected: dict[str, Any]) -> dict[str, str]:
     return dict(line.split("=", 1) for line in inspected["Config"]["Env"] or ())
 
 
-def _ours(seen: dict[str, Any]) -> bool:
-    return container.SPEC in seen["Config"]["Labels"]
+def _labels(seen: dict[str, Any]) -> dict[str, str]:
+    return seen["Config"]["Labels"] or {}
 
 
-def _ray(seen: dict[str, Any]) -> Alive | None:
-    """Return Ray of a container of ours."""
-    if not _ours(seen):
-        return None
-    digest = seen["Config"]["Labels"][container.SPEC]
+def _of(trace: Contained, seen: dict[str, Any]) -> bool:
+    """Tell whether a container was made for the cluster that asks."""
+    return _labels(seen).get(container.OWNER) == trace.cluster
+
+
+def _ray(seen: dict[str, Any]) -> Alive:
+    digest = _labels(seen)[container.SPEC]
     return Alive(argv=tuple(seen["Config"]["Cmd"]), digest=digest, since=_moment(seen))
 
 
