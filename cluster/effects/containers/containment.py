@@ -84,7 +84,7 @@ class Containment:
         with self._engines.asking(step.trace.engine) as api:
             if (seen := _inspected(api, step.container.name)) is None:
                 return None
-            image = self._image_id(api, step.container.image)
+            wanted = _inspected_image(api, step.container.image)
             labels = _labels(seen)
             known = container.Known(
                 settings=labels.get(container.SETTINGS, "{}"),
@@ -92,7 +92,7 @@ class Containment:
                 environment=_variables(seen),
                 inherited=_variables(api.inspect_image(seen["Image"])),
             )
-            rebuilt = ("IMAGE",) if seen["Image"] != image else ()
+            rebuilt = ("IMAGE",) if wanted and seen["Image"] != wanted["Id"] else ()
             changes = container.changes(step.container, known, values(step.container))
             return Found(
                 running=seen["State"]["Running"],
@@ -116,23 +116,10 @@ class Containment:
         with self._engines.asking(step.held.engine) as api:
             return file(api, step.held.container, step.there)
 
-    def _image_id(self, api: "APIClient", name: str) -> str:
-        """Return the ID of an image; nothing when there is none, which another check tells."""
-        from docker.errors import ImageNotFound
-
-        try:
-            return str(api.inspect_image(name)["Id"])
-        except ImageNotFound:
-            return ""
-
     def _image(self, engine: Engine, name: str) -> Image | None:
-        from docker.errors import ImageNotFound
-
         with self._engines.asking(engine) as api:
-            try:
-                return image(api.inspect_image(name))
-            except ImageNotFound:
-                return None
+            inspected = _inspected_image(api, name)
+            return image(inspected) if inspected else None
 
     def contain(self, step: Contain) -> None:
         """Create a container, put its files in, and start it; one that cannot start is removed."""
@@ -213,6 +200,16 @@ def _inspected(api: "APIClient", name: str) -> dict[str, Any] | None:
     return seen
 
 
+def _inspected_image(api: "APIClient", name: str) -> dict[str, Any] | None:
+    from docker.errors import ImageNotFound
+
+    try:
+        found: dict[str, Any] = api.inspect_image(name)
+    except ImageNotFound:
+        return None
+    return found
+
+
 def _variables(inspected: dict[str, Any]) -> dict[str, str]:
     return dict(line.split("=", 1) for line in inspected["Config"]["Env"] or ())
 
@@ -227,7 +224,7 @@ def _of(trace: Contained, seen: dict[str, Any]) -> bool:
 
 
 def _ray(seen: dict[str, Any]) -> Alive:
-    digest = _labels(seen)[container.SPEC]
+    digest = _labels(seen).get(container.SPEC, "")
     return Alive(argv=tuple(seen["Config"]["Cmd"]), digest=digest, since=_moment(seen))
 
 
