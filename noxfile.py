@@ -60,9 +60,10 @@ def unit(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def live(session: nox.Session) -> None:
-    """Run the tests with real Ray and vLLM in network namespaces."""
+    """Run the tests with real Ray and vLLM in network namespaces, in two groups side by side."""
     install(session, "live")
-    session.run("pytest", "-m", "live", *session.posargs)
+    beside = ("--numprocesses", "2", "--dist", "loadgroup")
+    session.run("pytest", "-m", "live", *beside, *session.posargs)
 
 
 @nox.session(default=False)
