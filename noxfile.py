@@ -1,5 +1,6 @@
 """The gates: `nox` runs those that every change must pass; `nox --list` shows the others too."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
@@ -60,10 +61,17 @@ def unit(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def live(session: nox.Session) -> None:
-    """Run the tests with real Ray and vLLM in network namespaces, in two groups side by side."""
+    """Run the tests with real Ray, vLLM and engines: two halves at once, or what is asked for."""
     install(session, "live")
-    beside = ("--numprocesses", "2", "--dist", "loadgroup")
-    session.run("pytest", "-m", "live", *beside, *session.posargs)
+    halves = ("live and containers", "live and not containers")
+    markers = ("live",) if session.posargs else halves
+    with ThreadPoolExecutor() as pool:
+        runs = [
+            pool.submit(session.run, "pytest", "-v", "-m", marker, *session.posargs)
+            for marker in markers
+        ]
+    for run in runs:
+        run.result()
 
 
 @nox.session(default=False)

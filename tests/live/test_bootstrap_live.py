@@ -8,7 +8,7 @@ import pytest
 
 from tests.clone import OWN_PYTHON, Clone, clone, python_without_ensurepip, said
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("rehearsal")]
+pytestmark = pytest.mark.live
 
 FILES = ("inv", "bootstrap.py", "requirements.txt", "tasks.py", "cluster")
 VERSION = platform.python_version()

@@ -25,7 +25,7 @@ from cluster.word import Secret
 from tests.live.hosts import made
 from tests.live.machine import Host
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.live, pytest.mark.containers]
 
 DOCKERFILE = """\
 ARG BASE=

@@ -11,7 +11,7 @@ from tests.live.lan import CONTAINER, IMAGE, Site, steady
 from tests.live.machine import Host
 from tests.live.rehearsal import Said
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.live, pytest.mark.containers]
 
 LISTEN = """
 import socket, sys

@@ -13,7 +13,7 @@ from cluster.nodes.containers import LOGS, TOKEN
 from tests.live.lan import CONTAINER, HF_TOKEN, IMAGE, Site, steady
 from tests.live.machine import INTERFACE, Host
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.live, pytest.mark.containers]
 
 PROMPT = "Two machines"
 ANSWER = " joined by one cable serve a model that neither could hold alone."

@@ -14,7 +14,6 @@ from tests.live.recording import engine
 
 pytestmark = [
     pytest.mark.live,
-    pytest.mark.xdist_group("rehearsal"),
     pytest.mark.skipif(not shutil.which("docker"), reason="there is no docker on the PATH"),
 ]
 SECRET = " s3cret '$HOME\" "

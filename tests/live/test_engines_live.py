@@ -12,7 +12,7 @@ from tests.live.hosts import Lan
 from tests.live.machine import Host
 from tests.live.rehearsal import ROOT
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.live, pytest.mark.containers]
 
 START = """
 import json, os, sys, threading, time

@@ -16,7 +16,7 @@ from tests.live.hosts import Lan
 from tests.live.machine import INTERFACE
 from tests.live.rehearsal import ROOT
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.live, pytest.mark.containers]
 
 MAKE_AND_WAIT = """
 import sys, time

@@ -9,7 +9,7 @@ import pytest
 from tests.live.hosts import Lan
 from tests.live.machine import INTERFACE, Host
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.live, pytest.mark.containers]
 
 IMAGE = "vllm-node:cpu"
 PROBE = "/opt/spark-vllm-cluster/probe.py"

@@ -8,7 +8,7 @@ from cluster.effects.session import Session
 from tests import pages
 from tests.live.rehearsal import ROOT, inv, remains
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("rehearsal")]
+pytestmark = pytest.mark.live
 
 
 @pytest.fixture(autouse=True)

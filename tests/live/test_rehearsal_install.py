@@ -33,7 +33,7 @@ from tests.live.installation import (
     without_uv,
 )
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("rehearsal")]
+pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from tests.live import rehearsal
 from tests.live.rehearsal import ROOT, STATE, URL, inside, inv, remains
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("rehearsal")]
+pytestmark = pytest.mark.live
 
 SHOW = """#!{python} -I
 import os, sys

@@ -18,7 +18,7 @@ from tests.live.hosts import Lan
 from tests.live.machine import Host
 from tests.live.rehearsal import ROOT, Said
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.live, pytest.mark.containers]
 
 MEGA = 1_000_000
 NAMES = ("spark1", "spark2", "spark3")
