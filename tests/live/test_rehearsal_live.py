@@ -174,7 +174,7 @@ def test_another_model_is_refused_while_one_is_served(served: str) -> None:
     said = inv("serve", "--detach", "--port", "8890")
 
     assert (said.code, said.out) == (3, "")
-    remedy = "(`inv down --cluster rehearsal` first)"
+    remedy = "(`inv down --server --cluster rehearsal` first)"
     assert said.err == f"spark1: serve runs with other settings than these {remedy}\n"
 
 
