@@ -84,6 +84,12 @@ def shell_parts(environment: Environment, parts: tuple[tuple[Printed, ...], ...]
     return _command((), hidden(environment), parts)
 
 
+def shell_secret(path: str) -> str:
+    """Render what writes 32 random bytes, in hexadecimal, to a file for its owner alone."""
+    file = shell_word(path)
+    return f"(umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \\n' >{file})"
+
+
 def hidden(environment: Environment) -> Hidden:
     """Return the variables whose values must not show."""
     return tuple((name, its) for name, its in environment if not isinstance(its, str))

@@ -106,6 +106,11 @@ def revealed(value: Value) -> str:
     return value.value if isinstance(value, Secret) else value
 
 
+def values(environment: Environment) -> dict[str, str]:
+    """Return the variables with the secrets among them."""
+    return {name: revealed(value) for name, value in environment}
+
+
 def find(trace: Trace) -> Running | None:
     """Return the traced process, if it lives and its environment proves that it is ours."""
     with suppress(FileNotFoundError):
@@ -228,5 +233,5 @@ def _variables(environment: Environment) -> dict[str, str]:
     Without any, return this program's own, with the system's folders on the PATH.
     """
     if environment:
-        return {name: revealed(value) for name, value in environment}
+        return values(environment)
     return dict(os.environ) | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_PATH}"}

@@ -47,7 +47,6 @@ SSH = (
     *("-o", "Compression=no"),
 )
 GIGA = 1e9
-LAYERS = "{{json .RootFS.Layers}}"
 PREPARING = "`docker save` prepares the layers"
 UNPACKING = "the engine unpacks it"
 
@@ -203,8 +202,8 @@ def _nothing(node: Node) -> str:
 
 
 def _lines(name: str, way: Way) -> str:
-    inspect = ("image", "inspect", "--format", LAYERS, name)
-    here, there = shell_line(("docker", *inspect)), shell_line(way.engine.docker(*inspect))
+    own = Engine(node=way.node)
+    here, there = (shell_line(engine.layers(name)) for engine in (own, way.engine))
     return (
         f"# {way.node}: Ship {name} ({way.text})\n"
         f"{shell_line(save(name))} | {shell_line(load(way))}\n\n"

@@ -7,12 +7,10 @@ from cluster.commands.spec import RunSpec
 from cluster.nodes.container import Container, options
 from cluster.nodes.engine import Engine
 from cluster.nodes.inside import Contained
-from cluster.word import shell_line, shell_parts, shell_word
+from cluster.word import shell_line, shell_parts, shell_secret, shell_word
 
 if TYPE_CHECKING:
     from cluster.plan.step import Gate
-
-LAYERS = "{{json .RootFS.Layers}}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +31,11 @@ class SharedToken:
 
     @property
     def text(self) -> str:
-        """The shell lines: 32 random bytes in hexadecimal."""
+        """The shell lines."""
         path = shell_word(self.path)
         source = f"{self.held.container}:{self.there}"
         take = shell_line(self.held.engine.docker("cp", source, self.path))
-        make = f"(umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \\n' >{path})"
-        return f"test -s {path} ||\n  {take} 2>/dev/null ||\n  {make}"
+        return f"test -s {path} ||\n  {take} 2>/dev/null ||\n  {shell_secret(self.path)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +54,7 @@ class SameImage:
     @property
     def text(self) -> str:
         """The shell lines: each prints the digests of the layers."""
-        asked = ("image", "inspect", "--format", LAYERS, self.image)
-        return "\n".join(shell_line(engine.docker(*asked)) for engine in self.engines)
+        return "\n".join(shell_line(engine.layers(self.image)) for engine in self.engines)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,15 @@ def options(container: Container, ssh_host: str) -> tuple[Part, ...]:
         *_gpus(container.accelerator),
         *(("--volume", _source(mount, ssh_host)) for mount in container.mounts),
         *(("--label", f"{key}={value}") for key, value in labels),
-        *(("--env", _variable(*pair)) for pair in container.environment),
+        *variables(container.environment),
+    )
+
+
+def variables(environment: Environment) -> tuple[tuple[str, str], ...]:
+    """Return the option `--env` for each variable; a secret by its name only."""
+    return tuple(
+        ("--env", f"{name}={value}" if isinstance(value, str) else name)
+        for name, value in environment
     )
 
 
@@ -223,7 +231,3 @@ def _source(mount: Mount, ssh_host: str) -> Printed:
 def _bind(mount: Mount, home: str) -> str:
     source = f"{home}{mount.source[1:]}" if mount.source.startswith("~") else mount.source
     return f"{source}:{mount.target}"
-
-
-def _variable(name: str, value: object) -> str:
-    return f"{name}={value}" if isinstance(value, str) else name

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from cluster.errors import Problem
 from cluster.word import Word
 
+LAYERS = "{{json .RootFS.Layers}}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
@@ -24,6 +26,10 @@ class Engine:
     def docker(self, *words: Word) -> tuple[Word, ...]:
         """Return a command line of the Docker client for this engine."""
         return ("docker", *(("--host", self.url) if self.url else ()), *words)
+
+    def layers(self, image: str) -> tuple[Word, ...]:
+        """Return the command that prints the digests of an image's layers."""
+        return self.docker("image", "inspect", "--format", LAYERS, image)
 
     def there(self, line: str) -> str:
         """Return the shell line that runs another on the engine's machine, with a terminal."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cluster.commands.spec import RunSpec
-from cluster.nodes.container import Container, options
+from cluster.nodes.container import Container, options, variables
 from cluster.nodes.engine import Engine
 from cluster.word import Environment, shell_line, shell_parts
 
@@ -136,8 +136,4 @@ class Halt:
 
 
 def _variables(environment: Environment) -> tuple[str, ...]:
-    """Return `--env` for each variable; a secret by its name only."""
-    pairs = (
-        (name, f"{name}={value}" if isinstance(value, str) else name) for name, value in environment
-    )
-    return tuple(word for _, shown in pairs for word in ("--env", shown))
+    return tuple(word for option in variables(environment) for word in option)

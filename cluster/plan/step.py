@@ -8,7 +8,7 @@ from cluster.errors import Problem
 from cluster.nodes.contain import Contain, Discard, NoObstacle, SameImage, SharedToken
 from cluster.nodes.inside import Contained, Exec, Halt, Launch, Once
 from cluster.nodes.process import Command, Holder, Start, Stop, Sweep, Trace
-from cluster.word import shell_line, shell_word
+from cluster.word import shell_line, shell_secret, shell_word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +50,8 @@ class Token:
 
     @property
     def text(self) -> str:
-        """The shell line: 32 random bytes in hexadecimal."""
-        path = shell_word(self.path)
-        return (
-            f"test -s {path} || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \\n' >{path})"
-        )
+        """The shell line."""
+        return f"test -s {shell_word(self.path)} || {shell_secret(self.path)}"
 
 
 AnyTrace: TypeAlias = Trace | Contained

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from cluster.effects.processes import Completed, revealed
+from cluster.effects.processes import Completed, values
 from cluster.nodes import container
 from cluster.nodes.container import Container
 from cluster.nodes.inside import Exec, Once
@@ -18,9 +18,10 @@ def run_inside(api: "APIClient", ask: Exec) -> Completed:
     """Run a command in a running container; one that does not run gives code 125."""
     from docker.errors import APIError
 
-    variables = {name: revealed(value) for name, value in ask.environment}
     try:
-        made = api.exec_create(ask.container, list(ask.argv), environment=variables)["Id"]
+        made = api.exec_create(ask.container, list(ask.argv), environment=values(ask.environment))[
+            "Id"
+        ]
     except APIError as error:
         if error.status_code in ABSENT:
             return Completed(code=125, output="", error=f"{ask.container} does not run")
@@ -50,13 +51,8 @@ def run_once(api: "APIClient", ask: Once, home: str) -> Completed:
 
 def create(api: "APIClient", spec: Container, home: str) -> str:
     """Make a container, which does not run yet; return its ID."""
-    body = container.body(spec, values(spec), home)
+    body = container.body(spec, values(spec.environment), home)
     return str(api.create_container_from_config(body, spec.name or None)["Id"])
-
-
-def values(spec: Container) -> dict[str, str]:
-    """Return the variables of a container with the secrets among them."""
-    return {name: revealed(value) for name, value in spec.environment}
 
 
 def _decoded(output: bytes | None) -> str:

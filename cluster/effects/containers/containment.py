@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cluster.effects.containers.asks import create, run_inside, run_once, values
+from cluster.effects.containers.asks import create, run_inside, run_once
 from cluster.effects.containers.engines import Engines
 from cluster.effects.containers.files import archive, file, file_of_volume
-from cluster.effects.processes import Alive, Completed, revealed
+from cluster.effects.processes import Alive, Completed, values
 from cluster.errors import NodeError
 from cluster.image.ship import Image, image
 from cluster.nodes import container
@@ -93,7 +93,7 @@ class Containment:
                 inherited=_variables(api.inspect_image(seen["Image"])),
             )
             rebuilt = ("IMAGE",) if wanted and seen["Image"] != wanted["Id"] else ()
-            changes = container.changes(step.container, known, values(step.container))
+            changes = container.changes(step.container, known, values(step.container.environment))
             return Found(
                 running=seen["State"]["Running"],
                 owner=labels.get(container.OWNER, ""),
@@ -138,9 +138,10 @@ class Containment:
         """Start a service inside a running container."""
         trace = step.trace
         with self._engines.asking(trace.engine) as api:
-            variables = {name: revealed(value) for name, value in step.environment}
             before = file(api, trace.container, trace.pid_file)
-            made = api.exec_create(trace.container, list(step.argv), environment=variables)
+            made = api.exec_create(
+                trace.container, list(step.argv), environment=values(step.environment)
+            )
             api.exec_start(made["Id"], detach=True)
             self._begun(api, trace, before)
 

@@ -130,7 +130,7 @@ def _opened(path: str) -> TextIO:
 
 
 def _started(build: Build) -> "subprocess.Popen[bytes]":
-    environment = {name: processes.revealed(value) for name, value in build.environment}
+    environment = processes.values(build.environment)
     try:
         return subprocess.Popen(
             build.argv,
