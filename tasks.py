@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from invoke import Collection, Context, task
 
 from cluster.effects.verb import verb
-from cluster.options import BUILD, CLUSTER, ENV, JSON, LOGS, NODE, RECREATE, SERVE
+from cluster.options import BUILD, CLUSTER, ENV, JSON, LOGS, NODE, RECREATE, SERVE, SHIP
 
 if TYPE_CHECKING:
     from cluster.effects.session import Session
@@ -89,18 +89,26 @@ def build(
     building.build(flags, cluster, dry=c.config.run.dry, json=json)
 
 
-@task(
-    help=CLUSTER | NODE | JSON | {"image": "which image (default: IMAGE)"},
-    iterable=["node"],
-)
+@task(help=CLUSTER | NODE | JSON | SHIP, iterable=["node"])
 @verb
 def ship(
-    c: Context, node: list[str], image: str = "", cluster: str = "default", json: bool = False
-) -> None:
+    c: Context,
+    node: list[str],
+    image: str = "",
+    plan: bool = False,
+    via: str = "auto",
+    compress: str = "auto",
+    prune: bool = False,
+    cluster: str = "default",
+    json: bool = False,
+) -> int:
     """Copy the image to all nodes that lack it, over the fast link."""
-    from cluster.effects.image import shipping
+    from cluster.effects.ship import shipping
 
-    shipping.ship_image(session(c, cluster), node, image, json=json)
+    wishes = shipping.Wishes(
+        image=image, plan=plan, via=via, compress=compress, prune=prune, json=json
+    )
+    return shipping.ship_image(session(c, cluster), node, wishes)
 
 
 @task(help=CLUSTER | RECREATE)
@@ -110,9 +118,7 @@ def head(c: Context, cluster: str = "default", recreate: bool = False) -> None:
     from cluster.plan import plan
 
     run = session(c, cluster, recreate=recreate)
-    run.equip()
-    with run.alone():
-        run.perform(plan.head(run.cluster, run.runtime))
+    run.start(plan.head(run.cluster, run.runtime))
 
 
 @task(help=CLUSTER | NODE | RECREATE, iterable=["node"])
@@ -122,9 +128,7 @@ def worker(c: Context, node: list[str], cluster: str = "default", recreate: bool
     from cluster.plan import plan
 
     run = session(c, cluster, recreate=recreate)
-    run.equip()
-    with run.alone():
-        run.perform(plan.workers(run.cluster, run.chosen(node, run.cluster.workers), run.runtime))
+    run.start(plan.workers(run.cluster, run.chosen(node, run.cluster.workers), run.runtime))
 
 
 @task(help=CLUSTER | RECREATE)
@@ -134,9 +138,7 @@ def up(c: Context, cluster: str = "default", recreate: bool = False) -> None:
     from cluster.plan import plan
 
     run = session(c, cluster, recreate=recreate)
-    run.equip()
-    with run.alone():
-        run.perform(plan.up(run.cluster, run.runtime))
+    run.start(plan.up(run.cluster, run.runtime))
 
 
 @task(help=CLUSTER | JSON | SERVE | {"detach": "leave the server running and return"})
@@ -173,13 +175,12 @@ def serve(
 
 @task(help=CLUSTER | JSON)
 @verb
-def status(_c: Context, cluster: str = "default", json: bool = False) -> int:
+def status(c: Context, cluster: str = "default", json: bool = False) -> int:
     """Show nodes and server; the exit code is 0 only when all is well."""
     from cluster.effects.observe import observe
-    from cluster.effects.session import Session
     from cluster.results import status
 
-    run = Session(cluster, dry=False)
+    run = session(c, cluster)
     found = status.status(run.cluster, observe(run.cluster, run.runtime, run.services))
     print((status.as_json if json else status.text)(found), end="")
     return 0 if found.healthy else 1
@@ -188,13 +189,12 @@ def status(_c: Context, cluster: str = "default", json: bool = False) -> int:
 @task(help=CLUSTER | NODE | LOGS, iterable=["node"])
 @verb
 def logs(
-    _c: Context, node: list[str], cluster: str = "default", follow: bool = False, lines: str = "100"
+    c: Context, node: list[str], cluster: str = "default", follow: bool = False, lines: str = "100"
 ) -> None:
     """Show the logs of Ray and the server, each line with its node."""
     from cluster.effects import logs
-    from cluster.effects.session import Session
 
-    run = Session(cluster, dry=False)
+    run = session(c, cluster)
     (logs.follow if follow else logs.show)(run.services, run.traces(node), logs.count(lines))
 
 

@@ -18,6 +18,13 @@ BUILD = {
     "base": "another image to begin with",
     "platform": "platform of the image, as `linux/arm64` (default: this machine's)",
 }
+SHIP = {
+    "image": "which image (default: IMAGE)",
+    "plan": "show what each node lacks, and copy nothing; the exit code is 1 if there is work",
+    "via": "star, from here to each node; chain, from node to node; or auto (default)",
+    "compress": "none, zstd, or auto (default): zstd where the link has 10 Gb/s or less",
+    "prune": "remove old images of ours from the nodes then, but for those that containers use",
+}
 SERVE = {
     "model": "a name on the Hugging Face hub, or a folder; `./x` is below the repository",
     "tp": "tensor parallel size (default: all GPUs of the cluster)",

@@ -41,6 +41,7 @@ KNOWN: dict[str, set[str] | None] = {
     "re": None,
     "shlex": None,
     "string": None,
+    "tarfile": {"BLOCKSIZE", "GNU_FORMAT", "TarInfo"},
     "textwrap": None,
     "typing": None,
     "urllib.parse": None,

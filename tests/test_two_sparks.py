@@ -5,14 +5,15 @@ from datetime import datetime
 
 from cluster.commands import vllm
 from cluster.commands.ray import Answer, RayNode
-from cluster.image import ship
-from cluster.image.ship import Image, Row
 from cluster.nodes import container, engine
 from cluster.nodes.container import Found
 from cluster.nodes.engine import Engine
 from cluster.preflight import sameimage
 from cluster.results import ready, status
 from cluster.results.status import Facts, Seen
+from cluster.ship import outcome
+from cluster.ship.outcome import Row
+from cluster.ship.survey import Image
 from tests import pages
 from tests.answers import LINK, address, changed, judged
 from tests.clusters import PLACE, SPARKS, boxes
@@ -37,7 +38,7 @@ def test_shipped() -> None:
         Row(node="spark2", route="fabric 192.168.177.12", result="equal"),
     )
 
-    assert shown("ship") == ship.table(rows)
+    assert shown("ship") == outcome.table(rows)
 
 
 def test_ready() -> None:

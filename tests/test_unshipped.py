@@ -2,11 +2,12 @@
 
 import pytest
 
-from cluster.image import unshipped
-from cluster.image.ship import Image, Way
 from cluster.node import Cluster
 from cluster.nodes import engine
 from cluster.nodes.engine import Engine
+from cluster.ship import unshipped
+from cluster.ship.route import Way
+from cluster.ship.survey import Image
 from tests.clusters import REHEARSAL, SPARKS
 
 NAME = "vllm-node:latest"
@@ -35,15 +36,26 @@ def test_alien() -> None:
     assert expected == str(unshipped.alien(FABRIC, NAME, image, "arm64"))
 
 
-def test_unsaved() -> None:
+def test_cut_short() -> None:
     """A failure on this machine is not blamed on the node."""
-    words = "Error response from daemon: open /var/lib/docker/tmp: no such file\n"
     expected = (
-        "spark2: got a part only: `docker save` failed on this machine: "
-        "Error response from daemon: open /var/lib/docker/tmp: no such file"
+        "spark2: keeps its old image, because it got a part only: this machine: its copy of layer "
+        "sha256:aa is damaged (`inv ship --node spark2`)"
+    )
+    reason = "this machine: its copy of layer sha256:aa is damaged"
+
+    assert expected == str(unshipped.cut_short(SPARKS, FABRIC, reason))
+
+
+def test_damaged() -> None:
+    """Bytes that changed on the way are not taken, and are no defect of the image."""
+    words = 'invalid diffID for layer 0: expected "sha256:aa", got "sha256:bb"\n'
+    expected = (
+        "spark2: got other bytes than were sent, and took none of them: "
+        f"{words.strip()} (`inv ship --node spark2`)"
     )
 
-    assert expected == str(unshipped.unsaved(FABRIC, words))
+    assert expected == str(unshipped.unloaded(SPARKS, FABRIC, NAME, 1, words))
 
 
 def test_stalled() -> None:

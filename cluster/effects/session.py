@@ -136,6 +136,12 @@ class Session:
 
         return Performer(self.cluster, self.services, self.report).plan(steps)
 
+    def start(self, steps: Plan) -> None:
+        """Perform what starts nodes, with all that they need, and alone on this cluster."""
+        self.equip()
+        with self.alone():
+            self.perform(steps)
+
     def equip(self) -> None:
         """Make what the runtime needs on this machine, unless it is there.
 

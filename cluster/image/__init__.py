@@ -1,1 +1,1 @@
-"""Building the image, and copying it to the nodes."""
+"""Building the image."""

@@ -5,8 +5,8 @@ from itertools import takewhile
 
 from cluster.advice import inv
 from cluster.errors import Problem
-from cluster.image.ship import Image
 from cluster.node import Cluster
+from cluster.ship.survey import Image
 
 
 def problems(cluster: Cluster, images: Mapping[str, Image | None]) -> tuple[Problem, ...]:

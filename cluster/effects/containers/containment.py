@@ -13,12 +13,12 @@ from cluster.effects.containers.engines import Engines
 from cluster.effects.containers.files import archive, file, file_of_volume
 from cluster.effects.processes import Alive, Completed, values
 from cluster.errors import NodeError
-from cluster.image.ship import Image, image
 from cluster.nodes import container
 from cluster.nodes.contain import Contain, NoObstacle, SameImage, SharedToken
 from cluster.nodes.container import Found
 from cluster.nodes.engine import Engine
 from cluster.nodes.inside import SERVICE, Contained, Exec, Halt, Launch, Once
+from cluster.ship.survey import Image, image
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -1,1 +1,1 @@
-"""Building and shipping performed."""
+"""Builds the image."""

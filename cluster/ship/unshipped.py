@@ -1,15 +1,21 @@
 """Why a node lacks an image after `inv ship`: sentences with their remedies."""
 
+import re
+
 from cluster import advice
 from cluster.errors import Problem
-from cluster.image.ship import Image, Way, address
 from cluster.node import Cluster
 from cluster.nodes import engine
+from cluster.ship.outcome import amount
+from cluster.ship.route import Way, address
+from cluster.ship.survey import Facts, Image
 from cluster.word import shell_line
 
 NO_ROOM = "no space left on device"
 UNREACHED = "ssh: connect to host "
 NO_DAEMON = "connect to the docker"
+DAMAGED = re.compile(r"invalid diffID|unexpected (?:commit )?digest|wrong diff id")
+"""An engine's words for a layer that is not what its digest says: overlay2's, containerd's."""
 NOT_LOADED = frozenset({126, 127, 255})
 """Exit codes of a shell without `docker`, and of ssh itself (ssh(1))."""
 
@@ -25,10 +31,10 @@ def alien(way: Way, name: str, image: Image, architecture: str) -> Problem:
     return Problem(place=way.node, what=what, remedy=f"`inv build --platform linux/{architecture}`")
 
 
-def unsaved(way: Way, words: str) -> Problem:
-    """Say that this machine's engine could not give the whole image."""
-    what = f"got a part only: `docker save` failed on this machine: {last(words)}"
-    return Problem(place=way.node, what=what)
+def cut_short(cluster: Cluster, way: Way, reason: str) -> Problem:
+    """Say that this machine could not give the whole image."""
+    what = f"keeps its old image, because it got a part only: {reason}"
+    return Problem(place=way.node, what=what, remedy=_again(cluster, way))
 
 
 def stalled(way: Way, seconds: float) -> Problem:
@@ -49,6 +55,9 @@ def unloaded(cluster: Cluster, way: Way, name: str, code: int, words: str) -> Pr
         return Problem(place=way.node, what=what, remedy=f"`{usage}` shows what fills it")
     if code in NOT_LOADED or NO_DAEMON in words.lower():
         return engine.problem(way.engine, words)
+    if DAMAGED.search(words):
+        what = f"got other bytes than were sent, and took none of them: {last(words)}"
+        return Problem(place=way.node, what=what, remedy=_again(cluster, way))
     what = f"`docker load` of {name} failed: {last(words)}"
     remedy = f"its old image is as it was; {_again(cluster, way)}"
     return Problem(place=way.node, what=what, remedy=remedy)
@@ -67,3 +76,11 @@ def last(words: str) -> str:
 
 def _again(cluster: Cluster, way: Way) -> str:
     return advice.inv(cluster, "ship", "--node", way.node)
+
+
+def full(way: Way, name: str, facts: Facts, needed: int) -> Problem:
+    """Say that the node has too little room, before a byte is sent."""
+    usage = shell_line(way.engine.docker("system", "df"))
+    free = amount(facts.free or 0)
+    what = f"has {free} free in {facts.root} and needs {amount(needed)} for {name}"
+    return Problem(place=way.node, what=what, remedy=f"`{usage}` shows what fills it")

@@ -1,0 +1,1 @@
+"""Ships an image: asks, reads, pours, proves."""
