@@ -2,12 +2,13 @@
 
 import sys
 
-from bench import build, containers, rehearsal, startup
+from bench import build, containers, rehearsal, ship, startup
 
 BENCHMARKS = {
     "build": build.main,
     "containers": containers.main,
     "rehearsal": rehearsal.main,
+    "ship": ship.main,
     "startup": startup.main,
 }
 

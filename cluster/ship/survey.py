@@ -10,7 +10,8 @@ from cluster.ship.archive import BLOBS
 
 # The braces are read to their end before any of it runs: so no program takes the rest of the text
 # for its input, and half a text does nothing. Where Docker fails, its words are the answer; those
-# of `docker info` alone would not do, because 20.10 stumbles over its own template then.
+# of `docker info` alone would not do, because 20.10 stumbles over its own template then. It writes a
+# line in pieces, which is put together before it stands among the lines of the other program.
 # An image that goes away between the list and the question for it is an error that does not matter.
 # A user's PATH need not have `ip` (Debian). Raw JSON, because `--format` knows but the fields that
 # the client knows. `--all`: Docker 29 lists images without a name only then.
@@ -21,7 +22,7 @@ QUESTION = """\
   export PATH LC_ALL
   said=$(
     docker info --format 'info {{.ServerVersion}}|{{.Architecture}}|{{.DockerRootDir}}|\
-{{.Driver}}|{{json .DriverStatus}}' & info=$!
+{{.Driver}}|{{json .DriverStatus}}' | { IFS= read -r line && printf '%s\\n' "$line"; } & info=$!
     docker image ls --all --quiet --no-trunc && wait "$info"
   ) || exit
   root=${said#*info *|*|}
@@ -165,13 +166,13 @@ class Facts:
         return next((held for held in self.images if its & {*held.tags, held.id}), None)
 
 
-def image(inspected: Mapping[str, Any]) -> Image:
-    """Read the answer of `docker image inspect`."""
-    has = inspected.get("Config") or {}
+def image(its: Mapping[str, Any]) -> Image:
+    """Read what `docker image inspect`, or the API, says about one image."""
+    has = its.get("Config") or {}
     kept = {key: has[key] for key in CONFIGURATION if has.get(key)}
     return Image(
-        architecture=inspected["Architecture"],
-        layers=tuple(inspected["RootFS"].get("Layers") or ()),
+        architecture=its["Architecture"],
+        layers=tuple(its["RootFS"].get("Layers") or ()),
         configuration=json.dumps(kept, sort_keys=True),
     )
 
@@ -179,6 +180,12 @@ def image(inspected: Mapping[str, Any]) -> Image:
 def answered(text: str) -> bool:
     """Tell whether this is a whole answer to `QUESTION`; a login shell may have said others."""
     return "\n== engine\n" in f"\n{text}" and "\n== end\n" in text
+
+
+def inspected(text: str) -> Image:
+    """Read what `docker image inspect` printed about one image, after what a login shell did."""
+    _, _, found = f"\n{text}".partition("\n[")
+    return image(json.loads(f"[{found}")[0])
 
 
 def facts(text: str) -> Facts:

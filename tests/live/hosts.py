@@ -7,7 +7,7 @@ with this machine's, nor with those of another run. `lan.control` is the laptop.
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -19,17 +19,21 @@ CACHE = Path(__file__).resolve().parents[2] / ".state" / "live"
 BASE = "debian:12-slim"
 NEEDED = ("dockerd", "ip", "nsenter", "setpriv", "sshd", "ssh-keygen", "unshare")
 NETWORK = "192.168.177"
+Kind = Callable[[str, str, Path], Host]
+"""Describes a host by its name, its address and the folder of its files."""
 
 
 class Lan:
     """The hosts, and the laptop on the same network."""
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, names: Sequence[str], kinds: Mapping[str, Kind] | None = None
+    ) -> None:
         """Describe the hosts; nothing is started yet."""
         self.folder = folder
         self.control = Host("control", f"{NETWORK}.1", folder / "control", offline=False)
         self.hosts = tuple(
-            Host(name, f"{NETWORK}.{number}", folder / name)
+            (kinds or {}).get(name, Host)(name, f"{NETWORK}.{number}", folder / name)
             for number, name in enumerate(names, 11)
         )
 
@@ -40,14 +44,19 @@ class Lan:
 
 @contextmanager
 def made(
-    folder: Path, names: Sequence[str] = ("spark1", "spark2"), *, control_engine: bool = False
+    folder: Path,
+    names: Sequence[str] = ("spark1", "spark2"),
+    *,
+    control_engine: bool = False,
+    kinds: Mapping[str, Kind] | None = None,
 ) -> Iterator[Lan]:
     """Make hosts with running engines and SSH servers; end them, and remove their files.
 
     `control_engine` gives the laptop an engine, too: its containers have this machine's network.
+    `kinds` says which hosts are of another kind than the rest.
     """
     skip_unless_possible()
-    lan = Lan(folder, names)
+    lan = Lan(folder, names, kinds)
     machines = (lan.control, *lan.hosts)
     with ExitStack() as undo:
         _write_files(lan, undo)

@@ -60,14 +60,21 @@ SetEnv PATH={path} TMPDIR=/run/tmp
 class Host:
     """A host: programs started here see its network, its name, its /run and its home folder."""
 
-    def __init__(self, name: str, address: str, folder: Path, *, offline: bool = True) -> None:
-        """Describe a host whose files lie in `folder`; the engine of one online reaches out."""
+    def __init__(
+        self, name: str, address: str, folder: Path, *, offline: bool = True, disk: int = 0
+    ) -> None:
+        """Describe a host whose files lie in `folder`; the engine of one online reaches out.
+
+        With a size in bytes, the data of its engine are on a disk of their own.
+        """
         self.name = name
         self.address = address
         self.folder = folder
         self.home = folder / "home"
         self.group = f"live-{hashlib.sha256(bytes(folder)).hexdigest()[:12]}"
+        self.path = f"{folder}/bin:{PATH}"
         self._offline = offline
+        self._disk = disk
         self._holder: subprocess.Popen[str] | None = None
         self._services: dict[str, subprocess.Popen[bytes]] = {}
         self.init = 0
@@ -129,11 +136,15 @@ class Host:
         rx, tx = (int((folder / name).read_text("utf-8")) for name in ("rx_bytes", "tx_bytes"))
         return rx, tx
 
+    def put_program(self, path: Path, text: str) -> None:
+        """Write a program; in `bin` of this host's folder it comes before those of the machine."""
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8")
+        path.chmod(0o755)
+
     def start_engine(self, *, wait: bool = True) -> None:
         """Start the engine at the standard socket, and wait for its first answer."""
-        data = self.folder / "engine"
         flags = {
-            "data-root": data / "data",
             "exec-root": "/run/docker",
             "pidfile": "/run/docker.pid",
             "host": "unix:///var/run/docker.sock",
@@ -145,11 +156,15 @@ class Host:
             "exec-opt": "native.cgroupdriver=cgroupfs",
             "shutdown-timeout": 3,
         }
-        argv = ["dockerd", *(f"--{name}={value}" for name, value in flags.items())]
+        argv = [*self.engine_words(), *(f"--{name}={value}" for name, value in flags.items())]
         spaces = SPACES if self._offline else SPACES[1:]
         self._serve("dockerd", argv, spaces)
         if wait:
             self.wait_engine()
+
+    def engine_words(self) -> Sequence[str]:
+        """Return how the command of the engine begins: the program, and where its data are."""
+        return ("dockerd", f"--data-root={self.folder}/engine/data")
 
     def wait_engine(self) -> None:
         """Wait for the first answer of the engine."""
@@ -162,7 +177,7 @@ class Host:
     def start_ssh(self) -> None:
         """Start the SSH server."""
         config = self.folder / "sshd_config"
-        config.write_text(SSHD_CONFIG.format(folder=self.folder, path=PATH), "utf-8")
+        config.write_text(SSHD_CONFIG.format(folder=self.folder, path=self._path), "utf-8")
         self._serve("sshd", [SSHD, "-D", "-e", "-f", str(config)], SPACES)
         self._wait("sshd", (self.root / "run/sshd.pid").exists)
 
@@ -187,6 +202,7 @@ class Host:
             self._holder.stdout.close()
         if not self.init:
             raise RuntimeError(f"{self.name}: {self._said('holder')}")
+        self._begin_data()
 
     def finish(self) -> None:
         """End the holder, and with it every process of the host; remove its files."""
@@ -201,6 +217,21 @@ class Host:
             for folder, _, _ in os.walk(group, topdown=False):
                 Path(folder).rmdir()
         shutil.rmtree(self.folder)
+
+    def _begin_data(self) -> None:
+        """Make the folder of the engine's data; a disk of its own ends with the namespaces."""
+        data, disk = self.folder / "engine" / "data", self.folder / "engine" / "disk"
+        data.mkdir(parents=True)
+        if self._disk:
+            with disk.open("wb") as file:
+                file.truncate(self._disk)
+            self.run(["mkfs.ext4", "-q", "-m", "0", disk], check=True)
+            self.run(["mount", "-o", "loop", disk, data], check=True)
+
+    @property
+    def _path(self) -> str:
+        """The PATH on this host: `first` has what shadows even programs of its own."""
+        return f"{self.folder}/first:{self.path}"
 
     def _serve(self, service: str, argv: Sequence[str], spaces: Sequence[str]) -> None:
         with self._log(service) as log:
@@ -234,7 +265,7 @@ class Host:
         return ("nsenter", "--target", str(self.init), *spaces)
 
     def _variables(self, more: Mapping[str, str]) -> dict[str, str]:
-        path = f"{PATH}:{os.environ['PATH']}"
+        path = f"{self._path}:{os.environ['PATH']}"
         own = {"HOME": str(self.home), "PATH": path, "TMPDIR": "/run/tmp"}
         kept = {name: its for name, its in os.environ.items() if not name.startswith("DOCKER_")}
         return kept | own | dict(more)

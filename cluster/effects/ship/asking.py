@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cluster.effects import processes
 from cluster.effects.containers.engines import SSH
+from cluster.effects.processes import Completed
 from cluster.errors import Problem
 from cluster.nodes.engine import Engine, problem
 from cluster.ship import survey
@@ -18,6 +19,8 @@ ASK_SECONDS = 60.0
 REACH_SECONDS = 30.0
 HERE = Engine(node="this machine")
 SHELL = ("sh", "-s")
+NOT_FOUND, TIMEOUT = 127, 124
+"""As a shell and timeout(1) say it."""
 
 
 def ask(engines: tuple[Engine, ...]) -> dict[str, Facts | Problem]:
@@ -34,14 +37,17 @@ def reach(probes: Mapping[str, tuple[Word, ...]]) -> dict[str, str]:
         return {name: complaint for name, complaint in complaints.items() if complaint}
 
 
-def _ask(its: Engine) -> Facts | Problem:
-    """Ask an engine; its answer holds settings of images that may be secret, and is never shown."""
+def tell(its: Engine, text: str) -> Completed:
+    """Run a shell text on an engine's machine, and return what came of it.
+
+    Without SSH or within too long a time nothing comes, as if the machine had not answered.
+    """
     argv = (*SSH, "--", its.ssh_host, *SHELL) if its.ssh_host else SHELL
     try:
         done = subprocess.run(
             argv,
             env={name: value for name, value in os.environ.items() if name != "SSH_CONNECTION"},
-            input=survey.QUESTION,
+            input=text,
             capture_output=True,
             text=True,
             errors="replace",
@@ -49,12 +55,18 @@ def _ask(its: Engine) -> Facts | Problem:
             check=False,
         )
     except FileNotFoundError as error:
-        return problem(its, str(error))
+        return Completed(code=NOT_FOUND, output="", error=str(error))
     except subprocess.TimeoutExpired:
-        return problem(its, f"no answer within {ASK_SECONDS:g} s")
-    if done.returncode or not survey.answered(done.stdout):
-        return problem(its, done.stderr)
-    return survey.facts(done.stdout)
+        return Completed(code=TIMEOUT, output="", error=f"no answer within {ASK_SECONDS:g} s")
+    return Completed(code=done.returncode, output=done.stdout, error=done.stderr)
+
+
+def _ask(its: Engine) -> Facts | Problem:
+    """Ask an engine; its answer holds settings of images that may be secret, and is never shown."""
+    done = tell(its, survey.QUESTION)
+    if done.code or not survey.answered(done.output):
+        return problem(its, done.error)
+    return survey.facts(done.output)
 
 
 def _complaint(argv: tuple[Word, ...]) -> str:

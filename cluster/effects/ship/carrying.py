@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cluster.effects.report import Report
@@ -11,6 +12,7 @@ from cluster.node import Cluster
 from cluster.ship import chain, outcome, unshipped
 from cluster.ship.chain import Hop
 from cluster.ship.route import Way
+from cluster.ship.survey import Facts
 
 LOADED = re.compile(r"^Loaded image(?: ID)?: (\S+)$", re.MULTILINE)
 NOT_UNPACKED = "Error unpacking image"
@@ -42,6 +44,8 @@ class Arrived:
 
     image: str = ""
     """The ID of what it has loaded last."""
+    parts: tuple[str, ...] = ()
+    """Of what it has loaded before: they are of no use then."""
     problem: Problem | None = None
     innocent: bool = False
     """It failed because the node before it in the chain did."""
@@ -53,6 +57,8 @@ class Carriage:
 
     cluster: Cluster
     freight: Freight
+    before: Mapping[str, Facts]
+    """What the nodes had, by name."""
     arrived: dict[str, Arrived] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -87,10 +93,11 @@ class Carriage:
 
     def _heard(self, ended: Ended) -> bool:
         """Take the reports of a part's loads; tell whether the next part makes sense for any."""
-        said = chain.reports(ended.output + ended.error, self.freight.ways)
+        said = chain.reports(f"{ended.output}\n{ended.error}", self.freight.ways)
         for number, way in enumerate(self.freight.ways):
             its, report = self.arrived[way.node], said[way.node]
             if report.code == 0 and NOT_UNPACKED not in report.said:
+                its.parts = (*its.parts, *filter(None, (its.image,)))
                 its.image = (LOADED.findall(report.said) or [""])[-1]
             elif its.problem is None:
                 its.problem = unshipped.unloaded(

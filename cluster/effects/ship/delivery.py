@@ -5,23 +5,22 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from cluster.effects import processes
 from cluster.effects.report import Report
 from cluster.effects.ship import asking
-from cluster.effects.ship.carrying import Carriage, Freight
+from cluster.effects.ship.carrying import Arrived, Carriage, Freight
 from cluster.effects.ship.pouring import Stream, pour
 from cluster.effects.ship.source import Source
 from cluster.errors import Problem
 from cluster.node import Cluster
 from cluster.nodes import engine
-from cluster.ship import unshipped
+from cluster.ship import naming, unshipped
 from cluster.ship.chain import Hop
-from cluster.ship.content import PART, digest
+from cluster.ship.content import digest
 from cluster.ship.leg import Leg, Order
 from cluster.ship.outcome import Row
 from cluster.ship.plan import chains
 from cluster.ship.route import Way
-from cluster.ship.survey import Facts
+from cluster.ship.survey import Facts, inspected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +58,8 @@ class Delivery:
             size=group[0].size,
             packed=group[0].compress,
         )
-        return Carriage(cluster=self.cluster, freight=freight)
+        before = {leg.way.node: leg.there for leg in group}
+        return Carriage(cluster=self.cluster, freight=freight, before=before)
 
     def _present(self, legs: tuple[Leg, ...]) -> frozenset[str]:
         """Return the layers that all have: what `docker save` writes need not be sent."""
@@ -75,7 +75,7 @@ class Delivery:
 
     def _row(self, carriage: Carriage, way: Way) -> Row:
         arrived, layers = carriage.arrived[way.node], self.order.layers or ()
-        problem = arrived.problem or self._settle(way, arrived.image)
+        problem = arrived.problem or self._settle(way, arrived, carriage.before[way.node])
         return Row(
             node=way.node,
             route=way.text,
@@ -87,28 +87,17 @@ class Delivery:
             problem=problem,
         )
 
-    def _settle(self, way: Way, loaded: str) -> Problem | None:
+    def _settle(self, way: Way, arrived: Arrived, before: Facts) -> Problem | None:
         """Prove that the node has the image, and give it the name; until now its old one had it."""
-        facts = asking.ask((way.engine,))[way.node]
-        if isinstance(facts, Problem):
-            return facts
-        held, content = facts.named(loaded), self.source.content
-        proven = not content or loaded in {content.config_digest, digest(content.manifest)}
-        if not held or held.image != self.order.image or not proven:
-            return unshipped.different(self.cluster, way, self.order.name)
-        named = processes.run(way.engine.docker("tag", loaded, self.order.name))
-        if named.code:
-            return engine.problem(way.engine, named.error)
-        if parts := _parts(facts, self.order.image.layers):
-            # One that is in use, or gone already, does no harm.
-            processes.run(way.engine.docker("image", "rm", *parts))
-        return None
-
-
-def _parts(facts: Facts, layers: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the images that kept lower layers of this one, which keeps them itself now."""
-    return tuple(
-        held.id
-        for held in facts.images
-        if PART in held.labels and held.layers == layers[: len(held.layers)]
-    )
+        content, layers = self.source.content, self.order.image.layers
+        different = unshipped.different(self.cluster, way, self.order.name)
+        image = arrived.image
+        if content and image not in {content.config_digest, digest(content.manifest)}:
+            return different
+        parts = dict.fromkeys((*naming.parts(before, layers), *arrived.parts))
+        done = asking.tell(way.engine, naming.script(self.order.name, image, layers, tuple(parts)))
+        if done.code == naming.OTHER:
+            return different
+        if done.code:
+            return engine.problem(way.engine, done.error)
+        return None if inspected(done.output) == self.order.image else different

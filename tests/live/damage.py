@@ -1,0 +1,62 @@
+"""What befalls a copy on its way: a link is cut, a byte changes unnoticed, nothing moves on."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.live.machine import INTERFACE, Host
+
+# A `docker` that does something to what `docker load` reads, and passes on all other commands.
+DAMAGE = """#!/bin/sh
+PATH={path}
+[ "$1" = load ] || exec docker "$@"
+{python} -c '
+import select, sys
+at, out = {at}, sys.stdout.buffer
+while chunk := bytearray(sys.stdin.buffer.read1(1 << 16)):
+    if 0 <= at < len(chunk):
+        {what}
+    at -= len(chunk)
+    out.write(chunk)
+    out.flush()
+' | docker "$@"
+"""
+FLIP = "chunk[at] ^= 1"
+# Until the sender is gone: then a pipe says so even to someone who waits for nothing.
+STALL = "wait = select.poll(); wait.register(0, 0); wait.poll(); break"
+
+
+@contextmanager
+def unplugged(host: Host) -> Iterator[None]:
+    """Cut a host's link: what is sent arrives nowhere, and nobody is told."""
+    command = ("ip", "link", "set", INTERFACE)
+    host.run([*command, "down"], check=True)
+    try:
+        yield
+    finally:
+        host.run([*command, "up"], check=True)
+
+
+@contextmanager
+def flipped(host: Host, at: int) -> Iterator[None]:
+    """Change a bit of the byte `at` of all that `docker load` reads on a host."""
+    with _damaged(host, FLIP, at):
+        yield
+
+
+@contextmanager
+def stalled(host: Host, at: int) -> Iterator[None]:
+    """Let each `docker load` on a host read so many bytes and no more, as long as someone sends."""
+    with _damaged(host, STALL, at):
+        yield
+
+
+@contextmanager
+def _damaged(host: Host, what: str, at: int) -> Iterator[None]:
+    program = host.folder / "first" / "docker"
+    text = DAMAGE.format(path=host.path, python=sys.executable, at=at, what=what)
+    host.put_program(program, text)
+    try:
+        yield
+    finally:
+        program.unlink()

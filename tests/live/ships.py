@@ -1,0 +1,188 @@
+"""What tests of `inv ship` share: the repository beside the hosts, images, what links received."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.live import hosts
+from tests.live.hosts import Kind, Lan
+from tests.live.machine import INTERFACE, Host
+from tests.live.rehearsal import ROOT
+
+MEGA = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shipped:
+    """What `inv ship --json` told."""
+
+    code: int
+    results: dict[str, str]
+    """The result of each node."""
+    sent: dict[str, int]
+    """The bytes that each host received on the fast link meanwhile."""
+    told: str
+    """All of its standard error."""
+
+    @property
+    def last(self) -> str:
+        """The sentence about what is wrong."""
+        return self.told.strip().rpartition("\n")[2]
+
+    @property
+    def place(self) -> str:
+        """What the sentence is about."""
+        return self.last.partition(":")[0]
+
+    @property
+    def remedy(self) -> str:
+        """The command that the sentence ends with."""
+        found = re.search(r"`([^`]+)`[^`]*\)$", self.last)
+        return found[1] if found else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """The repository as a user of these hosts has it, with a cluster of theirs."""
+
+    tree: Path
+    lan: Lan
+
+    def command(self, image: str, *words: str) -> list[str]:
+        """Return the command line of `inv ship --json`."""
+        program = [sys.executable, "-m", "invoke", "ship", "--json", "--image", image]
+        return ["env", "--chdir", str(self.tree), *program, *words]
+
+    def ship(self, image: str, *words: str) -> Shipped:
+        """Ship an image of the first host to the end."""
+        with self.shipping(image, *words) as run:
+            return run.ended()
+
+    @contextmanager
+    def shipping(self, image: str, *words: str) -> Iterator["Run"]:
+        """Start to ship an image of the first host."""
+        before = self.received()
+        with self.lan.hosts[0].start(self.command(image, *words)) as process:
+            run = Run(site=self, process=process, before=before)
+            try:
+                yield run
+            finally:
+                run.end()
+
+    def received(self) -> dict[str, int]:
+        """Return how many bytes each host has received on the fast link."""
+        return {host.name: host.interface_bytes()[0] for host in self.lan.hosts}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """An `inv ship` that runs."""
+
+    site: Site
+    process: "subprocess.Popen[str]"
+    before: dict[str, int]
+
+    @property
+    def program(self) -> int:
+        """The number of the process itself: the one that was started watches over it."""
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(listed.read_text("utf-8").split()[0])
+
+    def end(self) -> None:
+        """End it, however far it is: nobody waits for it any more."""
+        if self.process.poll() is None:
+            os.kill(self.program, signal.SIGKILL)
+
+    def until(self, host: Host, growth: int) -> None:
+        """Wait until a host has received so many bytes."""
+        waited(lambda: host.interface_bytes()[0] - self.before[host.name] >= growth)
+
+    def ended(self) -> Shipped:
+        """Wait for the end."""
+        out, err = self.process.communicate(timeout=90)
+        nodes: list[dict[str, Any]] = json.loads(out)["nodes"] if out else []
+        after = self.site.received()
+        return Shipped(
+            code=self.process.returncode,
+            results={node["node"]: node["result"] for node in nodes},
+            sent={name: after[name] - before for name, before in self.before.items()},
+            told=err,
+        )
+
+
+@contextmanager
+def sited(
+    folder: Path, names: tuple[str, ...], kinds: Mapping[str, Kind] | None = None
+) -> Iterator[Site]:
+    """Make hosts, the first of which ships, and the repository with a cluster of all of them."""
+    tree = folder / "tree"
+    shutil.copytree(ROOT / "cluster", tree / "cluster")
+    shutil.copy(ROOT / "tasks.py", tree)
+    with hosts.made(folder / "lan", names, kinds=kinds) as lan:
+        (tree / "env").mkdir()
+        (tree / "env" / "cluster.env").write_text("", "utf-8")
+        for host in lan.hosts:
+            role = "head" if host is lan.hosts[0] else "worker"
+            text = (
+                f"ROLE={role}\nHOST_IP={host.address}\nETH_IF={INTERFACE}\nSSH_HOST={host.name}\n"
+            )
+            (tree / "env" / f"{host.name}.env").write_text(text, "utf-8")
+        yield Site(tree=tree, lan=lan)
+
+
+def build(host: Host, name: str, *sizes: int, base: str = "scratch") -> str:
+    """Build an image with a layer of random bytes of each size; return its ID."""
+    context = new_context(host.folder / "tmp" / "context", *sizes, base=base)
+    try:
+        return build_from(context, host, name)
+    finally:
+        shutil.rmtree(context)
+
+
+def new_context(folder: Path, *sizes: int, base: str = "scratch") -> Path:
+    """Write what an image with a layer of random bytes of each size is built from."""
+    folder.mkdir()
+    lines = [f"FROM {base}", "ENV SHIP=1"]
+    for number, size in enumerate(sizes):
+        lines.append(f"COPY random{number} /")
+        with (folder / f"random{number}").open("wb") as file:
+            subprocess.run(("head", "-c", str(size), "/dev/urandom"), stdout=file, check=True)
+    (folder / "Dockerfile").write_text("\n".join(lines), "utf-8")
+    return folder
+
+
+def build_from(context: Path, host: Host, name: str) -> str:
+    """Build an image from the same files as another host; return its ID."""
+    command = ("docker", "build", "--quiet", "--tag", name, str(context))
+    host.run(command, env={"DOCKER_BUILDKIT": "1"}, check=True)
+    return identity(host, name)
+
+
+def identity(host: Host, name: str) -> str:
+    """Return the ID of a host's image; empty when it is not there."""
+    return host.docker("image", "ls", "--no-trunc", "--quiet", name)
+
+
+def layers(host: Host, name: str) -> list[str]:
+    """Return the digests of an image's layers, and fail when it is not there."""
+    said = host.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", name)
+    found: list[str] = json.loads(said)
+    return found
+
+
+def waited(done: Callable[[], object]) -> None:
+    """Wait until it is done."""
+    end = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.01)
