@@ -6,6 +6,8 @@ import shutil
 import sys
 import tarfile
 from argparse import Namespace
+from itertools import takewhile
+from operator import eq
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,7 +87,7 @@ def measured(site: Site) -> Image:
         sizes = [archive.getmember(path).size for path in paths]
     file.unlink()
     before, after = (layers(site, name) for name in (BEFORE, AFTER))
-    same = sum(1 for one, other in zip(before, after, strict=False) if one == other)
+    same = sum(takewhile(bool, map(eq, before, after)))
     return Image(whole=sum(sizes), missing=sum(sizes[same:]))
 
 
