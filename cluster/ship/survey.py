@@ -10,8 +10,8 @@ from cluster.ship.archive import BLOBS
 
 # The braces are read to their end before any of it runs: so no program takes the rest of the text
 # for its input, and half a text does nothing. Where Docker fails, its words are the answer; those
-# of `docker info` alone would not do, because 20.10 stumbles over its own template then. It writes a
-# line in pieces, which is put together before it stands among the lines of the other program.
+# of `docker info` alone would not do, because 20.10 stumbles over its own template then. It writes
+# a line in pieces, which is put together before it stands among the lines of the other program.
 # An image that goes away between the list and the question for it is an error that does not matter.
 # A user's PATH need not have `ip` (Debian). Raw JSON, because `--format` knows but the fields that
 # the client knows. `--all`: Docker 29 lists images without a name only then.
