@@ -12,7 +12,7 @@ from cluster.effects.ship import lane as lanes
 from cluster.effects.ship.lane import Ended, Lane, Piece
 
 MEGA = 1 << 20
-KEEP = 'n=$(mktemp "$0/XXXXXX"); cat >"$n"; mv "$n" "$0/part-$(ls "$0" | wc -l)"; echo kept'
+KEEP = 'n=$(mktemp "$0/XXXXXX"); cat >"$n"; mv "$n" "$0/part-$(date +%s%N)"; echo kept'
 
 
 class Heard:

@@ -3,11 +3,12 @@
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cluster.effects.report import Report
 from cluster.effects.ship.lane import STALL_SECONDS, Ended, Lane
-from cluster.errors import Problem
+from cluster.errors import NodeError, Problem
 from cluster.node import Cluster
 from cluster.ship import chain, outcome, unshipped
 from cluster.ship.chain import Hop
@@ -78,7 +79,10 @@ class Carriage:
         """Follow the stream to its end, and tell how far it is."""
         its = self.freight
         place, routes = ", ".join(self.arrived), " > ".join(way.text for way in its.ways)
-        with report.step(place, f"Ship {its.name} ({routes})") as progress:
+        with (
+            suppress(NodeError),
+            report.step(place, f"Ship {its.name} ({routes})") as progress,
+        ):
             done = 0
             for more in self.lane.flow():
                 done = min(done + more, its.size)
@@ -86,7 +90,9 @@ class Carriage:
                     progress.tell("the engine unpacks it")
                 else:
                     progress.tell(self._pace(done), every=TELL_SECONDS)
-        self._broken()
+            self._broken()
+            if problems := tuple(filter(None, (it.problem for it in self.arrived.values()))):
+                raise NodeError(*problems)  # the step has failed, and says so; the rest goes on
 
     def _pace(self, done: int) -> str:
         return outcome.pace(done, self.freight.size, time.monotonic() - self.began)
