@@ -6,7 +6,7 @@ import pytest
 
 from cluster.ship import leg, plan, unshipped
 from cluster.ship.leg import Leg
-from cluster.ship.route import Way
+from cluster.ship.route import Compress, Via, Way
 from cluster.ship.survey import Facts, Held
 from tests.freight import (
     BY_NAME,
@@ -110,7 +110,7 @@ def test_full_of_docker_save(store: str, free: int, needed: int | None) -> None:
     ],
 )
 def test_compress(
-    wish: leg.Compress,
+    wish: Compress,
     speed: int | None,
     has: bool,  # noqa: FBT001 (of the table above)
     packed: bool,  # noqa: FBT001 (of the table above)
@@ -137,7 +137,7 @@ def test_compress(
         ("auto", (*BY_NAME[:1], *WAYS[1:]), ["spark1", "spark2 > spark3 > spark4 > spark5"]),
     ],
 )
-def test_via(via: leg.Via, ways: tuple[Way, ...], expected: list[str]) -> None:
+def test_via(via: Via, ways: tuple[Way, ...], expected: list[str]) -> None:
     """Many nodes, or a slow first link, make a chain; the user may decide otherwise."""
     legs = plan.plan(CLUSTER, replace(ORDER, via=via), ways, SAID, NONE)
 

@@ -10,11 +10,9 @@ from cluster.errors import Problem
 from cluster.node import Cluster
 from cluster.ship import estimate, unshipped
 from cluster.ship.content import Layer
-from cluster.ship.route import Way
+from cluster.ship.route import Compress, Via, Way
 from cluster.ship.survey import Facts, Image
 
-Via = Literal["auto", "star", "chain"]
-Compress = Literal["auto", "none", "zstd"]
 State = Literal["here", "equal", "ship", "failed"]
 SLOW = 10_000
 """Mb/s up to which a link is slower than what zstd gives."""

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import Literal
 
 from cluster.node import Cluster, Node
 from cluster.nodes.engine import Engine
 
+Via = Literal["auto", "star", "chain"]
+Compress = Literal["auto", "none", "zstd"]
 # A terminal would change bytes, a question would wait unseen; a connection that others share may be
 # one over another address; the rest undoes settings of the user for a session by hand.
 SSH = (
