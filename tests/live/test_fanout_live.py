@@ -21,7 +21,7 @@ from tests.live.hosts import Lan
 from tests.live.machine import Host
 from tests.live.ships import MEGA, build, waited
 
-pytestmark = [pytest.mark.live, pytest.mark.containers]
+pytestmark = pytest.mark.live
 
 NAMES = ("spark1", "spark2", "spark3", "spark4")
 WAYS = tuple(Way(engine=Engine(node=name, ssh_host=name)) for name in NAMES[1:])

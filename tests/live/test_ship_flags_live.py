@@ -11,7 +11,7 @@ from tests.live.damage import flipped
 from tests.live.machine import Host
 from tests.live.ships import MEGA, Site, build, identity, sited
 
-pytestmark = [pytest.mark.live, pytest.mark.containers]
+pytestmark = pytest.mark.live
 
 NAMES = ("spark1", "spark2", "spark3", "spark4")
 SHIPPED = {"spark1": "here"} | dict.fromkeys(NAMES[1:], "shipped")
