@@ -1,0 +1,1 @@
+"""Asks machines for facts, and shows what they mean."""

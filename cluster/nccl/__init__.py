@@ -1,0 +1,1 @@
+"""How fast the nodes are together, and which way NCCL really takes."""

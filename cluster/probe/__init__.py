@@ -1,0 +1,1 @@
+"""From the facts of machines to the env files that describe them."""
