@@ -3,29 +3,14 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from invoke import Collection, Context, task
 
-from cluster.effects.verb import verb
-from cluster.options import BUILD, CLUSTER, ENV, JSON, LOGS, NODE, RECREATE, SERVE, SHIP
-
-if TYPE_CHECKING:
-    from cluster.effects.session import Session
+from cluster.effects.diagnosis.verbs import doctor, nccl, probe
+from cluster.effects.verb import after_dashes, session, verb
+from cluster.options import BUILD, CLUSTER, ENV, JSON, LOGS, NODE, SERVE, SHIP, START
 
 ROOT = Path(__file__).resolve().parent
-
-
-def session(c: Context, cluster: str, *, recreate: bool = False) -> "Session":
-    """Return this run on a cluster: printing with `--dry`, else performing."""
-    from cluster.effects.session import Session
-
-    return Session(cluster, dry=c.config.run.dry, recreate=recreate)
-
-
-def after_dashes() -> tuple[str, ...]:
-    """Return the words after `--`, which are for another program."""
-    return tuple(sys.argv[sys.argv.index("--") + 1 :]) if "--" in sys.argv else ()
 
 
 @task(help=CLUSTER | JSON)
@@ -111,33 +96,43 @@ def ship(
     return shipping.ship_image(session(c, cluster), node, wishes)
 
 
-@task(help=CLUSTER | RECREATE)
+@task(help=CLUSTER | START)
 @verb
-def head(c: Context, cluster: str = "default", recreate: bool = False) -> None:
+def head(
+    c: Context, cluster: str = "default", recreate: bool = False, preflight: bool = True
+) -> None:
     """Start Ray's head, and wait until it answers."""
     from cluster.plan import plan
 
-    run = session(c, cluster, recreate=recreate)
+    run = session(c, cluster, recreate=recreate, preflight=preflight)
     run.start(plan.head(run.cluster, run.runtime))
 
 
-@task(help=CLUSTER | NODE | RECREATE, iterable=["node"])
+@task(help=CLUSTER | NODE | START, iterable=["node"])
 @verb
-def worker(c: Context, node: list[str], cluster: str = "default", recreate: bool = False) -> None:
+def worker(
+    c: Context,
+    node: list[str],
+    cluster: str = "default",
+    recreate: bool = False,
+    preflight: bool = True,
+) -> None:
     """Start Ray on the workers, and wait until they have joined."""
     from cluster.plan import plan
 
-    run = session(c, cluster, recreate=recreate)
+    run = session(c, cluster, recreate=recreate, preflight=preflight)
     run.start(plan.workers(run.cluster, run.chosen(node, run.cluster.workers), run.runtime))
 
 
-@task(help=CLUSTER | RECREATE)
+@task(help=CLUSTER | START)
 @verb
-def up(c: Context, cluster: str = "default", recreate: bool = False) -> None:
+def up(
+    c: Context, cluster: str = "default", recreate: bool = False, preflight: bool = True
+) -> None:
     """Start the head and all workers, and wait until the cluster is whole."""
     from cluster.plan import plan
 
-    run = session(c, cluster, recreate=recreate)
+    run = session(c, cluster, recreate=recreate, preflight=preflight)
     run.start(plan.up(run.cluster, run.runtime))
 
 
@@ -244,6 +239,6 @@ def test(c: Context, live: bool = False) -> None:
 
 
 ns = Collection(
-    *(config, env, build, ship, head, worker, up, serve),
-    *(status, logs, exec_, shell, down, rehearse, test),
+    *(probe, doctor, config, env, build, ship, head, worker, up, serve),
+    *(status, nccl, logs, exec_, shell, down, rehearse, test),
 )

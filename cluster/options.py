@@ -2,7 +2,10 @@
 
 CLUSTER = {"cluster": "folder below env/ that describes the cluster, or `default` for env/ itself"}
 NODE = {"node": "only this node (repeatable)"}
-RECREATE = {"recreate": "replace containers that run with other settings"}
+START = {
+    "recreate": "replace containers that run with other settings",
+    "preflight": "check all nodes first (default); `--no-preflight` leaves it out",
+}
 JSON = {"json": "print JSON"}
 BUILD = {
     "tag": "name of the image (default: IMAGE)",
@@ -39,3 +42,12 @@ ENV = {
     "reveal": "show secrets",
 }
 LOGS = {"follow": "go on with what is added", "lines": "how many last lines of each log"}
+PROBE = {
+    "write": "write the files; else show what would change",
+    "check": "only say whether the files still describe the machines; exit code 1 if not",
+}
+DOCTOR = {
+    "explain": "what a check looks at, why, and what to do",
+    "fast": "only what keeps the cluster from working, as `inv up` asks before it starts",
+}
+NCCL = {"largest": "largest buffer, at most `1g`"}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.commands.spec import RunSpec
-from cluster.nodes.contain import Contain, Discard, SameImage, SharedToken
+from cluster.nodes.contain import Contain, Discard, Examine, SharedToken
 from cluster.nodes.container import Container, Mount
 from cluster.nodes.engine import Engine
 from cluster.nodes.inside import Contained, Exec, Launch, Once
@@ -202,13 +202,15 @@ def test_launch() -> None:
     ) == replace(step, environment=SECRETS).text
 
 
-def test_same_image() -> None:
-    """By hand, one reads the same digests twice."""
-    step = SameImage(engines=(HERE, THERE), image="vllm-node")
-    words = "image inspect --format '{{json .RootFS.Layers}}' vllm-node"
+def test_examine() -> None:
+    """By hand, one runs the doctor."""
+    step = Examine(command="inv doctor --fast", engines=(HERE, THERE), unless=(TRACE,))
 
-    assert f"docker {words}\ndocker --host ssh://spark-02 {words}" == step.text
-    assert ("all nodes", "Check that vllm-node is the same") == (step.place, step.title)
+    assert "inv doctor --fast" == step.text
+    assert ("all nodes", "Check that nothing keeps the cluster from working") == (
+        step.place,
+        step.title,
+    )
 
 
 def test_discard() -> None:

@@ -7,7 +7,7 @@ import pytest
 from cluster.commands.spec import RunSpec, Service
 from cluster.environment.environment import not_carried
 from cluster.node import Cluster
-from cluster.nodes.contain import Contain, Discard, SameImage
+from cluster.nodes.contain import Contain, Discard, Examine
 from cluster.nodes.container import Container, Mount
 from cluster.nodes.containers import Containers
 from cluster.nodes.engine import Engine
@@ -19,6 +19,7 @@ from tests.clusters import TWO_SPARKS, boxes
 
 HEAD, WORKER = TWO_SPARKS.nodes
 RUNTIME = boxes()
+ENGINES = tuple(Engine(node=name, ssh_host=name) for name in ("spark1", "spark2"))
 STATE = "/opt/spark/.state/examples/two-sparks"
 SPEC = RunSpec(
     node="spark2",
@@ -202,10 +203,11 @@ def test_beforehand() -> None:
 def test_prepare() -> None:
     """What can be known is checked before anything is made, all nodes at once."""
     first, *_, folder, text, token = script.flat(RUNTIME.prepare(TWO_SPARKS, TWO_SPARKS.nodes))
-    engines = tuple(Engine(node=name, ssh_host=name) for name in ("spark1", "spark2"))
+    traces = (RUNTIME.trace("spark1", "ray"), RUNTIME.trace("spark2", "ray"))
+    command = "inv doctor --fast --cluster examples/two-sparks"
     kept = Text(place="spark1", path=f"{STATE}/not-carried.json", content=not_carried(TWO_SPARKS))
 
-    assert SameImage(engines=engines, image="vllm-node") == first
+    assert Examine(command=command, engines=ENGINES, unless=traces) == first
     assert (Folder(place="spark1", path=STATE), kept) == (folder, text)
     assert ("spark1", "Make a secret, unless it is there") == (token.place, token.title)
 
@@ -213,10 +215,18 @@ def test_prepare() -> None:
 def test_prepare_one() -> None:
     """A worker that starts alone is compared with the head, and alone is asked what it has."""
     first, gate, *_ = script.flat(RUNTIME.prepare(TWO_SPARKS, (WORKER,)))
-    engines = tuple(Engine(node=name, ssh_host=name) for name in ("spark1", "spark2"))
+    command = "inv doctor --fast --cluster examples/two-sparks"
+    traces = (RUNTIME.trace("spark2", "ray"),)
 
-    assert SameImage(engines=engines, image="vllm-node") == first
+    assert Examine(command=command, engines=ENGINES, unless=traces) == first
     assert ("spark2", "Check that spark2 can run Ray") == (gate.place, gate.title)
+
+
+def test_prepare_unexamined() -> None:
+    """Whoever asks for it gets neither machines nor containers examined."""
+    steps = replace(RUNTIME, preflight=False).prepare(TWO_SPARKS, TWO_SPARKS.nodes)
+
+    assert RUNTIME.prepare(TWO_SPARKS, TWO_SPARKS.nodes)[2:] == steps
 
 
 def test_preflight() -> None:

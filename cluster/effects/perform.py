@@ -18,7 +18,7 @@ from cluster.effects.starting import LOST_SECONDS, Starting
 from cluster.effects.waiting import Waiting
 from cluster.errors import ClusterError, NodeError, Problem
 from cluster.node import Cluster
-from cluster.nodes.contain import Contain, Discard, NoObstacle, SameImage, SharedToken
+from cluster.nodes.contain import Contain, Discard, Examine, NoObstacle, SharedToken
 from cluster.nodes.inside import Halt, Launch
 from cluster.nodes.process import Command, Holder, Start, Stop, Sweep
 from cluster.plan.step import Folder, Gate, Plan, Remove, Step, Text, Together, Token
@@ -120,8 +120,8 @@ class Performer:
         return ""
 
     @step.register
-    def _(self, step: SameImage) -> str:
-        self._containers.compare(step)
+    def _(self, step: Examine) -> str:
+        self._containers.examine(step)
         return ""
 
     @step.register

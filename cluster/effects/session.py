@@ -72,7 +72,7 @@ def _stranger(cluster: Cluster, name: str, known: tuple[str, ...]) -> Problem:
     return Problem(place=f"--node {shlex.quote(name)}", what=what, remedy=remedy)
 
 
-def runtime(cluster: Cluster, *, recreate: bool = False) -> Runtime:
+def runtime(cluster: Cluster, *, recreate: bool = False, preflight: bool = True) -> Runtime:
     """Return the cluster's runtime on this machine."""
     # What a cluster does not run on is not loaded: containers take 7 ms, of 240 for `--dry up`.
     if cluster.runtime == "docker":
@@ -83,6 +83,7 @@ def runtime(cluster: Cluster, *, recreate: bool = False) -> Runtime:
             state=str(STATE / cluster.name),
             engines=engines(cluster),
             recreate=recreate,
+            preflight=preflight,
         )
     from cluster.nodes.namespace import Namespaces
 
@@ -116,10 +117,15 @@ def _here(node: Node) -> bool:
 class Session:
     """The tasks that start and stop things, on one cluster."""
 
-    def __init__(self, name: str, *, dry: bool, recreate: bool = False) -> None:
-        """Load the cluster; `dry` prints instead of performing, `recreate` replaces containers."""
+    def __init__(
+        self, name: str, *, dry: bool, recreate: bool = False, preflight: bool = True
+    ) -> None:
+        """Load the cluster; `dry` prints instead of performing, `recreate` replaces containers.
+
+        Without `preflight` nothing is examined before it starts.
+        """
         self.cluster = load(name).cluster
-        self.runtime = runtime(self.cluster, recreate=recreate)
+        self.runtime = runtime(self.cluster, recreate=recreate, preflight=preflight)
         self.report = Report()
         self.services = Services()
         self.dry = dry

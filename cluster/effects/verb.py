@@ -1,4 +1,4 @@
-"""How a task ends: with the exit code of what it could not do, and without a traceback."""
+"""What every verb shares: its session, the words after `--`, and an end without a traceback."""
 
 import os
 import signal
@@ -6,15 +6,32 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from invoke import Exit
+from invoke import Context, Exit
 
 from cluster.errors import ClusterError, NodeError
+
+if TYPE_CHECKING:
+    from cluster.effects.session import Session
 
 SIGPIPE = 141
 """The exit code of a program whose reader has gone, as a shell gives it."""
 INTERRUPTED = 130
+
+
+def session(
+    c: Context, cluster: str, *, recreate: bool = False, preflight: bool = True
+) -> "Session":
+    """Return this run on a cluster: printing with `--dry`, else performing."""
+    from cluster.effects.session import Session
+
+    return Session(cluster, dry=c.config.run.dry, recreate=recreate, preflight=preflight)
+
+
+def after_dashes() -> tuple[str, ...]:
+    """Return the words after `--`, which are for another program, or names."""
+    return tuple(sys.argv[sys.argv.index("--") + 1 :]) if "--" in sys.argv else ()
 
 
 def verb(function: Callable[..., object]) -> Callable[..., None]:

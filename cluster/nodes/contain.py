@@ -39,22 +39,22 @@ class SharedToken:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SameImage:
-    """Check that all engines have an image, with the same layers."""
+class Examine:
+    """Ask the machines of nodes what would keep a cluster from working."""
 
+    title: ClassVar[str] = "Check that nothing keeps the cluster from working"
     place: ClassVar[str] = "all nodes"
+    command: str
+    """What does the same by hand."""
     engines: tuple[Engine, ...]
-    image: str
-
-    @property
-    def title(self) -> str:
-        """What it is for."""
-        return f"Check that {self.image} is the same"
+    """Of the nodes, the head's first."""
+    unless: tuple[Contained, ...]
+    """Nothing is asked while all of these run."""
 
     @property
     def text(self) -> str:
-        """The shell lines: each prints the digests of the layers."""
-        return "\n".join(shell_line(engine.layers(self.image)) for engine in self.engines)
+        """The shell line."""
+        return self.command
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+from cluster.advice import inv
 from cluster.commands.spec import RunSpec, Service
 from cluster.environment.environment import not_carried
 from cluster.node import Cluster, Node
-from cluster.nodes.contain import Contain, Discard, NoObstacle, SameImage, SharedToken
+from cluster.nodes.contain import Contain, Discard, Examine, NoObstacle, SharedToken
 from cluster.nodes.container import OURS, Container, Mount
 from cluster.nodes.engine import Engine
 from cluster.nodes.inside import SERVICE, Contained, Exec, Halt, Launch, Once
@@ -33,6 +34,8 @@ class Containers:
     """The engine of each node, by its name."""
     recreate: bool = False
     """Whether a container with other settings is replaced."""
+    preflight: bool = True
+    """Whether machines and image are examined before anything starts there."""
     ray_session: str = ""
     ray_token: str = TOKEN
     probe: tuple[str, ...] = ("python", f"/opt/{OURS}/probe.py")
@@ -63,13 +66,8 @@ class Containers:
     def prepare(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
         """Check all that can be known before a container starts, and make its files."""
         place, held = cluster.head.name, self.trace(cluster.head.name, "ray")
-        # Workers are compared with the head even when they are started alone.
-        names = dict.fromkeys(node.name for node in (cluster.head, *nodes))
-        engines = tuple(self.engines[name] for name in names)
-        branches = tuple((self._preflight(cluster, node),) for node in nodes)
         return (
-            SameImage(engines=engines, image=cluster.image),
-            Together(branches=branches),
+            *(self._examined(cluster, nodes) if self.preflight else ()),
             Folder(place=place, path=self.state),
             Text(place=place, path=self._kept, content=not_carried(cluster)),
             SharedToken(path=self._token, held=held, there=TOKEN),
@@ -149,6 +147,18 @@ class Containers:
 
     def _node(self, name: str) -> Node:
         return next(node for node in self.cluster.nodes if node.name == name)
+
+    def _examined(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
+        """Ask the machines, then a container of the image on each what it finds there."""
+        # Workers are compared with the head even when they are started alone.
+        names = dict.fromkeys(node.name for node in (cluster.head, *nodes))
+        examine = Examine(
+            command=inv(cluster, "doctor", "--fast").strip("`"),
+            engines=tuple(self.engines[name] for name in names),
+            unless=tuple(self.trace(node.name, "ray") for node in nodes),
+        )
+        branches = tuple((self._preflight(cluster, node),) for node in nodes)
+        return (examine, Together(branches=branches))
 
     def _preflight(self, cluster: Cluster, node: Node) -> Gate:
         asked = preflight.preflight(cluster, node, dashboard=self.has_dashboard)

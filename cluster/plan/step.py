@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from cluster.errors import Problem
-from cluster.nodes.contain import Contain, Discard, NoObstacle, SameImage, SharedToken
+from cluster.nodes.contain import Contain, Discard, Examine, NoObstacle, SharedToken
 from cluster.nodes.inside import Contained, Exec, Halt, Launch, Once
 from cluster.nodes.process import Command, Holder, Start, Stop, Sweep, Trace
 from cluster.word import shell_line, shell_secret, shell_word
@@ -110,7 +110,7 @@ class Together:
 
 
 AnyStart: TypeAlias = Start | Contain | Launch
-OnContainers: TypeAlias = SharedToken | SameImage | NoObstacle | Contain | Launch | Halt | Discard
+OnContainers: TypeAlias = SharedToken | Examine | NoObstacle | Contain | Launch | Halt | Discard
 Single: TypeAlias = (
     Folder | Text | Token | Holder | Start | Gate | Stop | Sweep | Remove | OnContainers
 )

@@ -14,11 +14,9 @@ from cluster.effects.containers.files import archive, file, file_of_volume
 from cluster.effects.processes import Alive, Completed, values
 from cluster.errors import NodeError
 from cluster.nodes import container
-from cluster.nodes.contain import Contain, NoObstacle, SameImage, SharedToken
+from cluster.nodes.contain import Contain, NoObstacle, SharedToken
 from cluster.nodes.container import Found
-from cluster.nodes.engine import Engine
 from cluster.nodes.inside import SERVICE, Contained, Exec, Halt, Launch, Once
-from cluster.ship.survey import Image, image
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -104,22 +102,12 @@ class Containment:
         """Compare the containers of several nodes, side by side."""
         return side_by_side(self.found, step.starts)
 
-    def images(self, step: SameImage) -> dict[str, Image | None]:
-        """Return what each engine has under the image's name, asked side by side."""
-        asked = side_by_side(lambda engine: self._image(engine, step.image), step.engines)
-        return {engine.node: its for engine, its in zip(step.engines, asked, strict=True)}
-
     def secret(self, step: SharedToken) -> bytes | None:
         """Return the token that a running container of ours has."""
         if self.find(step.held) is None:
             return None
         with self._engines.asking(step.held.engine) as api:
             return file(api, step.held.container, step.there)
-
-    def _image(self, engine: Engine, name: str) -> Image | None:
-        with self._engines.asking(engine) as api:
-            inspected = _inspected_image(api, name)
-            return image(inspected) if inspected else None
 
     def contain(self, step: Contain) -> None:
         """Create a container, put its files in, and start it; one that cannot start is removed."""

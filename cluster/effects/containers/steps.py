@@ -9,10 +9,9 @@ from cluster.effects.starting import LOST_SECONDS, Starting
 from cluster.errors import Problem, RefusedError
 from cluster.node import Cluster
 from cluster.nodes import container
-from cluster.nodes.contain import Contain, Discard, NoObstacle, SameImage, SharedToken
+from cluster.nodes.contain import Contain, Discard, Examine, NoObstacle, SharedToken
 from cluster.nodes.container import Found
 from cluster.nodes.inside import Halt, Launch
-from cluster.preflight import sameimage
 
 
 class ContainerSteps:
@@ -61,11 +60,15 @@ class ContainerSteps:
             secret.keep(path, held)
         secret.ensure(path)
 
-    def compare(self, step: SameImage) -> None:
-        """Refuse nodes that differ in their image."""
+    def examine(self, step: Examine) -> None:
+        """Refuse nodes that cannot work, all problems of all of them at once."""
+        if all(self._services.find(trace) for trace in step.unless):
+            return
+        from cluster.effects.diagnosis import examining
+
         with self._report.step(step.place, step.title):
-            images = self._services.containers.images(step)
-        if problems := sameimage.problems(self._cluster, images):
+            problems = examining.blocking(self._cluster, step.engines)
+        if problems:
             raise RefusedError(*problems)
 
     def halt(self, step: Halt) -> None:

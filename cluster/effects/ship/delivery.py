@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from cluster.effects import ssh
 from cluster.effects.report import Report
-from cluster.effects.ship import asking
 from cluster.effects.ship.carrying import Arrived, Carriage, Freight
 from cluster.effects.ship.pouring import Stream, pour
 from cluster.effects.ship.source import Source
@@ -95,7 +95,7 @@ class Delivery:
         if content and image not in {content.config_digest, digest(content.manifest)}:
             return different
         parts = dict.fromkeys((*naming.parts(before, layers), *arrived.parts))
-        done = asking.tell(way.engine, naming.script(self.order.name, image, layers, tuple(parts)))
+        done = ssh.tell(way.engine, naming.script(self.order.name, image, layers, tuple(parts)))
         if done.code == naming.OTHER:
             return different
         if done.code:

@@ -1,0 +1,22 @@
+"""What is wrong with a machine that could not be asked, from what SSH or its shell said."""
+
+import re
+
+from cluster.errors import Problem
+from cluster.nodes.engine import SSH, Engine, problem
+
+
+def unanswered(its: Engine, said: str) -> Problem:
+    """Return the problem of a machine that did not answer; unknown words are shown as they are."""
+    if any(re.search(cause.words, said) for cause in SSH):
+        return problem(its, said)
+    last = said.strip().rpartition("\n")[2] or "no word of it"
+    remedy = f"`ssh {its.ssh_host}` may say more" if its.ssh_host else ""
+    return Problem(place=its.node, what=f"cannot be asked: {last}", remedy=remedy)
+
+
+def unreadable(its: Engine, why: Exception) -> Problem:
+    """Return the problem of a machine whose answer has another shape than any that is known."""
+    what = f"cannot be examined: its answer is unreadable: {why or type(why).__name__}"
+    remedy = "a defect of this tool: `inv --dry doctor` prints the question"
+    return Problem(place=its.node, what=what, remedy=remedy)

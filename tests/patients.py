@@ -1,0 +1,214 @@
+"""Nodes for the tests of checks: two healthy Sparks, and what becomes of them."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Any
+
+from cluster.doctor.check import Check, Patient
+from cluster.facts.docker import Docker
+from cluster.facts.facts import Facts
+from cluster.facts.gpu import Gpu, Gpus
+from cluster.facts.links import RJ45, Interface, Links, Route
+from cluster.facts.machine import Machine, Memory
+from cluster.facts.rdma import Device, Gid, Rdma
+from cluster.facts.surroundings import Disk, Firewall, Listener, Surroundings
+from cluster.node import Cluster
+from cluster.ship.survey import Image
+from tests.clusters import SPARKS
+
+GIB = 1 << 30
+PORTS = {"spark1": 1, "spark2": 0}
+"""Which of its two ports a Spark is cabled on, as its settings say."""
+IMAGE = Image(architecture="arm64", layers=("sha256:aa", "sha256:bb"), configuration="{}")
+
+
+def patient(node: str = "spark1", cluster: Cluster = SPARKS, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Facts)
+    """Return a node of a cluster with the facts of a healthy Spark, but for these."""
+    described = next(one for one in cluster.nodes if one.name == node)
+    facts = spark(node, described.host_ip, PORTS.get(node, 0))
+    return Patient(cluster=cluster, node=described, facts=replace(facts, **changes))
+
+
+def pair(cluster: Cluster = SPARKS) -> tuple[Patient, ...]:
+    """Return all nodes of a cluster, healthy."""
+    return tuple(patient(node.name, cluster) for node in cluster.nodes)
+
+
+def found(check: Check, *patients: Patient) -> list[str]:
+    """Return what a check finds, as it is printed."""
+    return [str(problem) for problem in check.look(patients)]
+
+
+def settings(before: Patient, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Node)
+    """Return the same machine with other settings in its own file."""
+    node = replace(before.node, **changes)
+    nodes = tuple(node if one.name == node.name else one for one in before.cluster.nodes)
+    return replace(before, node=node, cluster=replace(before.cluster, nodes=nodes))
+
+
+def interface(before: Patient, named: str, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Interface)
+    """Return the same node with a change of one interface."""
+    links = before.facts.links
+    after = tuple(replace(one, **changes) if one.name == named else one for one in links.interfaces)
+    return told(before, links=replace(links, interfaces=after))
+
+
+def device(before: Patient, named: str, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Device)
+    """Return the same node with a change of one RDMA device."""
+    rdma = before.facts.rdma
+    after = tuple(replace(one, **changes) if one.name == named else one for one in rdma.devices)
+    return told(before, rdma=replace(rdma, devices=after))
+
+
+def told(before: Patient, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Facts)
+    """Return the same node with other facts."""
+    return replace(before, facts=replace(before.facts, **changes))
+
+
+def at(*addresses: str) -> tuple[IPv4Interface, ...]:
+    """Return addresses with their networks: /24 where none is said."""
+    return tuple(IPv4Interface(one if "/" in one else f"{one}/24") for one in addresses)
+
+
+def spark(hostname: str, address: IPv4Address, port: int) -> Facts:
+    """Return what a healthy Spark says whose cable is in `port`, with `address` on that link."""
+    last = int(address) & 0xFF
+    first, second = f"192.168.177.{last}", f"192.168.178.{last}"
+    return Facts(
+        machine=machine(hostname, last),
+        links=Links(
+            interfaces=(
+                *(twin("enp1s0", "0000:01:00", one, first, live=one == port) for one in (0, 1)),
+                *(twin("enP2p1s0", "0002:01:00", one, second, live=one == port) for one in (0, 1)),
+                _rj45(last),
+                Interface(name="docker0", kind="bridge", addresses=at("172.17.0.1/16")),
+            ),
+            routes=_routes(port),
+        ),
+        rdma=Rdma(
+            devices=(
+                *(roce("p1s0", "0000:01:00", one, first, live=one == port) for one in (0, 1)),
+                *(roce("P2p1s0", "0002:01:00", one, second, live=one == port) for one in (0, 1)),
+            ),
+            device_files=("rdma_cm", "uverbs0", "uverbs1", "uverbs2", "uverbs3"),
+        ),
+        gpus=Gpus(gpus=(Gpu(name="NVIDIA GB10", driver="580.95.05", clock=208),)),
+        docker=docker(),
+        surroundings=surroundings(),
+        lead=0.0,
+    )
+
+
+def machine(hostname: str, last: int) -> Machine:
+    """Return the machine itself: all of its memory free, and nobody logged in at its screen."""
+    return Machine(
+        hostname=hostname,
+        user="you",
+        system="NVIDIA DGX OS 7.5.0",
+        kernel="6.17.0-1031-nvidia",
+        architecture="aarch64",
+        command_line="BOOT_IMAGE=/boot/vmlinuz-6.17.0-1031-nvidia root=/dev/nvme0n1p2 ro",
+        memory=Memory(
+            total=120 * GIB,
+            available=115 * GIB,
+            free=112 * GIB,
+            cached=3 * GIB,
+            swap_total=0,
+            swap_free=0,
+            cma_total=64 << 20,
+            cma_free=32 << 20,
+        ),
+        pressure=0.0,
+        resolved=(IPv4Address(f"10.0.0.{last}"),),
+        linger=True,
+        target="multi-user.target",
+        early_oom=True,
+        clock=1795471200.0,
+    )
+
+
+def twin(bus: str, pci: str, port: int, address: str, *, live: bool) -> Interface:
+    """Return half of a port; the other half is on the other bus."""
+    return Interface(
+        name=f"{bus}f{port}np{port}",
+        mac=_mac(pci, port),
+        addresses=at(address) if live else (),
+        mtu=9000 if live else 1500,
+        carrier=live,
+        speed=200_000 if live else None,
+        pci=f"{pci}.{port}",
+        pcie_width=4,
+        pcie_speed="32.0 GT/s PCIe",
+    )
+
+
+def roce(bus: str, pci: str, port: int, address: str, *, live: bool) -> Device:
+    """Return the RDMA device of half a port."""
+    netdev = f"en{bus}f{port}np{port}"
+    own = f"fe80:0000:0000:0000:4ebb:47ff:fe2c:{pci[3]}a{port}0"
+    mapped = IPv4Address(address).packed.hex()
+    values = (own, f"0000:0000:0000:0000:0000:ffff:{mapped[:4]}:{mapped[4:]}")[: 1 + live]
+    return Device(
+        name=f"roce{bus}f{port}",
+        netdev=netdev,
+        pci=f"{pci}.{port}",
+        state="ACTIVE" if live else "DOWN",
+        physical="LinkUp" if live else "Disabled",
+        link_layer="Ethernet",
+        rate=200 if live else 40,
+        gids=tuple(
+            Gid(index=2 * row + turn, value=value, kind=kind, netdev=netdev)
+            for row, value in enumerate(values)
+            for turn, kind in enumerate(("IB/RoCE v1", "RoCE v2"))
+        ),
+    )
+
+
+def docker() -> Docker:
+    """Return a current Docker with NVIDIA's runtime and the cluster's image, and no container."""
+    return Docker(
+        version="29.1.3",
+        store="containerd",
+        root="/var/lib/docker",
+        runtimes=("io.containerd.runc.v2", "nvidia", "runc"),
+        cdi=("nvidia.com/gpu=0", "nvidia.com/gpu=all"),
+        toolkit="1.18.1",
+        image=IMAGE,
+        labels={"spark-vllm-cluster.vllm": "0.33.0", "spark-vllm-cluster.ray": "2.60.0"},
+    )
+
+
+def surroundings() -> Surroundings:
+    """Return wide disks without models, no firewall, and SSH alone listening."""
+    return Surroundings(
+        firewall=Firewall(ufw=False, drops=()),
+        engine_disk=Disk(path="/var/lib/docker", free=3000 * GIB, total=3700 * GIB),
+        model_disk=Disk(path="/home/you/.cache/huggingface", free=3000 * GIB, total=3700 * GIB),
+        listeners=(Listener(address="0.0.0.0", port=22),),  # noqa: S104 (as `ss` prints it)
+    )
+
+
+def _rj45(last: int) -> Interface:
+    return Interface(
+        name=RJ45,
+        mac="4c:bb:47:2c:00:07",
+        addresses=at(f"10.0.0.{last}"),
+        speed=10_000,
+        pci="0007:01:00.0",
+        pcie_width=1,
+        pcie_speed="16.0 GT/s PCIe",
+    )
+
+
+def _routes(port: int) -> tuple[Route, ...]:
+    return (
+        Route(destination="default", device=RJ45, gateway="10.0.0.1", metric=100),
+        Route(destination="10.0.0.0/24", device=RJ45, metric=100),
+        Route(destination="172.17.0.0/16", device="docker0"),
+        Route(destination="192.168.177.0/24", device=f"enp1s0f{port}np{port}"),
+        Route(destination="192.168.178.0/24", device=f"enP2p1s0f{port}np{port}"),
+    )
+
+
+def _mac(pci: str, port: int) -> str:
+    return f"4c:bb:47:2c:{pci[3]}a:{port}0"
