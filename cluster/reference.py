@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
+from cluster.doctor.check import Check
+from cluster.doctor.checks import CHECKS
 from cluster.environment.dropped import DROPPED
 from cluster.environment.environment import environment, not_carried
 from cluster.environment.variables import VARIABLES, token_file
@@ -137,6 +139,14 @@ def _default(key: Key[object]) -> str:
     return key.derived or (f"`{key.default}`" if key.default else "none")
 
 
+def checks(known: Iterable[Check] = CHECKS) -> str:
+    """Return the table of what `inv doctor` checks, in its order."""
+    return table(
+        ("Check", "Severity", "What should be so", "Looks at", "Known from"),
+        ((f"`{its.name}`", its.severity, its.title, its.looks_at, its.source) for its in known),
+    )
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "variables": variables,
     "dropped": dropped,
@@ -145,6 +155,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "refused": refused,
     "cluster-settings": lambda: settings(CLUSTER_KEYS),
     "node-settings": lambda: settings(NODE_KEYS),
+    "checks": checks,
 }
 """What can stand between `<!-- begin NAME -->` and `<!-- end -->`."""
 

@@ -1,5 +1,6 @@
 """Nodes for the tests of checks: two healthy Sparks, and what becomes of them."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
@@ -37,6 +38,11 @@ def pair(cluster: Cluster = SPARKS) -> tuple[Patient, ...]:
 def found(check: Check, *patients: Patient) -> list[str]:
     """Return what a check finds, as it is printed."""
     return [str(problem) for problem in check.look(patients)]
+
+
+def findings(checks: Iterable[Check], *patients: Patient) -> list[str]:
+    """Return what all these checks find, each with its name."""
+    return [f"[{check.name}] {line}" for check in checks for line in found(check, *patients)]
 
 
 def settings(before: Patient, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Node)
@@ -87,8 +93,8 @@ def spark(hostname: str, address: IPv4Address, port: int) -> Facts:
         ),
         rdma=Rdma(
             devices=(
-                *(roce("p1s0", "0000:01:00", one, first, live=one == port) for one in (0, 1)),
                 *(roce("P2p1s0", "0002:01:00", one, second, live=one == port) for one in (0, 1)),
+                *(roce("p1s0", "0000:01:00", one, first, live=one == port) for one in (0, 1)),
             ),
             device_files=("rdma_cm", "uverbs0", "uverbs1", "uverbs2", "uverbs3"),
         ),
@@ -131,7 +137,7 @@ def twin(bus: str, pci: str, port: int, address: str, *, live: bool) -> Interfac
     """Return half of a port; the other half is on the other bus."""
     return Interface(
         name=f"{bus}f{port}np{port}",
-        mac=_mac(pci, port),
+        mac=f"4c:bb:47:{address.rpartition('.')[2]:0>2}:{pci[3]}a:{port}0",
         addresses=at(address) if live else (),
         mtu=9000 if live else 1500,
         carrier=live,
@@ -183,7 +189,7 @@ def surroundings() -> Surroundings:
     return Surroundings(
         firewall=Firewall(ufw=False, drops=()),
         engine_disk=Disk(path="/var/lib/docker", free=3000 * GIB, total=3700 * GIB),
-        model_disk=Disk(path="/home/you/.cache/huggingface", free=3000 * GIB, total=3700 * GIB),
+        model_disk=Disk(path="/srv/huggingface", free=3000 * GIB, total=3700 * GIB),
         listeners=(Listener(address="0.0.0.0", port=22),),  # noqa: S104 (as `ss` prints it)
     )
 
@@ -191,7 +197,7 @@ def surroundings() -> Surroundings:
 def _rj45(last: int) -> Interface:
     return Interface(
         name=RJ45,
-        mac="4c:bb:47:2c:00:07",
+        mac=f"4c:bb:47:{last:02}:00:07",
         addresses=at(f"10.0.0.{last}"),
         speed=10_000,
         pci="0007:01:00.0",
@@ -208,7 +214,3 @@ def _routes(port: int) -> tuple[Route, ...]:
         Route(destination="192.168.177.0/24", device=f"enp1s0f{port}np{port}"),
         Route(destination="192.168.178.0/24", device=f"enP2p1s0f{port}np{port}"),
     )
-
-
-def _mac(pci: str, port: int) -> str:
-    return f"4c:bb:47:2c:{pci[3]}a:{port}0"

@@ -6,8 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from cluster.doctor.checks import ANSWER
 from cluster.effects.reference import rewrite
-from cluster.reference import BLOCK, BLOCKS, EXAMPLE, prefixes, regenerated, settings, table
+from cluster.reference import (
+    BLOCK,
+    BLOCKS,
+    EXAMPLE,
+    checks,
+    prefixes,
+    regenerated,
+    settings,
+    table,
+)
 from cluster.settings.schema import GPUS, HEAD_IP, IB_IF, ROLE
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -91,6 +101,17 @@ def test_prefixes_are_one_line() -> None:
     """The prefixes are shown as code with a comma between them."""
     assert prefixes().startswith("`NCCL_`, `GLOO_`, ")
     assert prefixes().count("\n") == 1
+
+
+def test_checks() -> None:
+    """A check is listed with its severity, what it wants, where it looks, and who says so."""
+    expected = f"""\
+| Check | Severity | What should be so | Looks at | Known from |
+| --- | --- | --- | --- | --- |
+| `answer` | blocks | {ANSWER.title} | {ANSWER.looks_at} | {ANSWER.source} |
+"""
+
+    assert expected == checks([ANSWER])
 
 
 def test_example_nodes_differ_in_every_interface() -> None:

@@ -17,6 +17,6 @@ def unanswered(its: Engine, said: str) -> Problem:
 
 def unreadable(its: Engine, why: Exception) -> Problem:
     """Return the problem of a machine whose answer has another shape than any that is known."""
-    what = f"cannot be examined: its answer is unreadable: {why or type(why).__name__}"
+    what = f"cannot be examined: its answer is unreadable: {why}"
     remedy = "a defect of this tool: `inv --dry doctor` prints the question"
     return Problem(place=its.node, what=what, remedy=remedy)

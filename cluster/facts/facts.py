@@ -1,6 +1,6 @@
 """Everything that a machine said, typed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cluster.facts.docker import Docker
 from cluster.facts.gpu import Gpus
@@ -16,11 +16,11 @@ class Facts:
     """One machine at one moment."""
 
     machine: Machine
-    links: Links = Links()
-    rdma: Rdma = Rdma()
-    gpus: Gpus = Gpus()
-    docker: Docker = Docker()
-    surroundings: Surroundings = Surroundings()
-    reach: Reach = Reach()
+    links: Links = field(default_factory=Links)
+    rdma: Rdma = field(default_factory=Rdma)
+    gpus: Gpus = field(default_factory=Gpus)
+    docker: Docker = field(default_factory=Docker)
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    reach: Reach = field(default_factory=Reach)
     lead: float | None = None
     """Seconds that its clock was ahead of the asker's when the answer came; None if unknown."""

@@ -1,6 +1,12 @@
 """GPUs, as `nvidia-smi` lists them."""
 
+import re
 from dataclasses import dataclass
+
+from cluster.facts.part import Answers, Part
+
+ROW = re.compile(r"^([^,\n]+), ([\d.]+), ([^,\n]+), ([^,\n]+)$", re.MULTILINE)
+CLIENT = re.compile(r"^(\d+), (.*), ([^,\n]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,3 +45,52 @@ class Gpus:
     clients: tuple[Client, ...] = ()
     error: str = ""
     """Why `nvidia-smi` did not tell; empty when it did."""
+
+
+def _gpus(text: str) -> tuple[tuple[Gpu, ...], str]:
+    """Return the GPUs, or what was said instead; errors come on standard output, too."""
+    found = tuple(_gpu(*row) for row in ROW.findall(text))
+    return found, "" if found else text.partition("\n")[0]
+
+
+def _gpu(name: str, driver: str, memory: str, clock: str) -> Gpu:
+    return Gpu(name=name, driver=driver, memory=_number(memory), clock=_number(clock))
+
+
+def _clients(text: str) -> tuple[Client, ...]:
+    """Return the processes; a name is a path, which may have commas in it."""
+    return tuple(
+        Client(pid=int(pid), name=name, memory=_number(memory))
+        for pid, name, memory in CLIENT.findall(text)
+    )
+
+
+def _number(text: str) -> int | None:
+    """Read a number; what a GPU does not have, or does not tell, is `[N/A]` or the like."""
+    return int(text) if text.isdecimal() else None
+
+
+GPUS = Part(
+    name="gpus",
+    question="""\
+  within 5 nvidia-smi --format=csv,noheader,nounits \\
+    --query-gpu=name,driver_version,memory.total,clocks.sm
+""",
+    read=_gpus,
+)
+CLIENTS = Part(
+    name="clients",
+    question="""\
+  timeout -k 1 5 nvidia-smi --format=csv,noheader,nounits \\
+    --query-compute-apps=pid,process_name,used_memory
+""",
+    read=_clients,
+    blocking=False,
+)
+PARTS = (GPUS, CLIENTS)
+
+
+def gpus(said: Answers) -> Gpus:
+    """Read all GPUs, and who uses them."""
+    found, error = GPUS.of(said)
+    return Gpus(gpus=found, clients=CLIENTS.of(said), error=error)

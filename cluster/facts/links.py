@@ -1,10 +1,24 @@
 """Network interfaces and routes."""
 
+import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
+from typing import Any
+
+from cluster.facts.part import Answers, Part
 
 RJ45 = "enP7s7"
 """A Spark's 10 Gb/s port (NVIDIA dgx-spark-playbooks, connect-three-sparks)."""
+REAL = ("", "bond", "vlan")
+"""Kinds of interfaces that tell a true speed: veth always says 10 Gb/s (drivers/net/veth.c)."""
+ADAPTER = re.compile(
+    r"^/sys/class/net/([^/]+)/(?:device/)?(\w+):(?:PCI_SLOT_NAME=)?(.+)$", re.MULTILINE
+)
+Row = Mapping[str, Any]
+Rows = tuple[Row, ...]
+Adapters = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,3 +75,94 @@ class Links:
         return next(
             (one for one in self.interfaces if address in (its.ip for its in one.addresses)), None
         )
+
+
+def _addresses(text: str) -> tuple[Rows, str]:
+    """Return the objects that `ip` printed, or its words if it printed none."""
+    start, _, _ = text.partition("\n")
+    return (_rows(start), "") if start.startswith("[") else ((), text)
+
+
+def _rows(text: str) -> Rows:
+    return tuple(row for row in json.loads(text or "[]") if row)
+
+
+def _adapters(text: str) -> Adapters:
+    """Return what sysfs says: `speed`, `current_link_width`, `current_link_speed`, `uevent`."""
+    found: dict[str, dict[str, str]] = {}
+    for name, file, value in ADAPTER.findall(text):
+        found.setdefault(name, {})[file] = value
+    return found
+
+
+def _route(row: Row) -> Route:
+    return Route(
+        destination=row["dst"],
+        device=row.get("dev", ""),
+        gateway=row.get("gateway", ""),
+        metric=row.get("metric", 0),
+    )
+
+
+ADDRESSES = Part(
+    name="addresses",
+    question="  within 2 ip -j -d address\n",
+    read=_addresses,
+)
+ROUTES = Part(
+    name="routes",
+    question="  timeout -k 1 2 ip -j route\n",
+    read=_rows,
+    blocking=False,
+)
+# What has no driver's folder, or no cable, tells nothing. A name in `uevent` is one of PCI, which
+# the folder of a virtio device or of a function within a function is not.
+ADAPTERS = Part(
+    name="adapters",
+    question="""\
+  grep -sE '^([0-9]|PCI_SLOT_NAME=)' /dev/null \\
+    /sys/class/net/*/speed \\
+    /sys/class/net/*/device/current_link_speed \\
+    /sys/class/net/*/device/current_link_width \\
+    /sys/class/net/*/device/uevent
+""",
+    read=_adapters,
+)
+PARTS = (ADDRESSES, ROUTES, ADAPTERS)
+
+
+def links(said: Answers) -> Links:
+    """Read all interfaces and routes."""
+    rows, error = ADDRESSES.of(said)
+    its = ADAPTERS.of(said)
+    return Links(
+        interfaces=tuple(
+            _interface(row, its.get(row["ifname"], {}))
+            for row in rows
+            if row["link_type"] != "loopback"
+        ),
+        routes=tuple(_route(row) for row in ROUTES.of(said)),
+        error=error,
+    )
+
+
+def _interface(row: Row, its: Mapping[str, str]) -> Interface:
+    """Put together what `ip` and sysfs say of an interface."""
+    kind = row.get("linkinfo", {}).get("info_kind", "")
+    return Interface(
+        name=row["ifname"],
+        kind=kind,
+        mac=row.get("address", ""),
+        addresses=tuple(
+            IPv4Interface(f"{one['local']}/{one['prefixlen']}")
+            for one in row["addr_info"]
+            if one.get("family") == "inet"
+        ),
+        mtu=row["mtu"],
+        enabled="UP" in row["flags"],
+        carrier="LOWER_UP" in row["flags"],
+        speed=int(its["speed"]) if kind in REAL and "speed" in its else None,
+        pci=its.get("uevent", ""),
+        pcie_width=int(its["current_link_width"]) if "current_link_width" in its else None,
+        pcie_speed=its.get("current_link_speed", ""),
+    )

@@ -1,7 +1,19 @@
 """The machine itself: name, system, memory, limits, clock."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+
+from cluster.facts.part import Answers, Part
+
+SHELL = re.compile(r"^(names|user|memlock) (.+)$", re.MULTILINE)
+FILE = re.compile(r"^(/(?:proc|etc)/[\w/-]+):(.*)$", re.MULTILINE)
+REMOVE_IPC = re.compile(r"^(/.+?):\s*RemoveIPC\s*=\s*(\w+)", re.MULTILINE)
+TRUE = ("1", "yes", "y", "true", "t", "on")
+"""What systemd takes for yes (parse_boolean)."""
+AVERAGE = re.compile(r"^some .*avg60=([\d.]+)")
+Rows = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,3 +63,156 @@ class Machine:
     """Whether earlyoom or systemd-oomd runs."""
     clock: float | None = None
     """Its time when it answered, in seconds since 1970."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """What a shell and files below /proc and /etc say."""
+
+    shell: Mapping[str, str]
+    """`names`, `user`, `memlock`."""
+    files: Mapping[str, Rows]
+    """Rows of each file, by its path."""
+
+    def value(self, path: str, name: str) -> str:
+        """Return the last value of a name in a file of settings; empty without one."""
+        rows = (row.partition("=") for row in self.files.get(path, ()))
+        return {key: value.strip("\"'") for key, _, value in rows}.get(name, "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sessions:
+    """What systemd and its logind do."""
+
+    remove_ipc: bool = False
+    linger: bool = False
+    target: str = ""
+    early_oom: bool = False
+
+
+def _system(text: str) -> System:
+    files: dict[str, list[str]] = {}
+    for path, row in FILE.findall(text):
+        files.setdefault(path, []).append(row)
+    return System(
+        shell=dict(SHELL.findall(text)),
+        files={path: tuple(rows) for path, rows in files.items()},
+    )
+
+
+def _resolved(text: str) -> tuple[IPv4Address, ...]:
+    """Return each address once: `getent` has a line for each kind of socket."""
+    return tuple(dict.fromkeys(IPv4Address(line.split()[0]) for line in text.splitlines()))
+
+
+def _sessions(text: str) -> Sessions:
+    lines = text.splitlines()
+    return Sessions(
+        remove_ipc="systemd" in lines and _remove_ipc(text),
+        linger="linger" in lines,
+        target=next((line for line in lines if line.endswith(".target")), ""),
+        early_oom="active" in lines,
+    )
+
+
+def _remove_ipc(text: str) -> bool:
+    """Follow logind.conf(5): drop-ins go by name over all folders, and /etc hides its like."""
+    found = REMOVE_IPC.findall(text)
+    by_name = {path.partition("logind.conf")[2]: value for path, value in found}
+    last = max(by_name, default="")
+    return by_name.get(last, "yes").lower() in TRUE
+
+
+# A shell's own `ulimit` counts KiB in dash, bash and busybox.
+SYSTEM = Part(
+    name="system",
+    question="""\
+  echo "names $(uname -nrm)"
+  echo "user $(id -un)"
+  echo "memlock $(ulimit -l)"
+  grep -s . /dev/null \\
+    /proc/meminfo /proc/pressure/memory /proc/cmdline /etc/os-release /etc/dgx-release
+""",
+    read=_system,
+)
+RESOLVED = Part(
+    name="resolved",
+    question='  timeout -k 1 2 getent ahostsv4 "$(uname -n)"\n',
+    read=_resolved,
+    blocking=False,
+)
+# Files and their order: logind.conf(5), CONFIGURATION DIRECTORIES AND PRECEDENCE.
+SESSIONS = Part(
+    name="sessions",
+    question="""\
+  [ -d /run/systemd/system ] || return
+  echo systemd
+  [ ! -e "/var/lib/systemd/linger/$(id -un)" ] || echo linger
+  for folder in /usr/lib /usr/local/lib /run /etc; do
+    grep -sE '^[[:space:]]*RemoveIPC[[:space:]]*=' /dev/null \\
+      "$folder/systemd/logind.conf" "$folder"/systemd/logind.conf.d/*.conf
+  done
+  timeout -k 1 2 systemctl get-default
+  timeout -k 1 2 systemctl is-active earlyoom systemd-oomd
+""",
+    read=_sessions,
+    blocking=False,
+)
+PARTS = (SYSTEM, RESOLVED, SESSIONS)
+
+
+def machine(said: Answers) -> Machine:
+    """Read the machine itself."""
+    its = SYSTEM.of(said)
+    sessions = SESSIONS.of(said)
+    hostname, kernel, architecture = its.shell.get("names", "").split() or ("", "", "")
+    clock = said.get("clock", "").strip()
+    return Machine(
+        hostname=hostname,
+        user=its.shell.get("user", ""),
+        system=_distribution(its),
+        kernel=kernel,
+        architecture=architecture,
+        command_line=" ".join(its.files.get("/proc/cmdline", ())),
+        memory=_memory(its.files.get("/proc/meminfo", ())),
+        pressure=_pressure(its.files.get("/proc/pressure/memory", ())),
+        memlock=_memlock(its.shell.get("memlock", "unlimited")),
+        resolved=RESOLVED.of(said),
+        remove_ipc=sessions.remove_ipc,
+        linger=sessions.linger,
+        target=sessions.target,
+        early_oom=sessions.early_oom,
+        clock=float(clock) if clock else None,
+    )
+
+
+def _distribution(its: System) -> str:
+    """Name DGX OS by its release: an update notes its version below that of the factory."""
+    dgx = "/etc/dgx-release"
+    release = its.value(dgx, "DGX_OTA_VERSION") or its.value(dgx, "DGX_SWBUILD_VERSION")
+    return f"NVIDIA DGX OS {release}" if release else its.value("/etc/os-release", "PRETTY_NAME")
+
+
+def _memory(rows: Rows) -> Memory:
+    """Read rows like `MemTotal:       125513956 kB`."""
+    split = (row.partition(":") for row in rows)
+    its = {name: int(value.removesuffix("kB")) * 1024 for name, _, value in split}
+    return Memory(
+        total=its.get("MemTotal", 0),
+        available=its.get("MemAvailable", 0),
+        free=its.get("MemFree", 0),
+        cached=its.get("Cached", 0),
+        swap_total=its.get("SwapTotal", 0),
+        swap_free=its.get("SwapFree", 0),
+        cma_total=its.get("CmaTotal"),
+        cma_free=its.get("CmaFree"),
+    )
+
+
+def _pressure(rows: Rows) -> float | None:
+    found = AVERAGE.search("\n".join(rows))
+    return float(found[1]) if found else None
+
+
+def _memlock(text: str) -> int | None:
+    return None if text == "unlimited" else int(text) * 1024

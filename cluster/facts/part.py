@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Value_co = TypeVar("Value_co", covariant=True)
+Answers = Mapping[str, str]
+"""What each part printed, by its name."""
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading an answer of another shape raises."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,13 +20,19 @@ class Part(Generic[Value_co]):
     """
 
     name: str
-    """The heading of the answer."""
+    """The heading of the answer, and the name of the shell function: no program is called so."""
     question: str
+    """The body of that function, each line of it indented."""
     read: Callable[[str], Value_co]
     """From what the lines printed; an answer of another shape raises one of `UNREADABLE`."""
+    blocking: bool = True
+    """Whether a check that blocks looks at it, so that the fast form has to ask as well."""
 
+    def of(self, answers: Answers) -> Value_co:
+        """Read the part's answer; one that was not asked reads as if nothing had been printed."""
+        return self.read(answers.get(self.name, "").strip())
 
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What reading an answer of another shape raises."""
-Answers = Mapping[str, str]
-"""What each part printed, by its name."""
+    @property
+    def function(self) -> str:
+        """The question as a shell function."""
+        return f"{self.name}() {{\n{self.question}}}\n"

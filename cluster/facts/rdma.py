@@ -1,9 +1,22 @@
 """RDMA devices: their ports, their interfaces, their GID tables."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
+from cluster.facts.part import Answers, Part
+
 ACTIVE = "ACTIVE"
+LISTED = re.compile(r"^/sys/class/infiniband/([^/*]+)$", re.MULTILINE)
+NETDEV = re.compile(r"^/sys/class/infiniband/([^/*]+)/device/net/([^/*]+)$", re.MULTILINE)
+PCI = re.compile(r"^/sys/class/infiniband/([^/]+)/device/uevent:PCI_SLOT_NAME=(.+)$", re.MULTILINE)
+PORT = re.compile(r"^/sys/class/infiniband/([^/]+)/ports/1/(.+?):(.+)$", re.MULTILINE)
+DEVICE_FILE = re.compile(r"^/dev/infiniband/([^/*]+)$", re.MULTILINE)
+MAPPED = re.compile(r"^(\S+) port 1 ==> (\S+) \((?:Up|Down)\)$", re.MULTILINE)
+"""A line of NVIDIA's `ibdev2netdev`."""
+Netdevs = Mapping[str, str]
+Port = Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,3 +77,96 @@ class Rdma:
     def of(self, netdev: str) -> tuple[Device, ...]:
         """Return the devices of an interface."""
         return tuple(one for one in self.devices if one.netdev == netdev)
+
+
+def _netdevs(text: str) -> Netdevs:
+    return dict(MAPPED.findall(text))
+
+
+def _devices(text: str) -> tuple[tuple[Device, ...], tuple[str, ...]]:
+    """Return the devices, and the names of the files that programs reach them by."""
+    netdevs = dict(reversed(NETDEV.findall(text)))
+    pci = dict(PCI.findall(text))
+    ports: dict[str, dict[str, str]] = {name: {} for name in LISTED.findall(text)}
+    for name, file, value in PORT.findall(text):
+        ports.setdefault(name, {})[file] = value
+    devices = (
+        _device(name, netdevs.get(name, ""), pci.get(name, ""), port)
+        for name, port in ports.items()
+    )
+    return tuple(devices), tuple(DEVICE_FILE.findall(text))
+
+
+def _device(name: str, netdev: str, pci: str, port: Port) -> Device:
+    """Put together a device: its state is like `4: ACTIVE`, its rate like `200 Gb/sec (4X HDR)`."""
+    rate = port.get("rate", "").partition(" ")[0]
+    return Device(
+        name=name,
+        netdev=netdev,
+        pci=pci,
+        state=port.get("state", "").partition(": ")[2],
+        physical=port.get("phys_state", "").partition(": ")[2],
+        link_layer=port.get("link_layer", ""),
+        rate=int(float(rate)) if rate else None,
+        gids=_gids(port),
+    )
+
+
+def _gids(port: Port) -> tuple[Gid, ...]:
+    """Return the rows in their order, which that of files is not."""
+    rows = {int(file.removeprefix("gids/")): file for file in port if file.startswith("gids/")}
+    return tuple(
+        Gid(
+            index=index,
+            value=port[rows[index]],
+            kind=port.get(f"gid_attrs/types/{index}", ""),
+            netdev=port.get(f"gid_attrs/ndevs/{index}", ""),
+        )
+        for index in sorted(rows)
+    )
+
+
+# A port has 256 rows, most of them empty: reading the type of such a one fails (EINVAL), its value
+# is all zeros. One `grep` reads them all, as a process for each would take seconds.
+DEVICES = Part(
+    name="devices",
+    question="""\
+  printf '%s\\n' /sys/class/infiniband/* /sys/class/infiniband/*/device/net/* /dev/infiniband/*
+  grep -sE '^PCI_SLOT_NAME=' /dev/null /sys/class/infiniband/*/device/uevent
+  timeout -k 1 3 grep -sEv '^((0000:){7}0000)?$' /dev/null \\
+    /sys/class/infiniband/*/ports/1/state \\
+    /sys/class/infiniband/*/ports/1/phys_state \\
+    /sys/class/infiniband/*/ports/1/link_layer \\
+    /sys/class/infiniband/*/ports/1/rate \\
+    /sys/class/infiniband/*/ports/1/gids/* \\
+    /sys/class/infiniband/*/ports/1/gid_attrs/types/* \\
+    /sys/class/infiniband/*/ports/1/gid_attrs/ndevs/*
+""",
+    read=_devices,
+)
+# NVIDIA's script takes longer than all others together: it is only asked where sysfs does not tell.
+NETDEVS = Part(
+    name="netdevs",
+    question="""\
+  for device in /sys/class/infiniband/*; do
+    if [ -e "$device" ] && ! [ -e "$device/device/net" ]; then
+      timeout -k 1 2 ibdev2netdev
+      break
+    fi
+  done
+""",
+    read=_netdevs,
+)
+PARTS = (DEVICES, NETDEVS)
+
+
+def rdma(said: Answers) -> Rdma:
+    """Read all devices."""
+    devices, files = DEVICES.of(said)
+    mapped = NETDEVS.of(said)
+    return Rdma(
+        devices=tuple(
+            one if one.netdev else replace(one, netdev=mapped.get(one.name, "")) for one in devices
+        ),
+        device_files=files,
+    )

@@ -1,11 +1,21 @@
 """Whom a machine reaches, and by which interface."""
 
+import json
+import re
+import shlex
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Literal
 
+from cluster.facts.part import Part
+
 Answer = Literal["open", "refused", "silent", "unreachable"]
 """Of a port: somebody listens; nobody does; packets vanish; the network says no."""
+NAME = "reach"
+PING = re.compile(r"^ping (\S+) (\S+) (\d+) (\d+) ?(.*)$", re.MULTILINE)
+PORT = re.compile(r"^port (\S+) (\d+) (\d+) ?(.*)$", re.MULTILINE)
+WAY = re.compile(r"^way (\S+) \d+ ?(.*)$", re.MULTILINE)
+AROUND = re.compile(r"^PING .*? bytes of data\. ?| ?--- .*$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +46,7 @@ class Way:
 
     peer: IPv4Address
     device: str
+    """Empty when it knows none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +56,98 @@ class Reach:
     pings: tuple[Ping, ...] = ()
     ports: tuple[Port, ...] = ()
     ways: tuple[Way, ...] = ()
+
+
+# Every attempt writes its line at once, so that lines of attempts at the same time stay whole. What
+# was said becomes one line by the shell's own splitting of words.
+FUNCTIONS = """\
+  try() {
+    set -f
+    its=$1 && shift
+    said=$("$@" 2>&1)
+    set -- "$its $?" $said
+    printf '%s\\n' "$*"
+  }
+  ping_of() {
+    try "ping $1 $2 $3" ping -n -c 1 -W 1 -M do -I "$1" -s "$(($3 - 28))" "$2"
+  }
+  pings() {
+    ping_of "$1" "$2" 84 &
+    read -r mtu <"/sys/class/net/$1/mtu" && ping_of "$1" "$2" "$mtu" &
+  }
+  port() {
+    try "port $1 $2" timeout -k 1 2 bash -c ": </dev/tcp/$1/$2" &
+  }
+  way() {
+    try "way $1" timeout -k 1 2 ip -j route get "$1" &
+  }
+"""
+SILENT = (124, 137)
+"""What timeout(1) ends with."""
+NOT_RUN = (125, 126, 127)
+"""What timeout(1) and the shell end with where a program is not there, or is none."""
+
+
+def question(
+    pings: tuple[tuple[str, IPv4Address], ...],
+    ports: tuple[tuple[IPv4Address, int], ...],
+    ways: tuple[IPv4Address, ...],
+) -> Part[Reach]:
+    """Return the question whether peers answer on interfaces and at ports, and the ways to them.
+
+    A ping is sent twice: one small, one as large as the interface lets through.
+    """
+    lines = (
+        *(f"  pings {shlex.quote(interface)} {peer}\n" for interface, peer in pings),
+        *(f"  port {peer} {port}\n" for peer, port in ports),
+        *(f"  way {peer}\n" for peer in ways),
+    )
+    return Part(name=NAME, question="".join((FUNCTIONS, *lines, "  wait\n")), read=read)
+
+
+def read(text: str) -> Reach:
+    """Read what came of all attempts, which end in any order."""
+    ports = (_port(*row) for row in PORT.findall(text))
+    return Reach(
+        pings=tuple(sorted((_ping(*row) for row in PING.findall(text)), key=_ping_order)),
+        ports=tuple(sorted(filter(None, ports), key=lambda port: (port.peer, port.port))),
+        ways=tuple(sorted((_way(*row) for row in WAY.findall(text)), key=lambda way: way.peer)),
+    )
+
+
+def _ping(interface: str, peer: str, size: str, code: str, said: str) -> Ping:
+    """Read an attempt; ping's first words and its sums say nothing."""
+    answered = code == "0"
+    words = "ping: not found" if int(code) in NOT_RUN else AROUND.sub("", said)
+    return Ping(
+        interface=interface,
+        peer=IPv4Address(peer),
+        size=int(size),
+        answered=answered,
+        said="" if answered else words,
+    )
+
+
+def _ping_order(ping: Ping) -> tuple[str, IPv4Address, int]:
+    return ping.interface, ping.peer, ping.size
+
+
+def _port(peer: str, port: str, code: str, said: str) -> Port | None:
+    answer = _answer(int(code), said)
+    return Port(peer=IPv4Address(peer), port=int(port), answer=answer) if answer else None
+
+
+def _answer(code: int, said: str) -> Answer | None:
+    """Tell an answer by what bash ended with and said; None where there is no bash."""
+    if code in NOT_RUN:
+        return None
+    if code == 0:
+        return "open"
+    if code in SILENT or "timed out" in said:
+        return "silent"
+    return "refused" if "refused" in said else "unreachable"
+
+
+def _way(peer: str, said: str) -> Way:
+    rows = json.loads(said) if said.startswith("[") else ()
+    return Way(peer=IPv4Address(peer), device=next((row["dev"] for row in rows), ""))

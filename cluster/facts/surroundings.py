@@ -1,6 +1,19 @@
 """Firewall, disks, models and listening ports of a machine."""
 
+import re
 from dataclasses import dataclass
+
+from cluster.facts.part import Answers, Part
+
+UFW = re.compile(r"^ENABLED=(\w+)", re.MULTILINE)
+TABLE = re.compile(r"^(table (.+) \{\n)((?:.*\n)*?)^\}", re.MULTILINE)
+DROPS = re.compile(r"^\s*chain (\S+) \{\n\s*type filter hook input .*policy drop;", re.MULTILINE)
+POLICY = re.compile(r"^-P (INPUT) DROP$", re.MULTILINE)
+DISK = re.compile(r"^(/.*)\nFilesystem .*\n.*?\s(\d+)\s+-?\d+\s+(\d+)\s+(?:\d+%|-)\s", re.MULTILINE)
+MODEL = re.compile(r"^(\d+)\s+/.*/models--(.+)$", re.MULTILINE)
+LISTENER = re.compile(
+    r'^LISTEN\s+\d+\s+\d+\s+(\S+):(\d+)\s+\S+(?:\s+users:\(\("([^"]*)")?', re.MULTILINE
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +44,7 @@ class Model:
     name: str
     """`Qwen/Qwen3-4B`."""
     size: int
-    """Bytes on disk."""
+    """Bytes on disk; 0 when counting them took too long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +69,108 @@ class Surroundings:
     """Where HF_CACHE is."""
     models: tuple[Model, ...] = ()
     listeners: tuple[Listener, ...] = ()
+
+
+def _firewall(text: str) -> Firewall:
+    """Read ufw's switch and what drops, by the list of nft or that of iptables."""
+    switch = UFW.search(text)
+    by_nft = (
+        f"{table[2]} {chain[1]}"
+        for table in TABLE.finditer(text)
+        for chain in DROPS.finditer(table[3])
+    )
+    return Firewall(
+        ufw=switch[1] == "yes" if switch else None,
+        drops=(*by_nft, *(f"ip filter {chain}" for chain in POLICY.findall(text))),
+    )
+
+
+def _disk(text: str) -> Disk | None:
+    """Read `df`, which a folder's name stands before; of two folders, that with less room."""
+    found = (
+        Disk(path=path, free=int(free) * 1024, total=int(total) * 1024)
+        for path, total, free in DISK.findall(text)
+    )
+    return min(found, key=lambda disk: disk.free, default=None)
+
+
+def _models(text: str) -> tuple[Model, ...]:
+    """Read `du`: in the cache's folders, `--` stands for `/`."""
+    found = (
+        Model(name=name.replace("--", "/"), size=int(size) * 1024)
+        for size, name in MODEL.findall(text)
+    )
+    return tuple(sorted(found, key=lambda model: model.name))
+
+
+def _listeners(text: str) -> tuple[Listener, ...]:
+    return tuple(
+        Listener(address=address, port=int(port), process=process)
+        for address, port, process in LISTENER.findall(text)
+    )
+
+
+# Rules are root's to read. iptables only where there is no nft: it loads modules by being asked.
+FIREWALL = Part(
+    name="firewall",
+    question="""\
+  grep -s '^ENABLED=' /etc/ufw/ufw.conf
+  as=
+  [ "$(id -u)" = 0 ] || as='sudo -n'
+  timeout -k 1 2 $as nft list chains || timeout -k 1 2 $as iptables -S INPUT
+""",
+    read=_firewall,
+)
+ENGINE_DISK = Part(
+    name="engine_disk",
+    question="""\
+  said=$(timeout -k 1 5 docker info --format '{{.DockerRootDir}}|{{json .DriverStatus}}') || return
+  set -- "${said%%|*}"
+  case $said in *io.containerd.snapshotter*) set -- "$@" /var/lib/containerd ;; esac
+  for folder; do
+    echo "$folder"
+    timeout -k 1 2 df -Pk "$folder"
+  done
+""",
+    read=_disk,
+)
+MODEL_DISK = Part(
+    name="model_disk",
+    question="""\
+  case $cache in "~" | "~/"*) cache=$HOME${cache#"~"} ;; esac
+  echo "$cache"
+  while [ ! -e "$cache" ] && [ "${cache%/*}" != "$cache" ]; do cache=${cache%/*}; done
+  timeout -k 1 2 df -Pk "${cache:-/}"
+""",
+    read=_disk,
+    blocking=False,
+)
+MODELS = Part(
+    name="models",
+    question="""\
+  case $cache in "~" | "~/"*) cache=$HOME${cache#"~"} ;; esac
+  for model in "$cache"/hub/models--*; do
+    [ ! -d "$model" ] || timeout -k 1 2 du -sk "$model" || echo "0 $model" &
+  done
+  wait
+""",
+    read=_models,
+    blocking=False,
+)
+LISTENERS = Part(
+    name="listeners",
+    question="  timeout -k 1 2 ss -Hltnp\n",
+    read=_listeners,
+)
+PARTS = (FIREWALL, ENGINE_DISK, MODEL_DISK, MODELS, LISTENERS)
+
+
+def surroundings(said: Answers) -> Surroundings:
+    """Read all of it."""
+    return Surroundings(
+        firewall=FIREWALL.of(said),
+        engine_disk=ENGINE_DISK.of(said),
+        model_disk=MODEL_DISK.of(said),
+        models=MODELS.of(said),
+        listeners=LISTENERS.of(said),
+    )

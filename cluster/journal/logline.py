@@ -10,17 +10,23 @@ PROCESS = re.compile(
     r"\((?P<name>raylet|autoscaler|\S* ?(?=pid=))(?P<rest>[^()]*?)(?:, ip=(?P<ip>[^()]+))?\) ?"
 )
 REPEATED = re.compile(r" ?\[repeated \d+x across cluster\].*$")
-DAY = r"\d{4}-\d\d-\d\d"
-TIME = r"\d\d:\d\d:\d\d"
+DAY = r"(?:\d{4}-)?(?P<month>\d?\d)-?(?P<day>\d\d)"
+TIME = r"(?P<time>\d\d:\d\d:\d\d(?:[.,]\d+)?)"
+RANK = r"(?:\[rank\d+\]:)?"
 HEADS = (
     # as in vllm/logger.py
-    re.compile(rf"(?P<level>[A-Z]+) \d\d-\d\d {TIME} \[(?P<source>[^\]\s]+)\] ?"),
+    re.compile(rf"(?P<level>[A-Z]+) {DAY} {TIME} \[(?P<source>[^\]\s]+)\] ?"),
     # as in ray/_private/log.py, for its Python
-    re.compile(rf"{DAY} {TIME},\d+\s+(?P<level>[A-Z]+) (?P<source>\S+) -- "),
+    re.compile(rf"{DAY} {TIME}\s+(?P<level>[A-Z]+) (?P<source>\S+) -- "),
     # as in ray/util/logging.cc, for its C++
-    re.compile(rf"\[{DAY} {TIME},\d+ (?P<level>[A-Z]) \d+ \d+\] (?:\(\S+\) )?(?P<source>\S+): "),
+    re.compile(rf"\[{DAY} {TIME} (?P<level>[A-Z]) \d+ \d+\] (?:\(\S+\) )?(?P<source>\S+): "),
     # as in torch/_logging/_internal.py and c10/util/Logging.cpp
-    re.compile(rf"\[?(?P<level>[A-Z])\d{{4}} {TIME}\.\d+ (?:\d+ )?(?P<source>[^\]\s]+)\] "),
+    re.compile(rf"{RANK}\[?(?P<level>[A-Z]){DAY} {TIME} (?:\d+ )?(?P<source>[^\]\s]+)\] "),
+    # as in nccl/src/debug.cc
+    re.compile(
+        rf"(?:\[{DAY} {TIME}\] )?\S+:\d+:\d+ \[\d+\] "
+        r"(?:(?P<source>\S+:\d+) (?:\(\w+\) )?)?NCCL (?P<level>WARN|INFO) "
+    ),
     # as in uvicorn/logging.py
     re.compile(r"(?P<level>INFO|WARNING|ERROR|CRITICAL)(?P<source>):\s+"),
 )
@@ -41,6 +47,8 @@ class Line:
     source: str = ""
     """The file and line that logged it."""
     text: str = ""
+    time: str = ""
+    """When, as `11-23 13:28:16.080`: without the year, which vLLM does not tell."""
 
     @property
     def quiet(self) -> bool:
@@ -59,9 +67,18 @@ def read(line: str) -> Line:
         process=names[0][0] if names else "",
         who=_who(names),
         level=head["level"][0] if head else "",
-        source=head["source"] if head else "",
+        source=(head["source"] or "") if head else "",
         text=REPEATED.sub("", rest[head.end() :] if head else rest).rstrip(),
+        time=_time(head),
     )
+
+
+def _time(head: re.Match[str] | None) -> str:
+    """Bring the times of several formats into one that sorts."""
+    told = head.groupdict() if head else {}
+    if not told.get("time"):
+        return ""
+    return f"{told['month']:0>2}-{told['day']} {told['time'].replace(',', '.')}"
 
 
 def _names(bare: str) -> tuple[list[re.Match[str]], str]:

@@ -1,4 +1,4 @@
-"""Asks machines, all at once and each over one connection, and reads what they say of themselves."""
+"""Asks machines, all at once and each over one connection, and reads what they say."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -1,0 +1,14 @@
+"""What a shell does instead of the questions of `inv doctor`: one node after the other."""
+
+MARK = "QUESTION"
+"""The line that ends a question; none has it."""
+
+
+def asked(place: str, text: str) -> str:
+    """Return a command that asks a node, under a comment."""
+    return f"# {place}: Ask for facts\n{text}\n"
+
+
+def fed(line: str, question: str) -> str:
+    """Return the shell text that gives a question to a command as its standard input."""
+    return f"{line} <<'{MARK}'\n{question.rstrip()}\n{MARK}"

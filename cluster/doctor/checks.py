@@ -1,0 +1,31 @@
+"""All checks, in the order in which a person would look."""
+
+from collections.abc import Iterator
+
+from cluster.doctor.between import BETWEEN
+from cluster.doctor.check import Check, Patient
+from cluster.doctor.containers import CONTAINERS
+from cluster.doctor.links import LINKS
+from cluster.doctor.memory import MEMORY
+from cluster.doctor.rdma import RDMA
+from cluster.doctor.system import SYSTEM
+from cluster.doctor.variables import VARIABLES
+from cluster.errors import Problem
+
+
+def _look(_patients: tuple[Patient, ...]) -> Iterator[Problem]:
+    """Find nothing: who answered is well, and of the others no patient is made."""
+    return iter(())
+
+
+ANSWER = Check(
+    name="answer",
+    severity="blocks",
+    title="Every node can be asked",
+    looks_at="`ssh SSH_HOST sh -s`, and what it says when it fails",
+    why="Whoever does not let you in by SSH cannot be started, and nothing else is known of it.",
+    remedy="make `ssh SSH_HOST` work without a question: key, host key, name, network.",
+    source="ssh(1) and ssh_config(5), BatchMode",
+    look=_look,
+)
+CHECKS = (ANSWER, *LINKS, *RDMA, *SYSTEM, *MEMORY, *CONTAINERS, *BETWEEN, *VARIABLES)

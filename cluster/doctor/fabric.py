@@ -1,0 +1,119 @@
+"""What belongs together in a node: the two halves of a port, their interfaces and RDMA devices."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from cluster.doctor.check import Look, Patient, each
+from cluster.errors import Problem
+from cluster.facts.facts import Facts
+from cluster.facts.links import Interface
+from cluster.facts.rdma import Device
+
+RING = 3
+"""Nodes of the smallest ring."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Half:
+    """An RDMA device and its interface: half of a port, or all of one that is no Spark's."""
+
+    interface: Interface
+    device: Device
+
+    @property
+    def port(self) -> str:
+        """What both halves of a port share.
+
+        A Spark's ConnectX-7 hangs on two PCI domains, and a port is the same function of both
+        (NVIDIA dgx-spark-playbooks, connect-two-sparks): 0000:01:00.1 and 0002:01:00.1. Other
+        cards have such addresses too, the RJ45 port's for one; they are no RDMA devices.
+        """
+        return self.device.pci.partition(":")[2] or self.device.name
+
+    @property
+    def live(self) -> bool:
+        """Whether its interface has a link."""
+        return live(self.interface)
+
+
+def live(interface: Interface) -> bool:
+    """Tell whether an interface is switched on and has a link."""
+    return interface.enabled and interface.carrier
+
+
+def halves(facts: Facts) -> tuple[Half, ...]:
+    """Return all RDMA devices that have an interface, in the order of their names."""
+    pairs = ((device, _interface(facts, device)) for device in facts.rdma.devices)
+    return tuple(
+        Half(interface=interface, device=device) for device, interface in pairs if interface
+    )
+
+
+def _interface(facts: Facts, device: Device) -> Interface | None:
+    """Return a device's interface: by the kernel's word, else by its PCI function."""
+    functions = (one for one in facts.links.interfaces if device.pci and one.pci == device.pci)
+    return facts.links.named(device.netdev) or next(functions, None)
+
+
+def twin(facts: Facts, half: Half) -> Half | None:
+    """Return the other half of a port."""
+    return next(
+        (
+            one
+            for one in halves(facts)
+            if one.port == half.port and one.device.name != half.device.name
+        ),
+        None,
+    )
+
+
+def port_of(facts: Facts, name: str) -> tuple[Half, ...]:
+    """Return the halves of the port of an interface, its own first; none of one without RDMA."""
+    own = next((half for half in halves(facts) if half.interface.name == name), None)
+    if not own:
+        return ()
+    other = twin(facts, own)
+    return (own, other) if other else (own,)
+
+
+def ours(patient: Patient) -> Interface | None:
+    """Return the interface that ETH_IF names."""
+    return patient.facts.links.named(patient.node.eth_if)
+
+
+def named(patient: Patient) -> tuple[Half, ...]:
+    """Return what IB_IF names and the node has."""
+    return tuple(half for half in halves(patient.facts) if half.device.name in patient.node.ib_if)
+
+
+def in_ring(patient: Patient) -> bool:
+    """Tell whether a node's ports lead to different neighbours.
+
+    No address of a ConnectX port reaches all nodes then, so ETH_IF is another interface (NVIDIA
+    dgx-spark-playbooks, connect-three-sparks).
+    """
+    if port_of(patient.facts, patient.node.eth_if):
+        return False
+    chosen = {half.port for half in named(patient)}
+    alive = {half.port for half in halves(patient.facts) if half.device.active}
+    return len(chosen) > 1 or (len(alive) > 1 and len(patient.cluster.nodes) >= RING)
+
+
+def used(patient: Patient) -> tuple[Half, ...]:
+    """Return the halves that carry the cluster's data: those of IB_IF, and that of ETH_IF."""
+    chosen = {patient.node.eth_if, *(half.interface.name for half in named(patient))}
+    return tuple(half for half in halves(patient.facts) if half.interface.name in chosen)
+
+
+def machines(look: Callable[[Patient], Iterator[Problem]]) -> Look:
+    """Turn a look at one machine into a look at all; the links of namespaces are made later."""
+    every = each(look)
+    return lambda patients: every(
+        tuple(patient for patient in patients if patient.cluster.runtime != "process")
+    )
+
+
+def joined(look: Callable[[Patient], Iterator[Problem]]) -> Look:
+    """Do the same for a cluster of several nodes; one alone needs no link."""
+    every = machines(look)
+    return lambda patients: every(tuple(patient for patient in patients if patient.cluster.workers))

@@ -1,0 +1,224 @@
+"""Whether a node's RDMA devices are those of its link, can be used, and are all used."""
+
+from collections.abc import Iterable, Iterator
+
+from cluster.doctor.check import Check, Patient
+from cluster.doctor.fabric import (
+    Half,
+    halves,
+    in_ring,
+    joined,
+    live,
+    machines,
+    named,
+    ours,
+    port_of,
+    twin,
+)
+from cluster.doctor.links import PLAYBOOK, cable
+from cluster.doctor.registration import REGISTRATION
+from cluster.errors import Problem
+from cluster.facts.rdma import ACTIVE, Device
+from cluster.preflight import rdma
+from cluster.spelling import did_you_mean
+
+
+def _none(patient: Patient) -> Iterator[Problem]:
+    if patient.node.ib_if and not patient.facts.rdma.devices:
+        yield rdma.none(patient)
+
+
+def _names(patient: Patient) -> Iterator[Problem]:
+    absent = _absent(patient)
+    if absent and patient.facts.rdma.devices:
+        verb = "does" if len(absent) == 1 else "do"
+        what = f"IB_IF {', '.join(absent)} {verb} not exist; there are: {_there(patient)}"
+        yield patient.problem(what, _right_names(patient, absent))
+
+
+def _absent(patient: Patient) -> tuple[str, ...]:
+    """Return what IB_IF names and the node has not."""
+    return tuple(name for name in patient.node.ib_if if not patient.facts.rdma.named(name))
+
+
+def _right_names(patient: Patient, absent: tuple[str, ...]) -> str:
+    """Return how to find the right names: ETH_IF tells, if it is a ConnectX port."""
+    own = port_of(patient.facts, patient.node.eth_if)
+    if own:
+        return _write(patient, (half.device.name for half in own))
+    there = (device.name for device in patient.facts.rdma.devices)
+    others = tuple(name for name in there if name not in patient.node.ib_if)
+    otherwise = f"write those of the ConnectX link in {patient.own_file}"
+    return did_you_mean(absent[0], others, otherwise)
+
+
+def _port(patient: Patient) -> Iterator[Problem]:
+    devices = (device for device in patient.facts.rdma.devices if not device.active)
+    alien = {half.device.name for half in _alien(patient)}
+    dead = ", ".join(
+        device.name
+        for device in devices
+        if device.name in {*patient.node.ib_if} - alien and not _explained(patient, device)
+    )
+    if dead:
+        what = f"IB_IF {dead}: not {ACTIVE}; there are: {_there(patient)}"
+        yield patient.problem(what, cable(patient))
+
+
+def _explained(patient: Patient, device: Device) -> bool:
+    """Tell whether a device is not active because its interface has no link, said elsewhere.
+
+    ETH_IF's own is said of the port, and that of one half while the other half has a link.
+    """
+    half = next((one for one in halves(patient.facts) if one.device == device), None)
+    if not half or half.live:
+        return False
+    other = twin(patient.facts, half)
+    return half in port_of(patient.facts, patient.node.eth_if) or bool(other and other.live)
+
+
+def _pair(patient: Patient) -> Iterator[Problem]:
+    alien = ", ".join(half.device.name for half in _alien(patient))
+    if alien:
+        verb = "are" if "," in alien else "is"
+        what = f"IB_IF {alien} {verb} of another port than ETH_IF {patient.node.eth_if}"
+        own = port_of(patient.facts, patient.node.eth_if)
+        yield patient.problem(what, _write(patient, (half.device.name for half in own)))
+
+
+def _alien(patient: Patient) -> tuple[Half, ...]:
+    """Return what IB_IF names of another port than ETH_IF's, if ETH_IF is right.
+
+    A second port beside ETH_IF's is nothing wrong while it has a link; nor are the ports of cards
+    other than a Spark's.
+    """
+    own = port_of(patient.facts, patient.node.eth_if)
+    if not own or not _sound(patient):
+        return ()
+    others = tuple(half for half in named(patient) if half.port != own[0].port)
+    beside = len(own) == 1 or any(half in own for half in named(patient))
+    return tuple(half for half in others if not (beside and half.device.active))
+
+
+def _sound(patient: Patient) -> bool:
+    """Tell whether ETH_IF has HOST_IP and a link, so that what differs from it is wrong."""
+    its = ours(patient)
+    return bool(its and live(its) and its == patient.facts.links.holder(patient.node.host_ip))
+
+
+def _files(patient: Patient) -> Iterator[Problem]:
+    found = patient.facts.rdma
+    if patient.node.ib_if and found.devices and not rdma.reachable(found.device_files):
+        yield rdma.no_files(patient)
+
+
+def _unused(patient: Patient) -> Iterator[Problem]:
+    """Find active devices of a node without IB_IF; only NCCL would use them, and only with GPUs."""
+    if not patient.node.ib_if and patient.cluster.accelerator != "none":
+        own = port_of(patient.facts, patient.node.eth_if)
+        every = halves(patient.facts) if in_ring(patient) else own
+        names = tuple(half.device.name for half in every if half.device.active)
+        if names:
+            verb = "is" if len(names) == 1 else "are"
+            what = f"IB_IF is empty, and {', '.join(names)} {verb} {ACTIVE}"
+            yield patient.problem(what, _write(patient, names))
+
+
+def _half(patient: Patient) -> Iterator[Problem]:
+    """Find active devices beside those of IB_IF, where those are right as far as they go."""
+    chosen = named(patient)
+    ports = {half.port for half in chosen}
+    every = halves(patient.facts)
+    beside = every if in_ring(patient) else tuple(half for half in every if half.port in ports)
+    more = tuple(half.device.name for half in beside if half.device.active and half not in chosen)
+    if chosen and more and not _absent(patient) and not _alien(patient):
+        verb = "is" if len(more) == 1 else "are"
+        what = f"IB_IF {','.join(patient.node.ib_if)} leaves out {', '.join(more)}, which {verb}"
+        yield patient.problem(f"{what} {ACTIVE}", _write(patient, (*patient.node.ib_if, *more)))
+
+
+def _there(patient: Patient) -> str:
+    devices = patient.facts.rdma.devices
+    return ", ".join(f"{one.name} ({one.state or 'no port'})" for one in devices)
+
+
+def _write(patient: Patient, names: Iterable[str]) -> str:
+    return f"write IB_IF={','.join(names)} in {patient.own_file}"
+
+
+RDMA: tuple[Check, ...] = (
+    Check(
+        name="rdma-none",
+        severity="blocks",
+        title="A node with IB_IF has RDMA devices",
+        looks_at="`/sys/class/infiniband`",
+        why="NCCL is told to use RDMA and nothing else, so it ends rather than fall back to TCP.",
+        remedy="load the driver, `mlx5_ib`; or leave IB_IF empty, for sockets only.",
+        source="NCCL's user guide, NCCL_NET and NCCL_IB_HCA",
+        look=machines(_none),
+    ),
+    Check(
+        name="rdma-names",
+        severity="blocks",
+        title="The RDMA devices of IB_IF exist",
+        looks_at="`/sys/class/infiniband`",
+        why="NCCL takes the names to the letter, and finds no device under another.",
+        remedy="write the devices of ETH_IF's port as IB_IF; some systems name them mlx5_N.",
+        source="NCCL's user guide, NCCL_IB_HCA",
+        look=machines(_names),
+    ),
+    Check(
+        name="rdma-port",
+        severity="blocks",
+        title="The RDMA devices of IB_IF are active",
+        looks_at="`/sys/class/infiniband/*/ports/1/state`",
+        why="NCCL leaves out ports that are not active, and ends when none is left.",
+        remedy="look at the cable and its other end, or restart both machines.",
+        source=f"{PLAYBOOK}; NCCL, src/transport/net_ib",
+        look=joined(_port),
+    ),
+    Check(
+        name="rdma-pair",
+        severity="blocks",
+        title="ETH_IF and IB_IF are of one port",
+        looks_at="`/sys/class/infiniband/*/device/net`, and PCI addresses",
+        why="The ranks agree over ETH_IF and send over IB_IF; the other port's cable is not in, or "
+        "leads elsewhere.",
+        remedy="write the RDMA devices of ETH_IF's port as IB_IF, both halves; in a ring, where "
+        "ETH_IF is no ConnectX port, those of all ports.",
+        source=f"{PLAYBOOK} and connect-three-sparks",
+        look=joined(_pair),
+    ),
+    Check(
+        name="rdma-files",
+        severity="blocks",
+        title="Programs can reach the RDMA devices",
+        looks_at="`/dev/infiniband/uverbs*`",
+        why="Containers are given these files; without them NCCL sees no device.",
+        remedy="load the driver, `ib_uverbs`.",
+        source="Linux, Documentation/infiniband/user_verbs.rst",
+        look=machines(_files),
+    ),
+    Check(
+        name="rdma-unused",
+        severity="slow",
+        title="RDMA is used where there is RDMA",
+        looks_at="`/sys/class/infiniband/*/ports/1/state`, and IB_IF",
+        why="Over TCP the link carries about half of what it could, with a longer wait for each "
+        "message.",
+        remedy="write the RDMA devices of ETH_IF's port as IB_IF.",
+        source=PLAYBOOK,
+        look=joined(_unused),
+    ),
+    Check(
+        name="rdma-half",
+        severity="slow",
+        title="IB_IF names both halves of a port",
+        looks_at="`/sys/class/infiniband/*/device`: the halves are one function on two PCI domains",
+        why="Each half has its own PCIe link of about 100 Gb/s: one device is half of the port.",
+        remedy="write both as IB_IF, with a comma between them.",
+        source="NVIDIA dgx-spark-playbooks, connect-two-sparks, performance_benchmarking_guide.md",
+        look=joined(_half),
+    ),
+    *REGISTRATION,
+)

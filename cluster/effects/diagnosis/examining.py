@@ -1,0 +1,97 @@
+"""`inv doctor`: asks all nodes and prints what is wrong; the same before a cluster starts."""
+
+from collections.abc import Mapping
+
+from cluster.advice import inv
+from cluster.doctor import by_hand, pages
+from cluster.doctor.diagnosis import Answers, diagnosis, problems
+from cluster.doctor.wanted import wanted
+from cluster.effects import ssh
+from cluster.effects.diagnosis.asking import SECONDS, Tell, by_ssh, examine
+from cluster.effects.processes import Completed
+from cluster.effects.session import Session, engines
+from cluster.errors import Problem, RefusedError
+from cluster.facts import bundle
+from cluster.node import Cluster, Node
+from cluster.nodes.engine import Engine
+from cluster.plan.step import Inside
+from cluster.word import shell_line
+
+ABSENT = 125
+"""The exit code of a command in a node that does not exist."""
+
+
+def doctor(session: Session, *, fast: bool, json: bool) -> int:
+    """Print what is wrong with a cluster, or its questions in a dry run; return the exit code."""
+    cluster = session.cluster
+    questions = _questions(cluster, cluster.nodes, fast=fast)
+    if session.dry:
+        print("\n".join(_by_hand(session, name, its) for name, its in questions.items()), end="")
+        return 0
+    with session.report.step(cluster.name, "Ask all nodes"):
+        answers = _answers(session, questions)
+    found = diagnosis(cluster, answers, fast=fast)
+    print((pages.as_json if json else pages.text)(found), end="")
+    return found.exit_code
+
+
+def blocking(cluster: Cluster, its: tuple[Engine, ...]) -> tuple[Problem, ...]:
+    """Return what keeps the nodes of these engines, the head's first, from being a cluster.
+
+    Only they are asked, and none about the others, which may be switched off.
+    """
+    asked = {engine.node: engine for engine in its}
+    nodes = tuple(node for node in cluster.nodes if node.name in asked)
+    answers = examine(asked, _questions(cluster, nodes, fast=True))
+    return problems(diagnosis(cluster, answers, fast=True))
+
+
+def _questions(cluster: Cluster, nodes: tuple[Node, ...], *, fast: bool) -> dict[str, str]:
+    """Return the question for each of these nodes, about these nodes."""
+    return {
+        node.name: bundle.question(wanted(cluster, node, among=nodes, fast=fast)) for node in nodes
+    }
+
+
+def _answers(session: Session, questions: Mapping[str, str]) -> Answers:
+    """Ask the nodes of a cluster: machines by SSH, namespaces of this machine from inside."""
+    tell: Tell = by_ssh
+    if session.cluster.runtime == "process":
+        _refuse_absent(session)
+        tell = _teller(session)
+    return examine(engines(session.cluster), questions, tell)
+
+
+def _refuse_absent(session: Session) -> None:
+    """Raise for nodes that do not exist."""
+    absent = tuple(
+        Problem(
+            place=node.name,
+            what="is not there: nodes of this cluster exist only while it runs",
+            remedy=inv(session.cluster, "up"),
+        )
+        for node in session.cluster.nodes
+        if session.services.ask(_inside(session, node.name, "true")).code == ABSENT
+    )
+    if absent:
+        raise RefusedError(*absent)
+
+
+def _teller(session: Session) -> Tell:
+    def tell(its: Engine, text: str) -> Completed:
+        return session.services.ask(_inside(session, its.node, "sh", "-c", text), SECONDS)
+
+    return tell
+
+
+def _inside(session: Session, name: str, *argv: str) -> Inside:
+    node = next(its for its in session.cluster.nodes if its.name == name)
+    return session.runtime.inside(session.cluster, node, argv)
+
+
+def _by_hand(session: Session, name: str, question: str) -> str:
+    """Return the shell text that asks a node."""
+    if session.cluster.runtime == "process":
+        return by_hand.asked(name, _inside(session, name, "sh", "-c", question).text)
+    command = shell_line(ssh.command(engines(session.cluster)[name]))
+    return by_hand.asked(name, by_hand.fed(command, question))

@@ -1,0 +1,137 @@
+"""All questions to a machine as one shell text, and all facts out of its answer."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+from cluster.facts import docker, gpu, links, machine, rdma, reach, surroundings
+from cluster.facts.facts import Facts
+from cluster.facts.part import UNREADABLE, Answers, Part
+
+# The braces are read to their end before any of it runs: so no program takes the rest of the text
+# for its input, and half a text does nothing. All parts run at once, each into a file of its own:
+# the slowest is the time of all. The files are in memory where that may be written to, so that a
+# full disk does not keep a machine from telling of it. A user's PATH need not have `ip` (Debian).
+HEAD = """\
+{
+PATH="$PATH:/usr/sbin:/sbin"
+LC_ALL=C
+export PATH LC_ALL
+within() {
+  if command -v "$2" >/dev/null; then
+    timeout -k 1 "$@" 2>&1
+    [ "$?" -lt 124 ] || echo "$2: no answer within $1 s"
+  else
+    echo "$2: not found"
+  fi
+}
+"""
+TAIL = """\
+folder() {
+  box=$(mktemp -d "$1/facts.XXXXXXXX") || return
+  (echo >"$box/room") || { rm -rf "$box" && return 1; }
+}
+box=
+trap 'rm -rf "$box"' EXIT
+trap 'exit 1' HUP INT PIPE TERM
+folder /dev/shm 2>/dev/null || folder "${TMPDIR:-/tmp}" 2>/dev/null || {
+  echo 'neither /dev/shm nor /tmp has room' >&2
+  exit 1
+}
+cd "$box" || exit
+for part in $parts; do
+  {
+    echo "== $part"
+    "$part"
+    echo
+  } >"$part" 2>/dev/null &
+done
+wait
+cat $parts
+echo '== clock'
+date +%s.%N
+echo
+echo '== end'
+exit 0
+} </dev/null
+"""
+SECTION = re.compile(r"^== (.+)\n", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What to ask a machine beyond what it is."""
+
+    image: str = ""
+    """The cluster's image."""
+    container: str = ""
+    """The cluster's container there."""
+    hf_cache: str = "~/.cache/huggingface"
+    pings: tuple[tuple[str, IPv4Address], ...] = ()
+    """Interfaces of the machine, each with a peer that should answer on it."""
+    ports: tuple[tuple[IPv4Address, int], ...] = ()
+    """Where to connect to."""
+    ways: tuple[IPv4Address, ...] = ()
+    """Peers whose routes to ask for."""
+    fast: bool = False
+    """Leave out what no check that blocks looks at."""
+
+
+PARTS: tuple[Part[Any], ...] = (
+    *links.PARTS,
+    *rdma.PARTS,
+    *machine.PARTS,
+    *gpu.PARTS,
+    *docker.PARTS,
+    *surroundings.PARTS,
+)
+
+
+def question(wanted: Wanted) -> str:
+    """Return the text for `sh -s` on the machine."""
+    asked = tuple(part for part in PARTS if part.blocking or not wanted.fast)
+    its = (*asked, reach.question(wanted.pings, wanted.ports, wanted.ways))
+    return "".join(
+        (
+            HEAD,
+            _words(wanted),
+            *(part.function for part in its),
+            f"parts='{' '.join(part.name for part in its)}'\n",
+            TAIL,
+        )
+    )
+
+
+def _words(wanted: Wanted) -> str:
+    """Return the shell's variables for what the user wrote: it never stands anywhere else."""
+    its = {"image": wanted.image, "container": wanted.container, "cache": wanted.hf_cache}
+    return "".join(f"{name}={shlex.quote(word)}\n" for name, word in its.items())
+
+
+def answered(text: str) -> bool:
+    """Tell whether this is a whole answer to a question; a login shell may have said others."""
+    return f"\n== {PARTS[0].name}\n" in f"\n{text}" and "\n== end\n" in text
+
+
+def facts(text: str) -> Facts:
+    """Read a whole answer; one that cannot be read is a ValueError."""
+    words = SECTION.split(text)[1:]
+    said = dict(zip(words[::2], words[1::2], strict=True))
+    try:
+        return _facts(said)
+    except UNREADABLE as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _facts(said: Answers) -> Facts:
+    return Facts(
+        machine=machine.machine(said),
+        links=links.links(said),
+        rdma=rdma.rdma(said),
+        gpus=gpu.gpus(said),
+        docker=docker.docker(said),
+        surroundings=surroundings.surroundings(said),
+        reach=reach.read(said.get(reach.NAME, "")),
+    )

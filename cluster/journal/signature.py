@@ -1,0 +1,89 @@
+"""A failure signature: the words of a log line, what they mean, and what to do then."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from cluster.advice import inv
+from cluster.preflight.site import Site
+
+BLANK = re.compile(r"\\\{(?P<name>\w+)\\\}|(?P<anything>…)")
+"""What stands for something else in the words, after `re.escape`."""
+FIELD = re.compile(r"\{\w+\}")
+GAP = re.compile(rf"{FIELD.pattern}|…")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """Words that Ray, vLLM, PyTorch, NCCL, the Hub or the kernel say when something is wrong.
+
+    `meaning` and `next` name what the words told as `{name}`. `next` also knows the `{node}` that
+    said it, its env file `{own}`, that of all nodes `{shared}`, how a new image comes to every
+    node `{renew}`, a command on the node `{on:dmesg}`, and our own verbs `{inv:logs}`.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    """Any of these: `{name}` is a word that is kept, `…` is anything, `^` the line's beginning."""
+    meaning: str
+    """The cause, in a sentence without a full stop."""
+    next: str
+    """The next command to run, or an instruction."""
+    source: str
+    """Where the words or their meaning are known from: a URL, or a file of the program."""
+    indirect: int = 0
+    """As `Failure.indirect`: 0 may be the cause, 1 is its effect on others, 2 a mere repetition."""
+    note: bool = False
+    """It is no failure, but looks like one, or is worth knowing."""
+    soft: bool = False
+    """A mere note or warning of the program counts as well."""
+    until: str = ""
+    """Words in the same log after which it is over."""
+
+    def told(self, text: str) -> dict[str, str] | None:
+        """Return what the words tell in this text; None when it does not have them."""
+        compiled = (_compiled(words) for words in self.words)
+        found = (pattern.search(text) for literal, pattern in compiled if literal in text)
+        return next((it.groupdict() for it in found if it), None)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The words for people."""
+        return tuple(FIELD.sub("…", words.removeprefix("^")) for words in self.words)
+
+
+@cache
+def _compiled(words: str) -> tuple[str, re.Pattern[str]]:
+    """Return the longest literal part, which is looked for first for speed, and the pattern."""
+    begin, rest = ("^", words[1:]) if words.startswith("^") else ("", words)
+    literal = max(GAP.split(rest), key=len)
+    return literal, re.compile(begin + BLANK.sub(_blank, re.escape(rest)))
+
+
+def _blank(found: re.Match[str]) -> str:
+    return ".*?" if found["anything"] else rf"(?P<{found['name']}>[^\s,;)'\"`<>]+)"
+
+
+@dataclass(frozen=True)
+class _Command:
+    """A field whose format specification is a command."""
+
+    spelled: Callable[[str], str]
+
+    def __format__(self, words: str) -> str:
+        return self.spelled(words)
+
+
+def advice(template: str, site: Site, told: Mapping[str, str]) -> str:
+    """Fill a template with what the words told, and what is known of the node."""
+    remote = site.cluster.runtime == "docker"
+    known = {
+        "node": site.node.name,
+        "own": site.own_file,
+        "shared": site.shared_file,
+        "renew": site.renew,
+        "inv": _Command(lambda words: inv(site.cluster, words)),
+        "on": _Command(site.on if remote else lambda words: f"`{words}`"),
+    }
+    return template.format_map({**told, **known})

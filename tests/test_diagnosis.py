@@ -1,0 +1,191 @@
+"""From what nodes said to findings: their order, what is left out, and the exit code."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+
+from cluster.doctor import checks
+from cluster.doctor.check import Check, Finding, Look, Patient, Severity, each
+from cluster.doctor.diagnosis import Answers, Diagnosis, diagnosis, problems
+from cluster.errors import Problem
+from cluster.facts.facts import Facts
+from cluster.facts.machine import Machine, Memory
+from cluster.facts.reach import Ping, Port, Reach, Way
+from tests.clusters import HEAD, SPARKS, WORKER, third
+
+MEMORY = Memory(total=8, available=8, free=8, cached=0, swap_total=0, swap_free=0)
+NOBODY = Reach()
+SILENT = Problem(place="spark2", what="spark2 does not answer", remedy="`ssh -v spark2`")
+
+
+def facts(name: str, reach: Reach = NOBODY) -> Facts:
+    """Return what a machine with this name says."""
+    return Facts(machine=Machine(hostname=name, memory=MEMORY), reach=reach)
+
+
+def check(name: str, severity: Severity, look: Look) -> Check:
+    """Return a check that is about nothing else."""
+    words = dict.fromkeys(("title", "looks_at", "why", "remedy", "source"), name)
+    return Check(name=name, severity=severity, look=look, **words)
+
+
+def on(name: str, severity: Severity, *nodes: str, what: str = "") -> Check:
+    """Return a check that finds something on these nodes."""
+
+    def look(patient: Patient) -> Iterator[Problem]:
+        if patient.node.name in nodes:
+            yield patient.problem(what or f"has {name}", f"cure {name}")
+
+    return check(name, severity, each(look))
+
+
+def found(found: Diagnosis) -> list[tuple[str, str]]:
+    """Return the check and the place of each finding."""
+    return [(its.check.name, its.problem.place) for its in found.findings]
+
+
+NAMES = ("spark1", "spark2")
+BOTH: Answers = {name: facts(name) for name in NAMES}
+
+
+def test_findings_are_ordered() -> None:
+    """What blocks comes before what slows, whatever the order of checks; then check by check."""
+    made = (
+        on("swap", "note", "spark1"),
+        on("clock", "slow", "spark1"),
+        on("mtu", "blocks", *NAMES),
+        on("gpu", "blocks", "spark1"),
+    )
+    seen = diagnosis(SPARKS, BOTH, checks=made)
+    expected = [
+        ("mtu", "spark1"),
+        ("mtu", "spark2"),
+        ("gpu", "spark1"),
+        ("clock", "spark1"),
+        ("swap", "spark1"),
+    ]
+
+    assert expected == found(seen)
+    assert ("default", NAMES, (), 4) == (seen.cluster, seen.nodes, seen.silent, seen.checks)
+    assert tuple(seen.findings[:3]) == seen.of("blocks")
+
+
+@pytest.mark.parametrize("worst, code", [("", 0), ("note", 0), ("slow", 1), ("blocks", 4)], ids=str)
+def test_exit_code(worst: str, code: int) -> None:
+    """The worst finding decides."""
+    made = tuple(on(its, its, "spark1") for its in ("note", "slow", "blocks"))
+    names = [its.name for its in made]
+    few = made[: names.index(worst) + 1 if worst else 0]
+
+    assert code == diagnosis(SPARKS, BOTH, checks=few).exit_code
+
+
+def test_fast() -> None:
+    """In the fast form only what blocks is looked at."""
+    made = (on("swap", "note", "spark1"), on("mtu", "blocks", "spark1"))
+    seen = diagnosis(SPARKS, BOTH, fast=True, checks=made)
+
+    assert ([("mtu", "spark1")], 1, ("blocks",)) == (found(seen), seen.checks, seen.severities)
+
+
+def test_the_same_words_twice() -> None:
+    """What two checks say in the same words at the same place is said once, by the worse."""
+    both = on("disk", "blocks", *NAMES)
+    one = on("disk", "blocks", "spark1")
+    made = (replace(both, name="models", severity="note"), one, replace(one, name="again"))
+    seen = diagnosis(SPARKS, BOTH, checks=made)
+
+    assert [("disk", "spark1"), ("models", "spark2")] == found(seen)
+
+
+def test_silent_node() -> None:
+    """A node that cannot be asked blocks; the others are examined all the same."""
+    made = (on("mtu", "blocks", *NAMES), on("swap", "note", *NAMES))
+    seen = diagnosis(SPARKS, {"spark1": facts("spark1"), "spark2": SILENT}, checks=made)
+    silence = Finding(check=checks.ANSWER, problem=SILENT)
+    mtu = Problem(place="spark1", what="has mtu", remedy="cure mtu")
+
+    assert [("answer", "spark2"), ("mtu", "spark1"), ("swap", "spark1")] == found(seen)
+    assert (silence, ("spark2",), 4) == (seen.findings[0], seen.silent, seen.exit_code)
+    assert (SILENT, mtu) == problems(seen)
+
+
+def test_nobody_answers() -> None:
+    """Without an answer no check is asked for its opinion."""
+
+    def look(patients: tuple[Patient, ...]) -> Iterator[Problem]:
+        yield patients[0].problem("", "")
+
+    seen = diagnosis(SPARKS, {"spark2": SILENT}, checks=(check("any", "blocks", look),))
+
+    assert [("answer", "spark2")] == found(seen)
+
+
+def test_nobody_speaks_of_a_silent_node() -> None:
+    """That a machine without a word is not reached by the others either is no news."""
+    three = replace(SPARKS, nodes=(HEAD, WORKER, third()))
+    reached, silent = IPv4Address("192.168.177.13"), WORKER.host_ip
+
+    def tried(*peers: IPv4Address) -> Reach:
+        return Reach(
+            pings=tuple(
+                Ping(interface="a", peer=its, size=1500, answered=its == reached) for its in peers
+            ),
+            ports=tuple(Port(peer=its, port=10002, answer="silent") for its in peers),
+            ways=tuple(Way(peer=its, device="a") for its in peers),
+        )
+
+    seen: list[Reach] = []
+
+    def look(patients: tuple[Patient, ...]) -> Iterator[Problem]:
+        seen.extend(its.facts.reach for its in patients)
+        yield from ()
+
+    answers: Answers = {"spark1": facts("spark1", tried(silent, reached)), "spark2": SILENT}
+    diagnosis(three, answers, checks=(check("reach", "blocks", look),))
+
+    assert [tried(reached)] == seen
+
+
+def test_patients() -> None:
+    """Checks get the nodes that answered, the head first, each with its whole cluster."""
+    seen: list[Patient] = []
+
+    def look(patients: tuple[Patient, ...]) -> Iterator[Problem]:
+        seen.extend(patients)
+        yield from ()
+
+    answers = {name: BOTH[name] for name in reversed(NAMES)}
+    diagnosis(SPARKS, answers, checks=(check("any", "note", look),))
+
+    assert [(SPARKS, HEAD, BOTH["spark1"]), (SPARKS, WORKER, BOTH["spark2"])] == [
+        (its.cluster, its.node, its.facts) for its in seen
+    ]
+
+
+def test_names_of_checks() -> None:
+    """Every check has a name of its own, of small letters and hyphens."""
+    names = [its.name for its in checks.CHECKS]
+
+    assert sorted(set(names)) == sorted(names)
+    assert [] == [its for its in names if not its.replace("-", "").isalpha() or its != its.lower()]
+
+
+def test_every_check_says_all() -> None:
+    """Every check explains itself; titles have no full stop, explanations have."""
+    words = [
+        (its.name, text)
+        for its in checks.CHECKS
+        for text in (its.title, its.looks_at, its.why, its.remedy, its.source)
+    ]
+
+    assert [] == [name for name, text in words if not text.strip() or "\n" in text]
+    assert [] == [its.name for its in checks.CHECKS if its.title.endswith(".")]
+    assert [] == [its.name for its in checks.CHECKS if not its.why.endswith(".")]
+
+
+def test_who_answered_is_well() -> None:
+    """The check of the answers finds nothing in them: silence has no facts to look at."""
+    assert [] == list(checks.ANSWER.look(()))

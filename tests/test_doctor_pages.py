@@ -1,0 +1,201 @@
+"""What people and programs read of a diagnosis, in full."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from cluster.doctor import pages
+from cluster.doctor.check import Check, Finding, Severity
+from cluster.doctor.checks import CHECKS
+from cluster.doctor.diagnosis import Diagnosis
+from cluster.errors import Problem, RefusedError
+
+
+def check(name: str, severity: Severity, why: str) -> Check:
+    """Return a check that is only read."""
+    return Check(
+        name=name,
+        severity=severity,
+        title="A cable with a living other end is in the port of ETH_IF",
+        looks_at="`/sys/class/net/*/carrier`",
+        why=why,
+        remedy="push it in until it clicks",
+        source="NVIDIA's playbook",
+        look=lambda _patients: iter(()),
+    )
+
+
+CABLE = check("cable", "blocks", "Without it nothing of the fast link works.")
+SPEED = check("link-speed", "slow", "Tensor parallelism waits for the link.")
+SWAP = check(
+    "swap",
+    "note",
+    "When memory runs out, a Spark that swaps stands still for minutes, and often needs its power "
+    "switch; without swap the kernel ends the process instead.",
+)
+DEAD = Finding(
+    check=CABLE,
+    problem=Problem(
+        place="spark2",
+        what="ETH_IF enp1s0f1np1 has no link; those with one: enp1s0f0np0, enP2p1s0f0np0, enP7s7",
+        remedy="look at the cable and its other end by `ssh -t spark2 ibdev2netdev`, or write "
+        "the port that it is in as ETH_IF and IB_IF in env/spark2.env",
+    ),
+)
+SLOW = tuple(
+    Finding(check=SPEED, problem=Problem(place=node, what="enp1s0f1np1 has 100 Gb/s"))
+    for node in ("spark1", "spark2")
+)
+NOTE = Finding(
+    check=SWAP,
+    problem=Problem(place="spark1", what="has 16.0 GB of swap", remedy="`sudo swapoff -a`"),
+)
+FOUND = Diagnosis(
+    cluster="default", nodes=("spark1", "spark2"), checks=47, findings=(DEAD, *SLOW, NOTE)
+)
+PAGE = """\
+Blocks: the cluster will not work
+
+  [cable] spark2: ETH_IF enp1s0f1np1 has no link; those with one: enp1s0f0np0, enP2p1s0f0np0, enP7s7
+    Why: Without it nothing of the fast link works.
+    Do: look at the cable and its other end by `ssh -t spark2 ibdev2netdev`, or write the port that
+      it is in as ETH_IF and IB_IF in env/spark2.env
+
+Slows: the cluster will work, but not well
+
+  [link-speed] spark1: enp1s0f1np1 has 100 Gb/s
+    Why: Tensor parallelism waits for the link.
+    Do: push it in until it clicks
+
+  [link-speed] spark2: enp1s0f1np1 has 100 Gb/s
+    Do: push it in until it clicks
+
+Notes: worth knowing
+
+  [swap] spark1: has 16.0 GB of swap
+    Why: When memory runs out, a Spark that swaps stands still for minutes, and often needs its
+      power switch; without swap the kernel ends the process instead.
+    Do: `sudo swapoff -a`
+
+2 nodes, 47 checks: 1 blocks, 2 slow, 1 note
+"""
+
+
+def test_text() -> None:
+    """Findings stand under their severity; the reason is given once for findings of one check."""
+    assert PAGE == pages.text(FOUND)
+
+
+def test_nothing_found() -> None:
+    """When nothing is wrong, the verdict is all."""
+    healthy = replace(FOUND, findings=())
+
+    assert "2 nodes, 47 checks: nothing blocks, nothing slows, no notes\n" == pages.text(healthy)
+
+
+@pytest.mark.parametrize(
+    "found, expected",
+    [
+        (replace(FOUND, nodes=("spark1",)), "1 node, 47 checks: 1 blocks, 2 slow, 1 note"),
+        (
+            replace(FOUND, findings=(DEAD, DEAD, SLOW[0], NOTE, NOTE)),
+            "2 nodes, 47 checks: 2 block, 1 slows, 2 notes",
+        ),
+        (
+            replace(FOUND, findings=(), checks=21, severities=("blocks",)),
+            "2 nodes, 21 checks: nothing blocks",
+        ),
+    ],
+    ids=["one node", "many of one kind", "fast"],
+)
+def test_verdict(found: Diagnosis, expected: str) -> None:
+    """The verdict counts what was looked for."""
+    assert expected == pages.verdict(found)
+
+
+def test_a_command_is_not_broken() -> None:
+    """What stands in backticks stays on one line, however long it is."""
+    command = f"`ssh -t spark2 sudo ip address add {'192.168.177.12/24 ' * 5}dev enp1s0f1np1`"
+    remedy = f"give the interface of the cable its address by {command}, and netplan to keep it"
+    finding = replace(DEAD, problem=Problem(place="spark2", what="has no address", remedy=remedy))
+    expected = f"""\
+Blocks: the cluster will not work
+
+  [cable] spark2: has no address
+    Why: Without it nothing of the fast link works.
+    Do: give the interface of the cable its address by
+      {command},
+      and netplan to keep it
+
+2 nodes, 47 checks: 1 blocks, nothing slows, no notes
+"""
+
+    assert expected == pages.text(replace(FOUND, findings=(finding,)))
+
+
+def test_json() -> None:
+    """A program gets everything, also what a page says only once."""
+    found = replace(FOUND, findings=(DEAD, SLOW[1]), silent=("spark2",))
+    expected = {
+        "cluster": "default",
+        "nodes": {"spark1": {"answered": True}, "spark2": {"answered": False}},
+        "checks": 47,
+        "findings": [
+            {
+                "check": "cable",
+                "severity": "blocks",
+                "place": "spark2",
+                "found": DEAD.problem.what,
+                "why": "Without it nothing of the fast link works.",
+                "remedy": DEAD.problem.remedy,
+            },
+            {
+                "check": "link-speed",
+                "severity": "slow",
+                "place": "spark2",
+                "found": "enp1s0f1np1 has 100 Gb/s",
+                "why": "Tensor parallelism waits for the link.",
+                "remedy": "push it in until it clicks",
+            },
+        ],
+        "counts": {"blocks": 1, "slow": 1, "note": 0},
+        "verdict": "2 nodes, 47 checks: 1 blocks, 1 slows, no notes",
+        "exit_code": 4,
+    }
+    text = pages.as_json(found)
+
+    assert (f"{json.dumps(expected, indent=2)}\n", expected) == (text, json.loads(text))
+
+
+def test_explained() -> None:
+    """The page of a check says all that is known of it."""
+    expected = """\
+swap (note): A cable with a living other end is in the port of ETH_IF
+
+Looks at: `/sys/class/net/*/carrier`
+Why: When memory runs out, a Spark that swaps stands still for minutes, and often needs its power
+  switch; without swap the kernel ends the process instead.
+Do: push it in until it clicks
+Known from: NVIDIA's playbook
+"""
+
+    assert expected == pages.explained("swap", (CABLE, SPEED, SWAP))
+
+
+@pytest.mark.parametrize(
+    "name, remedy", [("cabel", "did you mean cable?"), ("xyz", "one of cable, link-speed, swap")]
+)
+def test_unknown_check(name: str, remedy: str) -> None:
+    """A name that no check has is refused, with the one that was probably meant."""
+    with pytest.raises(RefusedError) as caught:
+        pages.explained(name, (CABLE, SPEED, SWAP))
+
+    assert f"--explain: no such check: `{name}` ({remedy})" == str(caught.value)
+
+
+def test_every_check_has_a_page() -> None:
+    """Each check of the registry is found by its name, and its page is not wider than a page."""
+    found = {its.name: pages.explained(its.name) for its in CHECKS}
+
+    assert {name: text.partition(" ")[0] for name, text in found.items()} == {n: n for n in found}

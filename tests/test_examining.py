@@ -1,0 +1,238 @@
+"""Asking machines and telling what is wrong: this machine is really asked, others are captures."""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from cluster.doctor.checks import ANSWER, CHECKS
+from cluster.effects import session, ssh
+from cluster.effects.containers.engines import SSH
+from cluster.effects.diagnosis import asking, examining
+from cluster.effects.processes import Completed
+from cluster.effects.session import Session
+from cluster.errors import Problem, RefusedError
+from cluster.facts import bundle
+from cluster.facts.bundle import Wanted
+from cluster.facts.facts import Facts
+from cluster.nodes.engine import Engine
+
+HERE = Engine(node="here")
+LONG = 60.0
+"""Seconds that no machine of the tests is slow."""
+OFF = 'echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255'
+PAGE = """\
+Blocks: the cluster will not work
+
+  [answer] spark1: spark1 does not answer: No route to host
+    Why: {why}
+    Do: is it switched on, and on this network? `ssh -v spark1`
+
+  [answer] spark2: spark2 does not answer: No route to host
+    Do: is it switched on, and on this network? `ssh -v spark2`
+
+2 nodes, {checks} checks: 2 block, nothing slows, no notes
+"""
+
+
+def put_ssh(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a shell script in the place of SSH's client; `$host` is where it is to go."""
+    program = folder / "ssh"
+    program.write_text(
+        f'#!/bin/sh\nfor host; do test "$before" = -- && break; before=$host; done\n{script}\n',
+        "utf-8",
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def test_this_machine() -> None:
+    """The machine of the tests answers a whole bundle without SSH, and its clock is our own."""
+    before = time.time()
+    found = asking.examine({"here": HERE}, {"here": bundle.question(Wanted())})["here"]
+
+    assert isinstance(found, Facts)
+    assert found.machine.hostname == socket.gethostname()
+    assert found.machine.clock is not None
+    assert before <= found.machine.clock <= time.time()
+    assert found.lead is not None
+    assert -LONG < found.lead <= 0
+
+
+def test_fast_and_full_ask_the_same_way() -> None:
+    """The fast form is answered as well."""
+    found = asking.examine({"here": HERE}, {"here": bundle.question(Wanted(fast=True))})["here"]
+
+    assert isinstance(found, Facts)
+
+
+def test_text() -> None:
+    """A text of one's own is run on each machine that has a question, on no other."""
+    engines = {"one": HERE, "two": Engine(node="two"), "three": Engine(node="three")}
+    said = asking.ask(engines, {"two": "echo 2; exit 0", "one": "echo 1"})
+
+    assert {"two": "2\n", "one": "1\n"} == said
+
+
+def test_text_fails() -> None:
+    """A text that fails says why; the others answer all the same."""
+    engines = {"one": HERE, "two": Engine(node="two")}
+    said = asking.ask(engines, {"one": "echo no >&2; exit 3", "two": "echo yes"})
+
+    assert {"one": Problem(place="here", what="cannot be asked: no"), "two": "yes\n"} == said
+
+
+def test_nobody() -> None:
+    """Without a question nobody is asked."""
+    assert {} == asking.ask({"here": HERE}, {})
+
+
+def test_half_an_answer() -> None:
+    """An answer that breaks off is none."""
+    text = "echo '== end'; exit 0"
+    found = asking.examine({"here": HERE}, {"here": text})
+
+    assert {"here": Problem(place="here", what="cannot be asked: its answer is not whole")} == found
+
+
+def test_unknown_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What SSH says is told in the words that other tasks have for it, host by host."""
+    put_ssh(tmp_path, monkeypatch, OFF)
+    engines = {name: Engine(node=name, ssh_host=name) for name in ("dgx1", "dgx2")}
+    found = asking.examine(engines, dict.fromkeys(engines, "echo"))
+    what = "{0} does not answer: No route to host"
+    remedy = "is it switched on, and on this network? `ssh -v {0}`"
+
+    assert found == {
+        name: Problem(place=name, what=what.format(name), remedy=remedy.format(name))
+        for name in engines
+    }
+
+
+def test_one_connection_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each node is asked once, all at the same time."""
+    put_ssh(tmp_path, monkeypatch, f'echo "$host" >>{tmp_path}/calls; sleep 0.5; exit 255')
+    engines = {name: Engine(node=name, ssh_host=name) for name in ("a", "b", "c", "d")}
+    began = time.monotonic()
+    asking.examine(engines, dict.fromkeys(engines, "echo"))
+    seconds = time.monotonic() - began
+
+    assert ["a", "b", "c", "d"] == sorted((tmp_path / "calls").read_text("utf-8").split())
+    assert seconds < 4 * 0.5
+
+
+def test_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that takes too long counts as silent."""
+    monkeypatch.setattr(asking, "SECONDS", 0.1)
+    said = asking.ask({"here": HERE}, {"here": "sleep 60"})
+
+    assert {"here": Problem(place="here", what="cannot be asked: no answer within 0.1 s")} == said
+
+
+def test_ssh_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing client is what a shell would make of it."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    expected = Completed(code=127, output="", error="[Errno 2] No such file or directory: 'ssh'")
+
+    assert expected == ssh.tell(Engine(node="spark1", ssh_host="spark1"), "echo")
+
+
+def test_the_terminal_is_not_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question is not told how its asker came here."""
+    monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22")
+
+    assert "\n" == ssh.tell(HERE, 'echo "$SSH_CONNECTION"').output
+
+
+def test_dry(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A dry run prints a script that asks each node its question, and asks nobody."""
+    run = Session("examples/two-sparks", dry=True)
+    code = examining.doctor(run, fast=False, json=False)
+    said = capsys.readouterr()
+    options = " ".join(f"-o {its}" for its in SSH[5::2])
+    questions = examining._questions(run.cluster, run.cluster.nodes, fast=False)
+    parts = (
+        f"# {name}: Ask for facts\n"
+        f"ssh -T -a -x {options} -- {name} sh -s <<'QUESTION'\n{questions[name]}QUESTION\n"
+        for name in ("spark1", "spark2")
+    )
+
+    assert (0, "", "\n".join(parts)) == (code, said.err, said.out)
+    assert (
+        ""
+        == subprocess.run(
+            ["sh", "-n"], input=said.out, capture_output=True, text=True, check=True
+        ).stderr
+    )
+
+
+def test_dry_of_namespaces(capsys: pytest.CaptureFixture[str]) -> None:
+    """For nodes that are namespaces the script enters them."""
+    run = Session("rehearsal", dry=True)
+    code = examining.doctor(run, fast=True, json=False)
+    expected = "\n".join(
+        f"# {node.name}: Ask for facts\n{run.runtime.inside(run.cluster, node, argv).text}\n"
+        for node in run.cluster.nodes
+        for question in [examining._questions(run.cluster, run.cluster.nodes, fast=True)]
+        for argv in [("sh", "-c", question[node.name])]
+    )
+
+    assert (0, expected) == (code, capsys.readouterr().out)
+
+
+def test_namespaces_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes that exist only while the cluster runs cannot be examined before."""
+    monkeypatch.setattr(session, "STATE", tmp_path)
+    with pytest.raises(RefusedError) as caught:
+        examining.doctor(Session("rehearsal", dry=False), fast=False, json=False)
+    what = "is not there: nodes of this cluster exist only while it runs"
+    remedy = "(`inv up --cluster rehearsal`)"
+
+    assert f"spark1: {what} {remedy}\nspark2: {what} {remedy}" == str(caught.value)
+
+
+def test_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is found is printed, and how long it took, apart; the exit code is that of the worst."""
+    put_ssh(tmp_path, monkeypatch, OFF)
+    code = examining.doctor(Session("examples/two-sparks", dry=False), fast=False, json=False)
+    said = capsys.readouterr()
+
+    assert (4, PAGE.format(why=ANSWER.why, checks=len(CHECKS))) == (code, said.out)
+    assert "examples/two-sparks: Ask all nodes" == said.err.rpartition("  ")[0]
+
+
+def test_doctor_for_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """JSON has the same; the fast form makes only the checks that block."""
+    put_ssh(tmp_path, monkeypatch, OFF)
+    code = examining.doctor(Session("examples/two-sparks", dry=False), fast=True, json=True)
+    found = json.loads(capsys.readouterr().out)
+    blocking = [its for its in CHECKS if its.severity == "blocks"]
+
+    assert (4, 4, len(blocking)) == (code, found["exit_code"], found["checks"])
+    assert ["spark1", "spark2"] == [its["place"] for its in found["findings"]]
+
+
+def test_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a start only the nodes that take part in it are asked, and what blocks is told."""
+    put_ssh(tmp_path, monkeypatch, f'echo "$host" >>{tmp_path}/calls; {OFF}')
+    cluster = session.load("examples/two-sparks").cluster
+    found = examining.blocking(cluster, (Engine(node="spark2", ssh_host="spark2"),))
+    what, remedy = "spark2 does not answer: No route to host", "`ssh -v spark2`"
+
+    assert "spark2\n" == (tmp_path / "calls").read_text("utf-8")
+    assert found == (
+        Problem(
+            place="spark2",
+            what=what,
+            remedy=f"is it switched on, and on this network? {remedy}",
+        ),
+    )
