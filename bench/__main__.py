@@ -2,11 +2,12 @@
 
 import sys
 
-from bench import build, containers, rehearsal, ship, startup
+from bench import build, containers, doctor, rehearsal, ship, startup
 
 BENCHMARKS = {
     "build": build.main,
     "containers": containers.main,
+    "doctor": doctor.main,
     "rehearsal": rehearsal.main,
     "ship": ship.main,
     "startup": startup.main,

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 from cluster.doctor.check import Check
@@ -10,8 +11,11 @@ from cluster.doctor.checks import CHECKS
 from cluster.environment.dropped import DROPPED
 from cluster.environment.environment import environment, not_carried
 from cluster.environment.variables import VARIABLES, token_file
-from cluster.node import Cluster, Node, Role
+from cluster.journal.signature import Signature, advice
+from cluster.journal.signatures import SIGNATURES
+from cluster.node import DEFAULT, Cluster, Node, Role
 from cluster.nodes import containers
+from cluster.preflight.site import Site
 from cluster.settings.key import Key
 from cluster.settings.passthrough import PREFIXES, REFUSED
 from cluster.settings.schema import CLUSTER_KEYS, NODE_KEYS, Keys
@@ -124,12 +128,41 @@ def refused() -> str:
     )
 
 
+def signatures(*, notes: bool) -> str:
+    """Return the table of the lines that are failures, or of those that only look like one."""
+    return table(
+        ("It says", "Because", "Do", "Known from"),
+        (_signature(it) for it in SIGNATURES if it.note == notes),
+    )
+
+
+def _signature(it: Signature) -> tuple[str, ...]:
+    """Return a row, as the worker of the example would be told."""
+    site = Site(cluster=replace(EXAMPLE, name=DEFAULT), node=EXAMPLE.nodes[1])
+    told = dict.fromkeys(frozenset().union(*it.fields), "…")
+    return (
+        "<br>".join(_code(words) for words in it.shown),
+        advice(it.meaning, site, told),
+        advice(it.next, site, told),
+        _link(it.source) if it.source.startswith("https:") else _code(it.source),
+    )
+
+
+def _code(text: str) -> str:
+    """Render text as code; a second backtick on each side lets it hold single ones."""
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
 def settings(keys: Keys) -> str:
     """Return the table of the keys of one file."""
     return table(
         ("Key", "Default", "Example", "Meaning"),
         ((f"`{key.name}`", _default(key), f"`{key.example}`", key.meaning) for key in keys),
     )
+
+
+def _known_from(source: str) -> str:
+    return _link(source) if source.startswith("https:") else source
 
 
 def _default(key: Key[object]) -> str:
@@ -143,7 +176,10 @@ def checks(known: Iterable[Check] = CHECKS) -> str:
     """Return the table of what `inv doctor` checks, in its order."""
     return table(
         ("Check", "Severity", "What should be so", "Looks at", "Known from"),
-        ((f"`{its.name}`", its.severity, its.title, its.looks_at, its.source) for its in known),
+        (
+            (f"`{its.name}`", its.severity, its.title, its.looks_at, _known_from(its.source))
+            for its in known
+        ),
     )
 
 
@@ -153,6 +189,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "kept-back": kept_back,
     "prefixes": prefixes,
     "refused": refused,
+    "failures": lambda: signatures(notes=False),
+    "no-failures": lambda: signatures(notes=True),
     "cluster-settings": lambda: settings(CLUSTER_KEYS),
     "node-settings": lambda: settings(NODE_KEYS),
     "checks": checks,

@@ -10,7 +10,6 @@ from tests.clusters import HEAD, ROOT, SPARKS
 
 Answer = dict[str, Any]
 Change = Callable[[Answer], object]
-LINK = "enp1s0f1np1"
 RENEW = "(`inv build`, then `inv ship`)"
 
 
@@ -29,20 +28,3 @@ def changed(change: Change) -> str:
     answer: Answer = json.loads(capture("head"))
     change(answer)
     return json.dumps(answer)
-
-
-def interface(answer: Answer, name: str) -> Answer:
-    """Return an interface of an answer, to be changed."""
-    return next(one for one in answer["addresses"] if one["ifname"] == name)
-
-
-def address(answer: Answer, name: str, *addresses: str) -> Answer:
-    """Give an interface these IPv4 addresses and no other."""
-    found = interface(answer, name)
-    found["addr_info"] = [{"family": "inet", "local": one} for one in addresses]
-    return found
-
-
-def flags(answer: Answer, *flags: str) -> None:
-    """Give the link's interface these flags and no other."""
-    interface(answer, LINK)["flags"] = list(flags)

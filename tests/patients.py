@@ -15,11 +15,12 @@ from cluster.facts.rdma import Device, Gid, Rdma
 from cluster.facts.surroundings import Disk, Firewall, Listener, Surroundings
 from cluster.node import Cluster
 from cluster.ship.survey import Image
-from tests.clusters import SPARKS
+from tests.clusters import SPARKS, third
 
 GIB = 1 << 30
 PORTS = {"spark1": 1, "spark2": 0}
 """Which of its two ports a Spark is cabled on, as its settings say."""
+BOTH_PORTS = ("rocep1s0f0", "roceP2p1s0f0", "rocep1s0f1", "roceP2p1s0f1")
 IMAGE = Image(architecture="arm64", layers=("sha256:aa", "sha256:bb"), configuration="{}")
 
 
@@ -33,6 +34,28 @@ def patient(node: str = "spark1", cluster: Cluster = SPARKS, **changes: Any) -> 
 def pair(cluster: Cluster = SPARKS) -> tuple[Patient, ...]:
     """Return all nodes of a cluster, healthy."""
     return tuple(patient(node.name, cluster) for node in cluster.nodes)
+
+
+def ring() -> Patient:
+    """Return the head of a ring of three: both ports lead to a neighbour, and RJ45 to all."""
+    nodes = tuple(
+        replace(node, eth_if=RJ45, host_ip=IPv4Address(f"10.0.0.1{number}"), ib_if=BOTH_PORTS)
+        for number, node in enumerate((*SPARKS.nodes, third()), 1)
+    )
+    before = patient(cluster=replace(SPARKS, nodes=nodes))
+    facts, other = before.facts, spark("spark1", IPv4Address("192.168.177.11"), 0)
+    interfaces = tuple(
+        replace(one, addresses=at(f"192.168.{179 + one.name.startswith('enP')}.11"))
+        for one in other.links.interfaces
+        if one.name.endswith("f0np0")
+    )
+    rest = (one for one in facts.links.interfaces if not one.name.endswith("f0np0"))
+    pairs = zip(facts.rdma.devices, other.rdma.devices, strict=True)
+    return told(
+        before,
+        links=replace(facts.links, interfaces=(*interfaces, *rest)),
+        rdma=replace(facts.rdma, devices=tuple(one if one.active else its for one, its in pairs)),
+    )
 
 
 def found(check: Check, *patients: Patient) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from cluster.facts import reach
 from cluster.facts.bundle import facts
 from cluster.facts.facts import Facts
 from cluster.node import Cluster
@@ -54,9 +55,7 @@ NCCL_IB_MERGE_NICS=0
 """
 SWITCH = Wiring(nodes=4, host_ip="10.30.0.1{n}", eth_if="enp1s0f0np0", ib_if=FIRST)
 WIRINGS = {
-    "one-cable": Wiring(
-        nodes=2, host_ip="192.168.177.1{n}", eth_if="enp1s0f1np1", ib_if=SECOND
-    ),
+    "one-cable": Wiring(nodes=2, host_ip="192.168.177.1{n}", eth_if="enp1s0f1np1", ib_if=SECOND),
     "both-ports": Wiring(
         nodes=2, host_ip="192.168.100.1{n}", eth_if="enp1s0f0np0", ib_if=FIRST, shared=""
     ),
@@ -92,12 +91,20 @@ ODD = {
     },
 }
 """The others: their env files."""
+NUMBERED = r"(?:10\.3[01]\.0\.1|172\.31\.0\.10)"
+"""Addresses at the switch, but for the number of the machine."""
 
 
-def situation(name: str) -> Situation:
-    """Return a situation; clocks are compared with the head's."""
-    its = cluster(name)
-    said = {node.name: facts(capture(name, node.name)) for node in its.nodes}
+Edit = tuple[str, str, str]
+"""A node or an env file, the pattern of what is there, and what is to be there instead."""
+
+
+def situation(name: str, *edits: Edit) -> Situation:
+    """Return a situation, or what becomes of it; clocks are compared with the head's."""
+    its = cluster(name, *edits)
+    said = {
+        node.name: facts(edited(capture(name, node.name), node.name, edits)) for node in its.nodes
+    }
     head = said[its.head.name].machine.clock or 0
     return Situation(
         name=name,
@@ -108,26 +115,94 @@ def situation(name: str) -> Situation:
     )
 
 
-def cluster(name: str) -> Cluster:
+def cluster(name: str, *edits: Edit) -> Cluster:
     """Return the cluster of a situation, as its env files give it."""
     texts = ODD[name] if name in ODD else dict(_texts(WIRINGS[name]))
-    files = tuple(EnvText(path=folder(name) + file, text=text) for file, text in texts.items())
-    return resolve(name, files).cluster
+    files = (
+        EnvText(path=folder(name) + file, text=edited(text, file, edits))
+        for file, text in texts.items()
+    )
+    return resolve(name, tuple(files)).cluster
+
+
+def edited(text: str, place: str, edits: tuple[Edit, ...]) -> str:
+    """Return a text with the edits of its place; one that would change nothing is an error."""
+    for where, old, new in edits:
+        if where == place:
+            before, text = text, re.sub(old, new, text, flags=re.MULTILINE)
+            if before == text:
+                raise LookupError(f"{place}: {old}")
+    return text
 
 
 def _texts(wiring: Wiring) -> Iterator[tuple[str, str]]:
     yield CLUSTER_FILE, wiring.shared
     for n in range(1, wiring.nodes + 1):
         role = "head" if n == 1 else "worker"
-        yield (
-            f"spark{n}.env",
-            f"ROLE={role}\nHOST_IP={wiring.host_ip.format(n=n)}\nETH_IF={wiring.eth_if}\n"
-            f"IB_IF={wiring.ib_if}\nSSH_HOST=spark{n}\n",
-        )
+        host_ip = wiring.host_ip.format(n=n)
+        its = f"ROLE={role}\nHOST_IP={host_ip}\nETH_IF={wiring.eth_if}\nIB_IF={wiring.ib_if}\n"
+        yield f"spark{n}.env", f"{its}SSH_HOST=spark{n}\n"
 
 
 def capture(name: str, node: str) -> str:
     """Return what a machine of a situation printed."""
     if name == "eight":
-        return _one_of_eight(int(node.removeprefix("spark")))
+        return _one_of_eight(int(node.removeprefix("spark")), "")
     return (CAPTURES / name / f"{node}.txt").read_text()
+
+
+def round_two(name: str, node: str) -> str:
+    """Return what a machine printed when `inv probe` asked which addresses it reaches, and how."""
+    if name == "eight":
+        return _one_of_eight(int(node.removeprefix("spark")), ".reach")
+    return (CAPTURES / name / f"{node}.reach.txt").read_text()
+
+
+def probed(name: str) -> dict[str, Facts]:
+    """Return what `inv probe` knows of a situation: its own second question is answered."""
+    return {
+        node: replace(its, reach=reach.read(round_two(name, node)))
+        for node, its in situation(name).facts.items()
+    }
+
+
+def _one_of_eight(n: int, kind: str) -> str:
+    """Return a machine at the switch; from the fifth on they are another worker, renamed."""
+    twin, turn = (n, 0) if n <= SWITCH.nodes else ((n - 5) % 3 + 2, (n - 5) // 3 + 1)
+    text = (CAPTURES / f"switch/spark{twin}{kind}.txt").read_text()
+    before, heading, its = text.rpartition("== reach\n")
+    _, _, after = its.partition("\n\n")
+    return f"{_renamed(before, twin, n, turn)}{heading}{_reached(n, kind)}\n{after}"
+
+
+def _renamed(text: str, twin: int, n: int, turn: int) -> str:
+    """Give a machine another name, other addresses, other MAC addresses and GIDs."""
+    for old, new in (
+        (r"\bspark-0", f"spark-{turn}"),
+        (rf"\b(10\.3[01]\.0\.1|172\.31\.0\.10){twin}\b", rf"\g<1>{n}"),
+        (rf"\b(0a1[ef]):{10 + twin:04x}\b", rf"\1:{10 + n:04x}"),
+        (r"(:2d):0([a-d]:)", rf"\1:{turn}\2"),
+        (r"(:fe2d):0?([a-d]\d\d)\b", rf"\1:{turn}\2" if turn else r"\g<0>"),
+        (r"\b(02:42:|8000\.0242)..", rf"\g<1>{n:02d}"),
+    ):
+        text = re.sub(old, new, text)
+    return text
+
+
+def _reached(n: int, kind: str) -> str:
+    """Return the attempts of a machine to reach the seven others: as spark2 reached two."""
+    _, _, text = (CAPTURES / f"switch/spark2{kind}.txt").read_text().rpartition("== reach\n")
+    lines = text.partition("\n\n")[0].splitlines()
+    return "".join(
+        f"{_moved(line, {'2': n, like: peer})}\n"
+        for peer in range(1, 9)
+        if peer != n
+        for like in ("1" if peer == 1 else "3",)
+        for line in lines
+        if re.search(rf"^\S+ (\S+ )?{NUMBERED}{like} ", line)
+    )
+
+
+def _moved(line: str, numbers: dict[str, int]) -> str:
+    """Put other machines' numbers into the addresses of a line."""
+    return re.sub(rf"({NUMBERED})([123])\b", lambda its: f"{its[1]}{numbers[its[2]]}", line)

@@ -59,9 +59,9 @@ def traced(node: str, service: Service) -> Contained:
     )
 
 
-def preflights(runtime: Containers, cluster: Cluster = TWO_SPARKS) -> list[Gate]:
+def preflights(runtime: Containers) -> list[Gate]:
     """Return what is asked on each node before anything starts."""
-    steps = script.flat(runtime.prepare(cluster, cluster.nodes))
+    steps = script.flat(runtime.prepare(TWO_SPARKS, TWO_SPARKS.nodes))
     return [step for step in steps if isinstance(step, Gate)]
 
 
@@ -234,15 +234,10 @@ def test_preflight() -> None:
     gates = preflights(RUNTIME)
     program = ("python", "/opt/spark-vllm-cluster/preflight.py")
 
-    assert [(*program, "--ports", "6379", "8265"), program] == [asked(gate) for gate in gates]
+    assert [program, program] == [asked(gate) for gate in gates]
     assert [traced("spark1", "ray"), traced("spark2", "ray")] == [gate.unless for gate in gates]
     assert [(0, True)] * 2 == [(gate.seconds, gate.refuses) for gate in gates]
     assert ["spark1", "spark2"] == [gate.problems("")[0].place for gate in gates]
-
-
-def test_preflight_without_a_dashboard() -> None:
-    """An image without the dashboard needs no port for it."""
-    assert ("--ports", "6379") == asked(preflights(boxes(CPU), CPU)[0])[2:]
 
 
 def test_stop() -> None:

@@ -106,7 +106,7 @@ def test_what_is_copied() -> None:
     expected = [
         "docker/requirements-*.txt ./",
         "docker/run-cluster-node docker/run-service /usr/local/bin/",
-        "docker/preflight.py docker/probe.py /opt/spark-vllm-cluster/",
+        "docker/nccl.py docker/preflight.py docker/probe.py /opt/spark-vllm-cluster/",
         "cluster /opt/spark-vllm-cluster/cluster",
     ]
 

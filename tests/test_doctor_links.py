@@ -10,8 +10,8 @@ from cluster.doctor.links import LINKS
 from cluster.doctor.rdma import RDMA
 from cluster.facts.links import RJ45, Interface, Links, Route
 from cluster.facts.rdma import Rdma
-from tests.clusters import HEAD, REHEARSAL, SPARKS, third
-from tests.patients import at, findings, interface, pair, patient, settings, told
+from tests.clusters import HEAD, REHEARSAL, SPARKS
+from tests.patients import at, findings, interface, pair, patient, ring, settings, told
 
 LINK = "enp1s0f1np1"
 OTHER = "enP2p1s0f1np1"
@@ -29,38 +29,6 @@ ADDRESS = (
     " and netplan to keep it)"
 )
 SLOW_PORT = interface(interface(SPARK, LINK, addresses=()), RJ45, addresses=at("192.168.177.11"))
-
-
-def ring() -> Patient:
-    """Return a node of a ring of three: both ports lead to a neighbour, and RJ45 to all."""
-    nodes = (*SPARKS.nodes, third())
-    before = patient(cluster=replace(SPARKS, nodes=nodes))
-    other = patient("spark2").facts
-    names = ("enp1s0f0np0", "enP2p1s0f0np0")
-    interfaces = tuple(
-        replace(one, addresses=at(f"192.168.{179 + names.index(one.name)}.11"))
-        for one in other.links.interfaces
-        if one.name in names
-    )
-    links = replace(
-        before.facts.links,
-        interfaces=(
-            *interfaces,
-            *(one for one in before.facts.links.interfaces if one.name not in names),
-        ),
-    )
-    devices = tuple(
-        next(one for one in (*other.rdma.devices, mine) if one.name == mine.name and one.active)
-        if not mine.active
-        else mine
-        for mine in before.facts.rdma.devices
-    )
-    return settings(
-        told(before, links=links, rdma=replace(before.facts.rdma, devices=devices)),
-        eth_if=RJ45,
-        host_ip=IPv4Address("10.0.0.11"),
-        ib_if=tuple(device.name for device in devices),
-    )
 
 
 def virtual() -> Patient:
@@ -253,6 +221,30 @@ def test_one_node_needs_no_cable() -> None:
     """A cluster of one node has nobody at the other end, and needs its address all the same."""
     assert [] == findings(CHECKS, interface(ALONE, LINK, carrier=False))
     assert [ADDRESS] == findings(CHECKS, interface(ALONE, LINK, carrier=False, addresses=()))
+
+
+def test_an_interface_that_leads_elsewhere() -> None:
+    """Who alone is on the slow port is told of the link to the others; the others are not."""
+    slow = {
+        name: settings(patient(name), eth_if=RJ45, host_ip=IPv4Address(f"10.0.0.{last}"))
+        for name, last in (("spark1", 11), ("spark2", 12))
+    }
+    head, worker = slow["spark1"], slow["spark2"]
+
+    assert [
+        (
+            "[address] spark1: HOST_IP 10.0.0.11 is on enP7s7, the 10 Gb/s port; spark2's"
+            " 192.168.177.12 is in the network of enp1s0f1np1"
+            " (write ETH_IF=enp1s0f1np1 and HOST_IP=192.168.177.11 in env/spark1.env)"
+        )
+    ] == findings(CHECKS, head, replace(patient("spark2"), cluster=head.cluster))
+    assert [
+        (
+            "[address] spark2: HOST_IP 10.0.0.12 is on enP7s7, the 10 Gb/s port; spark1's"
+            " 192.168.177.11 is in the network of enp1s0f0np0"
+            " (write ETH_IF=enp1s0f0np0 and HOST_IP=192.168.177.12 in env/spark2.env)"
+        )
+    ] == findings(CHECKS, replace(SPARK, cluster=worker.cluster), worker)
 
 
 def test_addresses_of_others() -> None:

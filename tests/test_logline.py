@@ -55,28 +55,66 @@ def test_process(line: str, process: str, who: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "head, level, source",
+    "head, level, source, time",
     [
-        ("INFO 11-23 13:14:09 [core.py:133] ", "I", "core.py:133"),
-        ("2026-11-23 13:28:16,080\tERR scripts.py:1307 -- ", "E", "scripts.py:1307"),
+        ("INFO 11-23 13:14:09 [core.py:133] ", "I", "core.py:133", "11-23 13:14:09"),
+        (
+            "2026-11-23 13:28:16,080\tERR scripts.py:1307 -- ",
+            "E",
+            "scripts.py:1307",
+            "11-23 13:28:16.080",
+        ),
         (
             "[2026-11-23 13:25:40,200 W 13 13] network_util.cc:330: ",
             "W",
             "network_util.cc:330",
+            "11-23 13:25:40.200",
         ),
         (
             "[2026-11-23 13:27:48,617 I 28 28] (raylet) node_manager.cc:492: ",
             "I",
             "node_manager.cc:492",
+            "11-23 13:27:48.617",
         ),
-        ("W1123 13:26:14.945000 553 torch/triton.py:53] ", "W", "torch/triton.py:53"),
-        ("[W1123 13:26:42.474227337 socket.cpp:207] ", "W", "socket.cpp:207"),
-        ("ERROR:    ", "E", ""),
+        (
+            "W1123 13:26:14.945000 553 torch/triton.py:53] ",
+            "W",
+            "torch/triton.py:53",
+            "11-23 13:26:14.945000",
+        ),
+        (
+            "[W1123 13:26:42.474227337 socket.cpp:207] ",
+            "W",
+            "socket.cpp:207",
+            "11-23 13:26:42.474227337",
+        ),
+        (
+            "[rank0]:[E822 16:31:16.131931664 ProcessGroupNCCL.cpp:632] ",
+            "E",
+            "ProcessGroupNCCL.cpp:632",
+            "08-22 16:31:16.131931664",
+        ),
+        (
+            "[2026-03-13 22:26:02] host-1:12:34 [5] ibvwrap.c:262 NCCL WARN ",
+            "W",
+            "ibvwrap.c:262",
+            "03-13 22:26:02",
+        ),
+        (
+            "spark2:12:34 [0] misc/ibvwrap.cc:380 (wrap_ibv_modify_qp) NCCL WARN ",
+            "W",
+            "misc/ibvwrap.cc:380",
+            "",
+        ),
+        ("spark1:12:34 [0] NCCL INFO ", "I", "", ""),
+        ("ERROR:    ", "E", "", ""),
     ],
 )
-def test_head(head: str, level: str, source: str) -> None:
+def test_head(head: str, level: str, source: str, time: str) -> None:
     """The heads of all logs that meet in one are told apart from what they announce."""
-    assert Line(level=level, source=source, text="hello") == logline.read(f"{head}hello")
+    expected = Line(level=level, source=source, text="hello", time=time)
+
+    assert expected == logline.read(f"{head}hello")
 
 
 @pytest.mark.parametrize(

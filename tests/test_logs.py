@@ -1,5 +1,6 @@
 """The logs of services, in real files, and with a real process that writes one."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 from cluster.effects import logs
 from cluster.effects.logs import FileLog
 from cluster.effects.services import Services
-from cluster.errors import RefusedError
+from cluster.errors import NodeError, Problem, RefusedError
 from cluster.nodes.process import Trace
+from cluster.plan.step import AnyTrace
+from tests.clusters import SPARKS
 
 MARK = ("LOGS_TEST", "ours")
 
@@ -123,6 +126,101 @@ def test_no_logs(tmp_path: Path) -> None:
         logs.show(Services(), (traced(tmp_path), traced(tmp_path, None, "spark2")), 1)
 
     assert "spark1: no logs: nothing has been started" == str(caught.value)
+
+
+KILLED = b"2026-11-23 13:28:16,080\tERR scripts.py:87 -- raylet [exit code=-9]\n"
+EXPLAINED = """\
+spark2: a process was killed (SIGKILL): by the kernel or earlyoom for memory, or by hand \
+(`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` tells; then a lower \
+GPU_MEMORY_UTILIZATION in env/cluster.env, then `inv serve`)
+    {line}
+    in the log of ray on spark2{time}
+"""
+AWAY = Problem(place="spark3", what="does not answer")
+
+
+class Away(FileLog):
+    """A log on a machine that does not answer, at first or later."""
+
+    @property
+    def exists(self) -> bool:
+        """Answer only for what is there."""
+        if super().exists:
+            return True
+        raise NodeError(AWAY)
+
+    def rest(self) -> list[str]:
+        """Say that nobody answers."""
+        raise NodeError(AWAY)
+
+
+class Ended(Services):
+    """Services as containers: the third machine does not answer, and others were killed."""
+
+    def log(self, trace: AnyTrace) -> FileLog:
+        """Return a log."""
+        assert isinstance(trace, Trace)
+        return (Away if trace.place == "spark3" else FileLog)(trace)
+
+    def exit_code(self, trace: AnyTrace) -> int | None:
+        """Return the code of a container."""
+        return 137 if trace.place == "spark2" else 0
+
+
+def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is known to have gone wrong is told, and is an exit code."""
+    traces = (traced(tmp_path, b"fine\n"), traced(tmp_path, KILLED, "spark2"))
+    code = logs.explain(SPARKS, Services(), traces)
+    expected = EXPLAINED.format(line="raylet [exit code=-9]", time=" at 11-23 13:28:16.080")
+
+    assert 1 == code
+    assert (expected, "") == capsys.readouterr()
+
+
+def test_explain_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs get the same as JSON."""
+    code = logs.explain(SPARKS, Services(), (traced(tmp_path, KILLED, "spark2"),), as_json=True)
+    content = json.loads(capsys.readouterr().out)
+
+    assert 1 == code
+    assert [("killed", "spark2")] == [
+        (it["signature"], it["node"]) for it in content["explanations"]
+    ]
+
+
+def test_explain_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nothing is wrong, that is said, and the exit code is 0."""
+    code = logs.explain(SPARKS, Services(), (traced(tmp_path, b"fine\n"),))
+
+    assert 0 == code
+    assert ("all logs: nothing known went wrong\n", "") == capsys.readouterr()
+
+
+@pytest.mark.parametrize("content", [None, b"later\n"])
+def test_explain_what_can_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
+) -> None:
+    """A node that cannot be asked is named, and does not keep the others from being explained."""
+    traces = (
+        traced(tmp_path, b"fine\n"),
+        traced(tmp_path, b"fine\n", "spark2"),
+        traced(tmp_path, content, "spark3"),
+    )
+    with pytest.raises(NodeError) as caught:
+        logs.explain(SPARKS, Ended(), traces)
+    expected = EXPLAINED.format(line="ray has ended with exit code 137", time="")
+
+    assert "spark3: does not answer" == str(caught.value)
+    assert (expected, "") == capsys.readouterr()
+
+
+def test_explain_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nobody can be asked, nothing is said of what went wrong."""
+    with pytest.raises(NodeError) as caught:
+        logs.explain(SPARKS, Ended(), (traced(tmp_path, None, "spark3"),))
+
+    assert "spark3: does not answer" == str(caught.value)
+    assert ("", "") == capsys.readouterr()
 
 
 def test_number_of_lines() -> None:

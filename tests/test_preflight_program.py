@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from cluster.preflight.preflight import preflight
-from tests.clusters import HEAD, ROOT, SPARKS, WORKER
+from cluster.preflight.facts import facts
+from tests.clusters import ROOT
 
 PROGRAM = ROOT / "docker" / "preflight.py"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a node is a Linux machine")
@@ -35,32 +34,12 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-def ip(folder: Path, script: str) -> str:
-    """Return the path of a program that stands for `ip`."""
-    program = written(folder / "bin" / "ip", f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    return str(program)
-
-
-def test_the_program_understands(program: ModuleType) -> None:
-    """The program takes the words of every question."""
-    asked = [preflight(SPARKS, node).argv for node in (HEAD, WORKER)]
-
-    assert [[6379, 8265], []] == [program.parser().parse_args(words).ports for words in asked]
-
-
 def test_one_line_with_all_facts() -> None:
     """The last line is one JSON object that the other side understands."""
-    command = [sys.executable, str(PROGRAM), "--ports", "0"]
+    command = [sys.executable, str(PROGRAM)]
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found = json.loads(answer.splitlines()[-1])
 
-    assert [] == [
-        str(problem)
-        for problem in preflight(SPARKS, HEAD).problems(answer)
-        if "cannot examine" in problem.what
-    ]
-    assert ({"0": None}, True) == (found["taken"], found["memory"] > 0)
+    assert facts(json.loads(answer.splitlines()[-1])) is not None
 
 
 def test_no_ray(tmp_path: Path) -> None:
@@ -72,66 +51,26 @@ def test_no_ray(tmp_path: Path) -> None:
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     found = json.loads(done.stdout)
 
-    assert (None, "OSError: libcore.so: cannot open shared object file") == (
-        found["ray"],
-        found["ray_error"],
-    )
+    assert "OSError: libcore.so: cannot open shared object file" == found["ray_error"]
 
 
-def test_a_port_in_use(program: ModuleType) -> None:
-    """A listener on loopback alone is enough to keep others from all interfaces."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+def test_ray(tmp_path: Path) -> None:
+    """Of a Ray that can be imported nothing is said."""
+    written(tmp_path / "ray" / "__init__.py", "")
+    command = [sys.executable, str(PROGRAM)]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
 
-        assert "Address already in use" == program.taken(port)
-    assert program.taken(port) is None
-
-
-@pytest.mark.parametrize(
-    "script, expected",
-    [
-        pytest.param('echo "[1, \\"$*\\"]"', {"addresses": [1, "-j address"]}, id="a list"),
-        pytest.param(
-            "echo 'Cannot open netlink socket' >&2; exit 1",
-            {"addresses_error": "Cannot open netlink socket"},
-            id="a failure",
-        ),
-        pytest.param(
-            "echo Usage",
-            {"addresses_error": "Expecting value: line 1 column 1 (char 0)"},
-            id="no JSON",
-        ),
-    ],
-)
-def test_interfaces(
-    program: ModuleType, tmp_path: Path, script: str, expected: dict[str, object]
-) -> None:
-    """The interfaces are what `ip` says, and why it says nothing is passed on."""
-    assert expected == program.addresses(ip(tmp_path, script))
+    assert json.loads(done.stdout)["ray_error"] is None
 
 
-def test_no_ip(program: ModuleType, tmp_path: Path) -> None:
-    """An image without `ip` says so."""
-    path = str(tmp_path / "ip")
+def test_device_files(program: ModuleType, tmp_path: Path) -> None:
+    """A folder is listed by name; one that does not exist holds nothing."""
+    written(tmp_path / "infiniband" / "uverbs0", "")
+    (tmp_path / "infiniband" / "rdma_cm").touch()
 
-    assert {
-        "addresses_error": f"[Errno 2] No such file or directory: '{path}'"
-    } == program.addresses(path)
-
-
-def test_rdma_devices(program: ModuleType, tmp_path: Path) -> None:
-    """Devices and their states are those of sysfs; a device without ports has no state."""
-    written(tmp_path / "roceP2p1s0f1" / "ports" / "1" / "state", "4: ACTIVE\n")
-    (tmp_path / "mlx5_0").mkdir()
-
-    assert {"mlx5_0": "", "roceP2p1s0f1": "4: ACTIVE"} == {
-        name: program.state(tmp_path / name) for name in program.names(tmp_path)
-    }
-
-
-def test_no_rdma_devices(program: ModuleType, tmp_path: Path) -> None:
-    """A folder that does not exist holds nothing."""
-    assert [] == program.names(tmp_path / "infiniband")
+    assert ["rdma_cm", "uverbs0"] == program.names(tmp_path / "infiniband")
+    assert [] == program.names(tmp_path / "none")
 
 
 def test_fields_of_proc(program: ModuleType, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from cluster.commands import vllm
 from cluster.commands.ray import Answer, RayNode
+from cluster.doctor.links import LINKS
 from cluster.nodes import container, engine
 from cluster.nodes.container import Found
 from cluster.nodes.engine import Engine
@@ -15,9 +16,9 @@ from cluster.ship import outcome
 from cluster.ship.outcome import Row
 from cluster.ship.survey import Image
 from tests import pages
-from tests.answers import LINK, address, changed, judged
 from tests.clusters import PLACE, SPARKS, boxes
 from tests.pages import ROOT, SHOWN_ROOT
+from tests.patients import at, interface, patient
 
 CLUSTER = replace(SPARKS, serve_host="0.0.0.0", serve_port=8888)  # noqa: S104 (printed)
 REQUEST = vllm.request(CLUSTER, vllm.Flags(model="Qwen/Qwen3-4B"), "")
@@ -76,12 +77,12 @@ def test_status() -> None:
 
 def test_problems() -> None:
     """The sentences for what is wrong, one of each kind."""
-    wrong_nic = changed(
-        lambda answer: (
-            address(answer, LINK, "192.168.177.21"),
-            address(answer, "enP7s7", "192.168.177.11"),
-        )
+    wrong_nic = interface(
+        interface(patient(), "enp1s0f1np1", addresses=at("192.168.177.21")),
+        "enP7s7",
+        addresses=at("192.168.177.11"),
     )
+    (address,) = (check for check in LINKS if check.name == "address")
     one, other = (
         Image(architecture="arm64", layers=("sha256:aa", last), configuration="{}")
         for last in ("sha256:bb", "sha256:cc")
@@ -89,7 +90,7 @@ def test_problems() -> None:
     stopped = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
     changes = Found(running=True, owner=CLUSTER.name, changes=("NCCL_DEBUG",))
     sentences = (
-        *judged(wrong_nic),
+        *address.look((wrong_nic,)),
         *sameimage.problems(CLUSTER, {"spark1": one, "spark2": None}),
         *sameimage.problems(CLUSTER, {"spark1": one, "spark2": other}),
         engine.problem(FAR, "Host key verification failed.\n"),

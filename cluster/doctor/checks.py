@@ -24,7 +24,7 @@ ANSWER = Check(
     title="Every node can be asked",
     looks_at="`ssh SSH_HOST sh -s`, and what it says when it fails",
     why="Whoever does not let you in by SSH cannot be started, and nothing else is known of it.",
-    remedy="make `ssh SSH_HOST` work without a question: key, host key, name, network.",
+    remedy="Make `ssh SSH_HOST` work without a question: name, network, host key, key.",
     source="ssh(1) and ssh_config(5), BatchMode",
     look=_look,
 )

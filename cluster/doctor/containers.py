@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from cluster.doctor.alike import apart, differing
+from cluster.doctor.alike import apart
 from cluster.doctor.check import Check, Look, Patient, each
 from cluster.doctor.gpus import GPUS
 from cluster.doctor.room import ROOM
@@ -53,15 +53,11 @@ def _same_versions(patients: tuple[Patient, ...]) -> Iterator[Problem]:
     for label in dict.fromkeys(labels):
         if label.startswith(LABEL) and not label.startswith(STAMP):
             what = f"images have another {label.removeprefix(LABEL)}"
-            yield from apart(what, differing(alike, _label(label)), _renew(alike))
+            yield from apart(what, alike, _label(label), lambda its: its[0].renew)
 
 
 def _label(name: str) -> Callable[[Patient], str]:
     return lambda patient: patient.facts.docker.labels.get(name, "")
-
-
-def _renew(patients: tuple[Patient, ...]) -> str:
-    return patients[0].renew
 
 
 CONTAINERS: tuple[Check, ...] = (

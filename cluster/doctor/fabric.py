@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from cluster.doctor.check import Look, Patient, each
 from cluster.errors import Problem
 from cluster.facts.facts import Facts
-from cluster.facts.links import Interface
+from cluster.facts.links import RJ45, Interface
 from cluster.facts.rdma import Device
+from cluster.node import Node
 
+DOCKERS = ("br-", "docker", "veth")
+"""How the names of the interfaces begin that Docker makes."""
 RING = 3
 """Nodes of the smallest ring."""
 
@@ -42,8 +46,9 @@ def live(interface: Interface) -> bool:
 
 
 def halves(facts: Facts) -> tuple[Half, ...]:
-    """Return all RDMA devices that have an interface, in the order of their names."""
-    pairs = ((device, _interface(facts, device)) for device in facts.rdma.devices)
+    """Return all RDMA devices that have an interface, in the order of their PCI addresses."""
+    devices = sorted(facts.rdma.devices, key=lambda device: device.pci)
+    pairs = ((device, _interface(facts, device)) for device in devices)
     return tuple(
         Half(interface=interface, device=device) for device, interface in pairs if interface
     )
@@ -86,6 +91,11 @@ def named(patient: Patient) -> tuple[Half, ...]:
     return tuple(half for half in halves(patient.facts) if half.device.name in patient.node.ib_if)
 
 
+def absent(patient: Patient) -> tuple[str, ...]:
+    """Return what IB_IF names and the node has not."""
+    return tuple(name for name in patient.node.ib_if if not patient.facts.rdma.named(name))
+
+
 def in_ring(patient: Patient) -> bool:
     """Tell whether a node's ports lead to different neighbours.
 
@@ -97,6 +107,48 @@ def in_ring(patient: Patient) -> bool:
     chosen = {half.port for half in named(patient)}
     alive = {half.port for half in halves(patient.facts) if half.device.active}
     return len(chosen) > 1 or (len(alive) > 1 and len(patient.cluster.nodes) >= RING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detour:
+    """ETH_IF has HOST_IP, and leads away from the other nodes; another interface leads there."""
+
+    other: Node
+    interface: Interface
+    address: IPv4Address
+    """Of the interface, in the network of the other node."""
+
+
+def detour(patient: Patient) -> Detour | None:
+    """Return which interface would be the right one; the head is, but on the slow port."""
+    its = ours(patient)
+    if not its or patient.node.host_ip not in (one.ip for one in its.addresses):
+        return None
+    others = _others(patient)
+    if any(node.host_ip in one.network for one in its.addresses for node in others):
+        return None
+    return next(_better(patient, others), None)
+
+
+def _others(patient: Patient) -> tuple[Node, ...]:
+    """Return whom a node must find in the network of its interface."""
+    if patient.node.role == "worker":
+        return (patient.cluster.head,)
+    return patient.cluster.workers if patient.node.eth_if == RJ45 else ()
+
+
+def _better(patient: Patient, others: tuple[Node, ...]) -> Iterator[Detour]:
+    for one in own(patient):
+        for address in one.addresses if one.name != RJ45 else ():
+            for node in others:
+                if node.host_ip in address.network:
+                    yield Detour(other=node, interface=one, address=address.ip)
+
+
+def own(patient: Patient) -> tuple[Interface, ...]:
+    """Return the interfaces that are not Docker's."""
+    interfaces = patient.facts.links.interfaces
+    return tuple(one for one in interfaces if not one.name.startswith(DOCKERS))
 
 
 def used(patient: Patient) -> tuple[Half, ...]:

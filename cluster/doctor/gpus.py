@@ -95,7 +95,7 @@ def _clock(patient: Patient) -> Iterator[Problem]:
     if computes(patient) and is_spark(patient) and patient.facts.gpus.clients and low < STUCK:
         what = f"its GPU runs at {low} MHz while programs use it"
         look = patient.on("nvidia-smi --query-gpu=clocks.sm,utilization.gpu --format=csv")
-        remedy = "switch it off and take out its plug for a minute: a restart is not enough"
+        remedy = "switch it off, pull its plug and start it again: a restart is not enough"
         yield patient.problem(what, f"{look} shows whether it computes; if so, {remedy}")
 
 
@@ -155,7 +155,7 @@ GPUS: tuple[Check, ...] = (
         looks_at="`nvidia-smi --query-gpu=clocks.sm --format=csv`, while programs use it",
         why="Some Sparks stay near 700 MHz after trouble with their power, and all ranks wait for "
         "the slowest.",
-        remedy="Take out the plug of its power supply for a minute; a restart does not help.",
+        remedy="Switch it off and pull the plug of its power supply; a restart does not help.",
         source="eugr/spark-vllm-docker issue 334",
         look=each(_clock),
     ),

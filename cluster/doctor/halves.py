@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from cluster.doctor.check import Check, Patient
 from cluster.doctor.fabric import (
     Half,
+    absent,
+    detour,
     halves,
     in_ring,
     joined,
@@ -53,9 +55,9 @@ def _slow_link(patient: Patient, names: tuple[str, ...], speed: int) -> Problem:
 
 def _beside(patient: Patient, its: Interface) -> bool:
     """Tell whether ETH_IF is no ConnectX port, and could be one; of virtual ones nobody knows."""
-    if its.kind or in_ring(patient) or port_of(patient.facts, its.name):
+    if its.kind or in_ring(patient) or port_of(patient.facts, its.name) or detour(patient):
         return False
-    return bool(halves(patient.facts)) or its.name == RJ45
+    return its.name == RJ45 or (bool(halves(patient.facts)) and not absent(patient))
 
 
 def _slow_way(patient: Patient, its: Interface) -> Problem:
@@ -108,7 +110,8 @@ def _twin_subnets(patient: Patient) -> Iterator[Problem]:
             one.name for one in interfaces if network in (its.network for its in one.addresses)
         )
         if len(names) > 1:
-            remedy = f"give {names[-1]} an address in another network by netplan"
+            other = next(name for name in reversed(names) if name != patient.node.eth_if)
+            remedy = f"give {other} an address in another network by netplan"
             yield patient.problem(f"{' and '.join(names)} are in one network, {network}", remedy)
 
 
@@ -182,8 +185,7 @@ HALVES: tuple[Check, ...] = (
         looks_at="`/sys/class/net/*/device/current_link_width` and `current_link_speed`",
         why="Old firmware trained the second half with two lanes, which halves what it carries.",
         remedy="update the firmware with `fwupdmgr`, and restart.",
-        source="https://github.com/tonyd2wild/DeepSeek-v4-Flash-Vision-Exp-DSpark-1M-NVFP4-KV-2x-"
-        "DGX-Spark/pull/35",
+        source="tonyd2wild/DeepSeek-v4-Flash-Vision-Exp-DSpark-1M-NVFP4-KV-2x-DGX-Spark, pull/35",
         look=joined(_pcie_width),
     ),
 )

@@ -4,14 +4,22 @@ from collections.abc import Iterator
 
 from cluster.doctor.addresses import mixed_up
 from cluster.doctor.check import Check, Patient
-from cluster.doctor.fabric import in_ring, joined, machines, ours, used
+from cluster.doctor.fabric import (
+    DOCKERS,
+    Detour,
+    detour,
+    in_ring,
+    joined,
+    machines,
+    ours,
+    own,
+    used,
+)
 from cluster.doctor.halves import HALVES
 from cluster.errors import Problem
 from cluster.facts.links import RJ45, Interface
 from cluster.spelling import did_you_mean
 
-DOCKERS = ("br-", "docker", "veth")
-"""How the names of the interfaces begin that Docker makes."""
 PLAYBOOK = "NVIDIA dgx-spark-playbooks, connect-two-sparks"
 
 
@@ -41,7 +49,7 @@ def _interface(patient: Patient) -> Iterator[Problem]:
 
 
 def _absent(patient: Patient) -> Problem:
-    there = ", ".join(f"{one.name} ({_addresses(one)})" for one in _own(patient)) or "none"
+    there = ", ".join(f"{one.name} ({_addresses(one)})" for one in own(patient)) or "none"
     what = f"ETH_IF {patient.node.eth_if} does not exist; there are: {there}"
     return patient.problem(what, _other_name(patient))
 
@@ -53,7 +61,7 @@ def _other_name(patient: Patient) -> str:
         which = f"which has HOST_IP {patient.node.host_ip}"
         return f"write ETH_IF={holder.name}, {which}, in {patient.own_file}"
     otherwise = f"write the one of the ConnectX link in {patient.own_file}"
-    others = (one.name for one in _own(patient) if one.name != RJ45)
+    others = (one.name for one in own(patient) if one.name != RJ45)
     return did_you_mean(patient.node.eth_if, others, otherwise)
 
 
@@ -68,6 +76,17 @@ def _address(patient: Patient) -> Iterator[Problem]:
     holder = patient.facts.links.holder(patient.node.host_ip)
     if its and (_elsewhere(patient) or not (holder or _dead(patient, its))):
         yield _apart(patient, its, holder)
+    if better := detour(patient):
+        yield _away(patient, better)
+
+
+def _away(patient: Patient, better: Detour) -> Problem:
+    """Say which interface leads to the others: ETH_IF may be the slow port."""
+    other, name = better.other, better.interface.name
+    what = f"HOST_IP {patient.node.host_ip} is on {place(ours(patient))}"
+    where = f"{other.name}'s {other.host_ip} is in the network of {name}"
+    lines = f"ETH_IF={name} and HOST_IP={better.address}"
+    return patient.problem(f"{what}; {where}", f"write {lines} in {patient.own_file}")
 
 
 def _apart(patient: Patient, its: Interface, holder: Interface | None) -> Problem:
@@ -97,7 +116,7 @@ def _together(patient: Patient, its: Interface) -> str:
 def _cable(patient: Patient) -> Iterator[Problem]:
     its = ours(patient)
     if its and its.enabled and not its.carrier and not _elsewhere(patient):
-        alive = ", ".join(one.name for one in _own(patient) if one.enabled and one.carrier)
+        alive = ", ".join(one.name for one in own(patient) if one.enabled and one.carrier)
         what = f"ETH_IF {its.name} has no link; those with one: {alive or 'none'}"
         yield patient.problem(what, cable(patient))
 
@@ -140,12 +159,6 @@ def _dead(patient: Patient, its: Interface) -> bool:
     return not its.enabled or (not its.carrier and bool(patient.cluster.workers))
 
 
-def _own(patient: Patient) -> tuple[Interface, ...]:
-    """Return the interfaces that are not Docker's."""
-    interfaces = patient.facts.links.interfaces
-    return tuple(one for one in interfaces if not one.name.startswith(DOCKERS))
-
-
 def _addresses(one: Interface) -> str:
     return ", ".join(str(address.ip) for address in one.addresses) or "no IPv4 address"
 
@@ -156,7 +169,7 @@ LINKS: tuple[Check, ...] = (
         severity="blocks",
         title="ETH_IF is an interface of the node, and switched on",
         looks_at="`ip address`",
-        why="Ray, gloo and NCCL are told to use this interface; NCCL and gloo give up without it.",
+        why="NCCL and gloo are told to use this interface, and end when it is not there.",
         remedy="write the name of the ConnectX link's interface as ETH_IF in the node's env file; "
         "nodes may have different ones.",
         source="NCCL's user guide, NCCL_SOCKET_IFNAME; torch.distributed, GLOO_SOCKET_IFNAME",

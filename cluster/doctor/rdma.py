@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from cluster.doctor.check import Check, Patient
 from cluster.doctor.fabric import (
     Half,
+    absent,
     halves,
     in_ring,
     joined,
@@ -29,19 +30,14 @@ def _none(patient: Patient) -> Iterator[Problem]:
 
 
 def _names(patient: Patient) -> Iterator[Problem]:
-    absent = _absent(patient)
-    if absent and patient.facts.rdma.devices:
-        verb = "does" if len(absent) == 1 else "do"
-        what = f"IB_IF {', '.join(absent)} {verb} not exist; there are: {_there(patient)}"
-        yield patient.problem(what, _right_names(patient, absent))
+    unknown = absent(patient)
+    if unknown and patient.facts.rdma.devices:
+        verb = "does" if len(unknown) == 1 else "do"
+        what = f"IB_IF {', '.join(unknown)} {verb} not exist; there are: {_there(patient)}"
+        yield patient.problem(what, _right_names(patient, unknown))
 
 
-def _absent(patient: Patient) -> tuple[str, ...]:
-    """Return what IB_IF names and the node has not."""
-    return tuple(name for name in patient.node.ib_if if not patient.facts.rdma.named(name))
-
-
-def _right_names(patient: Patient, absent: tuple[str, ...]) -> str:
+def _right_names(patient: Patient, unknown: tuple[str, ...]) -> str:
     """Return how to find the right names: ETH_IF tells, if it is a ConnectX port."""
     own = port_of(patient.facts, patient.node.eth_if)
     if own:
@@ -49,7 +45,7 @@ def _right_names(patient: Patient, absent: tuple[str, ...]) -> str:
     there = (device.name for device in patient.facts.rdma.devices)
     others = tuple(name for name in there if name not in patient.node.ib_if)
     otherwise = f"write those of the ConnectX link in {patient.own_file}"
-    return did_you_mean(absent[0], others, otherwise)
+    return did_you_mean(unknown[0], others, otherwise)
 
 
 def _port(patient: Patient) -> Iterator[Problem]:
@@ -131,7 +127,7 @@ def _half(patient: Patient) -> Iterator[Problem]:
     every = halves(patient.facts)
     beside = every if in_ring(patient) else tuple(half for half in every if half.port in ports)
     more = tuple(half.device.name for half in beside if half.device.active and half not in chosen)
-    if chosen and more and not _absent(patient) and not _alien(patient):
+    if chosen and more and not absent(patient) and not _alien(patient):
         verb = "is" if len(more) == 1 else "are"
         what = f"IB_IF {','.join(patient.node.ib_if)} leaves out {', '.join(more)}, which {verb}"
         yield patient.problem(f"{what} {ACTIVE}", _write(patient, (*patient.node.ib_if, *more)))
@@ -207,7 +203,7 @@ RDMA: tuple[Check, ...] = (
         why="Over TCP the link carries about half of what it could, with a longer wait for each "
         "message.",
         remedy="write the RDMA devices of ETH_IF's port as IB_IF.",
-        source=PLAYBOOK,
+        source=f"catharsis.net.au/blog/nvidea-dgx-spark-benchmarking; {PLAYBOOK}",
         look=joined(_unused),
     ),
     Check(

@@ -1,5 +1,6 @@
 """Whether a node has room on its disks, the model, and the ports that the head listens on."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -16,8 +17,6 @@ NEARLY_FULL = 20
 """A disk is nearly full when no more than one part in so many is free."""
 EVERYWHERE = ("0.0.0.0", "*", "[::]", "::")  # noqa: S104 (as `ss` prints it)
 LOOPBACK = ("127.0.0.1", "[::ffff:127.0.0.1]")
-FOLDERS = ("/", "./", "../", "~/")
-"""How a MODEL begins that is no name on Hugging Face."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,22 +95,24 @@ def _model_disk(patient: Patient) -> Iterator[Problem]:
         return
     if not (other and _full(other) and other.total == disk.total):
         what = f"HF_CACHE has {disk.free / 1e9:.1f} of {disk.total / 1e9:.1f} GB left"
-        remedy = f"{patient.on(f'du -sh {disk.path}/hub/*')} shows what models take"
+        show = shlex.quote(f"du -sh {shlex.quote(disk.path)}/hub/*")
+        remedy = f"{patient.on(show)} shows what models take"
         yield patient.problem(what, f"{remedy}; or write another HF_CACHE in {patient.shared_file}")
 
 
 def _models(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-    for model in (its.cluster.model for its in patients[:1]):
-        have = tuple(its for its in patients if _size(its, model) is not None)
-        lack = tuple(its for its in patients if its not in have)
-        for patient in lack if have and not model.startswith(FOLDERS) else ():
-            what = f"lacks {model} ({(_size(have[0], model) or 0) / 1e9:.1f} GB)"
-            yield patient.problem(f"{what}, which is on {names(have)}", _fetch(have[0], patient))
+    """Find who lacks the model that others have; a folder's name is none in the cache."""
+    have = tuple(its for its in patients if _size(its))
+    for its in patients:
+        if have and not _size(its):
+            what = f"lacks {its.cluster.model} ({_size(have[0]) / 1e9:.1f} GB), which is on"
+            yield its.problem(f"{what} {names(have)}", _fetch(have[0], its))
 
 
-def _size(patient: Patient, model: str) -> int | None:
+def _size(patient: Patient) -> int:
+    """Return the bytes of MODEL in a node's cache; none where it is not."""
     models = patient.facts.surroundings.models
-    return next((its.size for its in models if its.name == model), None)
+    return next((its.size for its in models if its.name == patient.cluster.model), 0)
 
 
 def _fetch(giver: Patient, taker: Patient) -> str:
@@ -120,9 +121,9 @@ def _fetch(giver: Patient, taker: Patient) -> str:
     one, other = giver.facts.surroundings.model_disk, taker.facts.surroundings.model_disk
     if not one or not other:
         return itself
-    model = f"models--{giver.cluster.model.replace('/', '--')}"
+    model = f"{one.path}/hub/models--{giver.cluster.model.replace('/', '--')}"
     target = f"{taker.facts.machine.user}@{taker.node.host_ip}:{other.path}/hub"
-    copy = f"rsync --archive --mkpath {one.path}/hub/{model} {target}"
+    copy = shlex.quote(shlex.join(("rsync", "--archive", "--mkpath", model, target)))
     return f"{itself}; {giver.on(copy)} copies it over the link"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cluster.advice import inv
-from cluster.doctor.alike import apart, differing, names
+from cluster.doctor.alike import apart, names
 from cluster.doctor.check import Check, Patient
 from cluster.doctor.fabric import machines
 from cluster.doctor.registration import REGISTRATION
@@ -62,23 +62,19 @@ def _kernel_same(patients: tuple[Patient, ...]) -> Iterator[Problem]:
     for kind in kinds:
         alike = tuple(its for its in patients if its.facts.machine.architecture == kind)
         others = tuple(its for its in alike if its.node.name not in broken)
-        groups = differing(others, lambda its: its.facts.machine.kernel)
-        yield from apart("kernels differ", groups, _update(groups))
+        yield from apart("kernels differ", others, lambda its: its.facts.machine.kernel, _update)
 
 
 def _driver_same(patients: tuple[Patient, ...]) -> Iterator[Problem]:
     """Compare drivers, but those that are a problem of their own."""
-    groups = differing(
-        tuple(its for its in patients if computes(its) and not any(_driver(its))), driver
-    )
-    yield from apart("GPU drivers differ", groups, _update(groups))
+    others = tuple(its for its in patients if computes(its) and not any(_driver(its)))
+    yield from apart("GPU drivers differ", others, driver, _update)
 
 
-def _update(groups: dict[str, tuple[Patient, ...]]) -> str:
+def _update(patients: tuple[Patient, ...]) -> str:
     """Return what brings all nodes to the newest of what their distribution has."""
     update = "'sudo apt-get update && sudo apt-get full-upgrade'"
-    everybody = (its for group in groups.values() for its in group)
-    return f"{', '.join(its.on(update) for its in everybody)}, then restart them"
+    return f"{', '.join(its.on(update) for its in patients)}, then restart them"
 
 
 def _driver(patient: Patient) -> Iterator[Problem]:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cluster.errors import NodeError, Problem, RefusedError
+from cluster.node import Cluster
 from cluster.nodes.process import Trace
 from cluster.plan.step import AnyTrace
 from cluster.settings.values import WrongValueError, whole
 
 if TYPE_CHECKING:
     from cluster.effects.services import Services
+    from cluster.journal.explain import Told
 
 POLL_SECONDS = 0.2
 
@@ -101,6 +103,53 @@ def follow(services: "Services", traces: tuple[AnyTrace, ...], lines: int = 0) -
         _print(trace, log.rest())
     if problems:
         raise NodeError(*problems)
+
+
+def explain(
+    cluster: Cluster, services: "Services", traces: tuple[AnyTrace, ...], *, as_json: bool = False
+) -> int:
+    """Print what is known to have gone wrong, and return 1 if anything has, else 0.
+
+    A NodeError has the nodes that could not be asked; what the others say is printed before.
+    """
+    # What every other verb does without is not waited for.
+    from cluster.journal import explain, explained
+
+    told, problems = _told(services, traces)
+    found = explain.explain(cluster, told)
+    if told:
+        print((explained.as_json if as_json else explained.text)(found, told), end="")
+    if problems:
+        raise NodeError(*problems)
+    return 1 if explained.failed(found) else 0
+
+
+Read = tuple[list["Told"], tuple[Problem, ...]]
+"""What was logged, and why more could not be read."""
+
+
+def _told(services: "Services", traces: tuple[AnyTrace, ...]) -> Read:
+    """Read all logs to their ends."""
+    logs, problems = _started(services, traces)
+    read = [_whole(services, trace, log) for trace, log in logs]
+    why = dict.fromkeys([*problems, *(problem for _, more in read for problem in more)])
+    return [told for one, _ in read for told in one], tuple(why)
+
+
+def _whole(services: "Services", trace: AnyTrace, log: Log) -> Read:
+    from cluster.journal.explain import Told
+
+    try:
+        lines = [*log.rest(), *ending(services, trace)]
+    except NodeError as error:
+        return [], error.problems
+    return [Told(node=trace.place, service=trace.service, lines=lines)], ()
+
+
+def ending(services: "Services", trace: AnyTrace) -> list[str]:
+    """Return how a service has ended, as a line that it could not log itself; else nothing."""
+    code = None if services.find(trace) else services.exit_code(trace)
+    return [f"{trace.service} has ended with exit code {code}"] if code else []
 
 
 def _last(lines: list[str], number: int) -> list[str]:

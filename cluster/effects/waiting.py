@@ -2,13 +2,16 @@
 
 import threading
 import time
+from contextlib import suppress
 
-from cluster import advice
+from cluster.advice import inv
+from cluster.effects import logs
 from cluster.effects.processes import Completed
 from cluster.effects.report import Progress
 from cluster.effects.services import Services
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.journal import journal
+from cluster.journal import explain, explained, journal
+from cluster.journal.explain import Explanation, Told
 from cluster.node import Cluster
 from cluster.plan.step import AnyTrace, Gate
 
@@ -26,6 +29,7 @@ class Watched:
         self.lines: list[str] = []
         self._services = services
         self._log = services.log(trace)
+        self._ending: list[str] = []
 
     def grown(self) -> list[str]:
         """Return the lines that are new since the last call."""
@@ -49,15 +53,14 @@ class Watched:
     @property
     def ended(self) -> str:
         """What is to be said of a service that does not live any more."""
-        code = self._services.exit_code(self.trace)
-        return f"{self.trace.service} has ended" + (f" with exit code {code}" if code else "")
+        self._ending = logs.ending(self._services, self.trace)
+        return next(iter(self._ending), f"{self.trace.service} has ended")
 
-    def problem(self, cluster: Cluster, what: str) -> Problem:
-        """Say what became of the service, with the lines of its log that matter."""
-        lines = "".join(f"\n    {line}" for line in journal.excerpt(self.lines))
-        node = self.trace.place
-        logs = advice.inv(cluster, "logs", "--node", node)
-        return Problem(place=node, what=f"{what}{lines}\n   ", remedy=f"next: {logs}")
+    @property
+    def told(self) -> Told:
+        """What it has logged so far, and how it has ended."""
+        lines = [*self.lines, *self._ending]
+        return Told(node=self.trace.place, service=self.trace.service, lines=lines)
 
 
 class Waiting:
@@ -92,7 +95,7 @@ class Waiting:
                 return asked.output
             if time.monotonic() > until:
                 raise (RefusedError if self._gate.refuses else NodeError)(
-                    *problems, *self._mute(asked)
+                    *problems, *self._mute(asked), *self._known()
                 )
             if self._cancelled.wait(POLL_SECONDS):
                 raise KeyboardInterrupt
@@ -116,13 +119,34 @@ class Waiting:
         for watched in self._watched:
             new = watched.grown()
             if not watched.alive:
-                watched.end()
-                raise NodeError(watched.problem(self._cluster, watched.ended))
+                raise self._failure(watched, watched.ended)
             if any(journal.fatal(line) for line in new):
                 time.sleep(SETTLE_SECONDS)
-                watched.end()
-                raise NodeError(watched.problem(self._cluster, f"{watched.trace.service} failed"))
+                raise self._failure(watched, f"{watched.trace.service} failed")
             phases = [phase for line in new if (phase := journal.phase(line))]
             # The last one is waited for; what the others did before is old news.
             if phases and watched.trace.service == self._watched[-1].trace.service:
                 self._progress.tell(phases[-1])
+
+    def _failure(self, failed: Watched, what: str) -> NodeError:
+        """Say what became of a service: the lines of its log that matter, the cause, a remedy."""
+        failed.end()
+        for watched in self._watched:
+            with suppress(NodeError):  # the cause may be in any log that can be read
+                watched.end()
+        node = failed.trace.place
+        lines = journal.excerpt(failed.lines)
+        likely = self._likely()
+        why = explained.reason(likely, (what, *lines)) if likely else ()
+        indented = "".join(f"\n    {line}" for line in (*lines, *why))
+        remedy = likely.next if likely else f"next: {inv(self._cluster, 'logs', '--node', node)}"
+        return NodeError(Problem(place=node, what=f"{what}{indented}\n   ", remedy=remedy))
+
+    def _likely(self) -> Explanation | None:
+        """Return the likely cause of what was logged, if it is known."""
+        return explain.cause(explain.explain(self._cluster, [it.told for it in self._watched]))
+
+    def _known(self) -> tuple[Problem, ...]:
+        """Say what is known to go wrong meanwhile, when time is up."""
+        likely = self._likely()
+        return (explained.problem(likely),) if likely else ()

@@ -91,8 +91,16 @@ PARTS: tuple[Part[Any], ...] = (
 
 def question(wanted: Wanted) -> str:
     """Return the text for `sh -s` on the machine."""
-    asked = tuple(part for part in PARTS if part.blocking or not wanted.fast)
-    its = (*asked, reach.question(wanted.pings, wanted.ports, wanted.ways))
+    return _text(wanted, tuple(part for part in PARTS if part.blocking or not wanted.fast))
+
+
+def reaching(wanted: Wanted) -> str:
+    """Return the text that asks for nothing but peers: its answer has the facts of those alone."""
+    return _text(wanted, ())
+
+
+def _text(wanted: Wanted, parts: tuple[Part[Any], ...]) -> str:
+    its = (*parts, reach.question(wanted.pings, wanted.ports, wanted.ways))
     return "".join(
         (
             HEAD,
@@ -112,7 +120,7 @@ def _words(wanted: Wanted) -> str:
 
 def answered(text: str) -> bool:
     """Tell whether this is a whole answer to a question; a login shell may have said others."""
-    return f"\n== {PARTS[0].name}\n" in f"\n{text}" and "\n== end\n" in text
+    return "\n== clock\n" in text and "\n== end\n" in text
 
 
 def facts(text: str) -> Facts:

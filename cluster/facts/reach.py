@@ -14,7 +14,7 @@ Answer = Literal["open", "refused", "silent", "unreachable"]
 NAME = "reach"
 PING = re.compile(r"^ping (\S+) (\S+) (\d+) (\d+) ?(.*)$", re.MULTILINE)
 PORT = re.compile(r"^port (\S+) (\d+) (\d+) ?(.*)$", re.MULTILINE)
-WAY = re.compile(r"^way (\S+) \d+ ?(.*)$", re.MULTILINE)
+WAY = re.compile(r"^way (\S+) (\d+) ?(.*)$", re.MULTILINE)
 AROUND = re.compile(r"^PING .*? bytes of data\. ?| ?--- .*$")
 
 
@@ -108,10 +108,11 @@ def question(
 def read(text: str) -> Reach:
     """Read what came of all attempts, which end in any order."""
     ports = (_port(*row) for row in PORT.findall(text))
+    ways = (_way(*row) for row in WAY.findall(text))
     return Reach(
         pings=tuple(sorted((_ping(*row) for row in PING.findall(text)), key=_ping_order)),
         ports=tuple(sorted(filter(None, ports), key=lambda port: (port.peer, port.port))),
-        ways=tuple(sorted((_way(*row) for row in WAY.findall(text)), key=lambda way: way.peer)),
+        ways=tuple(sorted(filter(None, ways), key=lambda way: way.peer)),
     )
 
 
@@ -148,6 +149,9 @@ def _answer(code: int, said: str) -> Answer | None:
     return "refused" if "refused" in said else "unreachable"
 
 
-def _way(peer: str, said: str) -> Way:
+def _way(peer: str, code: str, said: str) -> Way | None:
+    """Read a route, which `ip` may have words instead of; None where there is no `ip`."""
+    if int(code) in NOT_RUN:
+        return None
     rows = json.loads(said) if said.startswith("[") else ()
     return Way(peer=IPv4Address(peer), device=next((row["dev"] for row in rows), ""))

@@ -21,6 +21,8 @@ CODE = " " * 4
 ADDRESS = re.compile(r" ?\bip=(?P<address>\S+)")
 NEVER = "~"
 """Sorts after every time."""
+REPETITION = 2
+"""As `Failure.indirect`."""
 UNKNOWN = "no known failure; this is the first error"
 
 
@@ -72,7 +74,7 @@ def explain(cluster: Cluster, logs: Sequence[Told]) -> tuple[Explanation, ...]:
     readers = [_Reader(cluster=cluster, at=at, told=told) for at, told in enumerate(logs)]
     known = [it for reader in readers for it in reader.known()]
     failed = [it.indirect for _, it in known if not it.note]
-    reach = 0 if failed else 2
+    reach = 0 if failed else REPETITION
     unknown = [] if 0 in failed else [it for reader in readers for it in reader.unknown(reach)]
     return _once([*known, *sorted(unknown, key=_order)[:1]])
 
@@ -91,7 +93,9 @@ def _once(found: list[Ranked]) -> tuple[Explanation, ...]:
     """Sort, leave out what a node has said before, and put the notes behind."""
     first: dict[tuple[str, str], Explanation] = {}
     for _, it in sorted(found, key=_order):
-        first.setdefault((it.name, it.node), it)
+        repeated = it.indirect == REPETITION and it.name in {name for name, _ in first}
+        if not repeated:
+            first.setdefault((it.name, it.node), it)
     return tuple(sorted(first.values(), key=lambda it: it.note))
 
 
@@ -138,26 +142,42 @@ class _Reader:
         survived = number < self.begin and not signature.note
         return survived or any(signature.until in line.text for line in later)
 
+    @cached_property
+    def failures(self) -> list[Failure]:
+        """What the log tells by itself, the likely cause first."""
+        return failure.failures(self.told.lines)
+
+    @cached_property
+    def authors(self) -> dict[str, str]:
+        """Who said what, where another process hands it on."""
+        return {text: it.who for it in reversed(self.failures) for text in it.said}
+
     def _explained(self, signature: Signature, told: Mapping[str, str], number: int) -> Ranked:
         line = self.lines[number]
-        node = self._node(told.get("address") or _address(line.who))
+        said = failure.NOISE.sub("", line.text)
+        who = self.authors.get(said, line.who)
+        node = self._node(told.get("address") or _address(who))
         site = Site(cluster=self.cluster, node=node)
-        return (signature.indirect, self.times[number], self.at, number), Explanation(
+        names = {str(each.host_ip): each.name for each in self.cluster.nodes}
+        told = {field: names.get(value, value) for field, value in told.items()}
+        repeated = REPETITION if failure.WRAPPER.search(line.text) else 0
+        indirect = max(signature.indirect, repeated)
+        return (indirect, self.times[number], self.at, number), Explanation(
             name=signature.name,
             node=node.name,
             log=self._log,
-            who=_name(line.who),
+            who=_name(who),
             time=line.time,
-            said=(line.text,),
+            said=(said.strip(),),
             meaning=advice(signature.meaning, site, told),
             next=advice(signature.next, site, told),
-            indirect=signature.indirect,
+            indirect=indirect,
             note=signature.note,
         )
 
     def unknown(self, reach: int) -> Iterator[Ranked]:
         """Find the failures that no signature knows, at most so far from the cause."""
-        for it in failure.failures(self.told.lines):
+        for it in self.failures:
             strange = all(_signature(text)[0] is None for text in it.said)
             if strange and it.number >= self.begin and it.indirect <= reach:
                 yield self._unexplained(it)

@@ -11,7 +11,7 @@ MEMORY = (
         words=("Free memory on device…({free}/{total} GiB) on startup is less than",),
         meaning="of {total} GiB only {free} were free when vLLM started; on a Spark the page "
         "cache and all programs share them",
-        next="{inv:doctor} names who holds them (checks `memory`, `page-cache`, `gpu-busy`); else "
+        next="{inv:doctor} names who holds them: checks `memory`, `page-cache`, `gpu-busy`; else "
         + LESS,
         source="vllm/v1/worker/utils.py",
     ),
@@ -30,7 +30,7 @@ MEMORY = (
             "No available memory for the cache blocks",
         ),
         meaning="weights and buffers leave no room for a context",
-        next="a higher GPU_MEMORY_UTILIZATION in {shared} (0.9 is much on a Spark), a smaller "
+        next="a higher GPU_MEMORY_UTILIZATION in {shared}, where 0.9 is much for a Spark; a smaller "
         "model, or more nodes",
         source="vllm/v1/core/kv_cache_utils.py",
     ),
@@ -79,7 +79,6 @@ MEMORY = (
             "^Killed",
         ),
         soft=True,
-        indirect=1,
         meaning="a process was killed (SIGKILL): by the kernel or earlyoom for memory, or by hand",
         next=OOM + " tells; then " + LESS,
         source="tests/captures/ray-raylet-killed.log",
@@ -110,8 +109,8 @@ MEMORY = (
         words=("FileNotFoundError: [Errno 2] No such file or directory: '/psm_",),
         meaning="shared memory vanished while vLLM started: systemd-logind removes it when the "
         "user's last session ends",
-        next="{on:sudo loginctl enable-linger}, or SHM_SIZE=16g instead of `host` in {shared} "
-        "(check `shared-memory-removal` of {inv:doctor})",
+        next="{on:sudo loginctl enable-linger}, or SHM_SIZE=16g instead of `host` in {shared}"
+        "; {inv:doctor --explain shared-memory-removal}",
         source="https://github.com/vllm-project/vllm/issues/54259",
     ),
     Signature(

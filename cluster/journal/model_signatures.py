@@ -49,7 +49,7 @@ MODEL = (
         meaning="the model is not in this node's HF_CACHE, and Hugging Face is not reached or "
         "HF_HUB_OFFLINE is set",
         next="connect the node, or copy the model into its HF_CACHE; {inv:doctor} shows which "
-        "nodes have it (check `models`)",
+        "nodes have it, check `models`",
         source=HUB,
     ),
     Signature(
@@ -80,10 +80,17 @@ MODEL = (
     ),
     Signature(
         name="unknown-flag",
-        words=("error: unrecognized arguments: {flag}", "^Error: No such option '{flag}'"),
-        meaning="this version does not know the flag {flag}",
+        words=("error: unrecognized arguments: {flag}",),
+        meaning="this version of vLLM does not know the flag {flag}",
         next="correct it in SERVE_ARGS in {shared}, or after the `--` of `inv serve`",
         source="tests/captures/serve-bad-flag.log",
+    ),
+    Signature(
+        name="unknown-ray-flag",
+        words=("^Error: No such option '{flag}'",),
+        meaning="this version of Ray does not know the flag {flag}",
+        next="{renew}: the image is older than this repository, or newer",
+        source="tests/captures/ray-bad-flag.log",
     ),
     Signature(
         name="unknown-variable",
@@ -110,7 +117,7 @@ MODEL = (
         words=("RPC call to {method} timed out",),
         indirect=1,
         meaning="a rank did not answer in time: its node is out of memory, overloaded or gone",
-        next="{inv:status}, then {inv:doctor} (checks `memory`, `pressure`)",
+        next="{inv:status}, then {inv:doctor}, checks `memory` and `pressure`",
         source="https://github.com/vllm-project/vllm/issues/46611",
     ),
     Signature(
@@ -128,7 +135,7 @@ MODEL = (
             "EngineCore encountered a fatal error",
             "Engine core initialization failed",
             "EngineCore failed to start",
-            "died unexpectedly, shutting down executor",
+            "died unexpectedly…shutting down executor",
             "EngineDeadError:",
         ),
         indirect=2,
@@ -177,7 +184,7 @@ MACHINE = (
         name="built-for-another-gpu",
         words=("no kernel image is available for execution on the device",),
         meaning="PyTorch or vLLM in the image is not built for this GPU",
-        next="{inv:build}, which builds for a Spark's (--arch names others), then {inv:ship}",
+        next="{inv:build}, which builds for a Spark's; then {inv:ship}",
         source="https://github.com/vllm-project/vllm/issues/1936",
     ),
 )

@@ -15,8 +15,8 @@ NETWORK = (
         soft=True,
         meaning="the two ends of an RDMA connection do not fit: NCCL_IB_GID_INDEX is wrong, or one "
         "twin of the port has an address on this node only",
-        next="take NCCL_IB_GID_INDEX out of the env files; {inv:doctor} compares the rest (checks "
-        "`gid-index`, `twin-address`)",
+        next="take NCCL_IB_GID_INDEX out of the env files; {inv:doctor} compares the rest, "
+        "checks `gid-index` and `twin-address`",
         source="https://man7.org/linux/man-pages/man3/ibv_modify_qp.3.html",
     ),
     Signature(
@@ -29,7 +29,7 @@ NETWORK = (
         meaning="NCCL_IB_GID_INDEX names an empty row of the GID table, which is numbered anew "
         "whenever the interface goes down and up",
         next="take NCCL_IB_GID_INDEX out of the env files, then {inv:up --recreate}; {inv:doctor} "
-        "shows the table (check `gid-index`)",
+        "shows the table, check `gid-index`",
         source="https://man7.org/linux/man-pages/man3/ibv_modify_qp.3.html",
     ),
     Signature(
@@ -41,7 +41,7 @@ NETWORK = (
         soft=True,
         meaning="an RDMA device found no way to the other node's: wrong cable, subnet or GID row, "
         "or a ring whose nodes are not all joined",
-        next="{inv:doctor} (checks `reach`, `twin-subnets`, `gid-index`), then {inv:nccl}",
+        next="{inv:doctor}, checks `reach`, `twin-subnets` and `gid-index`; then {inv:nccl}",
         source="https://github.com/NVIDIA/nccl/issues/2013",
     ),
     Signature(
@@ -49,7 +49,7 @@ NETWORK = (
         words=("ibv_modify_qp failed with",),
         soft=True,
         meaning="an RDMA device does not get a connection to the other node's",
-        next="{inv:doctor} (checks `rdma-names`, `rdma-port`, `reach`), then {inv:nccl}",
+        next="{inv:doctor}, checks `rdma-names`, `rdma-port` and `reach`; then {inv:nccl}",
         source=f"{PLAYBOOK}/185",
     ),
     Signature(
@@ -62,7 +62,7 @@ NETWORK = (
         soft=True,
         meaning="RDMA packets got no answer: the link is bad, its MTU differs, or the other rank "
         "died",
-        next="{inv:doctor} (checks `mtu`, `reach`), then {inv:nccl}; set NCCL_IB_TIMEOUT only when "
+        next="{inv:doctor}, checks `mtu` and `reach`; then {inv:nccl}; set NCCL_IB_TIMEOUT only when "
         "both are fine",
         source=NCCL,
     ),
@@ -84,7 +84,7 @@ NETWORK = (
         soft=True,
         note=True,
         meaning="NCCL found no RDMA device and takes TCP, at about half the speed",
-        next="{inv:doctor} (checks `rdma-files`, `rdma-names`, `rdma-unused`); nothing to do where "
+        next="{inv:doctor}, checks `rdma-files`, `rdma-names`, `rdma-unused`; nothing to do where "
         "IB_IF is empty",
         source="https://github.com/NVIDIA/nccl/issues/952",
     ),
@@ -106,8 +106,8 @@ NETWORK = (
         ),
         soft=True,
         meaning="NCCL_SOCKET_IFNAME names no interface of this node that has an address",
-        next="correct ETH_IF in {own}, then {inv:up --recreate}; {inv:doctor} shows the interfaces "
-        "(check `interface`)",
+        next="correct ETH_IF in {own}, then {inv:up --recreate}; {inv:doctor} shows the "
+        "interfaces, check `interface`",
         source="https://github.com/NVIDIA/nccl/issues/1837",
     ),
     Signature(
@@ -115,8 +115,8 @@ NETWORK = (
         words=("Unable to find address for: {interface}",),
         meaning="GLOO_SOCKET_IFNAME says {interface}, and this node has no such interface with an "
         "address; gloo wants the plain name of one",
-        next="correct ETH_IF in {own}, and take GLOO_SOCKET_IFNAME out of the env files (check "
-        "`gloo` of {inv:doctor})",
+        next="correct ETH_IF in {own}, and take GLOO_SOCKET_IFNAME out of the env files; "
+        "{inv:doctor --explain gloo}",
         source="https://github.com/aws-samples/aws-do-eks/pull/51",
     ),
     Signature(
@@ -135,7 +135,7 @@ NETWORK = (
         name="gloo-unconnected",
         words=("Gloo connectFullMesh failed", "gloo/transport…Connection refused"),
         meaning="the ranks do not reach each other by TCP: a firewall, or the wrong interface",
-        next="{inv:doctor} (checks `reach`, `route`, `worker-port`, `gloo`)",
+        next="{inv:doctor}, checks `reach`, `route`, `worker-port` and `gloo`",
         source="https://github.com/vllm-project/vllm/issues/5094",
     ),
     Signature(
@@ -147,7 +147,7 @@ NETWORK = (
         ),
         soft=True,
         indirect=1,
-        meaning="the rank at {peer} is gone, or the link to it",
+        meaning="the rank on {peer} is gone, or the link to it",
         next="{inv:logs} of that node has why; {inv:status} shows what still lives",
         source="https://github.com/NVIDIA/nccl/issues/1232",
     ),

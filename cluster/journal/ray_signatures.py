@@ -2,8 +2,6 @@
 
 from cluster.journal.signature import Signature
 
-VLLM_RAY = "vllm/v1/executor/ray_utils.py"
-
 RAY = (
     Signature(
         name="wrong-address",
@@ -26,8 +24,7 @@ RAY = (
         "more are asked for than there are",
         next="{inv:status} shows who has joined; {inv:down --server} frees the GPUs; else a "
         "smaller --tp",
-        source=f"{VLLM_RAY}, https://docs.vllm.ai/en/latest/serving/"
-        "distributed_troubleshooting.html",
+        source="vllm/v1/executor/ray_utils.py",
     ),
     Signature(
         name="ray-not-used",
@@ -98,12 +95,12 @@ RAY = (
         soft=True,
         meaning="this node does not reach Ray on the head: it does not run, another address or "
         "interface is in the env files, or a firewall is between",
-        next="{inv:doctor} finds out which (checks `reach`, `route`, `head-port`)",
+        next="{inv:doctor} finds out which: checks `reach`, `route`, `head-port`",
         source="tests/captures/ray-no-head.log",
     ),
     Signature(
         name="ray-runs-already",
-        words=("Ray is trying to start at {head} but is already running at",),
+        words=("Ray is trying to start at {head}, but is already running at",),
         meaning="a Ray runs there already, which is not this cluster's",
         next="{inv:down}; if it is still there, {on:ps -ef} shows whose it is",
         source="tests/captures/ray-port-taken.log",
@@ -122,19 +119,31 @@ RAY = (
         name="worker-killed",
         words=("A worker died or was killed while executing a task…Worker IP address: {address} ",),
         soft=True,
-        indirect=1,
         meaning="a worker of this node was killed, mostly because memory was full",
-        next="{on:sudo dmesg | grep -i -e oom -e killed}; then a lower GPU_MEMORY_UTILIZATION in "
-        "{shared}",
+        next="{on:sudo dmesg | grep -i -e oom -e killed} tells; then a lower "
+        "GPU_MEMORY_UTILIZATION in {shared}, then {inv:serve}",
         source="tests/captures/serve-worker-killed.log",
     ),
     Signature(
         name="ray-ended",
         words=("Raylet is terminated. Termination is unexpected",),
         soft=True,
-        indirect=1,
+        indirect=2,
         meaning="Ray died on one of the nodes, mostly because it was killed for memory",
         next="{inv:status} shows where; {inv:up} starts it again",
         source="tests/captures/serve-raylet-killed-serving.log",
+    ),
+    Signature(
+        name="worker-ended",
+        words=(
+            "ray.exceptions.ActorDiedError",
+            "ray.exceptions.NodeDiedError",
+            "ray.exceptions.OwnerDiedError",
+            "ray.exceptions.WorkerCrashedError",
+        ),
+        indirect=2,
+        meaning="Ray reports that a worker is gone, or its node",
+        next="{inv:status} shows what still lives",
+        source="tests/captures/serve-raylet-killed-loading.log",
     ),
 )

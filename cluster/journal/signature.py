@@ -4,14 +4,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from shlex import quote
 
 from cluster.advice import inv
 from cluster.preflight.site import Site
 
 BLANK = re.compile(r"\\\{(?P<name>\w+)\\\}|(?P<anything>…)")
 """What stands for something else in the words, after `re.escape`."""
-FIELD = re.compile(r"\{\w+\}")
-GAP = re.compile(rf"{FIELD.pattern}|…")
+FIELD = re.compile(r"\{(\w+)\}")
+GAP = re.compile(r"\{\w+\}|…")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,11 @@ class Signature:
         compiled = (_compiled(words) for words in self.words)
         found = (pattern.search(text) for literal, pattern in compiled if literal in text)
         return next((it.groupdict() for it in found if it), None)
+
+    @property
+    def fields(self) -> tuple[frozenset[str], ...]:
+        """The names of what each of the words tells."""
+        return tuple(frozenset(FIELD.findall(words)) for words in self.words)
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -84,6 +90,6 @@ def advice(template: str, site: Site, told: Mapping[str, str]) -> str:
         "shared": site.shared_file,
         "renew": site.renew,
         "inv": _Command(lambda words: inv(site.cluster, words)),
-        "on": _Command(site.on if remote else lambda words: f"`{words}`"),
+        "on": _Command(lambda words: site.on(quote(words)) if remote else f"`{words}`"),
     }
     return template.format_map({**told, **known})

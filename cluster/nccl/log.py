@@ -11,7 +11,7 @@ NETWORK = re.compile(r"(?:Using network (.+)|Assigned NET plugin (.+) to comm)")
 RDMA = re.compile(r"NET/IB : Using (.*)")
 RDMA_DEVICE = re.compile(r"\[(\d+)\]([^\s:]+):[\d:]+/\w+")
 """`[0]rocep1s0f1:1/RoCE`; since 2.30 rail and plane may follow the port (net_ib/init.cc)."""
-VIRTUAL = re.compile(r"NET/IB : Made virtual device \[(\d+)\] name=(\S+)")
+VIRTUAL = re.compile(r"NET/IB : Made virtual device \[(\d+)\] name=(\S+).*")
 """Every device is one; NICs that NCCL joins have a `+` in their name."""
 SOCKETS = re.compile(r"NET/Socket : Using (.*)")
 SOCKET = re.compile(r"\[(\d+)\]([^\s:]+):\S+<\d+>")
@@ -59,6 +59,11 @@ class Transport:
     warnings: tuple[str, ...] = ()
 
     @property
+    def unknown(self) -> bool:
+        """Whether the log does not tell the way."""
+        return not (self.ways or self.network)
+
+    @property
     def outward(self) -> tuple[Way, ...]:
         """The ways that leave the node."""
         return tuple(way for way in self.ways if way.network)
@@ -86,7 +91,7 @@ def transport(log: str) -> Transport:
     messages = tuple(found[1].strip() for found in MESSAGE.finditer(log))
     rdma = _numbered(RDMA, RDMA_DEVICE, messages)
     sockets = _numbered(SOCKETS, SOCKET, messages)
-    joined = dict(found.groups() for found in _all(VIRTUAL, messages))
+    joined = {found[1]: found[2] for found in _all(VIRTUAL, messages)}
     versions = (VERSION.match(line) for line in log.splitlines())
     return Transport(
         version=next((found[1] for found in versions if found), ""),
@@ -95,7 +100,7 @@ def transport(log: str) -> Transport:
         sockets=tuple(sockets.values()),
         no_device=NO_DEVICE in messages,
         ways=_ways(messages, rdma | joined, sockets),
-        variables=tuple(dict(found.groups() for found in _all(SET, messages)).items()),
+        variables=tuple({found[1]: found[2] for found in _all(SET, messages)}.items()),
         warnings=tuple(dict.fromkeys(found[1].strip() for found in WARNING.finditer(log))),
     )
 

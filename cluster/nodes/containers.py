@@ -39,6 +39,7 @@ class Containers:
     ray_session: str = ""
     ray_token: str = TOKEN
     probe: tuple[str, ...] = ("python", f"/opt/{OURS}/probe.py")
+    bandwidth: tuple[str, ...] = ("python", f"/opt/{OURS}/nccl.py")
 
     @property
     def states_gpus(self) -> bool:
@@ -161,11 +162,11 @@ class Containers:
         return (examine, Together(branches=branches))
 
     def _preflight(self, cluster: Cluster, node: Node) -> Gate:
-        asked = preflight.preflight(cluster, node, dashboard=self.has_dashboard)
+        asked = preflight.preflight(cluster, node)
         return Gate(
             place=node.name,
             title=f"Check that {asked.hope}",
-            ask=self.beforehand(cluster, node, ("python", PREFLIGHT, *asked.argv)),
+            ask=self.beforehand(cluster, node, ("python", PREFLIGHT)),
             problems=asked.problems,
             seconds=0,
             unless=self.trace(node.name, "ray"),

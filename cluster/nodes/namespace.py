@@ -74,6 +74,11 @@ class Namespaces:
         """The probe, by the Python that has Ray."""
         return ("python", self.script)
 
+    @property
+    def bandwidth(self) -> tuple[str, ...]:
+        """The program that measures, docker/nccl.py, beside the probe."""
+        return ("python", f"{self.script.rpartition('/')[0]}/nccl.py")
+
     def prepare(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
         """Make the link unless it is there, and these nodes on it."""
         known = Text(place="link", path=self.of("hosts"), content=hosts(cluster))

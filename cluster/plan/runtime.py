@@ -35,6 +35,10 @@ class Runtime(Protocol):
     def probe(self) -> tuple[str, ...]:
         """The command that answers questions inside a node."""
 
+    @property
+    def bandwidth(self) -> tuple[str, ...]:
+        """The command that is one rank of a measurement inside a node."""
+
     def prepare(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
         """Make what the services of these nodes need; does nothing where it is there."""
 

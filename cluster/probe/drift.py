@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cluster.errors import Problem
 from cluster.probe.envtext import Entry
+from cluster.probe.files import Written
 from cluster.probe.ports import Half
-from cluster.probe.proposal import Host, Written
+from cluster.probe.proposal import Host
 from cluster.probe.seat import Seat
 
 GID_INDEX = "NCCL_IB_GID_INDEX"

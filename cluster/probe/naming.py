@@ -36,9 +36,13 @@ def doubts(names: Mapping[str, str], said: Answered) -> Iterator[Remark]:
             yield remark(place, f"is the same machine as {twin}", "name it once")
         elif not name:
             what = f"its name {shown(facts.machine.hostname)} cannot be a node's"
-            yield remark(place, what, "give it an alias like spark1 in ~/.ssh/config, and name that")
+            yield remark(
+                place, what, "give it an alias like spark1 in ~/.ssh/config, and name that"
+            )
         elif (other := seen.setdefault(name, place)) != place:
-            yield remark(place, f"is called {name}, as is {other}", "name both by different aliases")
+            yield remark(
+                place, f"is called {name}, as is {other}", "name both by different aliases"
+            )
 
 
 def _describes(page: Page, destination: str, facts: Facts) -> bool:

@@ -1,19 +1,20 @@
 """What becomes of the env files of a cluster by what its machines say."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from cluster.errors import Problem, RefusedError, SettingsError
-from cluster.facts.facts import Facts
-from cluster.node import Cluster
+from cluster.errors import NodeError, Problem, SettingsError
 from cluster.probe import drift, proposal
 from cluster.probe.envtext import Entry, merged
-from cluster.probe.proposal import Host, Written
-from cluster.probe.remark import Remark
+from cluster.probe.files import SHARED, Files
+from cluster.probe.proposal import Host
+from cluster.probe.remark import Remark, remark
 from cluster.probe.topology import Kind, Topology
 from cluster.settings import settings
-from cluster.settings.envfile import Assignment, EnvText, Fault, parse
-from cluster.settings.page import CLUSTER_FILE, page
+from cluster.settings.envfile import EnvText
+
+UNDECIDED = NodeError.exit_code
+MERGE = "NCCL_IB_MERGE_NICS"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,52 +42,80 @@ class Outcome:
     """As long as there are any, nothing is written."""
 
     @property
+    def code(self) -> int:
+        """The exit code: 4 with a question, else 1 if files would change, else 0."""
+        return UNDECIDED if self.questions else int(bool(self.changed))
+
+    @property
+    def drift_code(self) -> int:
+        """The exit code of a mere look: 4 with a question, else 1 if a value differs, else 0."""
+        return UNDECIDED if self.questions else int(bool(self.drifts))
+
+    @property
     def changed(self) -> tuple[Change, ...]:
         """The files that would not stay as they are."""
         return tuple(its for its in self.changes if its.before != its.after)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Files:
-    """The env files of a cluster, each read."""
+def outcome(files: Files, hosts: tuple[Host, ...], found: Topology) -> Outcome:
+    """Return what becomes of the files; with a question left, they stay as they are."""
+    if found.questions:
+        return Outcome(kind=found.kind, warnings=found.warnings, questions=found.questions)
+    changes = tuple(_changes(files, _entries(files, hosts, found)))
+    moved = tuple(
+        problem
+        for host in hosts
+        for problem in drift.moved(host, found.seats[host.name], files.shared)
+    )
+    warnings = (*_left_over(files, found), *(Remark(problem=problem) for problem in moved))
+    return Outcome(
+        kind=found.kind,
+        changes=changes,
+        drifts=(*_drifts(files, changes), *moved),
+        warnings=(*found.warnings, *warnings),
+        questions=tuple(_faults(files, changes)),
+    )
 
-    name: str
-    """The cluster's."""
-    texts: tuple[EnvText, ...]
 
-    def written(self, node: str) -> Written:
-        """Return a file as it is; an empty one when it is not there."""
-        path = self.path(node)
-        text = next((its for its in self.texts if its.path == path), EnvText(path=path))
-        found = parse(path, text.text)
-        raw = {its.key: its.value for its in found if isinstance(its, Assignment)}
-        return Written(page=page(text), raw=raw)
+def _entries(
+    files: Files, hosts: tuple[Host, ...], found: Topology
+) -> dict[str, tuple[Entry, ...]]:
+    """Return what each file should say, by its name."""
+    head = proposal.head(hosts, tuple(its.page for its in files.nodes))
+    shared = proposal.shared(hosts, found, head, files.shared)
+    nodes = {host.name: proposal.own(host, found, head, files.shared) for host in hosts}
+    return ({SHARED: shared} if shared else {}) | nodes
 
-    def path(self, node: str) -> str:
-        """Return the path of a node's file; `cluster` has the one of all."""
-        return f"{settings.folder(self.name)}{node}.env"
 
-    @property
-    def shared(self) -> Written:
-        """The file that all nodes share."""
-        return self.written(CLUSTER_FILE.removesuffix(".env"))
+def _changes(files: Files, entries: Mapping[str, tuple[Entry, ...]]) -> Iterator[Change]:
+    for name, its in entries.items():
+        before = files.text(name)
+        after = merged(before or "", its)
+        yield Change(path=files.path(name), before=before, after=after, entries=its)
 
-    @property
-    def nodes(self) -> tuple[Written, ...]:
-        """The files of nodes."""
-        names = (its.path.rpartition("/")[2] for its in self.texts)
-        return tuple(self.written(name[:-4]) for name in names if name != CLUSTER_FILE)
 
-    def check(self) -> None:
-        """Raise for text that no value can be put into, and for nodes that are no machines."""
-        troubles = tuple(
-            Fault(path=its.path, what=its.trouble, remedy=its.remedy)
-            for its in self.texts
-            if its.trouble
-        )
-        found = (one for its in self.texts for one in parse(its.path, its.text))
-        if faults := (*troubles, *(one for one in found if isinstance(one, Fault))):
-            raise SettingsError(*(fault.problem for fault in faults))
-        if self.shared.raw.get("RUNTIME") == "process":
-            what = "its nodes are namespaces of this machine, and have no ports"
-            raise RefusedError(Problem(place=f"cluster {self.name}", what=what))
+def _drifts(files: Files, changes: tuple[Change, ...]) -> Iterator[Problem]:
+    written = {its.page.path: its for its in (files.shared, *files.nodes)}
+    for its in changes:
+        if its.before is None:
+            yield Problem(place=its.path, what="is missing")
+        else:
+            yield from drift.drifts(written[its.path], its.entries)
+
+
+def _left_over(files: Files, found: Topology) -> Iterator[Remark]:
+    """Yield what an earlier ring has left: it keeps a port's halves from working as one."""
+    shared = files.shared
+    if found.kind != "ring" and shared.raw.get(MERGE) == proposal.RING[MERGE]:
+        what = f"is {shared.raw[MERGE]}, which is for a ring, and this is none"
+        yield remark(f"{shared.page.place(MERGE)}: {MERGE}", what, "remove the line")
+
+
+def _faults(files: Files, changes: tuple[Change, ...]) -> Iterator[Remark]:
+    """Yield what would be wrong with the files after the changes."""
+    after = {its.path: EnvText(path=its.path, text=its.after) for its in changes}
+    texts = {its.path: its for its in files.texts} | after
+    try:
+        settings.resolve(files.name, tuple(texts[path] for path in sorted(texts)))
+    except SettingsError as error:
+        yield from (Remark(problem=problem) for problem in error.problems)

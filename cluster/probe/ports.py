@@ -85,5 +85,5 @@ def _serves(one: Interface) -> bool:
     return ours and one.enabled and one.carrier and bool(one.addresses)
 
 
-def _likelihood(one: Interface) -> tuple[bool, bool, int, str]:
-    return (bool(one.kind), one.name != RJ45, -(one.speed or 0), one.name)
+def _likelihood(one: Interface) -> tuple[bool, int, bool, str]:
+    return (bool(one.kind), -(one.speed or 0), one.name == RJ45, one.name)

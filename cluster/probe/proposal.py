@@ -1,11 +1,12 @@
 """What the env files of hosts should say, each value with what it is known from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from cluster.facts.facts import Facts
 from cluster.probe.envtext import Entry
+from cluster.probe.files import Written
 from cluster.probe.seat import Seat, Seats
 from cluster.probe.topology import Topology
 from cluster.settings import crosscheck
@@ -29,17 +30,9 @@ RING = {
     "NCCL_IB_MERGE_NICS": "0",
 }
 """For a ring, where each cable is a network (NVIDIA dgx-spark-playbooks, connect-three-sparks)."""
+OF_RING = "a ring, in which each cable is a network of its own"
 WIDEST = 1
 """The shortest prefix that SUBNET may have."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """An env file as it is."""
-
-    page: Page
-    raw: Mapping[str, str]
-    """The values as they are written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +57,7 @@ def shared(hosts: tuple[Host, ...], found: Topology, head: str, file: Written) -
     ring = RING if found.kind == "ring" else {}
     return (
         *(Entry(key=SUBNET.name, value=str(net), why=why) for net in lacking),
-        *(Entry(key=key, value=value, why="for a ring") for key, value in ring.items()),
+        *(Entry(key=key, value=value, why=OF_RING) for key, value in ring.items()),
     )
 
 
@@ -77,7 +70,7 @@ def own(host: Host, found: Topology, head: str, file: Written) -> tuple[Entry, .
         *_role(host, head),
         _entry(host, HOST_IP, str(spot.address.ip), f"of {spot.interface.name}, {net}"),
         _entry(host, ETH_IF, spot.interface.name, _reached(seat)),
-        _entry(host, IB_IF, ",".join(half.device.name for half in seat.halves), _halves(seat)),
+        *_ib_if(host, seat),
         *_head_ip(host, found.seats, head),
         *_ssh_host(host, spot.address.ip),
         *(_gpus(host) if file.page[ACCELERATOR] != "none" else ()),
@@ -97,6 +90,13 @@ def _role(host: Host, head: str) -> Iterator[Entry]:
         first = host.name == head
         why = "the first that was named" if first else f"{head} is the head"
         yield Entry(key=ROLE.name, value="head" if first else "worker", why=why)
+
+
+def _ib_if(host: Host, seat: Seat) -> Iterator[Entry]:
+    """Yield the RDMA devices; that there are none goes without saying in a file that has more."""
+    value = ",".join(half.device.name for half in seat.halves)
+    if value or IB_IF.name in host.file.raw or not host.file.raw:
+        yield _entry(host, IB_IF, value, _halves(seat))
 
 
 def _head_ip(host: Host, seats: Seats, head: str) -> Iterator[Entry]:
@@ -145,11 +145,11 @@ def _halves(seat: Seat) -> str:
     """Say what the RDMA devices are."""
     if not seat.ports:
         return "no RDMA device: sockets only"
-    whole = len(seat.halves) == sum(len(port.halves) for port in seat.ports)
-    which = "of both ports" if len(seat.ports) > 1 else f"of {seat.ports[0].name}'s port"
+    count = sum(len(port.halves) for port in seat.ports)
+    which = "both ports" if len(seat.ports) > 1 else f"the port of {seat.ports[0].name}"
+    part = "" if len(seat.halves) == count else f"{len(seat.halves)} of {count} halves of "
     places = ", ".join(filter(None, (half.device.pci for half in seat.halves)))
-    halves = f"{'all halves' if whole else 'what works'} {which}"
-    return f"{halves}: {places}" if places else halves
+    return f"{part}{which}: {places}" if places else f"{part}{which}"
 
 
 def _holds(net: IPv4Network, addresses: tuple[IPv4Address, ...]) -> bool:

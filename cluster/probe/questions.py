@@ -8,6 +8,14 @@ from cluster.probe.remark import Remark, remark
 from cluster.probe.wiring import Hosts, Wiring
 
 MOST_SHOWN = 6
+NO_PING = "ping: not found"
+
+
+def mute(hosts: Hosts) -> Iterator[Remark]:
+    """Yield the hosts that cannot ping at all."""
+    for name, facts in hosts.items():
+        if facts.reach.pings and all(its.said == NO_PING for its in facts.reach.pings):
+            yield remark(name, "has no `ping`", "`sudo apt-get install iputils-ping` there")
 
 
 def unjoined(wiring: Wiring) -> tuple[Remark, ...]:
@@ -39,7 +47,9 @@ def _unaddressed(name: str, alive: tuple[Port, ...], lines: tuple[str, ...]) -> 
     ]
     has = "only link-local addresses, which change" if temporary else "no IPv4 address"
     those = "the one that leads to the others: " if len(alive) > 1 else ""
-    return remark(name, f"{_names(alive)} with a cable, and {has}", f"{those}{netplan.REMEDY}", lines)
+    return remark(
+        name, f"{_names(alive)} with a cable, and {has}", f"{those}{netplan.REMEDY}", lines
+    )
 
 
 def _used(wiring: Wiring) -> dict[str, Port]:
@@ -50,7 +60,7 @@ def _used(wiring: Wiring) -> dict[str, Port]:
         alive = [port for port in ports(facts) if port.alive]
         its = met[name].interface if name in met else None
         alive.sort(key=lambda port: (not _has(port, its), not _lasting(port)))
-        found |= {name: port for port in alive[:1]}
+        found |= dict.fromkeys([name], alive[0]) if alive else {}
     return found
 
 
@@ -69,9 +79,13 @@ def _apart(wiring: Wiring) -> Iterator[Remark]:
     if len(groups) > 1:
         those = "; ".join(", ".join(group) for group in groups)
         what = f"no port of one leads to another: {those}"
-        yield remark(place, what, "join them by a switch, or probe each group for a cluster of its own")
+        yield remark(
+            place, what, "join them by a switch, or probe each group for a cluster of its own"
+        )
     else:
-        remedy = "join all by one switch, or three in a ring; a firewall that drops pings looks alike"
+        remedy = (
+            "join all by one switch, or three in a ring; a firewall that drops pings looks alike"
+        )
         yield remark(place, f"not all are joined{_shown(_strangers(wiring))}", remedy)
 
 

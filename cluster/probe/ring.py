@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cluster.probe.ports import Port, ports
 from cluster.probe.remark import Remark, remark
-from cluster.probe.wiring import Hosts, Wiring
+from cluster.probe.wiring import Wiring
 
 Ring = tuple[str, ...]
 """Hosts, each with its neighbours before and after it; the last is the first's neighbour."""
@@ -37,7 +37,9 @@ def warnings(wiring: Wiring, order: Ring) -> Iterator[Remark]:
         here, there = _towards(wiring, one, other), _towards(wiring, other, one)
         if _function(here) == _function(there):
             what = f"the cable joins the same port of both, {here.name} and {there.name}"
-            yield remark(f"{one}, {other}", what, "join port 0 of each node with port 1 of the next")
+            yield remark(
+                f"{one}, {other}", what, "join port 0 of each node with port 1 of the next"
+            )
 
 
 def _beside(wiring: Wiring, name: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """How hosts are joined: by a cable, a switch, a ring, or by no fast link at all."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from cluster.probe import questions, ring
@@ -8,7 +9,7 @@ from cluster.probe.oddities import oddities
 from cluster.probe.ports import Port, ports
 from cluster.probe.remark import Remark, remark
 from cluster.probe.seat import Seat, Seats
-from cluster.probe.wiring import Hosts, Spot, Wiring
+from cluster.probe.wiring import Chosen, Hosts, Spot, Wiring
 
 Kind = Literal["alone", "direct", "switch", "ring", "sockets", "undecided"]
 PAIR = 2
@@ -25,19 +26,25 @@ class Topology:
     questions: tuple[Remark, ...] = ()
 
 
-def topology(hosts: Hosts) -> Topology:
+def topology(hosts: Hosts, chosen: Chosen) -> Topology:
     """Return how hosts are joined, by what each said of itself and of whom it reaches.
 
-    What was reached decides, never how many interfaces are up or what they are called.
+    What was reached decides, never how many interfaces are up or what they are called; where that
+    leaves a choice, it is the files', then the first host's first port.
     """
-    wiring = Wiring(hosts)
-    if len(hosts) == 1:
+    found = _topology(Wiring(hosts, chosen))
+    mute = tuple(questions.mute(hosts)) if found.questions else ()
+    return replace(found, questions=mute or found.questions)
+
+
+def _topology(wiring: Wiring) -> Topology:
+    if len(wiring.hosts) == 1:
         return _alone(wiring)
     if met := wiring.meeting(wiring.fast()):
         return _fabric(wiring, met)
     if order := ring.ring(wiring):
         return _ring(wiring, order)
-    if any(facts.rdma.devices for facts in hosts.values()):
+    if any(facts.rdma.devices for facts in wiring.hosts.values()):
         return Topology(kind="undecided", questions=questions.unjoined(wiring))
     return _sockets(wiring)
 
@@ -72,10 +79,26 @@ def _sockets(wiring: Wiring) -> Topology:
     if met := wiring.meeting(wiring.slow()):
         seats = {spot.host: Seat(spot=spot, peers=_peers(met, spot)) for spot in met}
         what = "no RDMA device: sockets only, several times slower"
-        remedy = "on a Spark: `sudo modprobe mlx5_ib` there"
-        return Topology(kind="sockets", seats=seats, warnings=(remark(place, what, remedy),))
+        warnings = (
+            remark(place, what, "on a Spark: `sudo modprobe mlx5_ib` there"),
+            *_others(wiring, met),
+        )
+        return Topology(kind="sockets", seats=seats, warnings=warnings)
     what = "no network in which all of them answer"
     return _question(place, what, "connect them, and let them answer pings")
+
+
+def _others(wiring: Wiring, met: tuple[Spot, ...]) -> Iterator[Remark]:
+    """Yield another network that joins all of them: which is faster, nobody has measured."""
+    rows = tuple(
+        tuple(spot for spot in row if spot.interface != one.interface)
+        for row, one in zip(wiring.slow(), met, strict=True)
+    )
+    if other := wiring.meeting(rows):
+        first = other[0]
+        what = f"{first.interface.name} joins them as well; left out"
+        remedy = f"write HOST_IP={first.address.ip} if that is the faster one, and probe again"
+        yield remark(first.host, what, remedy)
 
 
 def _alone(wiring: Wiring) -> Topology:

@@ -4,9 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
+from cluster.facts import bundle, reach
 from cluster.facts.facts import Facts
 from cluster.facts.links import Interface
+from cluster.facts.reach import Reach
 from cluster.probe.ports import Half, Port, plain, ports
+
+WHOLE = "== end\n"
+END = f"echo {WHOLE.strip()!r}\nexit 0\n}} </dev/null\n"
 
 Hosts = Mapping[str, Facts]
 """What each host said, by its name, in the order in which they were named."""
@@ -26,6 +31,8 @@ class Spot:
         return not self.address.is_link_local
 
 
+Chosen = Mapping[str, IPv4Address]
+"""The HOST_IP that the file of a host has: where there is a choice, it is made."""
 Rows = tuple[tuple[Spot, ...], ...]
 """The spots of each host that may be the one for the cluster, the likeliest first."""
 
@@ -51,6 +58,22 @@ def asked(hosts: Hosts) -> dict[str, Asked]:
     return {name: _asked(name, fast, slow) for name in hosts}
 
 
+def question(its: Asked) -> str:
+    """Return the text for `sh -s` on a host."""
+    part = reach.question(its.pings, (), its.ways)
+    return f"{bundle.HEAD}{part.function}{part.name}\n{END}"
+
+
+def answered(text: str) -> bool:
+    """Tell whether this is the whole answer."""
+    return text.endswith(WHOLE)
+
+
+def answer(text: str) -> Reach:
+    """Read what a host printed."""
+    return reach.read(text)
+
+
 def _asked(
     name: str, fast: Mapping[str, tuple[Spot, ...]], slow: Mapping[str, tuple[Spot, ...]]
 ) -> Asked:
@@ -69,9 +92,7 @@ def _pairs(name: str, spots: Mapping[str, tuple[Spot, ...]]) -> Iterator[tuple[S
 
 def _near(one: Spot, other: Spot) -> bool:
     """Tell whether one of them takes the other for a neighbour."""
-    return (
-        other.address.ip in one.address.network or one.address.ip in other.address.network
-    )
+    return other.address.ip in one.address.network or one.address.ip in other.address.network
 
 
 def _of(name: str, interfaces: Iterable[Interface]) -> Iterator[Spot]:
@@ -86,9 +107,10 @@ def _of_ports(name: str, its: Iterable[Port]) -> Iterator[Spot]:
 class Wiring:
     """Who reaches whom, by what the hosts' pings say; either direction proves the way."""
 
-    def __init__(self, hosts: Hosts) -> None:
+    def __init__(self, hosts: Hosts, chosen: Chosen) -> None:
         """Read the answers of all hosts."""
         self.hosts = hosts
+        self._chosen = chosen
         self._answered = {
             (name, ping.interface, ping.peer)
             for name, facts in hosts.items()
@@ -105,22 +127,30 @@ class Wiring:
     def fast(self, *, lasting: bool = True) -> Rows:
         """Return the spots of the ports: those of a port by the way that the kernel takes."""
         return tuple(
-            tuple(
-                spot
-                for port in ports(facts)
-                for half in self._by_way(facts, port)
-                for spot in _of(name, (half.interface,))
-                if half.alive and spot.lasting is lasting
-            )
-            for name, facts in self.hosts.items()
+            tuple(spot for spot in self._fast(name) if spot.lasting is lasting)
+            for name in self.hosts
         )
 
     def slow(self) -> Rows:
         """Return the spots that have no RDMA."""
         return tuple(
-            tuple(spot for spot in _of(name, plain(facts)) if spot.lasting)
+            tuple(
+                sorted(
+                    (spot for spot in _of(name, plain(facts)) if spot.lasting),
+                    key=lambda spot: not self._chooses(spot),
+                )
+            )
             for name, facts in self.hosts.items()
         )
+
+    def _fast(self, name: str) -> Iterator[Spot]:
+        its = {port: tuple(_of_ports(name, (port,))) for port in ports(self.hosts[name])}
+        for port in sorted(its, key=lambda port: not any(map(self._chooses, its[port]))):
+            for half in self._by_way(self.hosts[name], port):
+                yield from (spot for spot in its[port] if spot.interface == half.interface)
+
+    def _chooses(self, spot: Spot) -> bool:
+        return self._chosen.get(spot.host) == spot.address.ip
 
     def meeting(self, rows: Rows) -> tuple[Spot, ...]:
         """Return a spot of each host from which it reaches all others; nothing if there is none."""
@@ -129,9 +159,7 @@ class Wiring:
     def _meeting(self, chosen: tuple[Spot, ...], rows: Rows) -> tuple[Spot, ...]:
         if not rows:
             return chosen
-        fitting = (
-            spot for spot in rows[0] if all(self.joined(spot, one) for one in chosen)
-        )
+        fitting = (spot for spot in rows[0] if all(self.joined(spot, one) for one in chosen))
         found = (self._meeting((*chosen, spot), rows[1:]) for spot in fitting)
         return next(filter(None, found), ())
 

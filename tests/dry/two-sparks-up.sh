@@ -2,9 +2,8 @@
 docker --host ssh://spark1 ps --all --filter 'name=^vllm_node$'
 docker --host ssh://spark2 ps --all --filter 'name=^vllm_node$'
 
-# all nodes: Check that vllm-node is the same
-docker --host ssh://spark1 image inspect --format '{{json .RootFS.Layers}}' vllm-node
-docker --host ssh://spark2 image inspect --format '{{json .RootFS.Layers}}' vllm-node
+# all nodes: Check that nothing keeps the cluster from working
+inv doctor --fast --cluster examples/two-sparks
 
 # spark1: Check that spark1 can run Ray
 docker --host ssh://spark1 run --rm \
@@ -17,7 +16,7 @@ docker --host ssh://spark1 run --rm \
   --cap-add IPC_LOCK \
   --ulimit memlock=-1 \
   --gpus all \
-  vllm-node python /opt/spark-vllm-cluster/preflight.py --ports 6379 8265
+  vllm-node python /opt/spark-vllm-cluster/preflight.py
 
 # spark2: Check that spark2 can run Ray
 docker --host ssh://spark2 run --rm \

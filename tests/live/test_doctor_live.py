@@ -9,7 +9,6 @@ import pytest
 
 from tests.live import examined
 from tests.live.damage import unplugged
-from tests.live.examined import OFFICE, RJ45
 from tests.live.lan import IMAGE, Site
 from tests.live.machine import INTERFACE, Host
 
@@ -40,6 +39,7 @@ def whole(site: Site) -> Found:
 def found(site: Site, *words: str) -> Found:
     """Return what `inv doctor` finds."""
     said = site.inv("doctor", "--json", *words)
+    assert said.out, said.err
     its = json.loads(said.out)["findings"]
     return {(each["severity"], each["place"], each["check"]) for each in its}
 
@@ -76,12 +76,10 @@ def wrong_name(site: Site) -> Iterator[None]:
 
 
 @contextmanager
-def wrong_network(site: Site) -> Iterator[None]:
-    """The env file names the 10 Gb/s port and its address."""
-    site.describe({"SUBNET": "0.0.0.0/0"})
-    site.describe_node("spark2", {"ETH_IF": RJ45, "HOST_IP": f"{OFFICE}.12"})
+def wrong_address(site: Site) -> Iterator[None]:
+    """The env file has an address that nobody has."""
+    site.describe_node("spark2", {"HOST_IP": "192.168.177.22"})
     yield
-    site.describe()
     site.describe_node("spark2")
 
 
@@ -98,9 +96,23 @@ def firewall(site: Site) -> Iterator[None]:
 @contextmanager
 def foreign_name(site: Site) -> Iterator[None]:
     """`/etc/hosts` gives a host's own name to a machine that is not there."""
-    file = site.lan.hosts[1].folder / "hosts"
+    with named(site.lan.hosts[1], "192.168.177.99"):
+        yield
+
+
+@contextmanager
+def loopback_name(site: Site) -> Iterator[None]:
+    """`/etc/hosts` is as Debian and Ubuntu install it."""
+    with named(site.lan.hosts[1], "127.0.1.1"):
+        yield
+
+
+@contextmanager
+def named(host: Host, address: str) -> Iterator[None]:
+    """Let a host's own name lead to an address."""
+    file = host.folder / "hosts"
     text = file.read_text("utf-8")
-    file.write_text("127.0.0.1 localhost\n192.168.177.99 spark2\n", "utf-8")
+    file.write_text(text.replace(host.address, address), "utf-8")
     yield
     file.write_text(text, "utf-8")
 
@@ -192,13 +204,14 @@ DAMAGES: dict[Damage, tuple[str, str, str]] = {
     frames_differ: ("blocks", "spark1, spark2", "mtu"),
     no_address: ("blocks", "spark2", "address"),
     wrong_name: ("blocks", "spark2", "interface"),
-    wrong_network: ("blocks", "spark2", "address"),
-    firewall: ("blocks", "spark2", "head-port"),
+    wrong_address: ("blocks", "spark2", "address"),
+    firewall: ("blocks", "spark1, spark2", "head-port"),
+    loopback_name: ("note", "spark2", "hostname"),
     foreign_name: ("note", "spark2", "hostname"),
     swapped: ("blocks", "spark1, spark2", "twice"),
     late_clock: ("slow", "spark1, spark2", "clock"),
     full_disk: ("blocks", "spark2", "disk"),
-    switched_off: ("blocks", "spark2", "cable"),
+    switched_off: ("blocks", "spark2", "interface"),
     no_image: ("blocks", "spark2", "image"),
     other_image: ("blocks", "spark2", "same-image"),
     no_engine: ("blocks", "spark2", "docker"),

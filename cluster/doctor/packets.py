@@ -1,0 +1,81 @@
+"""Whether packets as large as an interface lets out arrive at the other nodes."""
+
+from collections.abc import Iterator
+
+from cluster.doctor.alike import apart, names
+from cluster.doctor.check import Check, Patient
+from cluster.doctor.pairs import Pair, answered, ours, pairs
+from cluster.errors import Problem
+
+ETHERNET = 1500
+
+
+def _mtu(patients: tuple[Patient, ...]) -> Iterator[Problem]:
+    """Find pairs that large packets do not pass; different MTU that they do pass are no problem.
+
+    TCP and NCCL's RDMA agree on the smaller one (RFC 9293, 3.7.1; NCCL, net_ib/connect.cc).
+    """
+    tight = tuple(pair for pair in pairs(patients) if _tight(pair))
+    yield from _unlike(_ends(patients, tuple(pair for pair in tight if not _alike(pair))))
+    yield from _between(_ends(patients, tuple(pair for pair in tight if _alike(pair))))
+
+
+def _tight(pair: Pair) -> bool:
+    """Tell whether small packets pass, and large ones from one of the ends do not."""
+    one, other = pair
+    return any(
+        answered(its, peer, "small") and answered(its, peer, "large") is False
+        for its, peer in ((one, other), (other, one))
+    )
+
+
+def _alike(pair: Pair) -> bool:
+    one, other = pair
+    return ours(one).mtu == ours(other).mtu
+
+
+def _ends(patients: tuple[Patient, ...], tight: tuple[Pair, ...]) -> tuple[Patient, ...]:
+    return tuple(its for its in patients if any(its in pair for pair in tight))
+
+
+def _unlike(ends: tuple[Patient, ...]) -> Iterator[Problem]:
+    """Say who has which MTU."""
+    what = "MTU differ, and large packets do not arrive"
+    yield from apart(what, ends, lambda its: str(ours(its).mtu), _widened)
+
+
+def _widened(ends: tuple[Patient, ...]) -> str:
+    """Return how those with less get the most."""
+    most = max(ours(its).mtu for its in ends)
+    less = (its for its in ends if ours(its).mtu < most)
+    return f"{', '.join(_set(its, most) for its in less)}, and netplan to keep it so"
+
+
+def _between(ends: tuple[Patient, ...]) -> Iterator[Problem]:
+    """Say that something between interfaces with one MTU has a smaller one."""
+    if ends:
+        most = max(ours(its).mtu for its in ends)
+        what = f"packets of {most} bytes, their MTU, do not pass between them; small ones do"
+        smaller = ", ".join(_set(its, ETHERNET) for its in ends)
+        remedy = f"a switch between them must let through {most} bytes; or {smaller}"
+        yield Problem(place=names(ends), what=what, remedy=remedy)
+
+
+def _set(patient: Patient, mtu: int) -> str:
+    return patient.on(f"sudo ip link set {patient.node.eth_if} mtu {mtu}")
+
+
+PACKETS: tuple[Check, ...] = (
+    Check(
+        name="mtu",
+        severity="blocks",
+        title="Packets as large as the MTU of ETH_IF arrive",
+        looks_at="`ping -M do -I ETH_IF` from each node to each other, as large as the MTU; `ip "
+        "link`",
+        why="Nodes join, and hang as soon as they send something large. NVIDIA's files leave 1500; "
+        "with 9000, all ends and the switch must have it.",
+        remedy="Set the same MTU on all nodes, and at least as much on the switch.",
+        source="eugr/spark-vllm-docker, docs/NETWORKING.md; NVIDIA dgx-spark-playbooks issue 25",
+        look=_mtu,
+    ),
+)

@@ -1,0 +1,90 @@
+"""`inv nccl`: runs a rank for each GPU inside the nodes, all at once, and prints what they say."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from cluster.advice import inv
+from cluster.effects.session import Session
+from cluster.errors import NodeError, Problem, RefusedError
+from cluster.nccl import pages
+from cluster.nccl.answer import answer
+from cluster.nccl.failures import Heard
+from cluster.nccl.seat import LATE_SECONDS, PORTS, Seat, arguments, seats, title
+from cluster.nccl.sizes import sizes
+from cluster.nccl.verdict import result
+from cluster.plan import question
+from cluster.plan.step import Inside
+
+
+def nccl(session: Session, *, largest: str, json: bool) -> int:
+    """Print what the nodes move between them, or the commands in a dry run; return the exit code.
+
+    `largest` is the size of the largest buffer, as `256m`.
+    """
+    cluster, wanted = session.cluster, sizes(largest)
+    its = _seats(session)
+    if session.dry:
+        asks = tuple(_ask(session, seat, wanted, PORTS[0]) for seat in its)
+        titled = (
+            f"# {ask.place}: {title(seat, len(its))}\n{ask.text}\n"
+            for seat, ask in zip(its, asks, strict=True)
+        )
+        print("\n".join(titled), end="")
+        return 0
+    _refuse_stopped(session)
+    with session.report.step(cluster.name, "Measure between the nodes"):
+        port = _free_port(session)
+        asks = tuple(_ask(session, seat, wanted, port) for seat in its)
+        with ThreadPoolExecutor(max_workers=len(asks)) as pool:
+            said = dict(enumerate(pool.map(lambda ask: _heard(session, ask), asks)))
+    found = result(cluster, said)
+    print((pages.as_json if json else pages.text)(found), end="")
+    return found.exit_code
+
+
+def _seats(session: Session) -> tuple[Seat, ...]:
+    its = seats(session.cluster)
+    if len(its) == 1:
+        what, remedy = "has one GPU: there is nothing to measure between", "add a node"
+        raise RefusedError(Problem(place=session.cluster.name, what=what, remedy=remedy))
+    return its
+
+
+def _refuse_stopped(session: Session) -> None:
+    """Raise for the nodes that do not run."""
+    cluster = session.cluster
+    stopped = tuple(
+        Problem(place=node.name, what="is not running", remedy=inv(cluster, "up"))
+        for node in cluster.nodes
+        if session.services.find(session.runtime.trace(node.name, "ray")) is None
+    )
+    if stopped:
+        raise RefusedError(*stopped)
+
+
+def _free_port(session: Session) -> int:
+    """Return a port at which rank 0 can listen on the head."""
+    cluster, runtime = session.cluster, session.runtime
+    problems: tuple[Problem, ...] = ()
+    for port in PORTS:
+        asked = question.free(cluster, str(cluster.head.host_ip), port)
+        ask = runtime.inside(cluster, cluster.head, (*runtime.probe, *asked.argv))
+        problems = asked.problems(session.services.ask(ask).output)
+        if not problems:
+            return port
+    raise NodeError(*problems)
+
+
+def _ask(session: Session, seat: Seat, wanted: tuple[int, ...], port: int) -> Inside:
+    """Return the command of a rank."""
+    cluster, runtime = session.cluster, session.runtime
+    argv = (*runtime.bandwidth, *arguments(cluster, seat, wanted, port))
+    return runtime.inside(cluster, seat.node, argv)
+
+
+def _heard(session: Session, ask: Inside) -> Heard:
+    """Run a rank to its end."""
+    try:
+        done = session.services.ask(ask, LATE_SECONDS)
+    except NodeError as error:
+        return Heard(answer=None, error=str(error), code=error.exit_code)
+    return Heard(answer=answer(done.output), error=done.error, code=done.code)

@@ -1,0 +1,234 @@
+"""`inv probe`: asks machines how they are joined, and writes the env files that describe them."""
+
+import os
+import shlex
+import socket
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
+from typing import TypeVar
+
+from cluster.doctor import by_hand
+from cluster.doctor.unanswered import unanswered
+from cluster.effects import files, ssh
+from cluster.effects.diagnosis import asking
+from cluster.effects.report import Report
+from cluster.effects.session import ROOT
+from cluster.errors import NodeError, Problem, RefusedError
+from cluster.facts import bundle
+from cluster.facts.facts import Facts
+from cluster.node import DEFAULT
+from cluster.nodes.engine import Engine
+from cluster.probe import naming, pages, wiring
+from cluster.probe.files import Files
+from cluster.probe.outcome import Change, Outcome, outcome
+from cluster.probe.proposal import Host
+from cluster.probe.topology import Topology, topology
+from cluster.settings import settings
+from cluster.settings.envfile import EnvText
+from cluster.settings.schema import HOST_IP, SSH_HOST
+from cluster.settings.values import LABEL, WrongValueError, ssh_host
+from cluster.word import shell_line
+
+Answer = TypeVar("Answer")
+
+COMMAND = "inv probe"
+HERE = "this machine"
+NEW = 0o666
+"""The mode of a new file, less what the umask takes."""
+NEXT = "# Then each tries the addresses of the others from its interfaces: a second question.\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """A machine to ask."""
+
+    engine: Engine
+    destination: str = ""
+    """How it was named, if others would know it by that."""
+    node: str = ""
+    """The node that it is, if a file says so."""
+
+
+Machines = dict[str, Machine]
+"""By what they are called."""
+
+
+def probe(  # noqa: PLR0913 (an argument for each option of the command line)
+    name: str, hosts: tuple[str, ...], *, write: bool, check: bool, json: bool, dry: bool
+) -> int:
+    """Print how a cluster's env files should change, or change them; return the exit code.
+
+    `hosts` are destinations of SSH; without any, the nodes that have files are asked, or this
+    machine when there are none. A machine that cannot be asked raises NodeError.
+    """
+    if write and check:
+        what = "one of them writes, the other never does"
+        raise RefusedError(Problem(place="--write --check", what=what, remedy="give one"))
+    its = Files(name=name, texts=_texts(name, new=bool(hosts)))
+    its.check()
+    machines = _named(hosts) or _described(its) or {HERE: Machine(engine=Engine(node=HERE))}
+    if dry:
+        print(_by_hand(machines), end="")
+        return 0
+    found = _outcome(its, machines)
+    if write and not found.questions:
+        for change in found.changed:
+            _write(change)
+    print(_page(found, _command(name, hosts), write=write, check=check, json=json), end="")
+    if check:
+        return found.drift_code
+    return 0 if write and not found.questions else found.code
+
+
+def _page(found: Outcome, command: str, *, write: bool, check: bool, json: bool) -> str:
+    if json:
+        return pages.as_json(found)
+    if check:
+        return pages.drift(found)
+    return pages.text(found) + (pages.written(found) if write else pages.ending(found, command))
+
+
+def _outcome(its: Files, machines: Machines) -> Outcome:
+    """Ask all machines twice: what they are, then whom of the others they reach."""
+    report = Report()
+    with report.step(its.name, "Ask what the machines are"):
+        text = bundle.question(bundle.Wanted(fast=True))
+        engines = {called: one.engine for called, one in machines.items()}
+        said = _all(asking.examine(engines, dict.fromkeys(machines, text)))
+    known = tuple(file.page for file in its.nodes)
+    names = {
+        called: machines[called].node or naming.node(machines[called].destination, facts, known)
+        for called, facts in said.items()
+    }
+    if doubts := tuple(naming.doubts(names, said)):
+        return outcome(its, (), Topology(kind="undecided", questions=doubts))
+    facts = {names[called]: one for called, one in said.items()}
+    with report.step(its.name, "Ask whom each of them reaches"):
+        facts |= _reached({names[called]: one for called, one in engines.items()}, facts)
+    hosts = (
+        Host(
+            name=node,
+            destination=machines[called].destination,
+            facts=facts[node],
+            file=its.written(node),
+        )
+        for called, node in names.items()
+    )
+    return outcome(its, tuple(hosts), topology(facts, its.addresses))
+
+
+def _reached(engines: dict[str, Engine], facts: dict[str, Facts]) -> dict[str, Facts]:
+    """Ask hosts about each other, and return their facts with what they reach."""
+    asked = {name: its for name, its in wiring.asked(facts).items() if its.pings}
+    questions = {name: wiring.question(its) for name, its in asked.items()}
+    answers = _all(asking.ask(engines, questions))
+    short = (engines[name] for name, text in answers.items() if not wiring.answered(text))
+    if problems := tuple(unanswered(its, "its answer is not whole") for its in short):
+        raise NodeError(*problems)
+    return {name: replace(facts[name], reach=wiring.answer(text)) for name, text in answers.items()}
+
+
+def _all(answers: dict[str, Answer | Problem]) -> dict[str, Answer]:
+    """Return the answers of all machines: without one of them, nothing can be said of the rest."""
+    if problems := tuple(one for one in answers.values() if isinstance(one, Problem)):
+        raise NodeError(*problems)
+    return {name: one for name, one in answers.items() if not isinstance(one, Problem)}
+
+
+def _texts(name: str, *, new: bool) -> tuple[EnvText, ...]:
+    """Read a cluster's files to the letter; a cluster that is to be made has none yet."""
+    folder = settings.folder(name)
+    if new and not (ROOT / folder).exists() and all(map(LABEL.fullmatch, name.split("/"))):
+        return ()
+    return tuple(
+        its
+        if its.trouble
+        else replace(its, text=(ROOT / its.path).read_bytes().decode("utf-8-sig"))
+        for its in files.env_files(ROOT, name)
+    )
+
+
+def _named(hosts: tuple[str, ...]) -> Machines:
+    """Return the machines with these names; one that ssh would take for a flag is refused."""
+    return {host: _machine(host) for host in hosts}
+
+
+def _machine(host: str) -> Machine:
+    try:
+        its = ssh_host(host)
+    except WrongValueError as wrong:
+        raise RefusedError(Problem(place="--", what=wrong.what, remedy=wrong.remedy)) from None
+    engine = Engine(node=its, ssh_host="" if _is_here(its) else its)
+    return Machine(engine=engine, destination="" if _loops(its) else its)
+
+
+def _described(its: Files) -> Machines:
+    """Return the nodes that have files."""
+    found: Machines = {}
+    for page in (file.page for file in its.nodes):
+        address = page.get(HOST_IP)
+        way = page.get(SSH_HOST) or str(address or "")
+        if not way:
+            what = "says neither SSH_HOST nor HOST_IP"
+            raise RefusedError(
+                Problem(place=page.path, what=what, remedy=f"`{COMMAND} -- HOST...`")
+            )
+        here = bool(address) and _is_here(str(address))
+        engine = Engine(node=page.name, ssh_host="" if here else way)
+        found[page.name] = Machine(engine=engine, node=page.name)
+    return found
+
+
+def _is_here(host: str) -> bool:
+    """Tell whether a name is this machine's own, or an address that it has: none else can bind."""
+    own = socket.gethostname()
+    if _loops(host) or host in {own, own.partition(".")[0]}:
+        return True
+    with suppress(ValueError, OSError), socket.socket(type=socket.SOCK_DGRAM) as trial:
+        trial.bind((str(IPv4Address(host)), 0))
+        return True
+    return False
+
+
+def _loops(host: str) -> bool:
+    with suppress(ValueError):
+        return IPv4Address(host).is_loopback
+    return host == "localhost"
+
+
+def _by_hand(machines: Machines) -> str:
+    """Return the first question as shell text."""
+    text = bundle.question(bundle.Wanted(fast=True))
+    asked = (
+        by_hand.asked(called, by_hand.fed(shell_line(ssh.command(one.engine)), text))
+        for called, one in machines.items()
+    )
+    return "".join((*asked, NEXT))
+
+
+def _command(name: str, hosts: tuple[str, ...]) -> str:
+    """Return the command that writes what this one shows."""
+    own = () if name == DEFAULT else ("--cluster", name)
+    return (
+        f"`{shlex.join((*COMMAND.split(), '--write', *own, *(('--', *hosts) if hosts else ())))}`"
+    )
+
+
+def _write(change: Change) -> None:
+    """Write a file as a whole: who reads it meanwhile sees the old text or the new one."""
+    path = (ROOT / change.path).resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        with os.fdopen(os.open(half, flags, NEW if mode is None else mode), "wb") as file:
+            file.write(change.after.encode())
+        if mode is not None:
+            half.chmod(mode)
+        half.replace(path)
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,86 @@
+"""What a measurement is worth: what is wrong with it, what is slow, and the exit code."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from cluster.advice import inv
+from cluster.errors import NodeError, Problem
+from cluster.nccl import bandwidth, failures, transports
+from cluster.nccl.answer import Answer, Row
+from cluster.nccl.seat import Seat, seats
+from cluster.node import Cluster
+
+SLOW = 1
+"""The exit code of a cluster that works, but not well; `inv doctor` has the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What was measured, and what is to be said of it."""
+
+    cluster: str
+    seats: tuple[Seat, ...]
+    answers: Mapping[int, Answer]
+    """Of the ranks that answered."""
+    rows: tuple[Row, ...] = ()
+    link: float | None = None
+    """GB/s that the link can carry, by its slowest end; None when nobody tells."""
+    mark: float | None = None
+    """NVIDIA's pass mark for all_gather on the bus, in GB/s; None where it does not apply."""
+    failures: tuple[Problem, ...] = ()
+    slow: tuple[Problem, ...] = ()
+
+    @property
+    def gathered(self) -> float:
+        """GB/s on the bus of all_gather at the largest size."""
+        return bandwidth.gathered(self.rows)
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 1 when it is slow, or 4 when it is not as it should be."""
+        return NodeError.exit_code if self.failures else SLOW if self.slow else 0
+
+
+def result(cluster: Cluster, said: Mapping[int, failures.Heard]) -> Result:
+    """Judge what the ranks said."""
+    its = seats(cluster)
+    answers = {rank: heard.answer for rank, heard in said.items() if heard.answer}
+    broken = tuple(failures.failures(cluster, its, said))
+    if broken:
+        return Result(cluster=cluster.name, seats=its, answers=answers, failures=broken)
+    found = tuple(answers.values())
+    rows = bandwidth.slowest(found)
+    links = [bandwidth.link(one) for one in found]
+    known = [one for one in links if one is not None]
+    limit = bandwidth.mark(found)
+    return Result(
+        cluster=cluster.name,
+        seats=its,
+        answers=answers,
+        rows=rows,
+        link=min(known) if len(known) == len(links) else None,
+        mark=limit,
+        failures=(
+            *transports.wrong(cluster, its, answers),
+            *transports.sockets(cluster, its, answers),
+        ),
+        slow=tuple(_slow(cluster, its, answers, bandwidth.gathered(rows), limit)),
+    )
+
+
+def _slow(
+    cluster: Cluster,
+    its: tuple[Seat, ...],
+    answers: Mapping[int, Answer],
+    gathered: float,
+    limit: float | None,
+) -> Iterator[Problem]:
+    """Yield that the mark is missed, and the nodes that use one half of a port, if any."""
+    if limit is None or gathered >= limit:
+        return
+    halves = tuple(transports.halves(cluster, its, answers))
+    what = f"all_gather moves {gathered:.1f} GB/s, and NVIDIA's pass mark is {limit:g} GB/s"
+    places = ", ".join(dict.fromkeys(seat.node.name for seat in its))
+    remedy = "use the idle half of the port first" if halves else inv(cluster, "doctor")
+    yield Problem(place=places, what=what, remedy=remedy)
+    yield from halves

@@ -1,0 +1,194 @@
+"""What the checks of Docker, GPUs and the image find: the exact sentences, and no other."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cluster.doctor.check import Patient
+from cluster.doctor.containers import CONTAINERS
+from cluster.facts.docker import Docker
+from cluster.facts.gpu import Client, Gpu, Gpus
+from cluster.node import Cluster
+from tests.clusters import REHEARSAL, SPARKS
+from tests.patients import GIB, IMAGE, findings, pair, patient, settings, told
+
+SPARK, OTHER = pair()
+GB10 = Gpu(name="NVIDIA GB10", driver="580.95.05", clock=2400)
+SLOW = replace(GB10, clock=702)
+CLIENTS = (Client(pid=4242, name="python3"), Client(pid=4343, name="ollama", memory=9000))
+CDI = replace(SPARKS, accelerator="cdi")
+CPUS = replace(SPARKS, accelerator="none")
+RESTART = "then `ssh -t spark1 sudo systemctl restart docker`; or write ACCELERATOR="
+CLOCK = (
+    "`ssh -t spark1 nvidia-smi --query-gpu=clocks.sm,utilization.gpu --format=csv` shows whether"
+    " it computes; if so, switch it off, pull its plug and start it again: a restart is not enough"
+)
+
+
+def docker(before: Patient = SPARK, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Docker)
+    """Return the same node with a change of what Docker says."""
+    return told(before, docker=replace(before.facts.docker, **changes))
+
+
+def gpus(*its: Gpu, clients: tuple[Client, ...] = (), before: Patient = SPARK) -> Patient:
+    """Return the same node with other GPUs."""
+    return told(before, gpus=Gpus(gpus=its, clients=clients))
+
+
+def used(before: Patient) -> Patient:
+    """Return a node with too little memory, which others compute in."""
+    its = before.facts.machine
+    machine = replace(its, memory=replace(its.memory, available=GIB))
+    return gpus(GB10, clients=CLIENTS, before=told(before, machine=machine))
+
+
+def among(cluster: Cluster) -> Patient:
+    """Return a healthy node of another cluster."""
+    return patient(cluster=cluster)
+
+
+@pytest.mark.parametrize(
+    "its",
+    [
+        pytest.param(SPARK, id="a Spark"),
+        pytest.param(among(CDI), id="CDI"),
+        pytest.param(docker(runtimes=("runc",)), id="the toolkit's hook"),
+        pytest.param(docker(runtimes=("runc",), toolkit=""), id="only CDI devices"),
+        pytest.param(docker(among(CDI), cdi=("/var/run/cdi/nvidia.yaml",)), id="only CDI's file"),
+        pytest.param(docker(cdi=(), toolkit="", runtimes=("nvidia",)), id="only the runtime"),
+        pytest.param(docker(toolkit="unknown"), id="strange version"),
+        pytest.param(gpus(GB10, GB10), id="more GPUs than are used"),
+        pytest.param(docker(gpus(GB10, clients=CLIENTS), container="running"), id="ours computes"),
+        pytest.param(used(SPARK), id="others have all the memory"),
+        pytest.param(
+            gpus(Gpu(name="NVIDIA T4", clock=300), clients=()), id="another GPU without work"
+        ),
+        pytest.param(gpus(replace(GB10, clock=208)), id="a Spark without work"),
+        pytest.param(
+            told(among(CPUS), gpus=Gpus(error="no driver"), docker=Docker(image=IMAGE)),
+            id="without GPUs",
+        ),
+        pytest.param(
+            replace(
+                told(SPARK, gpus=Gpus(error="no driver"), docker=Docker(error="refused")),
+                cluster=replace(REHEARSAL, accelerator="none"),
+            ),
+            id="namespaces",
+        ),
+    ],
+)
+def test_nothing_to_say(its: Patient) -> None:
+    """Nodes that are well, or that a check is not about, leave nothing to be said."""
+    assert [] == findings(CONTAINERS, its)
+
+
+@pytest.mark.parametrize(
+    "its, sentence",
+    [
+        pytest.param(
+            docker(
+                error="Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",
+                image=None,
+                runtimes=(),
+                toolkit="",
+                cdi=(),
+            ),
+            "[docker] spark1: the Docker engine of spark1 does not run"
+            " (`ssh -t spark1 'sudo systemctl start docker'`)",
+            id="no Docker",
+        ),
+        pytest.param(
+            told(SPARK, gpus=Gpus(error="NVIDIA-SMI has failed")),
+            "[gpu] spark1: has no GPU: NVIDIA-SMI has failed (`ssh -t spark1 nvidia-smi` must list"
+            " one; or write ACCELERATOR=none in env/cluster.env, for CPUs only)",
+            id="no driver",
+        ),
+        pytest.param(
+            docker(gpus(), runtimes=(), toolkit="", cdi=()),
+            "[gpu] spark1: has no GPU: nvidia-smi lists none (`ssh -t spark1 nvidia-smi` must list"
+            " one; or write ACCELERATOR=none in env/cluster.env, for CPUs only)",
+            id="a PC without anything",
+        ),
+        pytest.param(
+            settings(SPARK, gpus=2),
+            "[gpu] spark1: has 1 of 2 GPUs (GPUS) (`ssh -t spark1 nvidia-smi -L` lists them;"
+            " or write GPUS=1 in env/spark1.env)",
+            id="too few GPUs",
+        ),
+        pytest.param(
+            docker(runtimes=("runc",), toolkit="", cdi=()),
+            "[gpu-docker] spark1: Docker cannot give containers GPUs: it has no runtime `nvidia`"
+            " (`ssh -t spark1 sudo apt-get install nvidia-container-toolkit`,"
+            f" `ssh -t spark1 sudo nvidia-ctk runtime configure`, {RESTART}cdi"
+            " in env/cluster.env)",
+            id="no toolkit",
+        ),
+        pytest.param(
+            docker(among(CDI), cdi=("vendor.com/net=nvidia",)),
+            "[gpu-docker] spark1: Docker cannot give containers GPUs: no CDI device"
+            " nvidia.com/gpu=all (`ssh -t spark1 sudo nvidia-ctk cdi generate"
+            f" --output=/etc/cdi/nvidia.yaml`, {RESTART}nvidia in env/cluster.env)",
+            id="no CDI device",
+        ),
+        pytest.param(
+            docker(toolkit="1.16.2"),
+            "[toolkit] spark1: has NVIDIA Container Toolkit 1.16.2; NVIDIA asks for 1.17.7 on a"
+            " Spark (`ssh -t spark1 sudo apt-get install --only-upgrade nvidia-container-toolkit`)",
+            id="old toolkit",
+        ),
+        pytest.param(
+            gpus(GB10, clients=CLIENTS),
+            "[gpu-busy] spark1: others compute on its GPU: python3 (4242), ollama (4343, 9000 MiB)"
+            " (`ssh -t spark1 ps -fp 4242,4343` shows whose)",
+            id="others compute",
+        ),
+        pytest.param(
+            docker(gpus(SLOW, clients=CLIENTS[:1]), container="running"),
+            f"[gpu-clock] spark1: its GPU runs at 702 MHz while programs use it ({CLOCK})",
+            id="stuck clock",
+        ),
+        pytest.param(
+            docker(image=None),
+            "[image] spark1: has no image vllm-node"
+            " (`inv ship --node spark1` copies it from this machine)",
+            id="no image",
+        ),
+        pytest.param(
+            docker(image=replace(IMAGE, layers=("sha256:aa", "sha256:cc")), labels={}),
+            "[same-image] spark2: has another vllm-node than spark1: 1 of 2 layers differ"
+            " (`inv ship --node spark2` copies it from this machine)",
+            id="another image",
+        ),
+        pytest.param(
+            docker(
+                labels={
+                    "spark-vllm-cluster.vllm": "0.32.0",
+                    "spark-vllm-cluster.cachebust.vllm": "1795471200",
+                    "maintainer": "me",
+                }
+            ),
+            "[same-versions] spark1, spark2: images have another vllm: 0.32.0 on spark1;"
+            " 0.33.0 on spark2 (`inv build`, then `inv ship`)",
+            id="another version",
+        ),
+    ],
+)
+def test_one_thing_wrong(its: Patient, sentence: str) -> None:
+    """Each thing that is wrong has its sentence, and brings no other with it."""
+    assert [sentence] == findings(CONTAINERS, its, OTHER)
+
+
+def test_nobody_has_the_image() -> None:
+    """Before it is built, every node lacks it."""
+    nodes = (docker(image=None, labels={}), docker(OTHER, image=None, labels={}))
+
+    assert [
+        "[image] spark1: has no image vllm-node (`inv build`)",
+        "[image] spark2: has no image vllm-node (`inv build`)",
+    ] == findings(CONTAINERS, *nodes)
+
+
+def test_nobody_answers() -> None:
+    """Without a node there is nothing to look at."""
+    assert [] == findings(CONTAINERS)

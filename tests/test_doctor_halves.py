@@ -1,0 +1,212 @@
+"""What the checks of a port's two halves find: the exact sentences, and no other."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+
+from cluster.doctor.check import Patient
+from cluster.facts.links import RJ45, Links
+from cluster.facts.rdma import Rdma
+from tests.clusters import SPARKS
+from tests.patients import at, device, findings, interface, patient, ring, settings, told
+from tests.situations import ALL, situation
+from tests.test_doctor_links import CHECKS, LINK, NO_RDMA, OTHER
+
+SPARK = patient()
+SLOWLY = tuple(
+    replace(node, eth_if=RJ45, host_ip=IPv4Address(f"10.0.0.1{number}"))
+    for number, node in enumerate(SPARKS.nodes, 1)
+)
+ON_RJ45 = replace(SPARK, node=SLOWLY[0], cluster=replace(SPARKS, nodes=SLOWLY))
+
+
+def unplugged(before: Patient) -> Patient:
+    """Return a node whose ports all lack a link."""
+    for name, its in ((LINK, "rocep1s0f1"), (OTHER, "roceP2p1s0f1")):
+        before = device(interface(before, name, carrier=False), its, state="DOWN")
+    return before
+
+
+def renamed(before: Patient) -> Patient:
+    """Return the same node with other names for its RDMA devices, and no word of interfaces."""
+    devices = tuple(
+        replace(one, name=f"mlx5_{number}", netdev="")
+        for number, one in enumerate(before.facts.rdma.devices)
+    )
+    rdma = replace(before.facts.rdma, devices=devices)
+    return settings(told(before, rdma=rdma), ib_if=("mlx5_3", "mlx5_1"))
+
+
+def ordinary(before: Patient) -> Patient:
+    """Return a node with a card of one port that is no Spark's: 25 Gb/s, two lanes."""
+    interfaces = (
+        replace(SPARK.facts.links.interfaces[1], speed=25_000, pcie_width=2, pci="0000:3b:00.0"),
+    )
+    devices = (
+        replace(SPARK.facts.rdma.devices[3], name="mlx5_0", netdev=LINK, pci="0000:3b:00.0"),
+    )
+    rdma = replace(before.facts.rdma, devices=devices)
+    return settings(told(before, links=Links(interfaces=interfaces), rdma=rdma), ib_if=("mlx5_0",))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(renamed(SPARK), id="other names"),
+        pytest.param(ordinary(SPARK), id="no Spark"),
+        pytest.param(
+            interface(interface(SPARK, LINK, speed=None), OTHER, pcie_width=None, pcie_speed=""),
+            id="unknown speeds",
+        ),
+        pytest.param(interface(SPARK, LINK, pcie_speed="64.0 GT/s PCIe"), id="newer PCIe"),
+        pytest.param(interface(SPARK, LINK, pcie_speed="Unknown"), id="unknown PCIe"),
+        pytest.param(
+            settings(
+                told(NO_RDMA, links=SPARK.facts.links),
+                eth_if="docker0",
+                host_ip=IPv4Address("172.17.0.1"),
+            ),
+            id="a virtual interface",
+        ),
+        pytest.param(settings(ring(), ib_if=()), id="a ring without RDMA"),
+    ],
+)
+def test_healthy(before: Patient) -> None:
+    """Halves are known by their PCI addresses; of what is unknown nothing is said."""
+    assert [] == [line for line in findings(CHECKS, before) if "[rdma-unused]" not in line]
+
+
+@pytest.mark.parametrize(
+    "before, sentence",
+    [
+        pytest.param(
+            interface(interface(SPARK, LINK, speed=100_000), OTHER, speed=100_000),
+            "[link-speed] spark1: enp1s0f1np1, enP2p1s0f1np1 run at 100 of 200 Gb/s"
+            " (`ssh -t spark1 sudo ethtool enp1s0f1np1` shows what cable and other end can do;"
+            " on a switch, set 200 Gb/s without auto-negotiation)",
+            id="half the speed",
+        ),
+        pytest.param(
+            interface(SPARK, LINK, speed=2_500),
+            "[link-speed] spark1: enp1s0f1np1 runs at 2.5 of 200 Gb/s"
+            " (`ssh -t spark1 sudo ethtool enp1s0f1np1` shows what cable and other end can do;"
+            " on a switch, set 200 Gb/s without auto-negotiation)",
+            id="one of them slow",
+        ),
+        pytest.param(
+            ON_RJ45,
+            "[link-speed] spark1: ETH_IF enP7s7 is the 10 Gb/s port; ConnectX ports with a link:"
+            " enp1s0f1np1, enP2p1s0f1np1"
+            " (write one of them as ETH_IF, and its address as HOST_IP, in env/spark1.env)",
+            id="the slow port",
+        ),
+        pytest.param(
+            settings(unplugged(ON_RJ45), ib_if=()),
+            "[link-speed] spark1: ETH_IF enP7s7 is the 10 Gb/s port; ConnectX ports with a link:"
+            " none (put a cable in, and write its port as ETH_IF, and the address of that as"
+            " HOST_IP, in env/spark1.env)",
+            id="the slow port, and no cable",
+        ),
+        pytest.param(
+            settings(told(ON_RJ45, rdma=Rdma()), ib_if=()),
+            "[link-speed] spark1: ETH_IF enP7s7 is the 10 Gb/s port; ConnectX ports with a link:"
+            " none (put a cable in, and write its port as ETH_IF, and the address of that as"
+            " HOST_IP, in env/spark1.env)",
+            id="the slow port of a Spark without drivers",
+        ),
+        pytest.param(
+            settings(interface(ON_RJ45, RJ45, name="wlP9s9"), eth_if="wlP9s9"),
+            "[link-speed] spark1: ETH_IF wlP9s9 is no ConnectX port; ConnectX ports with a link:"
+            " enp1s0f1np1, enP2p1s0f1np1"
+            " (write one of them as ETH_IF, and its address as HOST_IP, in env/spark1.env)",
+            id="wireless",
+        ),
+        pytest.param(
+            device(interface(SPARK, OTHER, carrier=False), "roceP2p1s0f1", state="DOWN"),
+            "[twin-cable] spark1: enP2p1s0f1np1, the other half of enp1s0f1np1, has no link"
+            " (push the cable in anew, or restart spark1: both share one cable)",
+            id="half a link",
+        ),
+        pytest.param(
+            device(
+                interface(SPARK, OTHER, enabled=False, addresses=()), "roceP2p1s0f1", state="DOWN"
+            ),
+            "[twin-cable] spark1: enP2p1s0f1np1, the other half of enp1s0f1np1, is switched off"
+            " (`ssh -t spark1 sudo ip link set enP2p1s0f1np1 up`, and netplan to keep it so)",
+            id="half switched off",
+        ),
+        pytest.param(
+            interface(SPARK, OTHER, addresses=()),
+            "[twin-address] spark1: enP2p1s0f1np1 has no IPv4 address, and IB_IF names its"
+            " roceP2p1s0f1 (give enP2p1s0f1np1 one by netplan, in a network of its own)",
+            id="half an address",
+        ),
+        pytest.param(
+            interface(SPARK, OTHER, addresses=at("192.168.177.111")),
+            "[twin-subnets] spark1: enp1s0f1np1 and enP2p1s0f1np1 are in one network,"
+            " 192.168.177.0/24 (give enP2p1s0f1np1 an address in another network by netplan)",
+            id="both in one network",
+        ),
+        pytest.param(
+            interface(ring(), "enp1s0f0np0", addresses=at("192.168.177.111")),
+            "[twin-subnets] spark1: enp1s0f0np0 and enp1s0f1np1 are in one network,"
+            " 192.168.177.0/24 (give enp1s0f1np1 an address in another network by netplan)",
+            id="a ring's cables in one network",
+        ),
+        pytest.param(
+            interface(SPARK, OTHER, pcie_width=2),
+            "[pcie-width] spark1: enP2p1s0f1np1 has 2 of 4 PCIe lanes"
+            " (`ssh -t spark1 sudo fwupdmgr update`, then a restart)",
+            id="two lanes",
+        ),
+        pytest.param(
+            interface(SPARK, LINK, pcie_speed="16.0 GT/s PCIe"),
+            "[pcie-width] spark1: enp1s0f1np1 has PCIe lanes of 16.0 of 32 GT/s"
+            " (`ssh -t spark1 sudo fwupdmgr update`, then a restart)",
+            id="slow lanes",
+        ),
+    ],
+)
+def test_one_thing_wrong(before: Patient, sentence: str) -> None:
+    """Each thing that is wrong has its sentence, and brings no other with it."""
+    assert [sentence] == findings(CHECKS, before)
+
+
+NO_ADDRESS = [
+    f"[address] spark{n}: HOST_IP 192.168.177.1{n} is on no interface; ETH_IF enp1s0f1np1 has no"
+    f" IPv4 address (`ssh -t spark{n} sudo ip address add 192.168.177.1{n}/24 dev enp1s0f1np1`,"
+    " and netplan to keep it)"
+    for n in (1, 2)
+]
+NO_OTHER_ADDRESS = [
+    f"[twin-address] spark{n}: enP2p1s0f1np1 has no IPv4 address, and IB_IF names its roceP2p1s0f1"
+    " (give enP2p1s0f1np1 one by netplan, in a network of its own)"
+    for n in (1, 2)
+]
+ONE_SUBNET = [
+    f"[twin-subnets] spark{n}: enp1s0f0np0 and enP2p1s0f0np0 are in one network, 192.168.200.0/24"
+    " (give enP2p1s0f0np0 an address in another network by netplan)"
+    for n in (1, 2)
+]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_situations(name: str) -> None:
+    """Of whole machines only what is wrong with them is said, however they are wired."""
+    its = situation(name)
+    patients = (
+        Patient(cluster=its.cluster, node=node, facts=its.facts[node.name])
+        for node in its.cluster.nodes
+    )
+    expected = {"no-address": [*NO_ADDRESS, *NO_OTHER_ADDRESS], "one-subnet": ONE_SUBNET}
+
+    assert expected.get(name, []) == findings(CHECKS, *patients)
+
+
+def test_sockets_need_one_half() -> None:
+    """Without IB_IF nobody asks whether the other half has a link or an address."""
+    before = settings(interface(SPARK, OTHER, carrier=False, addresses=()), ib_if=())
+    cpu = replace(before, cluster=replace(before.cluster, accelerator="none"))
+
+    assert [] == findings(CHECKS, cpu)

@@ -1,0 +1,223 @@
+"""What the checks of RDMA devices find: the exact sentences, and no other."""
+
+from dataclasses import replace
+
+import pytest
+
+from cluster.doctor.check import Patient
+from cluster.doctor.rdma import RDMA
+from cluster.facts.rdma import Device, Rdma
+from tests.clusters import HEAD, SPARKS
+from tests.patients import at, device, findings, interface, patient, ring, settings, told
+from tests.test_doctor_halves import ON_RJ45, ordinary, renamed
+from tests.test_doctor_links import CABLE, CHECKS, LINK
+
+SPARK = patient()
+ALONE = patient(cluster=replace(SPARKS, nodes=(HEAD,)))
+BOTH = ("rocep1s0f1", "roceP2p1s0f1")
+THERE = "roceP2p1s0f0 (DOWN), roceP2p1s0f1 (ACTIVE), rocep1s0f0 (DOWN), rocep1s0f1 (ACTIVE)"
+WRITE = "(write IB_IF=rocep1s0f1,roceP2p1s0f1 in env/spark1.env)"
+
+
+def without(before: Patient, *names: str) -> Patient:
+    """Return the same node without these RDMA devices."""
+    rdma = before.facts.rdma
+    devices = tuple(one for one in rdma.devices if one.name not in names)
+    return told(before, rdma=replace(rdma, devices=devices))
+
+
+def both_cabled() -> Patient:
+    """Return a node with a cable in each of its ports."""
+    nodes = replace(ring(), node=HEAD, cluster=SPARKS)
+    return settings(nodes, ib_if=BOTH)
+
+
+def adapter(before: Patient) -> Patient:
+    """Return the same node with an InfiniBand adapter, which has no interface, in IB_IF as well."""
+    rdma = before.facts.rdma
+    more = Device(name="mlx5_9", state="ACTIVE", link_layer="InfiniBand", rate=400)
+    devices = (*rdma.devices, more)
+    return settings(told(before, rdma=replace(rdma, devices=devices)), ib_if=(*BOTH, "mlx5_9"))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(
+            settings(both_cabled(), ib_if=(*BOTH, "rocep1s0f0", "roceP2p1s0f0")),
+            id="two cables, four devices",
+        ),
+        pytest.param(both_cabled(), id="two cables, two devices"),
+        pytest.param(adapter(SPARK), id="an InfiniBand adapter"),
+        pytest.param(device(ALONE, "rocep1s0f1", state="DOWN"), id="one node"),
+        pytest.param(
+            replace(settings(SPARK, ib_if=()), cluster=replace(SPARKS, accelerator="none")),
+            id="no GPU",
+        ),
+        pytest.param(
+            settings(
+                told(
+                    without(SPARK, "rocep1s0f1", "roceP2p1s0f1"),
+                    links=SPARK.facts.links,
+                ),
+                ib_if=(),
+            ),
+            id="no device of the port",
+        ),
+    ],
+)
+def test_healthy(before: Patient) -> None:
+    """Devices that are used as they should be leave nothing to be desired."""
+    assert [] == findings(RDMA, before)
+
+
+@pytest.mark.parametrize(
+    "before, sentence",
+    [
+        pytest.param(
+            told(SPARK, rdma=Rdma()),
+            "[rdma-none] spark1: has no RDMA device, and IB_IF is rocep1s0f1,roceP2p1s0f1"
+            " (`ssh -t spark1 sudo modprobe mlx5_ib`, or write IB_IF= in env/spark1.env,"
+            " for sockets only)",
+            id="no RDMA",
+        ),
+        pytest.param(
+            without(SPARK, "rocep1s0f1"),
+            "[rdma-names] spark1: IB_IF rocep1s0f1 does not exist; there are: roceP2p1s0f0 (DOWN),"
+            " roceP2p1s0f1 (ACTIVE), rocep1s0f0 (DOWN) (did you mean rocep1s0f0?)",
+            id="no such device, and none of ETH_IF",
+        ),
+        pytest.param(
+            settings(renamed(SPARK), ib_if=BOTH),
+            "[rdma-names] spark1: IB_IF rocep1s0f1, roceP2p1s0f1 do not exist; there are: mlx5_0"
+            " (DOWN), mlx5_1 (ACTIVE), mlx5_2 (DOWN), mlx5_3 (ACTIVE)"
+            " (write IB_IF=mlx5_3,mlx5_1 in env/spark1.env)",
+            id="other names",
+        ),
+        pytest.param(
+            settings(SPARK, ib_if=("rocep1s0f1", "rocep2p1s0f1")),
+            f"[rdma-names] spark1: IB_IF rocep2p1s0f1 does not exist; there are: {THERE} {WRITE}",
+            id="a typing error",
+        ),
+        pytest.param(
+            device(SPARK, "rocep1s0f1", state=""),
+            "[rdma-port] spark1: IB_IF rocep1s0f1: not ACTIVE; there are: roceP2p1s0f0 (DOWN),"
+            f" roceP2p1s0f1 (ACTIVE), rocep1s0f0 (DOWN), rocep1s0f1 (no port) {CABLE}",
+            id="no port",
+        ),
+        pytest.param(
+            device(device(SPARK, "rocep1s0f1", state="INIT"), "roceP2p1s0f1", state="INIT"),
+            "[rdma-port] spark1: IB_IF roceP2p1s0f1, rocep1s0f1: not ACTIVE; there are:"
+            " roceP2p1s0f0 (DOWN), roceP2p1s0f1 (INIT), rocep1s0f0 (DOWN), rocep1s0f1 (INIT)"
+            f" {CABLE}",
+            id="a link, and no port is active",
+        ),
+        pytest.param(
+            device(adapter(SPARK), "mlx5_9", state="DOWN"),
+            f"[rdma-port] spark1: IB_IF mlx5_9: not ACTIVE; there are: {THERE}, mlx5_9 (DOWN)"
+            f" {CABLE}",
+            id="an InfiniBand adapter without a link",
+        ),
+        pytest.param(
+            device(
+                device(
+                    interface(
+                        interface(ring(), "enp1s0f0np0", carrier=False),
+                        "enP2p1s0f0np0",
+                        carrier=False,
+                    ),
+                    "rocep1s0f0",
+                    state="DOWN",
+                ),
+                "roceP2p1s0f0",
+                state="DOWN",
+            ),
+            "[rdma-port] spark1: IB_IF roceP2p1s0f0, rocep1s0f0: not ACTIVE; there are:"
+            f" {THERE} {CABLE}",
+            id="a ring's cable",
+        ),
+        pytest.param(
+            settings(SPARK, ib_if=("rocep1s0f0", "roceP2p1s0f0")),
+            "[rdma-pair] spark1: IB_IF rocep1s0f0, roceP2p1s0f0 are of another port than ETH_IF"
+            f" enp1s0f1np1 {WRITE}",
+            id="the other port",
+        ),
+        pytest.param(
+            settings(both_cabled(), ib_if=("rocep1s0f0", "roceP2p1s0f0")),
+            "[rdma-pair] spark1: IB_IF rocep1s0f0, roceP2p1s0f0 are of another port than ETH_IF"
+            f" enp1s0f1np1 {WRITE}",
+            id="the other cable",
+        ),
+        pytest.param(
+            settings(SPARK, ib_if=("rocep1s0f1", "roceP2p1s0f0")),
+            "[rdma-pair] spark1: IB_IF roceP2p1s0f0 is of another port than ETH_IF enp1s0f1np1"
+            f" {WRITE}",
+            id="half of the other port",
+        ),
+        pytest.param(
+            told(SPARK, rdma=replace(SPARK.facts.rdma, device_files=("rdma_cm",))),
+            "[rdma-files] spark1: has no /dev/infiniband/uverbs*"
+            " (`ssh -t spark1 sudo modprobe ib_uverbs`, or write IB_IF= in env/spark1.env,"
+            " for sockets only)",
+            id="no device file",
+        ),
+        pytest.param(
+            settings(SPARK, ib_if=()),
+            "[rdma-unused] spark1: IB_IF is empty, and rocep1s0f1, roceP2p1s0f1 are ACTIVE"
+            f" {WRITE}",
+            id="unused",
+        ),
+        pytest.param(
+            settings(ordinary(SPARK), ib_if=()),
+            "[rdma-unused] spark1: IB_IF is empty, and mlx5_0 is ACTIVE"
+            " (write IB_IF=mlx5_0 in env/spark1.env)",
+            id="one unused",
+        ),
+        pytest.param(
+            settings(ring(), ib_if=()),
+            "[rdma-unused] spark1: IB_IF is empty, and rocep1s0f0, rocep1s0f1, roceP2p1s0f0,"
+            " roceP2p1s0f1 are ACTIVE"
+            " (write IB_IF=rocep1s0f0,rocep1s0f1,roceP2p1s0f0,roceP2p1s0f1 in env/spark1.env)",
+            id="unused in a ring",
+        ),
+        pytest.param(
+            settings(SPARK, ib_if=("rocep1s0f1",)),
+            "[rdma-half] spark1: IB_IF rocep1s0f1 leaves out roceP2p1s0f1, which is ACTIVE"
+            f" {WRITE}",
+            id="half",
+        ),
+        pytest.param(
+            settings(ring(), ib_if=BOTH),
+            "[rdma-half] spark1: IB_IF rocep1s0f1,roceP2p1s0f1 leaves out rocep1s0f0,"
+            " roceP2p1s0f0, which are ACTIVE"
+            " (write IB_IF=rocep1s0f1,roceP2p1s0f1,rocep1s0f0,roceP2p1s0f0 in env/spark1.env)",
+            id="half of a ring",
+        ),
+    ],
+)
+def test_one_thing_wrong(before: Patient, sentence: str) -> None:
+    """Each thing that is wrong has its sentence, and brings no other with it."""
+    assert [sentence] == findings(CHECKS, before)
+
+
+def test_no_device_of_any_name() -> None:
+    """Where neither ETH_IF nor a name is near, the files say what to look for."""
+    before = settings(without(SPARK, *BOTH), ib_if=("ib0", "ib1"))
+
+    assert [
+        (
+            "[rdma-names] spark1: IB_IF ib0, ib1 do not exist; there are: roceP2p1s0f0 (DOWN),"
+            " rocep1s0f0 (DOWN) (write those of the ConnectX link in env/spark1.env)"
+        )
+    ] == findings(RDMA, before)
+
+
+def test_wrong_interface_and_right_devices() -> None:
+    """While ETH_IF is wrong, it is no measure for IB_IF."""
+    elsewhere = settings(SPARK, eth_if="enp1s0f0np0")
+    moved = interface(SPARK, LINK, addresses=at("192.168.177.21"))
+
+    assert [] == findings(RDMA, elsewhere)
+    assert [] == findings(RDMA, moved)
+    assert [] == findings(RDMA, settings(SPARK, eth_if="enp9s9"))
+    assert [] == findings(RDMA, ON_RJ45)

@@ -1,0 +1,170 @@
+"""What the checks of GID tables and of the kernel's memory find: the exact sentences."""
+
+from dataclasses import replace
+
+import pytest
+
+from cluster.doctor.check import Patient
+from cluster.doctor.registration import REGISTRATION
+from cluster.facts.machine import Machine
+from cluster.facts.rdma import Gid
+from cluster.word import Environment
+from tests.clusters import SPARKS
+from tests.patients import at, device, findings, interface, patient, settings, told
+from tests.test_doctor_links import OTHER
+
+SPARK = patient()
+FORCED = (("NCCL_IB_GID_INDEX", "3"),)
+LAST = SPARK.facts.rdma.devices[1].gids[3]
+
+
+def forced(value: str = "3") -> Patient:
+    """Return a node in a cluster that forces a row."""
+    return patient(cluster=replace(SPARKS, variables=(("NCCL_IB_GID_INDEX", value),)))
+
+
+def row(**changes: str) -> Patient:
+    """Return a node with another last row on one device, which is forced on all."""
+    gids = SPARK.facts.rdma.devices[1].gids[:3]
+    changed = Gid(
+        index=3,
+        value=changes.get("value", LAST.value),
+        kind=changes.get("kind", LAST.kind),
+        netdev=changes.get("netdev", LAST.netdev),
+    )
+    return device(forced(), "roceP2p1s0f1", gids=(*gids, changed))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(SPARK, id="nothing forced"),
+        pytest.param(forced(), id="the right row"),
+        pytest.param(forced("-1"), id="NCCL's own choice"),
+        pytest.param(row(netdev=""), id="a row of nobody knows whom"),
+        pytest.param(
+            device(forced(), "roceP2p1s0f1", state="DOWN", gids=()), id="a port that is not active"
+        ),
+        pytest.param(settings(forced("7"), variables=FORCED), id="the node's own file wins"),
+        pytest.param(settings(forced("7"), ib_if=()), id="no RDMA"),
+    ],
+)
+def test_rows_that_fit(before: Patient) -> None:
+    """A row that is RoCE v2 and an address of its interface on every device is fine."""
+    assert [] == findings(REGISTRATION, before)
+
+
+@pytest.mark.parametrize(
+    "before, wrong",
+    [
+        pytest.param(
+            forced("7"),
+            "7 is used unchecked: rocep1s0f1 has no such row, roceP2p1s0f1 has no such row",
+            id="no row",
+        ),
+        pytest.param(
+            row(kind="IB/RoCE v1"),
+            "3 is used unchecked: roceP2p1s0f1 has IB/RoCE v1 there, not RoCE v2",
+            id="RoCE v1",
+        ),
+        pytest.param(
+            row(kind=""),
+            "3 is used unchecked: roceP2p1s0f1 has an unknown kind there, not RoCE v2",
+            id="no kind",
+        ),
+        pytest.param(
+            row(netdev="vlan7"),
+            "3 is used unchecked: roceP2p1s0f1 has a row of vlan7 there",
+            id="another interface",
+        ),
+        pytest.param(
+            interface(forced(), OTHER, addresses=at("192.168.178.21")),
+            "3 is used unchecked: roceP2p1s0f1 has 192.168.178.11 there,"
+            " no IPv4 address of enP2p1s0f1np1",
+            id="an address of yesterday",
+        ),
+        pytest.param(
+            forced("1"),
+            "1 is used unchecked:"
+            " rocep1s0f1 has fe80:0000:0000:0000:4ebb:47ff:fe2c:0a10 there,"
+            " no IPv4 address of enp1s0f1np1,"
+            " roceP2p1s0f1 has fe80:0000:0000:0000:4ebb:47ff:fe2c:2a10 there,"
+            " no IPv4 address of enP2p1s0f1np1",
+            id="no IPv4 address",
+        ),
+        pytest.param(forced("three"), "three is used unchecked: it is no number", id="no number"),
+    ],
+)
+def test_rows_that_do_not_fit(before: Patient, wrong: str) -> None:
+    """A forced row is named with what each device has there."""
+    assert [
+        (
+            f"[gid-index] spark1: NCCL_IB_GID_INDEX {wrong}"
+            " (take it out of env/cluster.env: NCCL finds the row by itself)"
+        )
+    ] == findings(REGISTRATION, before)
+
+
+def test_the_file_that_forces_it() -> None:
+    """The remedy names the file that counts: the node's own before that of all."""
+    variables: Environment = (("NCCL_DEBUG", "INFO"), ("NCCL_IB_GID_INDEX", "7"))
+
+    assert [
+        (
+            "[gid-index] spark1: NCCL_IB_GID_INDEX 7 is used unchecked: rocep1s0f1 has no such"
+            " row, roceP2p1s0f1 has no such row"
+            " (take it out of env/spark1.env: NCCL finds the row by itself)"
+        )
+    ] == findings(REGISTRATION, settings(forced(), variables=variables))
+
+
+def kernel(release: str, total: int | None, free: int | None, words: str = "ro") -> Patient:
+    """Return a node with a kernel, and the memory that it keeps for devices, in KiB."""
+    machine: Machine = SPARK.facts.machine
+    memory = replace(
+        machine.memory,
+        cma_total=None if total is None else total << 10,
+        cma_free=None if free is None else free << 10,
+    )
+    return told(SPARK, machine=replace(machine, kernel=release, command_line=words, memory=memory))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(kernel("7.0.0-1019-nvidia", 0, 0, "ro kho=off"), id="switched off"),
+        pytest.param(kernel("7.0.0-1019-nvidia", 131072, 65536), id="enough"),
+        pytest.param(kernel("6.17.0-1031-nvidia", 0, 0), id="another kernel without any"),
+        pytest.param(kernel("6.1.0-37-amd64", None, None), id="no such row"),
+        pytest.param(
+            settings(kernel("7.0.0-1019-nvidia", 0, 0), ib_if=()), id="a node without RDMA"
+        ),
+    ],
+)
+def test_kernels_that_register(before: Patient) -> None:
+    """Only a node with RDMA and the signs of that kernel is told to leave it."""
+    assert [] == findings(REGISTRATION, before)
+
+
+@pytest.mark.parametrize(
+    "before, has",
+    [
+        pytest.param(
+            kernel("7.0.0-1019-nvidia", 0, None), "CmaTotal 0 kB, CmaFree 0 kB", id="nothing kept"
+        ),
+        pytest.param(
+            kernel("7.0.0-1019-nvidia", 131072, 9752576),
+            "CmaTotal 131072 kB, CmaFree 9752576 kB",
+            id="more free than there is",
+        ),
+    ],
+)
+def test_a_kernel_that_does_not_register(before: Patient, has: str) -> None:
+    """The kernel's own numbers give it away."""
+    assert [
+        (
+            "[kernel-memory] spark1: kernel 7.0.0-1019-nvidia keeps memory that RDMA cannot"
+            f" register: {has} (start kernel 6.17; or add kho=off to GRUB_CMDLINE_LINUX in"
+            " /etc/default/grub, then `sudo update-grub` and a restart)"
+        )
+    ] == findings(REGISTRATION, before)

@@ -1,0 +1,172 @@
+"""What the checks of disks, models and ports find: the exact sentences, and no other."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cluster.doctor.check import Patient
+from cluster.doctor.room import ROOM
+from cluster.facts.surroundings import Disk, Listener, Model
+from tests.clusters import REHEARSAL, SPARKS, third
+from tests.patients import findings, pair, patient, told
+
+SPARK, OTHER = pair()
+QWEN = Model(name="Qwen/Qwen3-4B", size=8_060_000_000)
+SERVING = replace(SPARKS, model=QWEN.name)
+FOLDER = "/home/you/.cache/huggingface"
+FULL = Disk(path="/var/lib/docker", free=1_540_000_000, total=4_000_000_000_000)
+SMALL = Disk(path=FOLDER, free=100_000_000_000, total=4_000_000_000_000)
+CROWDED = (
+    "[model-disk] spark1: HF_CACHE has 100.0 of 4000.0 GB left"
+    f" (`ssh -t spark1 'du -sh {FOLDER}/hub/*'` shows what models take;"
+    " or write another HF_CACHE in env/cluster.env)"
+)
+PRUNE = (
+    "[disk] spark1: Docker has 1.5 GB of free disk space, 2 GB needed"
+    " (`ssh -t spark1 docker system prune` removes what no container uses)"
+)
+
+
+def around(before: Patient = SPARK, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Surroundings)
+    """Return the same node with a change of what is around it."""
+    return told(before, surroundings=replace(before.facts.surroundings, **changes))
+
+
+def listening(address: str, port: int, process: str = "", before: Patient = SPARK) -> Patient:
+    """Return the same node with somebody who listens."""
+    return around(before, listeners=(Listener(address=address, port=port, process=process),))
+
+
+def taken(port: int, whose: str, who: str, without: str) -> str:
+    """Return the sentence about a port that somebody has."""
+    return (
+        f"[ports] spark1: cannot listen on port {port} ({whose}): {who} does"
+        f" (`ssh -t spark1 sudo ss -ltnp sport = :{port}` shows who does;"
+        f" or write {without} in env/cluster.env)"
+    )
+
+
+@pytest.mark.parametrize(
+    "patients",
+    [
+        pytest.param((), id="nobody"),
+        pytest.param((SPARK, OTHER), id="two Sparks"),
+        pytest.param((around(engine_disk=None, model_disk=None),), id="unknown disks"),
+        pytest.param((around(engine_disk=replace(FULL, free=2_000_000_000)),), id="just enough"),
+        pytest.param((listening("127.0.0.1", 8888),), id="another port"),
+        pytest.param((listening("[::1]", 6379),), id="another loopback"),
+        pytest.param((listening("[fe80::1]%enp1s0f1np1", 6379),), id="an IPv6 address"),
+        pytest.param((listening("192.168.177.11", 8265),), id="the dashboard's, elsewhere"),
+        pytest.param((SPARK, listening("0.0.0.0", 6379, before=OTHER)), id="a worker's"),  # noqa: S104 (as `ss` prints it)
+        pytest.param(
+            (
+                told(
+                    listening("0.0.0.0", 6379),  # noqa: S104 (as `ss` prints it)
+                    docker=replace(SPARK.facts.docker, container="running"),
+                ),
+            ),
+            id="ours",
+        ),
+        pytest.param(
+            (listening("*", 8265, before=patient(cluster=replace(SPARKS, dashboard=False))),),
+            id="no dashboard wanted",
+        ),
+        pytest.param(
+            (listening("*", 8265, before=patient(cluster=replace(SPARKS, accelerator="none"))),),
+            id="no dashboard in the image",
+        ),
+        pytest.param(
+            (
+                replace(
+                    around(listening("*", 6379), engine_disk=FULL, model_disk=SMALL),
+                    cluster=REHEARSAL,
+                ),
+            ),
+            id="namespaces",
+        ),
+        pytest.param(pair(SERVING), id="a model that nobody has"),
+        pytest.param(
+            tuple(around(its, models=(QWEN,)) for its in pair(SERVING)), id="one that all have"
+        ),
+        pytest.param((around(models=(QWEN,)), OTHER), id="one that is not served"),
+    ],
+)
+def test_nothing_to_say(patients: tuple[Patient, ...]) -> None:
+    """Nodes that are well, or that a check is not about, leave nothing to be said."""
+    assert [] == findings(ROOM, *patients)
+
+
+@pytest.mark.parametrize(
+    "its, sentence",
+    [
+        pytest.param(around(engine_disk=FULL), PRUNE, id="Docker's disk"),
+        pytest.param(around(model_disk=SMALL), CROWDED, id="the models' disk"),
+        pytest.param(
+            around(engine_disk=FULL, model_disk=replace(FULL, path=FOLDER)), PRUNE, id="one disk"
+        ),
+        pytest.param(
+            listening("127.0.0.1", 6379, "redis-server"),
+            taken(6379, "HEAD_PORT", "redis-server on 127.0.0.1", "another HEAD_PORT"),
+            id="Redis",
+        ),
+        pytest.param(
+            listening("*", 6379),
+            taken(6379, "HEAD_PORT", "somebody on *", "another HEAD_PORT"),
+            id="unknown",
+        ),
+        pytest.param(
+            listening("127.0.0.1%lo", 8265, "ssh"),
+            taken(8265, "Ray's dashboard", "ssh on 127.0.0.1%lo", "DASHBOARD=false"),
+            id="a tunnel to another dashboard",
+        ),
+        pytest.param(
+            listening(
+                "192.168.177.11", 7000, before=patient(cluster=replace(SPARKS, head_port=7000))
+            ),
+            taken(7000, "HEAD_PORT", "somebody on 192.168.177.11", "another HEAD_PORT"),
+            id="another HEAD_PORT",
+        ),
+    ],
+)
+def test_one_thing_wrong(its: Patient, sentence: str) -> None:
+    """Each thing that is wrong has its sentence, and brings no other with it."""
+    assert [sentence] == findings(ROOM, its, OTHER)
+
+
+def test_two_full_disks() -> None:
+    """Two disks are two things."""
+    its = around(engine_disk=FULL, model_disk=replace(SMALL, total=3_000_000_000_000))
+
+    assert [PRUNE, CROWDED.replace("4000", "3000")] == findings(ROOM, its)
+
+
+def test_a_port_that_two_have() -> None:
+    """Everybody who has the port is named."""
+    listeners = tuple(
+        Listener(address=address, port=6379, process="redis-server")
+        for address in ("127.0.0.1", "[::1]", "192.168.177.11")
+    )
+    who = "redis-server on 127.0.0.1, redis-server on 192.168.177.11"
+
+    assert [taken(6379, "HEAD_PORT", who, "another HEAD_PORT")] == findings(
+        ROOM, around(listeners=listeners)
+    )
+
+
+def test_a_model_on_some_nodes() -> None:
+    """Who lacks the model gets it by itself, or from who has it, over the link."""
+    lab = replace(SERVING, nodes=(*SERVING.nodes, third()))
+    disk = replace(SMALL, free=SMALL.total)
+    one, two, three = (around(patient(node.name, lab), model_disk=disk) for node in lab.nodes)
+    without = around(three, model_disk=None)
+    lacks = "lacks Qwen/Qwen3-4B (8.1 GB), which is on spark1"
+
+    assert [
+        (
+            f"[models] spark2: {lacks} (`inv serve` lets it fetch it; `ssh -t spark1"
+            f" 'rsync --archive --mkpath {FOLDER}/hub/models--Qwen--Qwen3-4B"
+            f" you@192.168.177.12:{FOLDER}/hub'` copies it over the link)"
+        ),
+        f"[models] spark3: {lacks} (`inv serve` lets it fetch it)",
+    ] == findings(ROOM, around(one, models=(QWEN,)), two, without)

@@ -1,0 +1,220 @@
+"""What the checks of a node's system find: the exact sentences, and nothing on a healthy one."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+
+from cluster.doctor.check import Patient
+from cluster.doctor.system import SYSTEM
+from cluster.facts.gpu import Gpu, Gpus
+from cluster.facts.links import Links
+from tests.clusters import REHEARSAL, SPARKS, third
+from tests.patients import findings, pair, patient, told
+
+SPARK, OTHER = pair()
+PC = told(SPARK, gpus=Gpus(gpus=(Gpu(name="NVIDIA GeForce RTX 4090", memory=24564),)))
+HOSTS = (
+    "(write the line `192.168.177.11 spark1` in its /etc/hosts, instead of what it says now:"
+    " `ssh -t spark1 sudoedit /etc/hosts`)"
+)
+UPDATE = (
+    "`ssh -t spark1 'sudo apt-get update && sudo apt-get full-upgrade'`,"
+    " `ssh -t spark2 'sudo apt-get update && sudo apt-get full-upgrade'`, then restart them"
+)
+REMOVED = "[shared-memory-removal] spark1: its shared memory may be removed when you logs out:"
+LINGER = "(`ssh -t spark1 sudo loginctl enable-linger you`)"
+
+
+def machine(before: Patient = SPARK, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Machine)
+    """Return the same node with a change of the machine itself."""
+    return told(before, machine=replace(before.facts.machine, **changes))
+
+
+def driven(before: Patient, driver: str) -> Patient:
+    """Return the same node with another driver."""
+    return told(before, gpus=Gpus(gpus=(Gpu(name="NVIDIA GB10", driver=driver),)))
+
+
+def virtual() -> tuple[Patient, ...]:
+    """Return the nodes of a rehearsal, on a machine where everything could be said."""
+    here = machine(resolved=(), target="graphical.target", early_oom=False, remove_ipc=True)
+    rehearsal = replace(REHEARSAL, shm_size=None)
+    return tuple(replace(here, cluster=rehearsal, node=node) for node in rehearsal.nodes)
+
+
+@pytest.mark.parametrize(
+    "patients",
+    [
+        pytest.param((), id="nobody"),
+        pytest.param((SPARK,), id="one Spark"),
+        pytest.param((SPARK, OTHER), id="two Sparks"),
+        pytest.param(virtual(), id="namespaces"),
+        pytest.param((machine(resolved=(IPv4Address("192.168.177.11"),)),), id="named"),
+        pytest.param((told(SPARK, links=Links(error="ip: not found")),), id="unknown interfaces"),
+        pytest.param((told(SPARK, lead=None), told(OTHER, lead=9.0)), id="unknown clock"),
+        pytest.param((told(SPARK, lead=-1.0), told(OTHER, lead=1.0)), id="nearly one time"),
+        pytest.param(
+            (SPARK, machine(OTHER, architecture="x86_64", kernel="6.8.0-87-generic")),
+            id="another kind of machine",
+        ),
+        pytest.param((SPARK, told(OTHER, gpus=Gpus(error="no driver"))), id="no driver"),
+        pytest.param((machine(remove_ipc=True),), id="lingers"),
+        pytest.param((machine(remove_ipc=True, linger=False),), id="its own shared memory"),
+        pytest.param(
+            (
+                machine(
+                    patient(cluster=replace(SPARKS, privileged=True)),
+                    remove_ipc=True,
+                    linger=False,
+                    user="root",
+                ),
+            ),
+            id="root",
+        ),
+    ],
+)
+def test_nothing_to_say(patients: tuple[Patient, ...]) -> None:
+    """Nodes that are well, or that a check is not about, leave nothing to be said."""
+    assert [] == findings(SYSTEM, *patients)
+
+
+@pytest.mark.parametrize(
+    "resolved, where",
+    [
+        pytest.param((), "nothing", id="unknown"),
+        pytest.param(("127.0.1.1",), "127.0.1.1, which no other node reaches", id="Debian"),
+        pytest.param(
+            ("10.9.9.9", "10.0.0.11"), "10.9.9.9, which none of its interfaces has", id="foreign"
+        ),
+        pytest.param(("172.17.0.1",), "172.17.0.1 of docker0, a bridge", id="Docker"),
+    ],
+)
+def test_own_name(resolved: tuple[str, ...], where: str) -> None:
+    """The first address that a machine's own name leads to must be one that others reach."""
+    its = machine(resolved=tuple(IPv4Address(one) for one in resolved))
+
+    assert [f"[hostname] spark1: its own name, spark1, resolves to {where} {HOSTS}"] == findings(
+        SYSTEM, its, OTHER
+    )
+
+
+@pytest.mark.parametrize(
+    "leads, sentence",
+    [
+        pytest.param(
+            (0.0, 5.04),
+            "clocks differ by 5.0 s; against this machine's: spark1 +0.0 s, spark2 +5.0 s"
+            " (`ssh -t spark2 sudo timedatectl set-ntp true`)",
+            id="one is wrong",
+        ),
+        pytest.param(
+            (-40.0, 3600.0),
+            "clocks differ by 3640.0 s; against this machine's: spark1 -40.0 s, spark2 +3600.0 s"
+            " (`ssh -t spark1 sudo timedatectl set-ntp true`,"
+            " `ssh -t spark2 sudo timedatectl set-ntp true`)",
+            id="both are",
+        ),
+    ],
+)
+def test_clocks(leads: tuple[float, float], sentence: str) -> None:
+    """Clocks that differ are one thing, and those that are off against the asker's are set."""
+    nodes = tuple(told(its, lead=lead) for its, lead in zip((SPARK, OTHER), leads, strict=True))
+
+    assert [f"[clock] spark1, spark2: {sentence}"] == findings(SYSTEM, *nodes)
+
+
+def test_kernels() -> None:
+    """Who has which kernel is one thing, however many nodes have it."""
+    lab = replace(SPARKS, nodes=(*SPARKS.nodes, third()))
+    one, two, three = (patient(node.name, lab) for node in lab.nodes)
+    late = "`ssh -t spark3 'sudo apt-get update && sudo apt-get full-upgrade'`"
+
+    assert [
+        (
+            "[kernel-same] spark1, spark2, spark3: kernels differ: 6.17.0-1031-nvidia on"
+            " spark1, spark3; 6.14.0-1015-nvidia on spark2"
+            f" ({UPDATE.replace(', then', f', {late}, then')})"
+        )
+    ] == findings(SYSTEM, one, machine(two, kernel="6.14.0-1015-nvidia"), three)
+
+
+def test_a_kernel_that_breaks_rdma() -> None:
+    """A kernel that is a problem of its own is not said to be another one, too."""
+    memory = replace(OTHER.facts.machine.memory, cma_total=0, cma_free=0)
+    broken = machine(OTHER, kernel="7.0.0-1019-nvidia", memory=memory)
+
+    assert [] == findings(SYSTEM, SPARK, broken)
+
+
+def test_drivers() -> None:
+    """Drivers that differ are one thing."""
+    assert [
+        (
+            "[driver-same] spark1, spark2: GPU drivers differ: 580.95.05 on spark1;"
+            f" 580.126.09 on spark2 ({UPDATE})"
+        )
+    ] == findings(SYSTEM, SPARK, driven(OTHER, "580.126.09"))
+
+
+def test_a_driver_that_hangs() -> None:
+    """A driver of branch 590 is named, and not said to be another one, too."""
+    assert [
+        (
+            "[driver] spark2: GPU driver 590.48.01: capturing CUDA graphs can hang with it on a"
+            " Spark (`ssh -t spark2 sudo apt-get install nvidia-driver-580-open`, then restart it;"
+            " or write SERVE_ARGS=--enforce-eager in env/cluster.env)"
+        )
+    ] == findings(SYSTEM, SPARK, driven(OTHER, "590.48.01"))
+
+
+@pytest.mark.parametrize(
+    "its, sentence",
+    [
+        pytest.param(
+            machine(early_oom=False),
+            "[early-oom] spark1: nothing ends a program before memory is all gone:"
+            " neither earlyoom nor systemd-oomd (`ssh -t spark1 sudo apt-get install earlyoom`)",
+            id="no early OOM killer",
+        ),
+        pytest.param(
+            machine(target="graphical.target"),
+            "[desktop] spark1: boots into a desktop, which takes memory from the model"
+            " (`ssh -t spark1 sudo systemctl set-default multi-user.target`, and for now"
+            " `ssh -t spark1 sudo systemctl isolate multi-user.target`, which ends the desktop)",
+            id="desktop",
+        ),
+        pytest.param(
+            machine(
+                patient(cluster=replace(SPARKS, privileged=True)), remove_ipc=True, linger=False
+            ),
+            f"{REMOVED} RemoveIPC, and PRIVILEGED=true {LINGER}",
+            id="privileged",
+        ),
+        pytest.param(
+            machine(patient(cluster=replace(SPARKS, shm_size=None)), remove_ipc=True, linger=False),
+            f"{REMOVED} RemoveIPC, and SHM_SIZE=host {LINGER}",
+            id="the node's shared memory",
+        ),
+        pytest.param(
+            machine(PC, early_oom=False, target="graphical.target"),
+            "[not-a-spark] spark1: its GPU is NVIDIA GeForce RTX 4090, not the GB10 of a Spark"
+            " (`inv build --arch CAPABILITY` makes an image for it: docs/image.md)",
+            id="a PC with a desktop",
+        ),
+    ],
+)
+def test_one_node(its: Patient, sentence: str) -> None:
+    """What is worth knowing of a node is said of it alone."""
+    assert [sentence] == findings(SYSTEM, its)
+
+
+def test_without_gpus() -> None:
+    """A cluster that computes on CPUs is not judged by GPUs."""
+    cpus = replace(SPARKS, accelerator="none")
+    one, other = (patient(node.name, cpus) for node in cpus.nodes)
+
+    assert [] == findings(
+        SYSTEM, machine(one, early_oom=False, target="graphical.target"), driven(other, "590.48.01")
+    )

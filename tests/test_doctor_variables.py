@@ -1,0 +1,175 @@
+"""What is found in variables that somebody wrote: the exact sentences, each line's once."""
+
+from dataclasses import replace
+
+import pytest
+
+from cluster.doctor.check import Patient
+from cluster.doctor.variables import VARIABLES
+from cluster.facts.links import Links
+from cluster.node import Cluster
+from cluster.word import Secret
+from tests.clusters import REHEARSAL, SPARKS, written
+from tests.patients import findings, pair, settings, told
+
+SEARCH = "is for the search for a fault:"
+NO_RDMA = "no RDMA, and IB_IF names RDMA devices"
+
+
+def sockets() -> tuple[Patient, ...]:
+    """Return nodes without RDMA, whose files say so twice."""
+    told_so = (("NCCL_IB_DISABLE", "1"), ("NCCL_NET", "Socket"))
+    return tuple(settings(its, ib_if=()) for its in pair(written(shared=told_so)))
+
+
+@pytest.mark.parametrize(
+    "patients",
+    [
+        pytest.param(pair(), id="none"),
+        pytest.param(
+            pair(
+                written(
+                    shared=(
+                        ("NCCL_DEBUG", "INFO"),
+                        ("NCCL_IB_DISABLE", "0"),
+                        ("NCCL_NET", "IB"),
+                        ("NCCL_P2P_DISABLE", ""),
+                        ("GLOO_SOCKET_IFNAME", ""),
+                    )
+                )
+            ),
+            id="harmless",
+        ),
+        pytest.param(sockets(), id="sockets only"),
+        pytest.param(
+            pair(replace(written(shared=(("NCCL_ALGO", "Ring"),)), accelerator="none")),
+            id="no GPU, no NCCL",
+        ),
+        pytest.param(
+            pair(
+                written(
+                    shared=(("NCCL_P2P_DISABLE", "1"),),
+                    head=(("NCCL_P2P_DISABLE", "0"),),
+                    worker=(("NCCL_P2P_DISABLE", "0"),),
+                )
+            ),
+            id="the node's own file wins",
+        ),
+        pytest.param(
+            pair(
+                written(
+                    head=(("GLOO_SOCKET_IFNAME", "enp1s0f1np1,enP2p1s0f1np1"),),
+                    worker=(("GLOO_SOCKET_IFNAME", "enp1s0f0np0,enP2p1s0f0np0"),),
+                )
+            ),
+            id="their own interfaces",
+        ),
+        pytest.param(
+            tuple(
+                told(its, links=Links(error="ip: not found"))
+                for its in pair(written(shared=(("GLOO_SOCKET_IFNAME", "eth7"),)))
+            ),
+            id="unknown interfaces",
+        ),
+        pytest.param(
+            tuple(
+                replace(its, cluster=replace(REHEARSAL, variables=(("GLOO_SOCKET_IFNAME", "x"),)))
+                for its in pair()
+            ),
+            id="namespaces",
+        ),
+    ],
+)
+def test_nothing_to_say(patients: tuple[Patient, ...]) -> None:
+    """Variables that harm nobody are nobody's business."""
+    assert [] == findings(VARIABLES, *patients)
+
+
+@pytest.mark.parametrize(
+    "name, value, cost",
+    [
+        pytest.param("NCCL_IB_DISABLE", "1", NO_RDMA, id="RDMA off"),
+        pytest.param("NCCL_NET", "socket", NO_RDMA, id="sockets"),
+        pytest.param(
+            "NCCL_P2P_DISABLE", "1", "GPUs of a node do not reach each other directly", id="P2P"
+        ),
+        pytest.param(
+            "NCCL_SHM_DISABLE", "1", "ranks of a node do not use shared memory", id="shared memory"
+        ),
+        pytest.param(
+            "NCCL_ALGO",
+            "Ring",
+            "NCCL cannot choose the best algorithm for each size",
+            id="algorithm",
+        ),
+        pytest.param(
+            "NCCL_PROTO",
+            "Simple",
+            "NCCL cannot choose the best protocol for each size",
+            id="protocol",
+        ),
+    ],
+)
+def test_left_from_debugging(name: str, value: str, cost: str) -> None:
+    """What somebody wrote for all nodes is one thing, with its file."""
+    assert [
+        (
+            f"[debugging] spark1, spark2: {name}={value} {SEARCH} {cost} (take it out of"
+            " env/cluster.env)"
+        )
+    ] == findings(VARIABLES, *pair(written(shared=((name, value),))))
+
+
+def test_of_one_node() -> None:
+    """What stands in the file of one node is said of it, with this file; secrets stay hidden."""
+    own = (("NCCL_ALGO", Secret("http://me:pw@x", "env/spark2.env:9")),)
+
+    assert [
+        (
+            f"[debugging] spark2: NCCL_ALGO=******** {SEARCH} NCCL cannot choose the best algorithm"
+            " for each size (take it out of env/spark2.env)"
+        )
+    ] == findings(VARIABLES, *pair(written(worker=own)))
+
+
+@pytest.mark.parametrize(
+    "cluster, sentence",
+    [
+        pytest.param(
+            written(
+                shared=(("GLOO_SOCKET_IFNAME", "enp1s0f1np1"),),
+                worker=(("GLOO_SOCKET_IFNAME", "enp1s0f1np1,enp9s0"),),
+            ),
+            "spark2: GLOO_SOCKET_IFNAME=enp1s0f1np1,enp9s0 names no interface of this node:"
+            " enp9s0 (take it out of env/spark2.env)",
+            id="of another node",
+        ),
+        pytest.param(
+            written(shared=(("GLOO_SOCKET_IFNAME", "=enp1s0f1np1"),)),
+            "spark1, spark2: GLOO_SOCKET_IFNAME==enp1s0f1np1 has NCCL's `=` or `^`, which gloo"
+            " takes for part of a name (take it out of env/cluster.env)",
+            id="exact",
+        ),
+        pytest.param(
+            written(worker=(("GLOO_SOCKET_IFNAME", "^docker0"),)),
+            "spark2: GLOO_SOCKET_IFNAME=^docker0 has NCCL's `=` or `^`, which gloo"
+            " takes for part of a name (take it out of env/spark2.env)",
+            id="exclusion",
+        ),
+    ],
+)
+def test_gloo(cluster: Cluster, sentence: str) -> None:
+    """What is handed to gloo are plain names of interfaces that the node has."""
+    assert [f"[gloo] {sentence}"] == findings(VARIABLES, *pair(cluster))
+
+
+def test_another_cluster() -> None:
+    """The files are those of the cluster, whichever it is."""
+    lab = replace(SPARKS, name="lab", variables=(("NCCL_ALGO", "Tree"),))
+
+    assert [
+        (
+            f"[debugging] spark1, spark2: NCCL_ALGO=Tree {SEARCH} NCCL cannot choose the best"
+            " algorithm for each size (take it out of env/lab/cluster.env)"
+        )
+    ] == findings(VARIABLES, *pair(lab))

@@ -1,0 +1,125 @@
+"""Docker, the image and the container, from what clients 20.10 to 29 print."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cluster.facts.docker import Docker, docker
+from cluster.ship.survey import Image
+
+INFO: dict[str, Any] = {
+    "ID": "a",
+    "Driver": "overlayfs",
+    "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
+    "ServerVersion": "29.1.3",
+    "DockerRootDir": "/var/lib/docker",
+    "Runtimes": {"io.containerd.runc.v2": {}, "nvidia": {}, "runc": {}},
+    "CDISpecDirs": ["/etc/cdi", "/var/run/cdi"],
+    "DiscoveredDevices": [
+        {"Source": "cdi", "ID": "nvidia.com/gpu=0"},
+        {"Source": "cdi", "ID": "nvidia.com/gpu=all"},
+        {"Source": "other", "ID": "x"},
+    ],
+}
+INSPECTED: dict[str, Any] = {
+    "Id": "sha256:11",
+    "Architecture": "arm64",
+    "Config": {"Cmd": ["bash"], "Labels": {"spark-vllm-cluster.vllm": "0.33.0"}},
+    "RootFS": {"Type": "layers", "Layers": ["sha256:aa"]},
+}
+IMAGE = Image(
+    architecture="arm64",
+    layers=("sha256:aa",),
+    configuration='{"Cmd": ["bash"], "Labels": {"spark-vllm-cluster.vllm": "0.33.0"}}',
+)
+TOOLKIT = (
+    "NVIDIA Container Toolkit CLI version 1.17.8\ncommit: f202b80a9b9d0db00d9b1d73c0128c8962c5\n"
+)
+ENGINE = Docker(
+    version="29.1.3",
+    store="containerd",
+    root="/var/lib/docker",
+    runtimes=("io.containerd.runc.v2", "nvidia", "runc"),
+    cdi=("nvidia.com/gpu=0", "nvidia.com/gpu=all"),
+)
+DOWN = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is it running?"
+
+
+def test_docker() -> None:
+    """All that Docker says of itself, the image and the container."""
+    said = {
+        "engine": json.dumps(INFO) + "\n",
+        "image": json.dumps([INSPECTED], indent=4) + "\n",
+        "container": "running\n",
+        "toolkit": TOOLKIT,
+        "cdi": "/etc/cdi/*\n/var/run/cdi/nvidia.yaml\n",
+    }
+    found = docker(said)
+
+    assert (
+        Docker(
+            version="29.1.3",
+            store="containerd",
+            root="/var/lib/docker",
+            runtimes=("io.containerd.runc.v2", "nvidia", "runc"),
+            cdi=("nvidia.com/gpu=0", "nvidia.com/gpu=all"),
+            toolkit="1.17.8",
+            image=IMAGE,
+            labels={"spark-vllm-cluster.vllm": "0.33.0"},
+            container="running",
+        )
+        == found
+    )
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("", Docker(error="`docker info` tells of no engine")),
+        ("docker: not found\n", Docker(error="docker: not found")),
+        (json.dumps({"ServerErrors": [DOWN]}) + "\n", Docker(error=DOWN)),
+        (json.dumps({"ServerVersion": ""}) + f"\n{DOWN}\n", Docker(error=DOWN)),
+        ('{"host":{"arch":"arm64"}}\n', Docker(error="`docker info` tells of no engine")),
+        (f"a warning\n{json.dumps(INFO)}\n", ENGINE),
+    ],
+)
+def test_engine(text: str, expected: Docker) -> None:
+    """Without an engine, the client's words are the answer, wherever its version puts them."""
+    assert expected == docker({"engine": text})
+
+
+@pytest.mark.parametrize("status", [None, [], [["Backing Filesystem", "extfs"]]])
+def test_store(status: list[list[str]] | None) -> None:
+    """A store that is not containerd's is called by its driver."""
+    info = INFO | {"Driver": "overlay2", "DriverStatus": status, "Runtimes": None}
+    found = docker({"engine": json.dumps(info)})
+
+    assert ("overlay2", ()) == (found.store, found.runtimes)
+
+
+def test_specifications() -> None:
+    """An engine that does not know CDI devices may have files of them all the same."""
+    info = {name: its for name, its in INFO.items() if name != "DiscoveredDevices"}
+    said = {"engine": json.dumps(info), "cdi": "/etc/cdi/nvidia.yaml\n/var/run/cdi/*\n"}
+
+    assert ("/etc/cdi/nvidia.yaml",) == docker(said).cdi
+
+
+@pytest.mark.parametrize("text", ["", "[]\n"])
+def test_no_image(text: str) -> None:
+    """Where there is no such image, there is nothing."""
+    found = docker({"image": text})
+
+    assert (None, {}) == (found.image, found.labels)
+
+
+@pytest.mark.parametrize("configuration", [None, {}, {"Labels": None}])
+def test_no_labels(configuration: dict[str, Any] | None) -> None:
+    """An image without labels is an image."""
+    found = docker({"image": json.dumps([INSPECTED | {"Config": configuration}])})
+
+    assert (Image(architecture="arm64", layers=("sha256:aa",), configuration="{}"), {}) == (
+        found.image,
+        found.labels,
+    )

@@ -1,0 +1,156 @@
+"""Whom a machine reaches, from what iputils 20221126, bash 5.2 and iproute2 6.1 say."""
+
+import subprocess
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cluster.facts import reach
+from cluster.facts.reach import Answer, Ping, Port, Reach, Way
+
+PEER, OTHER = IPv4Address("192.168.177.12"), IPv4Address("192.168.177.99")
+SUMS = "--- 192.168.177.12 ping statistics --- 1 packets transmitted"
+ANSWER = """\
+ping enp1s0f1np1 192.168.177.12 9000 1 PING 192.168.177.12 (192.168.177.12) from 192.168.177.11 \
+enp1s0f1np1: 8972(9000) bytes of data. ping: local error: message too long, mtu=1500 \
+--- 192.168.177.12 ping statistics --- 1 packets transmitted, 0 received, +1 errors, 100% packet \
+loss, time 0ms
+port 192.168.177.12 6379 0
+ping enp1s0f1np1 192.168.177.12 84 0 PING 192.168.177.12 (192.168.177.12) from 192.168.177.11 \
+enp1s0f1np1: 56(84) bytes of data. 64 bytes from 192.168.177.12: icmp_seq=1 ttl=64 time=0.376 ms \
+--- 192.168.177.12 ping statistics --- 1 packets transmitted, 1 received, 0% packet loss, time \
+0ms rtt min/avg/max/mdev = 0.376/0.376/0.376/0.000 ms
+port 192.168.177.12 22 0
+way 192.168.177.99 2 RTNETLINK answers: Network is unreachable
+way 192.168.177.12 0 [{"dst":"192.168.177.12","dev":"enp1s0f1np1","prefsrc":"192.168.177.11",\
+"flags":[],"uid":1000,"cache":[]}]
+"""
+EXPECTED = Reach(
+    pings=(
+        Ping(interface="enp1s0f1np1", peer=PEER, size=84, answered=True),
+        Ping(
+            interface="enp1s0f1np1",
+            peer=PEER,
+            size=9000,
+            answered=False,
+            said="ping: local error: message too long, mtu=1500",
+        ),
+    ),
+    ports=(
+        Port(peer=PEER, port=22, answer="open"),
+        Port(peer=PEER, port=6379, answer="open"),
+    ),
+    ways=(Way(peer=PEER, device="enp1s0f1np1"), Way(peer=OTHER, device="")),
+)
+
+
+def test_reach() -> None:
+    """Attempts are in the order of peers, whenever they ended."""
+    assert EXPECTED == reach.read(ANSWER)
+
+
+def test_nothing() -> None:
+    """Nothing asked is nothing reached."""
+    assert Reach() == reach.read("")
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        (
+            (
+                "1 PING 192.168.177.12 (192.168.177.12) from 192.168.177.11 enp1s0f1np1: 56(84) "
+                f"bytes of data. {SUMS}, 0 received, 100% packet loss, time 0ms"
+            ),
+            "",
+        ),
+        (
+            (
+                "1 PING 192.168.177.12 (192.168.177.12) from 192.168.177.11 enp1s0f1np1: 56(84) "
+                "bytes of data. From 192.168.177.11 icmp_seq=1 Destination Host Unreachable "
+                f"{SUMS}, 0 received, +1 errors, 100% packet loss, time 0ms"
+            ),
+            "From 192.168.177.11 icmp_seq=1 Destination Host Unreachable",
+        ),
+        (
+            "2 ping: SO_BINDTODEVICE enp1s0f1np1: No such device",
+            "ping: SO_BINDTODEVICE enp1s0f1np1: No such device",
+        ),
+        ("127 sh: 128: ping: not found", "ping: not found"),
+        ("127 sh: line 128: ping: command not found", "ping: not found"),
+    ],
+)
+def test_silence(text: str, expected: str) -> None:
+    """What a ping says beside its first words and its sums is why nothing came back."""
+    ping = Ping(interface="enp1s0f1np1", peer=PEER, size=84, answered=False, said=expected)
+
+    assert Reach(pings=(ping,)) == reach.read(f"ping enp1s0f1np1 192.168.177.12 84 {text}\n")
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("0", "open"),
+        (
+            (
+                "1 bash: connect: Connection refused bash: line 1: "
+                "/dev/tcp/192.168.177.12/6379: Connection refused"
+            ),
+            "refused",
+        ),
+        ("124", "silent"),
+        ("137", "silent"),
+        ("1 bash: connect: Connection timed out bash: line 1: x: Connection timed out", "silent"),
+        ("1 bash: connect: No route to host bash: line 1: x: No route to host", "unreachable"),
+        ("1 bash: connect: Network is unreachable bash: line 1: x: a", "unreachable"),
+    ],
+)
+def test_port(text: str, expected: Answer) -> None:
+    """A port is open, refuses, is silent, or the network does not lead there."""
+    assert Reach(ports=(Port(peer=PEER, port=6379, answer=expected),)) == reach.read(
+        f"port 192.168.177.12 6379 {text}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "port 192.168.177.12 6379 127 timeout: failed to run command 'bash': No such file\n",
+        "way 192.168.177.12 127 timeout: failed to run command 'ip': No such file\n",
+    ],
+)
+def test_without_program(text: str) -> None:
+    """Where a program is missing, nobody knows whether a peer is reached."""
+    assert Reach() == reach.read(text)
+
+
+def test_question() -> None:
+    """Each attempt is a line; all of them go on at the same time."""
+    asked = reach.question((("enp1s0f1np1", PEER), ("a b", OTHER)), ((PEER, 6379),), (PEER,))
+    expected = f"""\
+{reach.FUNCTIONS}\
+  pings enp1s0f1np1 192.168.177.12
+  pings 'a b' 192.168.177.99
+  port 192.168.177.12 6379
+  way 192.168.177.12
+  wait
+"""
+
+    assert expected == asked.question
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+
+
+@given(st.lists(TEXT, max_size=4))
+@settings(deadline=None, max_examples=40)
+def test_quoting(names: list[str]) -> None:
+    """Whatever an interface is called, the shell takes it for one word."""
+    asked = reach.question(tuple((name, PEER) for name in names), (), ())
+    lines = asked.question.removeprefix(reach.FUNCTIONS)
+    text = f"pings() {{\n printf '%s|' \"$@\"\n}}\n{lines}"
+    done = subprocess.run(["sh", "-c", text], check=True, capture_output=True)
+
+    assert "".join(f"{name}|{PEER}|" for name in names) == done.stdout.decode()

@@ -1,0 +1,81 @@
+"""Ports of a card out of PCI addresses, whatever things are called."""
+
+from cluster.probe import ports
+from tests.cabling import CARD, changed, device, plain, spark
+
+
+def test_halves_by_pci_address() -> None:
+    """The two functions of a port, in two PCI domains, are its halves; the first port comes first."""
+    facts = spark()
+
+    assert [
+        [("enp1s0f0np0", "rocep1s0f0"), ("enP2p1s0f0np0", "roceP2p1s0f0")],
+        [("enp1s0f1np1", "rocep1s0f1"), ("enP2p1s0f1np1", "roceP2p1s0f1")],
+    ] == [
+        [(half.interface.name, half.device.name) for half in port.halves]
+        for port in ports.ports(facts)
+    ]
+
+
+def test_other_names() -> None:
+    """Devices may be called mlx5_0, and interfaces whatever somebody likes."""
+    facts = spark()
+    for number, (netdev, (name, _)) in enumerate(CARD.items()):
+        facts = device(facts, name, name=f"mlx5_{number}", netdev=f"fast{number}")
+        facts = changed(facts, netdev, name=f"fast{number}")
+
+    assert [["mlx5_0", "mlx5_2"], ["mlx5_1", "mlx5_3"]] == [
+        [half.device.name for half in port.halves] for port in ports.ports(facts)
+    ]
+
+
+def test_device_without_interface() -> None:
+    """A device whose interface the kernel does not name is found by its PCI address, if it can be."""
+    facts = device(spark(), "rocep1s0f0", netdev="")
+    facts = device(facts, "rocep1s0f1", netdev="", pci="")
+
+    assert ["enp1s0f0np0", "enP2p1s0f1np1"] == [port.name for port in ports.ports(facts)]
+
+
+def test_software_device() -> None:
+    """A device without a PCI address, as rdma_rxe makes, is a port of its own."""
+    facts = changed(device(spark(), "rocep1s0f0", pci=""), "enp1s0f0np0", pci="")
+
+    assert ["enp1s0f0np0", "enP2p1s0f0np0", "enp1s0f1np1"] == [
+        port.name for port in ports.ports(facts)
+    ]
+
+
+def test_alive() -> None:
+    """A port is alive if a cable is in one of its halves."""
+    one, other = ports.ports(spark(enp1s0f0np0=""))
+
+    assert (True, False) == (one.alive, other.alive)
+
+
+def test_plain() -> None:
+    """What may serve without RDMA: the fastest first, no Docker's, no tunnels, no virtual ones before."""
+    facts = plain(
+        wlP9s9="192.168.1.20/24",
+        enP7s7="192.168.1.21/24",
+        docker0="172.17.0.1/16",
+        tailscale0="100.64.0.1/32",
+        bond0="10.0.0.1/24",
+        eth7="",
+        eth8="10.1.0.1/24",
+        eth9="10.2.0.1/24",
+    )
+    facts = changed(facts, "enP7s7", speed=10_000)
+    facts = changed(facts, "tailscale0", kind="tun")
+    facts = changed(facts, "bond0", kind="bond", speed=20_000)
+    facts = changed(facts, "eth8", carrier=False)
+    facts = changed(facts, "eth9", enabled=False)
+
+    assert ["enP7s7", "wlP9s9", "bond0"] == [one.name for one in ports.plain(facts)]
+
+
+def test_fast_is_not_plain() -> None:
+    """An interface with an RDMA device is no plain one."""
+    facts = spark(enp1s0f0np0="192.168.177.11/24", enP7s7="10.0.0.1/24")
+
+    assert ["enP7s7"] == [one.name for one in ports.plain(facts)]

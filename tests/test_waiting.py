@@ -1,0 +1,188 @@
+"""What is said when something that must live ends, or when time is up, with the cause."""
+
+import io
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.effects import waiting
+from cluster.effects.logs import FileLog
+from cluster.effects.report import Report
+from cluster.effects.services import Services
+from cluster.effects.waiting import Waiting
+from cluster.errors import NodeError, Problem
+from cluster.nodes.process import Command, Trace
+from cluster.plan.step import AnyTrace, Gate
+from tests.clusters import ROOT, SPARKS
+
+MARK = ("WAITING_TEST", "ours")
+NOT_READY = Problem(place="spark1", what="not ready")
+TAKEN = """\
+Traceback (most recent call last):
+  File "/opt/venv/lib/python3.12/site-packages/vllm/v1/worker/utils.py", line 762, in request_memory
+    raise ValueError(
+ValueError: Free memory on device cuda:0 (58.6/119.7 GiB) on startup is less than desired GPU \
+memory utilization (0.7, 83.8 GiB). Decrease GPU memory utilization or reduce GPU memory used by \
+other processes.
+"""
+RANK = "(RayWorkerProc pid=103, ip=192.168.177.12) (Worker_TP1 pid=103) ERROR 11-23 13:26:42 [a:1] "
+UNREACHABLE = "[2026-11-23 13:39:13,686 W 1 1] rpc_client.h:1: Failed to connect to GCS at address \
+192.168.177.11:6379 within 5 seconds.\n"
+KILLED = "2026-11-23 13:28:16,080\tERR scripts.py:87 -- raylet [exit code=-9]\n"
+LOST = "RuntimeError: [gloo/transport/tcp/pair.cc:537] Read error [192.168.177.12]:1: Connection \
+reset by peer\n"
+
+
+class Ended(Services):
+    """Services of which one has ended with a code, as containers do."""
+
+    def exit_code(self, trace: AnyTrace) -> int | None:
+        """Return what a killed container has."""
+        return 137 if trace.service == "ray" else None
+
+
+class Mute(FileLog):
+    """A log whose machine has stopped to answer."""
+
+    def rest(self) -> list[str]:
+        """Say that nobody answers."""
+        raise NodeError(Problem(place="spark2", what="does not answer"))
+
+
+class HalfMute(Services):
+    """Services of which one cannot be asked any more."""
+
+    def log(self, trace: AnyTrace) -> FileLog:
+        """Return the log of a process."""
+        assert isinstance(trace, Trace)
+        return (Mute if trace.place == "spark2" else FileLog)(trace)
+
+
+def traced(folder: Path, node: str, service: str, content: str) -> Trace:
+    """Return a service that has logged so much."""
+    log = folder / f"{node}-{service}.log"
+    log.write_text(content, encoding="utf-8")
+    pid_file = str(log.with_suffix(".pid"))
+    return Trace(place=node, service=service, pid_file=pid_file, mark=MARK, log=str(log))
+
+
+@pytest.fixture
+def alive() -> Iterator[int]:
+    """A process that lives, as all services that are said to."""
+    with subprocess.Popen(["sleep", "60"], env={MARK[0]: MARK[1]}) as process:
+        yield process.pid
+        process.kill()
+
+
+def living(trace: Trace, number: int) -> Trace:
+    """Return a service that lives."""
+    Path(trace.pid_file).write_text(f"{number}\n", encoding="utf-8")
+    return trace
+
+
+def failure(*watch: Trace, services: Services | None = None) -> str:
+    """Wait for what never comes, and return what is said then."""
+    gate = Gate(
+        place="spark1",
+        title="Wait",
+        ask=Command(place="spark1", argv=("true",)),
+        problems=lambda _: (NOT_READY,),
+        seconds=0.0,
+        watch=watch,
+    )
+    report = Report(io.StringIO())
+    with report.step("spark1", "Wait") as progress, pytest.raises(NodeError) as caught:
+        Waiting(SPARKS, gate, services or Services(), progress, threading.Event()).wait()
+    return str(caught.value)
+
+
+def test_known_cause(tmp_path: Path, alive: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fatal line is told with its cause, on the node where it is, and what to do."""
+    monkeypatch.setattr(waiting, "SETTLE_SECONDS", 0.0)
+    lines = "".join(f"{RANK}{line}\n" for line in TAKEN.splitlines())
+    said = failure(living(traced(tmp_path, "spark1", "serve", lines), alive))
+    message = TAKEN.splitlines()[-1]
+    expected = f"""\
+spark1: serve failed
+    {message}
+    at vllm/v1/worker/utils.py:762, in request_memory, said by RayWorkerProc Worker_TP1 \
+ip=192.168.177.12
+    likely cause, on spark2: of 119.7 GiB only 58.6 were free when vLLM started; on a Spark the \
+page cache and all programs share them
+    (`inv doctor` names who holds them: checks `memory`, `page-cache`, `gpu-busy`; else a lower \
+GPU_MEMORY_UTILIZATION in env/cluster.env, then `inv serve`)"""
+
+    assert expected == said
+    assert f"```text\n{expected}\n```\n" in (ROOT / "docs" / "failures.md").read_text("utf-8")
+
+
+def test_unknown_cause(tmp_path: Path) -> None:
+    """What nobody knows leads to the whole log."""
+    expected = """\
+spark1: ray has ended
+    KeyError: 1
+    (next: `inv logs --node spark1`)"""
+
+    assert expected == failure(traced(tmp_path, "spark1", "ray", "KeyError: 1\n"))
+
+
+def test_cause_in_another_log(tmp_path: Path, alive: int) -> None:
+    """The logs of all services are looked at, not only that of the one that ended first."""
+    ray = living(traced(tmp_path, "spark2", "ray", KILLED), alive)
+    expected = """\
+spark1: serve has ended
+    RuntimeError: [gloo/transport/tcp/pair.cc:537] Read error [192.168.177.12]:1: Connection reset \
+by peer
+    ray on spark2: raylet [exit code=-9]
+    likely cause, on spark2: a process was killed (SIGKILL): by the kernel or earlyoom for memory, \
+or by hand
+    (`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` tells; then a lower \
+GPU_MEMORY_UTILIZATION in env/cluster.env, then `inv serve`)"""
+
+    assert expected == failure(traced(tmp_path, "spark1", "serve", LOST), ray)
+
+
+def test_killed_without_a_word(tmp_path: Path) -> None:
+    """Who was killed could not say it; the exit code does."""
+    expected = """\
+spark2: ray has ended with exit code 137
+    Ray runtime started.
+    likely cause, on spark2: a process was killed (SIGKILL): by the kernel or earlyoom for memory, \
+or by hand
+    (`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` tells; then a lower \
+GPU_MEMORY_UTILIZATION in env/cluster.env, then `inv serve`)"""
+    ray = traced(tmp_path, "spark2", "ray", "Ray runtime started.\n")
+
+    assert expected == failure(ray, services=Ended())
+
+
+def test_log_that_cannot_be_read(tmp_path: Path, alive: int) -> None:
+    """A machine that does not answer any more does not hide what the others say."""
+    ray = living(traced(tmp_path, "spark2", "ray", ""), alive)
+    serve = traced(tmp_path, "spark1", "serve", "KeyError: 1\n")
+    expected = """\
+spark1: serve has ended
+    KeyError: 1
+    (next: `inv logs --node spark1`)"""
+
+    assert expected == failure(serve, ray, services=HalfMute())
+
+
+def test_time_is_up(tmp_path: Path, alive: int) -> None:
+    """What is still missing is told, and why, if a log has it."""
+    ray = living(traced(tmp_path, "spark2", "ray", UNREACHABLE), alive)
+    expected = """\
+spark1: not ready
+spark2: this node does not reach Ray on the head: it does not run, another address or interface \
+is in the env files, or a firewall is between (`inv doctor` finds out which: checks `reach`, \
+`route`, `head-port`)"""
+
+    assert expected == failure(ray)
+
+
+def test_time_is_up_without_a_reason(tmp_path: Path, alive: int) -> None:
+    """Where no log tells why, it is not guessed."""
+    assert "spark1: not ready" == failure(living(traced(tmp_path, "spark2", "ray", ""), alive))
