@@ -6,9 +6,9 @@ from pathlib import Path
 
 from invoke import Collection, Context, task
 
-from cluster.effects.diagnosis.verbs import doctor, nccl, probe
+from cluster.effects.diagnosis.verbs import doctor, logs, nccl, probe, status
 from cluster.effects.verb import after_dashes, session, verb
-from cluster.options import BUILD, CLUSTER, ENV, JSON, LOGS, NODE, SERVE, SHIP, START
+from cluster.options import BUILD, CLUSTER, ENV, JSON, NODE, SERVE, SHIP, START
 
 ROOT = Path(__file__).resolve().parent
 
@@ -166,31 +166,6 @@ def serve(
     )
     form = ready.as_json if json else ready.text
     server.serve(session(c, cluster), flags, detach=detach, form=form)
-
-
-@task(help=CLUSTER | JSON)
-@verb
-def status(c: Context, cluster: str = "default", json: bool = False) -> int:
-    """Show nodes and server; the exit code is 0 only when all is well."""
-    from cluster.effects.observe import observe
-    from cluster.results import status
-
-    run = session(c, cluster)
-    found = status.status(run.cluster, observe(run.cluster, run.runtime, run.services))
-    print((status.as_json if json else status.text)(found), end="")
-    return 0 if found.healthy else 1
-
-
-@task(help=CLUSTER | NODE | LOGS, iterable=["node"])
-@verb
-def logs(
-    c: Context, node: list[str], cluster: str = "default", follow: bool = False, lines: str = "100"
-) -> None:
-    """Show the logs of Ray and the server, each line with its node."""
-    from cluster.effects import logs
-
-    run = session(c, cluster)
-    (logs.follow if follow else logs.show)(run.services, run.traces(node), logs.count(lines))
 
 
 @task(name="exec", help=CLUSTER | NODE, iterable=["node"])

@@ -41,7 +41,12 @@ ENV = {
     "format": "dotenv, shell, docker or json",
     "reveal": "show secrets",
 }
-LOGS = {"follow": "go on with what is added", "lines": "how many last lines of each log"}
+LOGS = {
+    "follow": "go on with what is added",
+    "lines": "how many last lines of each log",
+    "explain": "say instead what went wrong, why, and what to do; exit code 1 if anything did",
+    "json": "with --explain: print JSON",
+}
 PROBE = {
     "write": "write the files; else show what would change",
     "check": "only say whether the files still describe the machines; exit code 1 if not",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
+from typing import Any
 
 from cluster.facts.facts import Facts
 from cluster.facts.links import Interface, Links
@@ -10,6 +11,7 @@ from cluster.facts.machine import Machine, Memory
 from cluster.facts.rdma import Device, Rdma
 from cluster.facts.reach import Ping, Reach, Way
 from cluster.probe import wiring
+from cluster.probe.seat import Seat
 from cluster.probe.topology import Topology, topology
 
 ONE, TWO = ("enp1s0f0np0", "enP2p1s0f0np0"), ("enp1s0f1np1", "enP2p1s0f1np1")
@@ -21,6 +23,7 @@ CARD = {
     "enP2p1s0f1np1": ("roceP2p1s0f1", "0002:01:00.1"),
 }
 MEMORY = Memory(total=1, available=1, free=1, cached=0, swap_total=0, swap_free=0)
+PAIR = ("spark1", "spark2")
 Place = tuple[str, str]
 """A host and one of its interfaces."""
 Cables = Iterable[Iterable[Place]]
@@ -51,17 +54,17 @@ def interface(name: str, addresses: str) -> Interface:
     return Interface(name=name, addresses=tuple(IPv4Interface(one) for one in addresses.split()))
 
 
-def changed(facts: Facts, name: str, **changes: object) -> Facts:
+def changed(facts: Facts, named: str, **changes: Any) -> Facts:  # noqa: ANN401 (fields of Interface)
     """Return a machine with a change of an interface."""
     links = facts.links
-    after = (replace(one, **changes) if one.name == name else one for one in links.interfaces)  # type: ignore[arg-type]
+    after = (replace(one, **changes) if one.name == named else one for one in links.interfaces)
     return replace(facts, links=replace(links, interfaces=tuple(after)))
 
 
-def device(facts: Facts, name: str, **changes: object) -> Facts:
+def device(facts: Facts, named: str, **changes: Any) -> Facts:  # noqa: ANN401 (fields of Device)
     """Return a machine with a change of an RDMA device."""
     rdma = facts.rdma
-    after = (replace(one, **changes) if one.name == name else one for one in rdma.devices)  # type: ignore[arg-type]
+    after = (replace(one, **changes) if one.name == named else one for one in rdma.devices)
     return replace(facts, rdma=replace(rdma, devices=tuple(after)))
 
 
@@ -87,6 +90,46 @@ def joined(hosts: Mapping[str, Facts], cables: Cables) -> dict[str, Facts]:
 def found(hosts: Mapping[str, Facts], cables: Cables) -> Topology:
     """Return what hosts are told to be that are cabled so."""
     return topology(joined(hosts, cables), {})
+
+
+def port(number: int, names: tuple[str, ...] = ONE, net: int = 177) -> dict[str, str]:
+    """Return the addresses of a port whose halves are in two networks."""
+    return {name: f"192.168.{net + half}.{number}/24" for half, name in enumerate(names)}
+
+
+def sparks(count: int, names: tuple[str, ...] = ONE) -> dict[str, Facts]:
+    """Return Sparks with a cable in the same port."""
+    return {f"spark{n}": spark(f"spark{n}", **port(10 + n, names)) for n in range(1, count + 1)}
+
+
+def ring(
+    names: tuple[str, ...], here: tuple[str, ...] = ONE, there: tuple[str, ...] = TWO
+) -> tuple[dict[str, Facts], list[list[Place]]]:
+    """Return Sparks in a ring, two networks for each cable, all at an office's switch."""
+    hosts, cables = {}, switch(names, "enP7s7")
+    net = 10 * ord(names[0][0]) % 200
+    for number, name in enumerate(names):
+        before = (number - 1) % len(names)
+        addresses = port(1, here, net + 2 * number) | port(2, there, net + 2 * before)
+        hosts[name] = spark(name, enP7s7=f"10.0.0.{number + 1}/24", **addresses)
+        cables += cable(name, names[(number + 1) % len(names)], here, there)
+    return hosts, cables
+
+
+def said(seat: Seat) -> str:
+    """Return what a seat brings into the env file, on a line."""
+    devices = ",".join(half.device.name for half in seat.halves)
+    return f"{seat.spot.address} {seat.spot.interface.name} {devices}".strip()
+
+
+def seats(its: Topology) -> list[str]:
+    """Return the seats in order."""
+    return [said(seat) for seat in its.seats.values()]
+
+
+def remarks(its: Topology) -> list[str]:
+    """Return all that is remarked."""
+    return [str(one) for one in (*its.warnings, *its.questions)]
 
 
 def _device(netdev: str) -> Device:

@@ -86,7 +86,7 @@ def cut(nodes: Nodes, one: str, other: str, said: str = "") -> Nodes:
 
 def large(ping: Ping) -> bool:
     """Tell whether a ping is as large as the MTU."""
-    return ping.size > 84  # noqa: PLR2004 (what `ping` sends by itself)
+    return ping.size > 84
 
 
 def _changed(nodes: Nodes, one: str, change: Callable[[Reach], Reach]) -> Nodes:

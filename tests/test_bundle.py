@@ -55,7 +55,7 @@ def test_fast() -> None:
     whole, fast = (asked(bundle.question(Wanted(fast=fast))) for fast in (False, True))
 
     assert [*(part.name for part in PARTS), "reach"] == whole
-    assert ["routes", "resolved", "sessions", "clients", "toolkit", "model_disk", "models"] == [
+    assert ["routes", "resolved", "sessions", "clients", "model_disk", "models"] == [
         name for name in whole if name not in fast
     ]
 

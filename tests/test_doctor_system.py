@@ -11,9 +11,11 @@ from cluster.doctor.system import SYSTEM
 from cluster.facts.gpu import Gpu, Gpus
 from cluster.facts.links import Links
 from tests.clusters import REHEARSAL, SPARKS, third
-from tests.patients import findings, pair, patient, told
+from tests.patients import findings, interface, pair, patient, told
 
 SPARK, OTHER = pair()
+ALONE = patient(cluster=replace(SPARKS, nodes=SPARKS.nodes[:1]))
+LINK = "enp1s0f1np1"
 PC = told(SPARK, gpus=Gpus(gpus=(Gpu(name="NVIDIA GeForce RTX 4090", memory=24564),)))
 HOSTS = (
     "(write the line `192.168.177.11 spark1` in its /etc/hosts, instead of what it says now:"
@@ -51,7 +53,11 @@ def virtual() -> tuple[Patient, ...]:
         pytest.param((SPARK,), id="one Spark"),
         pytest.param((SPARK, OTHER), id="two Sparks"),
         pytest.param(virtual(), id="namespaces"),
-        pytest.param((machine(resolved=(IPv4Address("192.168.177.11"),)),), id="named"),
+        pytest.param(
+            (interface(machine(resolved=(IPv4Address("192.168.177.11"),)), LINK, addresses=()),),
+            id="named, without the address",
+        ),
+        pytest.param((machine(ALONE, resolved=(IPv4Address("127.0.1.1"),)),), id="alone"),
         pytest.param((told(SPARK, links=Links(error="ip: not found")),), id="unknown interfaces"),
         pytest.param((told(SPARK, lead=None), told(OTHER, lead=9.0)), id="unknown clock"),
         pytest.param((told(SPARK, lead=-1.0), told(OTHER, lead=1.0)), id="nearly one time"),

@@ -126,7 +126,7 @@ def values(text: str) -> dict[str, str] | None:
 @given(texts(), proposals())
 @example("A='\n'\r\nHOST_IP=1", [HOST_IP])
 def test_merged_reads_as_proposed(before: str, entries: list[Entry]) -> None:
-    """Whatever a file looks like, it then has the new values, and all its other ones; once for all."""
+    """Whatever a file looks like, it then has the new values, and all its other ones."""
     old = values(before)
     if old is None:
         return
@@ -141,13 +141,9 @@ def test_hand_written_lines_stay(before: str, entries: list[Entry]) -> None:
     """Lines that are neither our comments nor those of a proposed key stay, in their order."""
     if values(before) is None:
         return
-    kept = [line for line in before.splitlines() if _stays(line)]
 
-    assert (
-        kept
-        == [line for line in merged(before, entries).splitlines() if line in kept and _stays(line)][
-            : len(kept)
-        ]
+    assert list(filter(_stays, before.splitlines())) == list(
+        filter(_stays, merged(before, entries).splitlines())
     )
 
 

@@ -5,7 +5,7 @@ from tests.cabling import CARD, changed, device, plain, spark
 
 
 def test_halves_by_pci_address() -> None:
-    """The two functions of a port, in two PCI domains, are its halves; the first port comes first."""
+    """The functions of a port, in two PCI domains, are its halves; the first port comes first."""
     facts = spark()
 
     assert [
@@ -30,7 +30,7 @@ def test_other_names() -> None:
 
 
 def test_device_without_interface() -> None:
-    """A device whose interface the kernel does not name is found by its PCI address, if it can be."""
+    """A device of which the kernel names no interface is found by its PCI address, if it can be."""
     facts = device(spark(), "rocep1s0f0", netdev="")
     facts = device(facts, "rocep1s0f1", netdev="", pci="")
 
@@ -41,7 +41,7 @@ def test_software_device() -> None:
     """A device without a PCI address, as rdma_rxe makes, is a port of its own."""
     facts = changed(device(spark(), "rocep1s0f0", pci=""), "enp1s0f0np0", pci="")
 
-    assert ["enp1s0f0np0", "enP2p1s0f0np0", "enp1s0f1np1"] == [
+    assert ["enp1s0f0np0", "enp1s0f1np1", "enP2p1s0f0np0"] == [
         port.name for port in ports.ports(facts)
     ]
 
@@ -54,7 +54,7 @@ def test_alive() -> None:
 
 
 def test_plain() -> None:
-    """What may serve without RDMA: the fastest first, no Docker's, no tunnels, no virtual ones before."""
+    """What may serve without RDMA: real ones, the fastest first; none of Docker, no tunnels."""
     facts = plain(
         wlP9s9="192.168.1.20/24",
         enP7s7="192.168.1.21/24",

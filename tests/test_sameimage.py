@@ -1,5 +1,6 @@
 """The nodes that lack the image or have another one, each with the command that mends it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,6 +11,13 @@ from cluster.ship.survey import Image
 from tests.clusters import SPARKS
 
 IMAGE = Image(architecture="arm64", layers=("a", "b", "c"), configuration="{}")
+
+
+def labelled(**labels: str) -> str:
+    """Return the configuration of an image with labels of ours."""
+    return json.dumps({"Labels": {f"spark-vllm-cluster.{name}": labels[name] for name in labels}})
+
+
 OTHER = replace(IMAGE, layers=("a", "x", "y", "z"))
 SHORTER = replace(IMAGE, layers=("a", "b"))
 
@@ -27,6 +35,21 @@ SHORTER = replace(IMAGE, layers=("a", "b"))
                 )
             ],
             id="the same layers with other variables",
+        ),
+        pytest.param(
+            {
+                "spark1": replace(IMAGE, configuration=labelled(vllm="0.32.0", torch="2.13.0")),
+                "spark2": replace(
+                    OTHER, configuration=labelled(vllm="0.33.0", torch="2.13.0", jobs="4")
+                ),
+            },
+            [
+                (
+                    "spark2: has another vllm-node than spark1: it has vllm 0.33.0, not 0.32.0"
+                    " (`inv ship --node spark2` copies it from this machine)"
+                )
+            ],
+            id="another version",
         ),
         pytest.param(
             {"spark1": IMAGE, "spark2": replace(OTHER, architecture="amd64")},

@@ -1,18 +1,13 @@
 """Whether Docker answers, has the same image on every node, and has room and ports for it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from cluster.doctor.alike import apart
 from cluster.doctor.check import Check, Look, Patient, each
 from cluster.doctor.gpus import GPUS
 from cluster.doctor.room import ROOM
 from cluster.errors import Problem
-from cluster.image.stamps import LABEL
 from cluster.nodes.engine import Engine, problem
 from cluster.preflight import sameimage
-
-STAMP = f"{LABEL}cachebust."
-"""The beginning of the labels that say when, not what."""
 
 
 def boxed(look: Look) -> Look:
@@ -43,21 +38,6 @@ def _images(patients: tuple[Patient, ...]) -> tuple[Problem, ...]:
     """Return what `inv up` would say of the images."""
     images = {its.node.name: its.facts.docker.image for its in patients}
     return tuple(found for its in patients[:1] for found in sameimage.problems(its.cluster, images))
-
-
-def _same_versions(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-    """Compare the versions that images tell, but those of images that are others altogether."""
-    others = {found.place for found in _same_image(patients)}
-    alike = tuple(its for its in patients if its.node.name not in others)
-    labels = (label for its in alike for label in its.facts.docker.labels)
-    for label in dict.fromkeys(labels):
-        if label.startswith(LABEL) and not label.startswith(STAMP):
-            what = f"images have another {label.removeprefix(LABEL)}"
-            yield from apart(what, alike, _label(label), lambda its: its[0].renew)
-
-
-def _label(name: str) -> Callable[[Patient], str]:
-    return lambda patient: patient.facts.docker.labels.get(name, "")
 
 
 CONTAINERS: tuple[Check, ...] = (
@@ -93,17 +73,6 @@ CONTAINERS: tuple[Check, ...] = (
         remedy="`inv ship` copies this machine's image to the nodes that have another.",
         source="vLLM issue 33445; moby/moby issue 48401",
         look=boxed(_same_image),
-    ),
-    Check(
-        name="same-versions",
-        severity="slow",
-        title="The images tell the same versions of vLLM and PyTorch",
-        looks_at=f"the labels `{LABEL}*` of the image",
-        why="Images that differ in nothing else were built from different wishes; the next build "
-        "of one of them may be another.",
-        remedy="`inv build`, then `inv ship`.",
-        source="docker/Dockerfile of this project",
-        look=boxed(_same_versions),
     ),
     *ROOM,
 )

@@ -11,13 +11,17 @@ ETHERNET = 1500
 
 
 def _mtu(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-    """Find pairs that large packets do not pass; different MTU that they do pass are no problem.
+    """Find pairs of one MTU that packets of this size do not pass."""
+    yield from _between(_ends(patients, tuple(its for its in _narrow(patients) if _alike(its))))
 
-    TCP and NCCL's RDMA agree on the smaller one (RFC 9293, 3.7.1; NCCL, net_ib/connect.cc).
-    """
-    tight = tuple(pair for pair in pairs(patients) if _tight(pair))
-    yield from _unlike(_ends(patients, tuple(pair for pair in tight if not _alike(pair))))
-    yield from _between(_ends(patients, tuple(pair for pair in tight if _alike(pair))))
+
+def _mtu_same(patients: tuple[Patient, ...]) -> Iterator[Problem]:
+    """Find pairs whose MTUs differ, where the larger packets do not pass."""
+    yield from _unlike(_ends(patients, tuple(its for its in _narrow(patients) if not _alike(its))))
+
+
+def _narrow(patients: tuple[Patient, ...]) -> tuple[Pair, ...]:
+    return tuple(pair for pair in pairs(patients) if _tight(pair))
 
 
 def _tight(pair: Pair) -> bool:
@@ -40,7 +44,7 @@ def _ends(patients: tuple[Patient, ...], tight: tuple[Pair, ...]) -> tuple[Patie
 
 def _unlike(ends: tuple[Patient, ...]) -> Iterator[Problem]:
     """Say who has which MTU."""
-    what = "MTU differ, and large packets do not arrive"
+    what = "MTUs differ, and large packets do not arrive"
     yield from apart(what, ends, lambda its: str(ours(its).mtu), _widened)
 
 
@@ -70,12 +74,23 @@ PACKETS: tuple[Check, ...] = (
         name="mtu",
         severity="blocks",
         title="Packets as large as the MTU of ETH_IF arrive",
-        looks_at="`ping -M do -I ETH_IF` from each node to each other, as large as the MTU; `ip "
-        "link`",
-        why="Nodes join, and hang as soon as they send something large. NVIDIA's files leave 1500; "
-        "with 9000, all ends and the switch must have it.",
-        remedy="Set the same MTU on all nodes, and at least as much on the switch.",
-        source="eugr/spark-vllm-docker, docs/NETWORKING.md; NVIDIA dgx-spark-playbooks issue 25",
+        looks_at="`ping -M do -I ETH_IF` from each node to each other, as large as the MTU",
+        why="Something between the nodes drops large packets, and tells nobody: they join, and "
+        "hang as soon as they send something large.",
+        remedy="Let the switch pass packets of this size, or set a smaller MTU on all nodes.",
+        source="eugr/spark-vllm-docker, docs/NETWORKING.md; RFC 2923, section 2.1",
         look=_mtu,
+    ),
+    Check(
+        name="mtu-same",
+        severity="slow",
+        title="All nodes have the same MTU",
+        looks_at="`ip link`, and `ping -M do -I ETH_IF` as large as the MTU",
+        why="TCP and NCCL's RDMA agree on the smaller one, which costs up to a fifth of the "
+        "bandwidth; other programs send packets that are lost. NVIDIA's files leave 1500.",
+        remedy="Set the same MTU on all nodes, and at least as much on the switch.",
+        source="NVIDIA dgx-spark-playbooks issue 25 and pull request 103; RFC 9293, 3.7.1; NCCL, "
+        "src/transport/net_ib/connect.cc",
+        look=_mtu_same,
     ),
 )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from cluster.advice import inv
 from cluster.doctor.alike import apart, names
 from cluster.doctor.check import Check, Patient
-from cluster.doctor.fabric import machines
+from cluster.doctor.fabric import joined, machines
 from cluster.doctor.registration import REGISTRATION
 from cluster.doctor.spark import SPARK, computes, driver, is_spark, unified
 from cluster.errors import Problem
@@ -30,9 +30,12 @@ def _hostname(patient: Patient) -> Iterator[Problem]:
 def _resolution(patient: Patient) -> str:
     """Say where a machine's own name leads to, if that is no address for others: the first counts.
 
-    Without GLOO_SOCKET_IFNAME, gloo would bind to it (torch.distributed).
+    Without GLOO_SOCKET_IFNAME, gloo would bind to it (torch.distributed). HOST_IP is right, even
+    where no interface has it, which is said elsewhere.
     """
     address = next(iter(patient.facts.machine.resolved), None)
+    if address == patient.node.host_ip:
+        return ""
     if not address:
         return "nothing"
     if address.is_loopback:
@@ -128,7 +131,7 @@ SYSTEM: tuple[Check, ...] = (
         remedy="Name the node with its HOST_IP in its /etc/hosts; Debian and Ubuntu write "
         "127.0.1.1 there.",
         source="torch.distributed, GLOO_SOCKET_IFNAME; Debian reference, /etc/hosts",
-        look=machines(_hostname),
+        look=joined(_hostname),
     ),
     Check(
         name="clock",

@@ -1,11 +1,15 @@
 """Whether the address of a node is on the machine of another."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Interface
 
 from cluster.doctor.addresses import Mixup, has, mixups
 from cluster.doctor.alike import names
 from cluster.doctor.check import Check, Patient
 from cluster.errors import Problem
+from cluster.facts.links import Interface
+
+KEEP = "and netplan to keep it so"
 
 
 def _twice(patients: tuple[Patient, ...]) -> Iterator[Problem]:
@@ -36,7 +40,7 @@ def _swapped(one: Patient, other: Patient) -> tuple[str, str]:
     hosts = (one.facts.machine.hostname, other.facts.machine.hostname)
     first, second = one.node, other.node
     what = (
-        f"HOST_IP are swapped: the machine at SSH_HOST {first.ssh_host} has {second.host_ip},"
+        f"HOST_IPs are swapped: the machine at SSH_HOST {first.ssh_host} has {second.host_ip},"
         f" and the one at {second.ssh_host} has {first.host_ip}"
     )
     ssh = f"SSH_HOST={second.ssh_host} in {one.own_file}, SSH_HOST={first.ssh_host}"
@@ -46,31 +50,34 @@ def _swapped(one: Patient, other: Patient) -> tuple[str, str]:
 
 
 def _as_well(one: Patient, other: Patient) -> tuple[str, str]:
-    held = f"{one.node.host_ip}, HOST_IP of {one.node.name}"
-    return f"{held}, is on {_holder(one, other)} as well", _given_back(one, other)
+    return f"{_held(one, other)} as well", f"{_given_back(one, other)}, {KEEP}"
 
 
 def _instead(one: Patient, other: Patient) -> tuple[str, str]:
-    held = f"{one.node.host_ip}, HOST_IP of {one.node.name}"
-    what = f"{held}, is on {_holder(one, other)} instead"
-    return what, f"{_added(one)}, {_given_back(one, other)}"
+    return f"{_held(one, other)} instead", f"{_added(one)}, {_given_back(one, other)}, {KEEP}"
 
 
-def _holder(one: Patient, other: Patient) -> str:
-    holder = other.facts.links.holder(one.node.host_ip)
-    return f"{holder.name if holder else 'an interface'} of {other.node.name}"
+def _held(one: Patient, other: Patient) -> str:
+    where = ", ".join(interface.name for interface, _ in _holders(one, other))
+    mine = f"{one.node.host_ip}, HOST_IP of {one.node.name}"
+    return f"{mine}, is on {where} of {other.node.name}"
 
 
 def _given_back(one: Patient, other: Patient) -> str:
     """Return how the other machine loses the address, and gets its own if it has not."""
-    gone = "".join(
-        other.on(f"sudo ip address del {its} dev {interface.name}")
-        for interface in other.facts.links.interfaces
-        for its in interface.addresses
-        if its.ip == one.node.host_ip
+    gone = (
+        other.on(f"sudo ip address del {address} dev {interface.name}")
+        for interface, address in _holders(one, other)
     )
-    own = "" if has(other, other) else f", {_added(other)}"
-    return f"{gone}{own}, and netplan to keep it so"
+    return ", ".join((*gone, *(() if has(other, other) else (_added(other),))))
+
+
+def _holders(one: Patient, other: Patient) -> Iterator[tuple[Interface, IPv4Interface]]:
+    """Yield the interfaces of another machine that have a node's address, each as it has it."""
+    for interface in other.facts.links.interfaces:
+        for address in interface.addresses:
+            if address.ip == one.node.host_ip:
+                yield interface, address
 
 
 def _added(patient: Patient) -> str:

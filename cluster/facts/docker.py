@@ -96,7 +96,6 @@ TOOLKIT = Part(
     name="toolkit",
     question="  timeout -k 1 2 nvidia-ctk --version\n",
     read=_toolkit,
-    blocking=False,
 )
 CDI = Part(
     name="cdi",

@@ -30,8 +30,8 @@ MEMORY = (
             "No available memory for the cache blocks",
         ),
         meaning="weights and buffers leave no room for a context",
-        next="a higher GPU_MEMORY_UTILIZATION in {shared}, where 0.9 is much for a Spark; a smaller "
-        "model, or more nodes",
+        next="a higher GPU_MEMORY_UTILIZATION in {shared}, where 0.9 is much for a Spark; "
+        "else a smaller model, or more nodes",
         source="vllm/v1/core/kv_cache_utils.py",
     ),
     Signature(
@@ -109,7 +109,7 @@ MEMORY = (
         words=("FileNotFoundError: [Errno 2] No such file or directory: '/psm_",),
         meaning="shared memory vanished while vLLM started: systemd-logind removes it when the "
         "user's last session ends",
-        next="{on:sudo loginctl enable-linger}, or SHM_SIZE=16g instead of `host` in {shared}"
+        next="{on:sudo loginctl enable-linger $USER}, or SHM_SIZE=16g instead of `host` in {shared}"
         "; {inv:doctor --explain shared-memory-removal}",
         source="https://github.com/vllm-project/vllm/issues/54259",
     ),

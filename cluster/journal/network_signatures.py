@@ -3,7 +3,6 @@
 from cluster.journal.signature import Signature
 
 NCCL = "https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/env.html"
-PLAYBOOK = "https://github.com/NVIDIA/nccl-tests/issues"
 
 NETWORK = (
     Signature(
@@ -17,12 +16,12 @@ NETWORK = (
         "twin of the port has an address on this node only",
         next="take NCCL_IB_GID_INDEX out of the env files; {inv:doctor} compares the rest, "
         "checks `gid-index` and `twin-address`",
-        source="https://man7.org/linux/man-pages/man3/ibv_modify_qp.3.html",
+        source="https://github.com/NVIDIA/nccl/issues/1131",
     ),
     Signature(
         name="rdma-row-empty",
         words=(
-            "ibv_modify_qp failed with 61 ",
+            "ibv_modify_qp failed with 61",
             "ibv_modify_qp failed with error No data available",
         ),
         soft=True,
@@ -30,7 +29,7 @@ NETWORK = (
         "whenever the interface goes down and up",
         next="take NCCL_IB_GID_INDEX out of the env files, then {inv:up --recreate}; {inv:doctor} "
         "shows the table, check `gid-index`",
-        source="https://man7.org/linux/man-pages/man3/ibv_modify_qp.3.html",
+        source=NCCL,
     ),
     Signature(
         name="rdma-timeout",
@@ -40,8 +39,9 @@ NETWORK = (
         ),
         soft=True,
         meaning="an RDMA device found no way to the other node's: wrong cable, subnet or GID row, "
-        "or a ring whose nodes are not all joined",
-        next="{inv:doctor}, checks `reach`, `twin-subnets` and `gid-index`; then {inv:nccl}",
+        "or a ring in which NCCL took the device of the other cable",
+        next="{inv:doctor}, checks `reach`, `twin-subnets` and `gid-index`; in a ring "
+        "NCCL_IB_SUBNET_AWARE_ROUTING=1 in {shared}, then {inv:up --recreate}",
         source="https://github.com/NVIDIA/nccl/issues/2013",
     ),
     Signature(
@@ -50,7 +50,7 @@ NETWORK = (
         soft=True,
         meaning="an RDMA device does not get a connection to the other node's",
         next="{inv:doctor}, checks `rdma-names`, `rdma-port` and `reach`; then {inv:nccl}",
-        source=f"{PLAYBOOK}/185",
+        source="https://github.com/NVIDIA/nccl-tests/issues/185",
     ),
     Signature(
         name="rdma-retries",
@@ -62,8 +62,8 @@ NETWORK = (
         soft=True,
         meaning="RDMA packets got no answer: the link is bad, its MTU differs, or the other rank "
         "died",
-        next="{inv:doctor}, checks `mtu` and `reach`; then {inv:nccl}; set NCCL_IB_TIMEOUT only when "
-        "both are fine",
+        next="{inv:doctor}, checks `mtu` and `reach`; then {inv:nccl}; set NCCL_IB_TIMEOUT only "
+        "when both are fine",
         source=NCCL,
     ),
     Signature(
@@ -83,7 +83,7 @@ NETWORK = (
         words=("NET/IB : No device found",),
         soft=True,
         note=True,
-        meaning="NCCL found no RDMA device and takes TCP, at about half the speed",
+        meaning="NCCL found no RDMA device and takes TCP, which is slower",
         next="{inv:doctor}, checks `rdma-files`, `rdma-names`, `rdma-unused`; nothing to do where "
         "IB_IF is empty",
         source="https://github.com/NVIDIA/nccl/issues/952",
@@ -93,9 +93,9 @@ NETWORK = (
         words=("GPU Direct RDMA Disabled",),
         soft=True,
         note=True,
-        meaning="RDMA goes through the memory of the machine, which on a Spark is the GPU's",
+        meaning="a Spark does not support GPUDirect RDMA, and needs none: its memory is one",
         next="nothing to do: normal on a Spark",
-        source="https://docs.nvidia.com/dgx/dgx-spark/known-issues.html",
+        source="https://forums.developer.nvidia.com/t/dgx-spark-gpudirect-rdma/348787/6",
     ),
     Signature(
         name="no-nccl-interface",

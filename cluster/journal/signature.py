@@ -56,7 +56,7 @@ class Signature:
     @property
     def shown(self) -> tuple[str, ...]:
         """The words for people."""
-        return tuple(FIELD.sub("…", words.removeprefix("^")) for words in self.words)
+        return tuple(FIELD.sub("…", words.removeprefix("^").strip()) for words in self.words)
 
 
 @cache

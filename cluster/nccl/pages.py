@@ -32,7 +32,7 @@ def verdict(found: Result) -> str:
     speed = f"all_gather {found.gathered:.1f} GB/s on the bus"
     if found.failures:
         return f"failed: {speed}"
-    if found.mark is None:
+    if not found.enough:
         return f"{speed}; there is no mark for it"
     return f"{'slow' if found.slow else 'passed'}: {speed}"
 
@@ -45,6 +45,7 @@ def as_json(found: Result) -> str:
         "measurements": [asdict(row) for row in found.rows],
         "link": found.link,
         "mark": found.mark,
+        "enough": found.enough or None,
         "all_gather": found.gathered or None,
         "failures": [asdict(problem) for problem in found.failures],
         "slow": [asdict(problem) for problem in found.slow],
@@ -95,8 +96,9 @@ def _limits(found: Result) -> Iterator[str]:
         yield f"link: {found.link:.1f} GB/s in each direction; all_gather uses {share}"
     if found.mark is not None:
         largest = shown(max(row.size for row in found.rows))
-        of = f"NVIDIA's, for {shown(MARK_SIZE)}; here the largest buffer is {largest}"
-        yield f"mark: {found.mark:g} GB/s for all_gather ({of})"
+        here = f"{found.enough:.1f} GB/s are enough" if found.enough else "it says nothing"
+        of = f"NVIDIA's, for {shown(MARK_SIZE)}"
+        yield f"mark: {found.mark:g} GB/s for all_gather ({of}); with {largest} {here}"
 
 
 def _fields(found: Result, seat: Seat) -> dict[str, object]:

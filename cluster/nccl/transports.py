@@ -36,7 +36,7 @@ def sockets(cluster: Cluster, seats: tuple[Seat, ...], answers: Answers) -> Iter
         if ours and (active or seat.node.ib_if):
             site = Site(cluster=cluster, node=seat.node)
             what = f"rank {seat.rank} {_over(its)}, {_although(seat, active)}"
-            yield site.problem(what, _remedy(site, its, active))
+            yield site.problem(what, _remedy(site, active))
 
 
 def _over(its: Answer) -> str:
@@ -51,11 +51,10 @@ def _although(seat: Seat, active: tuple[str, ...]) -> str:
     return f"and IB_IF is {','.join(seat.node.ib_if)}"
 
 
-def _remedy(site: Site, its: Answer, active: tuple[str, ...]) -> str:
-    """Name the variable or the setting that keeps NCCL from RDMA, if one is known to."""
-    found = dict(its.transport.variables)
-    own = {name for name, _ in (*site.cluster.variables, *site.node.variables)}
-    forced = [name for name, value in FORCING.items() if name in own and found.get(name) == value]
+def _remedy(site: Site, active: tuple[str, ...]) -> str:
+    """Name what keeps NCCL from RDMA in the env files; its log has no word of NCCL_NET."""
+    own = dict((*site.cluster.variables, *site.node.variables))
+    forced = [name for name, value in FORCING.items() if own.get(name) == value]
     if forced:
         return f"take {' and '.join(forced)} out of your env files, then {_anew(site)}"
     if not site.node.ib_if:

@@ -27,6 +27,8 @@ class Result:
     """GB/s that the link can carry, by its slowest end; None when nobody tells."""
     mark: float | None = None
     """NVIDIA's pass mark for all_gather on the bus, in GB/s; None where it does not apply."""
+    enough: float = 0.0
+    """GB/s that are enough with buffers of this size; 0 when there is no mark for it."""
     failures: tuple[Problem, ...] = ()
     slow: tuple[Problem, ...] = ()
 
@@ -52,19 +54,21 @@ def result(cluster: Cluster, said: Mapping[int, failures.Heard]) -> Result:
     rows = bandwidth.slowest(found)
     links = [bandwidth.link(one) for one in found]
     known = [one for one in links if one is not None]
-    limit = bandwidth.mark(found)
+    mark = bandwidth.mark(found)
+    enough = bandwidth.enough(mark or 0.0, max((row.size for row in rows), default=0))
     return Result(
         cluster=cluster.name,
         seats=its,
         answers=answers,
         rows=rows,
         link=min(known) if len(known) == len(links) else None,
-        mark=limit,
+        mark=mark,
+        enough=enough,
         failures=(
             *transports.wrong(cluster, its, answers),
             *transports.sockets(cluster, its, answers),
         ),
-        slow=tuple(_slow(cluster, its, answers, bandwidth.gathered(rows), limit)),
+        slow=tuple(_slow(cluster, its, answers, bandwidth.gathered(rows), enough)),
     )
 
 
@@ -73,13 +77,13 @@ def _slow(
     its: tuple[Seat, ...],
     answers: Mapping[int, Answer],
     gathered: float,
-    limit: float | None,
+    enough: float,
 ) -> Iterator[Problem]:
     """Yield that the mark is missed, and the nodes that use one half of a port, if any."""
-    if limit is None or gathered >= limit:
+    if gathered >= enough:
         return
     halves = tuple(transports.halves(cluster, its, answers))
-    what = f"all_gather moves {gathered:.1f} GB/s, and NVIDIA's pass mark is {limit:g} GB/s"
+    what = f"all_gather moves {gathered:.1f} GB/s, and should move {enough:.1f} GB/s"
     places = ", ".join(dict.fromkeys(seat.node.name for seat in its))
     remedy = "use the idle half of the port first" if halves else inv(cluster, "doctor")
     yield Problem(place=places, what=what, remedy=remedy)

@@ -25,8 +25,11 @@ def _left_out(wiring: Wiring, name: str, seat: Seat, *, alone: bool) -> Iterator
     spare = (port for port in ports(wiring.hosts[name]) if port.alive and port not in seat.ports)
     for port in spare if not alone else ():
         reached = wiring.neighbours(name, port)
-        why = f"reaches {reached[0]} as well: a second cable adds nothing"
-        what = why if reached else "has a cable, and none of these hosts answers there"
+        what = (
+            f"reaches {reached[0]} as well: a second cable adds nothing"
+            if reached
+            else "has a cable, and none of these hosts answers there"
+        )
         yield remark(name, f"{port.name} {what}; left out")
 
 

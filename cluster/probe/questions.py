@@ -1,6 +1,7 @@
 """Why it cannot be decided how hosts are joined, and what would decide it."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 
 from cluster.probe import netplan
 from cluster.probe.ports import Port, ports
@@ -9,6 +10,16 @@ from cluster.probe.wiring import Hosts, Wiring
 
 MOST_SHOWN = 6
 NO_PING = "ping: not found"
+
+
+def twice(hosts: Hosts) -> Iterator[Remark]:
+    """Yield the addresses that two hosts have on their ports: who answers there is luck."""
+    first: dict[IPv4Address, str] = {}
+    for name, facts in hosts.items():
+        halves = (half for port in ports(facts) for half in port.halves)
+        for address in (one.ip for half in halves for one in half.interface.addresses):
+            if (other := first.setdefault(address, name)) != name:
+                yield remark(f"{other}, {name}", f"both have {address}", "give one of them another")
 
 
 def mute(hosts: Hosts) -> Iterator[Remark]:

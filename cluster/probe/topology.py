@@ -32,6 +32,8 @@ def topology(hosts: Hosts, chosen: Chosen) -> Topology:
     What was reached decides, never how many interfaces are up or what they are called; where that
     leaves a choice, it is the files', then the first host's first port.
     """
+    if clashes := tuple(questions.twice(hosts)):
+        return Topology(kind="undecided", questions=clashes)
     found = _topology(Wiring(hosts, chosen))
     mute = tuple(questions.mute(hosts)) if found.questions else ()
     return replace(found, questions=mute or found.questions)

@@ -201,7 +201,7 @@ def taken_port(site: Site) -> Iterator[None]:
 
 
 DAMAGES: dict[Damage, tuple[str, str, str]] = {
-    frames_differ: ("blocks", "spark1, spark2", "mtu"),
+    frames_differ: ("slow", "spark1, spark2", "mtu-same"),
     no_address: ("blocks", "spark2", "address"),
     wrong_name: ("blocks", "spark2", "interface"),
     wrong_address: ("blocks", "spark2", "address"),

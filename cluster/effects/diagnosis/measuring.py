@@ -63,15 +63,16 @@ def _refuse_stopped(session: Session) -> None:
 
 def _free_port(session: Session) -> int:
     """Return a port at which rank 0 can listen on the head."""
-    cluster, runtime = session.cluster, session.runtime
-    problems: tuple[Problem, ...] = ()
+    cluster, runtime, what = session.cluster, session.runtime, ""
     for port in PORTS:
         asked = question.free(cluster, str(cluster.head.host_ip), port)
         ask = runtime.inside(cluster, cluster.head, (*runtime.probe, *asked.argv))
         problems = asked.problems(session.services.ask(ask).output)
         if not problems:
             return port
-    raise NodeError(*problems)
+        what = problems[0].what
+    remedy = f"free one of the ports from {PORTS[0]} to {PORTS[-1]} there"
+    raise NodeError(Problem(place=cluster.head.name, what=what, remedy=remedy))
 
 
 def _ask(session: Session, seat: Seat, wanted: tuple[int, ...], port: int) -> Inside:

@@ -1,9 +1,9 @@
-"""The verbs that look at machines: parse, call, print."""
+"""The verbs that only look: parse, call, print."""
 
 from invoke import Context, task
 
 from cluster.effects.verb import after_dashes, session, verb
-from cluster.options import CLUSTER, DOCTOR, JSON, NCCL, PROBE
+from cluster.options import CLUSTER, DOCTOR, JSON, LOGS, NCCL, NODE, PROBE
 
 
 @task(help=CLUSTER | JSON | PROBE)
@@ -15,7 +15,7 @@ def probe(
     cluster: str = "default",
     json: bool = False,
 ) -> int:
-    """Describe the machines after `--` in env files; without any, the nodes there are."""
+    """Propose env files from what machines say of themselves; their names go after `--`."""
     from cluster.effects.diagnosis import probing
 
     return probing.probe(
@@ -50,3 +50,37 @@ def nccl(c: Context, largest: str = "256m", cluster: str = "default", json: bool
     from cluster.effects.diagnosis import measuring
 
     return measuring.nccl(session(c, cluster), largest=largest, json=json)
+
+
+@task(help=CLUSTER | JSON)
+@verb
+def status(c: Context, cluster: str = "default", json: bool = False) -> int:
+    """Show nodes and server; the exit code is 0 only when all is well."""
+    from cluster.effects.observe import observe
+    from cluster.results import status
+
+    run = session(c, cluster)
+    found = status.status(run.cluster, observe(run.cluster, run.runtime, run.services))
+    print((status.as_json if json else status.text)(found), end="")
+    return 0 if found.healthy else 1
+
+
+@task(help=CLUSTER | NODE | LOGS, iterable=["node"])
+@verb
+def logs(
+    c: Context,
+    node: list[str],
+    cluster: str = "default",
+    follow: bool = False,
+    lines: str = "100",
+    explain: bool = False,
+    json: bool = False,
+) -> int:
+    """Show the logs of Ray and the server, each line with its node."""
+    from cluster.effects import logs
+
+    run = session(c, cluster)
+    if explain:
+        return logs.explain(run.cluster, run.services, run.traces(node), as_json=json)
+    (logs.follow if follow else logs.show)(run.services, run.traces(node), logs.count(lines))
+    return 0

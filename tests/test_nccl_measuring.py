@@ -1,0 +1,151 @@
+"""`inv nccl` as far as no node must run: what it refuses, prints, and hears of ranks that fail."""
+
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from cluster.effects import session
+from cluster.effects.diagnosis import measuring
+from cluster.effects.session import Session
+from cluster.errors import ClusterError, NodeError, Problem
+from cluster.node import Cluster, Node
+from cluster.nodes.namespace import Namespaces
+from cluster.nodes.process import Command
+from cluster.word import Environment
+from tests.clusters import ROOT
+
+HERE = IPv4Address("127.0.0.1")
+DRY = """\
+# spark1: Measure as rank 0 of 2, all at the same time
+docker --host ssh://spark1 exec vllm_node python /opt/spark-vllm-cluster/nccl.py --rank 0 \
+--world 2 --master 192.168.177.11:29520 --gpu 0 --sizes 8388608,67108864 --join 60 --deadline 180
+
+# spark2: Measure as rank 1 of 2, all at the same time
+docker --host ssh://spark2 exec vllm_node python /opt/spark-vllm-cluster/nccl.py --rank 1 \
+--world 2 --master 192.168.177.11:29520 --gpu 0 --sizes 8388608,67108864 --join 60 --deadline 180
+"""
+NO_TORCH = """\
+rank  node    device  backend  way      channels
+0     spark1                   unknown
+1     spark2                   unknown
+
+spark1: rank 0 failed at `import torch`: No module named 'torch' \
+(`inv doctor --cluster rehearsal`)
+spark2: rank 1 failed at `import torch`: No module named 'torch' \
+(`inv doctor --cluster rehearsal`)
+nothing was measured
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nowhere(Namespaces):
+    """Nodes that are this machine, with a Python that has the standard library alone."""
+
+    def inside(
+        self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()
+    ) -> Command:
+        """Run a command on this machine."""
+        del cluster, extra
+        return Command(place=node.name, argv=(sys.executable, "-S", *argv[1:]))
+
+
+@pytest.fixture(name="opened")
+def _opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """Return a run on the rehearsal, of which nothing runs below a folder of this test."""
+    monkeypatch.setattr(session, "STATE", tmp_path)
+    return Session("rehearsal", dry=False)
+
+
+@pytest.fixture(name="running")
+def _running(opened: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """Return a run on a cluster that is taken to run, and whose nodes are this machine."""
+    nodes = tuple(replace(node, host_ip=HERE, head_ip=HERE) for node in opened.cluster.nodes)
+    opened.cluster = replace(opened.cluster, nodes=nodes)
+    opened.runtime = Nowhere(
+        state=str(tmp_path),
+        programs="",
+        script=str(ROOT / "docker" / "probe.py"),
+        cache="",
+        rootless=False,
+    )
+    monkeypatch.setattr(opened.services, "find", lambda _trace: True)
+    return opened
+
+
+def failed(measure: Callable[[], object]) -> tuple[int, str]:
+    """Return how a measurement that cannot be made ends."""
+    with pytest.raises(ClusterError) as caught:
+        measure()
+    return caught.value.exit_code, str(caught.value)
+
+
+def test_dry(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command of each rank is printed, and nothing is asked."""
+    opened = Session("examples/two-sparks", dry=True)
+
+    assert 0 == measuring.nccl(opened, largest="64m", json=False)
+    assert (DRY, "") == capsys.readouterr()
+
+
+def test_nodes_that_do_not_run(opened: Session) -> None:
+    """Ranks run inside nodes, so these must be up."""
+    remedy = "is not running (`inv up --cluster rehearsal`)"
+    expected = (3, f"spark1: {remedy}\nspark2: {remedy}")
+
+    assert expected == failed(lambda: measuring.nccl(opened, largest="256m", json=False))
+
+
+def test_too_large(opened: Session) -> None:
+    """A buffer that has frozen machines is refused before anything is asked."""
+    expected = (3, "--largest: is too much: larger buffers have frozen Sparks (at most 1g)")
+
+    assert expected == failed(lambda: measuring.nccl(opened, largest="16g", json=False))
+
+
+def test_a_cluster_of_one(opened: Session) -> None:
+    """One GPU has nobody to talk to."""
+    opened.cluster = replace(opened.cluster, nodes=opened.cluster.nodes[:1])
+    what = "rehearsal: has one GPU: there is nothing to measure between (add a node)"
+
+    assert (3, what) == failed(lambda: measuring.nccl(opened, largest="8m", json=False))
+
+
+def test_ranks_that_fail(running: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each rank says itself why it failed, and the exit code is that of a node's failure."""
+    assert 4 == measuring.nccl(running, largest="8m", json=False)
+    assert NO_TORCH == capsys.readouterr().out
+
+
+def test_no_free_port(running: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a port on the head the ranks cannot meet."""
+    with socket.create_server((str(HERE), 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setattr(measuring, "PORTS", range(port, port + 1))
+        found = failed(lambda: measuring.nccl(running, largest="8m", json=False))
+
+    what = f"cannot listen on 127.0.0.1, port {port}: Address already in use"
+    assert (4, f"spark1: {what} (free one of the ports from {port} to {port} there)") == found
+
+
+def test_a_node_that_cannot_be_reached(
+    running: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rank that cannot be started is one that gives no answer."""
+    ask = running.services.ask
+
+    def lost(command: Command, seconds: float | None = None) -> object:
+        if "--rank" in command.argv and command.place == "spark2":
+            raise NodeError(Problem(place="spark2", what="does not answer"))
+        return ask(command, seconds)
+
+    monkeypatch.setattr(running.services, "ask", lost)
+    remedy = "(`inv doctor --cluster rehearsal`)"
+    said = "rank 1 ended with code 4 and gave no answer: spark2: does not answer"
+
+    assert 4 == measuring.nccl(running, largest="8m", json=False)
+    assert f"spark2: {said} {remedy}" == capsys.readouterr().out.splitlines()[-2]
