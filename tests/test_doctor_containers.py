@@ -66,6 +66,10 @@ def among(cluster: Cluster) -> Patient:
         ),
         pytest.param(gpus(replace(GB10, clock=208)), id="a Spark without work"),
         pytest.param(
+            docker(gpus(replace(GB10, clock=208), clients=CLIENTS), container="running"),
+            id="a server without work",
+        ),
+        pytest.param(
             told(among(CPUS), gpus=Gpus(error="no driver"), docker=Docker(image=IMAGE)),
             id="without GPUs",
         ),

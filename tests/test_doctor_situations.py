@@ -72,7 +72,7 @@ SOUND: dict[str, tuple[str, tuple[Edit, ...]]] = {
         "one-cable",
         each(('("dst":"default",.*?"dev":)"enP7s7"', r'\1"wlP9s9"')),
     ),
-    "another container of the same name's past": (
+    "a container that has ended": (
         "one-cable",
         each(section("container", "exited\n")),
     ),

@@ -132,7 +132,7 @@ KILLED = b"2026-11-23 13:28:16,080\tERR scripts.py:87 -- raylet [exit code=-9]\n
 EXPLAINED = """\
 spark2: a process was killed (SIGKILL): by the kernel or earlyoom for memory, or by hand \
 (`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` tells; then a lower \
-GPU_MEMORY_UTILIZATION in env/cluster.env, then `inv serve`)
+GPU_MEMORY_UTILIZATION in env/cluster.env, `inv up` and `inv serve`)
     {line}
     in the log of ray on spark2{time}
 """

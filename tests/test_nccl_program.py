@@ -125,9 +125,10 @@ def test_a_long_log_loses_its_middle(program: ModuleType) -> None:
     [
         (
             (
-                "NCCL error in: /pytorch/torch/csrc/distributed/c10d/NCCLUtils.cpp:94, invalid usage"
-                " (run with NCCL_DEBUG=WARN for details), NCCL version 2.28.9\nncclInvalidUsage: This"
-                " usually reflects invalid usage of NCCL library.\nLast error:\n"
+                "NCCL error in: /pytorch/torch/csrc/distributed/c10d/NCCLUtils.cpp:94, invalid"
+                " usage (run with NCCL_DEBUG=WARN for details), NCCL version 2.28.9\n"
+                "ncclInvalidUsage: This usually reflects invalid usage of NCCL library.\n"
+                "Last error:\n"
                 "Bootstrap : no socket interface found"
             ),
             "Bootstrap : no socket interface found",

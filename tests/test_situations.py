@@ -13,7 +13,7 @@ from cluster.facts.facts import Facts
 from cluster.facts.rdma import Device
 from cluster.probe.wiring import asked
 from cluster.ship.survey import Image
-from tests.machines import DOCKER, LAYERS, SPARK, VM
+from tests.captured import DOCKER, LAYERS, SPARK, VM
 from tests.situations import ALL, capture, probed, situation
 
 MACHINES = [(name, node) for name in ALL for node in situation(name).facts]

@@ -140,7 +140,7 @@ by peer
     likely cause, on spark2: a process was killed (SIGKILL): by the kernel or earlyoom for memory, \
 or by hand
     (`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` tells; then a lower \
-GPU_MEMORY_UTILIZATION in env/cluster.env, then `inv serve`)"""
+GPU_MEMORY_UTILIZATION in env/cluster.env, `inv up` and `inv serve`)"""
 
     assert expected == failure(traced(tmp_path, "spark1", "serve", LOST), ray)
 
@@ -153,7 +153,7 @@ spark2: ray has ended with exit code 137
     likely cause, on spark2: a process was killed (SIGKILL): by the kernel or earlyoom for memory, \
 or by hand
     (`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` tells; then a lower \
-GPU_MEMORY_UTILIZATION in env/cluster.env, then `inv serve`)"""
+GPU_MEMORY_UTILIZATION in env/cluster.env, `inv up` and `inv serve`)"""
     ray = traced(tmp_path, "spark2", "ray", "Ray runtime started.\n")
 
     assert expected == failure(ray, services=Ended())

@@ -11,6 +11,7 @@ from itertools import combinations, permutations
 from typing import Literal
 
 from cluster.doctor.check import Patient
+from cluster.doctor.fabric import detour
 
 Kind = Literal["one machine", "swapped", "as well", "instead"]
 
@@ -81,6 +82,5 @@ def _settled(patient: Patient) -> bool:
     ours = patient.facts.links.named(patient.node.eth_if)
     if not ours or patient.cluster.runtime == "process":
         return False
-    return (
-        ours.enabled and ours.carrier and patient.facts.links.holder(patient.node.host_ip) is ours
-    )
+    held = patient.facts.links.holder(patient.node.host_ip) is ours
+    return ours.enabled and ours.carrier and held and not detour(patient)

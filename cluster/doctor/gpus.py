@@ -12,8 +12,8 @@ TOOLKIT = (1, 17, 7)
 """What NVIDIA asks for on a Spark (DGX Spark porting guide, software dependencies)."""
 NUMBERS = re.compile(r"\d+")
 CDI = "nvidia.com/gpu=all"
-STUCK = 800
-"""MHz: a Spark that computes runs at more than twice as many, unless its clock is stuck."""
+STUCK = range(500, 800)
+"""MHz around 702, where a clock is stuck; at rest it has 208, at work more than twice as many."""
 
 
 def _gpu(patient: Patient) -> Iterator[Problem]:
@@ -90,10 +90,9 @@ def _details(pid: int, memory: int | None) -> str:
 
 
 def _clock(patient: Patient) -> Iterator[Problem]:
-    clocks = tuple(its.clock for its in patient.facts.gpus.gpus if its.clock is not None)
-    low = min(clocks, default=STUCK)
-    if computes(patient) and is_spark(patient) and patient.facts.gpus.clients and low < STUCK:
-        what = f"its GPU runs at {low} MHz while programs use it"
+    stuck = tuple(its.clock for its in patient.facts.gpus.gpus if its.clock in STUCK)
+    if computes(patient) and is_spark(patient) and patient.facts.gpus.clients and stuck:
+        what = f"its GPU runs at {stuck[0]} MHz while programs use it"
         look = patient.on("nvidia-smi --query-gpu=clocks.sm,utilization.gpu --format=csv")
         remedy = "switch it off, pull its plug and start it again: a restart is not enough"
         yield patient.problem(what, f"{look} shows whether it computes; if so, {remedy}")

@@ -80,7 +80,8 @@ MEMORY = (
         ),
         soft=True,
         meaning="a process was killed (SIGKILL): by the kernel or earlyoom for memory, or by hand",
-        next=OOM + " tells; then " + LESS,
+        next=OOM
+        + " tells; then a lower GPU_MEMORY_UTILIZATION in {shared}, {inv:up} and {inv:serve}",
         source="tests/captures/ray-raylet-killed.log",
     ),
     Signature(

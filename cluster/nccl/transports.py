@@ -17,6 +17,11 @@ FORCING = {"NCCL_IB_DISABLE": "1", "NCCL_NET": "Socket"}
 """Variables with which somebody keeps NCCL from RDMA."""
 
 
+def failures(cluster: Cluster, seats: tuple[Seat, ...], answers: Answers) -> tuple[Problem, ...]:
+    """Return what no measurement may have."""
+    return (*wrong(cluster, seats, answers), *sockets(cluster, seats, answers))
+
+
 def wrong(cluster: Cluster, seats: tuple[Seat, ...], answers: Answers) -> Iterator[Problem]:
     """Yield what came out wrong; nothing may be measured by it, or computed."""
     for seat in seats:

@@ -50,26 +50,27 @@ def result(cluster: Cluster, said: Mapping[int, failures.Heard]) -> Result:
     broken = tuple(failures.failures(cluster, its, said))
     if broken:
         return Result(cluster=cluster.name, seats=its, answers=answers, failures=broken)
-    found = tuple(answers.values())
-    rows = bandwidth.slowest(found)
-    links = [bandwidth.link(one) for one in found]
-    known = [one for one in links if one is not None]
-    mark = bandwidth.mark(found)
+    rows = bandwidth.slowest(answers.values())
+    mark = bandwidth.mark(tuple(answers.values()))
     enough = bandwidth.enough(mark or 0.0, max((row.size for row in rows), default=0))
     return Result(
         cluster=cluster.name,
         seats=its,
         answers=answers,
         rows=rows,
-        link=min(known) if len(known) == len(links) else None,
+        link=_link(answers),
         mark=mark,
         enough=enough,
-        failures=(
-            *transports.wrong(cluster, its, answers),
-            *transports.sockets(cluster, its, answers),
-        ),
+        failures=transports.failures(cluster, its, answers),
         slow=tuple(_slow(cluster, its, answers, bandwidth.gathered(rows), enough)),
     )
+
+
+def _link(answers: Mapping[int, Answer]) -> float | None:
+    """Return what the slowest end can carry; None when one of them does not tell."""
+    links = [bandwidth.link(its) for its in answers.values()]
+    known = [its for its in links if its is not None]
+    return min(known) if len(known) == len(links) else None
 
 
 def _slow(

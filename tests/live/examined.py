@@ -12,7 +12,7 @@ from tests.live.lan import IMAGE, Site, cloned
 from tests.live.machine import Host
 
 NAMES = ("spark1", "spark2")
-OFFICE = "10.77.0"
+OFFICE = "192.168.20"
 RJ45 = "enP7s7"
 
 

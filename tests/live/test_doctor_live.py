@@ -9,6 +9,7 @@ import pytest
 
 from tests.live import examined
 from tests.live.damage import unplugged
+from tests.live.examined import OFFICE, RJ45
 from tests.live.lan import IMAGE, Site
 from tests.live.machine import INTERFACE, Host
 
@@ -80,6 +81,16 @@ def wrong_address(site: Site) -> Iterator[None]:
     """The env file has an address that nobody has."""
     site.describe_node("spark2", {"HOST_IP": "192.168.177.22"})
     yield
+    site.describe_node("spark2")
+
+
+@contextmanager
+def slow_port(site: Site) -> Iterator[None]:
+    """The env file has interface and address of the 10 Gb/s port."""
+    site.describe({"SUBNET": "192.168.0.0/16"})
+    site.describe_node("spark2", {"ETH_IF": RJ45, "HOST_IP": f"{OFFICE}.12"})
+    yield
+    site.describe()
     site.describe_node("spark2")
 
 
@@ -205,6 +216,7 @@ DAMAGES: dict[Damage, tuple[str, str, str]] = {
     no_address: ("blocks", "spark2", "address"),
     wrong_name: ("blocks", "spark2", "interface"),
     wrong_address: ("blocks", "spark2", "address"),
+    slow_port: ("blocks", "spark2", "address"),
     firewall: ("blocks", "spark1, spark2", "head-port"),
     loopback_name: ("note", "spark2", "hostname"),
     foreign_name: ("note", "spark2", "hostname"),

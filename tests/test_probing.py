@@ -1,0 +1,145 @@
+"""Files as `inv probe` reads and writes them, and what it asks of whom."""
+
+import re
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from cluster.effects.diagnosis import probing
+from cluster.errors import RefusedError
+from cluster.probe.outcome import Change
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with an empty `env/`."""
+    monkeypatch.setattr(probing, "ROOT", tmp_path)
+    (tmp_path / "env").mkdir()
+    return tmp_path
+
+
+def probe(*hosts: str, write: bool = False, check: bool = False) -> int:
+    """Probe the default cluster without asking anybody."""
+    return probing.probe("default", hosts, write=write, check=check, json=False, dry=True)
+
+
+def refusal(*hosts: str, write: bool = False, check: bool = False) -> str:
+    """Return why nothing is asked."""
+    with pytest.raises(RefusedError) as error:
+        probe(*hosts, write=write, check=check)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_written_file_keeps_its_mode(root: Path, mode: int) -> None:
+    """A file is replaced to the letter, with its mode, where a link points to; nothing is left."""
+    place = root / "elsewhere.env"
+    place.write_text("ROLE=head\n", "utf-8")
+    place.chmod(mode)
+    (root / "env/a.env").symlink_to(place)
+    probing._write(Change(path="env/a.env", before="ROLE=head\n", after="A=é\r\n", entries=()))
+
+    assert b"A=\xc3\xa9\r\n" == place.read_bytes()
+    assert mode == stat.S_IMODE(place.stat().st_mode)
+    assert ["a.env", "elsewhere.env", "env"] == sorted(path.name for path in root.rglob("*"))
+
+
+def test_new_file(root: Path) -> None:
+    """A new cluster gets its folder, and a file the mode that files have."""
+    probing._write(Change(path="env/mine/a.env", before=None, after="A=1\n", entries=()))
+    (root / "usual").write_text("", "utf-8")
+
+    assert "A=1\n" == (root / "env/mine/a.env").read_text("utf-8")
+    assert (root / "usual").stat().st_mode == (root / "env/mine/a.env").stat().st_mode
+
+
+def test_half_a_file(root: Path) -> None:
+    """What cannot be written leaves the old file, and nothing beside it."""
+    (root / "env/a.env").write_text("A=1\n", "utf-8")
+    with pytest.raises(UnicodeEncodeError):
+        probing._write(Change(path="env/a.env", before="A=1\n", after="\ud800", entries=()))
+
+    assert ["a.env"] == [path.name for path in (root / "env").iterdir()]
+    assert "A=1\n" == (root / "env/a.env").read_text("utf-8")
+
+
+def test_read_to_the_letter(root: Path) -> None:
+    """Line ends are read as they are; a mark of Windows editors is no part of the text."""
+    (root / "env/a.env").write_bytes(b"\xef\xbb\xbfROLE=head\r\n")
+
+    assert [("env/a.env", "ROLE=head\r\n")] == [
+        (its.path, its.text) for its in probing._texts("default", new=False)
+    ]
+
+
+def test_cluster_that_is_not_there(root: Path) -> None:
+    """Named machines may make a new cluster, if its name is one; without names there is none."""
+    assert () == probing._texts("mine", new=True)
+    assert ["no such cluster"] == [its.trouble for its in probing._texts("mine", new=False)]
+    assert ["no such cluster"] == [its.trouble for its in probing._texts("../x", new=True)]
+
+
+@pytest.mark.parametrize(
+    "host, here, destination",
+    [
+        ("localhost", True, ""),
+        ("127.0.0.1", True, ""),
+        (socket.gethostname(), True, socket.gethostname()),
+        ("192.0.2.1", False, "192.0.2.1"),
+        ("me@localhost", False, "me@localhost"),
+    ],
+)
+def test_this_machine(host: str, here: bool, destination: str) -> None:  # noqa: FBT001 (a column)
+    """Whoever names this machine asks it without SSH; by some names others would not know it."""
+    machine = probing._machine(host)
+
+    assert (here, destination) == (not machine.engine.ssh_host, machine.destination)
+
+
+@pytest.mark.usefixtures("root")
+def test_refused() -> None:
+    """Flags that contradict each other are refused, and hosts that ssh would take for flags."""
+    assert "--write --check: one of them writes, the other never does (give one)" == refusal(
+        write=True, check=True
+    )
+    assert (
+        "--: should be a host as ssh knows it: `-oProxyCommand=x`"
+        " (write host or user@host; ports and keys belong in ~/.ssh/config)"
+    ) == refusal("-oProxyCommand=x")
+
+
+def test_file_that_names_no_machine(root: Path) -> None:
+    """A node's file without SSH_HOST and HOST_IP names nobody to ask."""
+    (root / "env/a.env").write_text("ROLE=head\n", "utf-8")
+
+    assert "env/a.env: says neither SSH_HOST nor HOST_IP (`inv probe -- HOST...`)" == refusal()
+
+
+@pytest.mark.parametrize(
+    "files, hosts, asked",
+    [
+        ((), (), ["this machine: sh"]),
+        ((), ("me@a", "localhost"), ["me@a: ssh", "localhost: sh"]),
+        (("a", "b"), (), ["a: ssh", "b: ssh"]),
+    ],
+)
+def test_dry(
+    root: Path,
+    capsys: pytest.CaptureFixture[str],
+    files: tuple[str, ...],
+    hosts: tuple[str, ...],
+    asked: list[str],
+) -> None:
+    """A dry run prints the question for each machine, and asks nobody."""
+    for name in files:
+        (root / f"env/{name}.env").write_text(f"SSH_HOST={name}\n", "utf-8")
+    code = probe(*hosts)
+    out = capsys.readouterr().out
+
+    assert (0, probing.NEXT) == (code, out.splitlines(keepends=True)[-1])
+    assert asked == [
+        f"{place}: {program}"
+        for place, program in re.findall(r"^# (.*): Ask for facts\n(\w+)", out, re.MULTILINE)
+    ]
