@@ -1,7 +1,7 @@
 #!/bin/sh
 # Two ranks of docker/nccl.py on one GPU, as if they were on two hosts, and what NCCL says of it:
-# `bench/nccl_on_one_gpu.sh FOLDER` writes RUN-RANK.json and RUN-RANK.err for each run, in about
-# three minutes. The logs that the tests read (tests/captures/nccl) were made so.
+# `bench/nccl_on_one_gpu.sh FOLDER` writes RUN-RANK.json and RUN-RANK.err for each run, in a minute
+# or two. The logs that the tests read (tests/captures/nccl) were made so.
 #
 # Each rank has a network namespace of its own, and both a virtual cable with the name of a Spark's
 # ConnectX port. Different NCCL_HOSTIDs make NCCL take them for two hosts: it moves all data by its
@@ -76,10 +76,9 @@ if ! { holder 0 && holder 1 && cable $first 192.168.177 && cable $second 192.168
 fi
 {
     date -u +%Y-%m-%d
-    uname -srm
     echo "interfaces: $first $second"
     "$python" -c 'import torch; print("torch", torch.__version__)'
-    nvidia-smi -L
+    nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
 } >"$out/about.txt" 2>&1
 
 run plain ""

@@ -152,7 +152,7 @@ SPARK = Facts(
     surroundings=Surroundings(
         firewall=Firewall(ufw=False),
         engine_disk=Disk(path="/var/lib/docker", free=FREE, total=TOTAL),
-        model_disk=Disk(path="/home/spark/.cache/huggingface", free=FREE, total=TOTAL),
+        model_disk=Disk(path="/srv/spark/.cache/huggingface", free=FREE, total=TOTAL),
         models=(Model(name=MODEL, size=139_294_008 * KIB),),
         listeners=(
             Listener(address=ANY, port=22),

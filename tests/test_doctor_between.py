@@ -163,8 +163,8 @@ def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
         pytest.param(
             pinged((interface(SPARK, LINK, mtu=1500), OTHER), "spark2", "spark1", large, "message"),
             "[mtu-same] spark1, spark2: MTUs differ, and large packets do not arrive:"
-            " 1500 on spark1; 9000 on spark2 (`ssh -t spark1 sudo ip link set enp1s0f1np1 mtu 9000`,"
-            " and netplan to keep it so)",
+            " 1500 on spark1; 9000 on spark2"
+            " (`ssh -t spark1 sudo ip link set enp1s0f1np1 mtu 9000`, and netplan to keep it so)",
             id="MTU",
         ),
         pytest.param(

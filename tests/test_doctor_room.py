@@ -14,7 +14,7 @@ from tests.patients import findings, pair, patient, told
 SPARK, OTHER = pair()
 QWEN = Model(name="Qwen/Qwen3-4B", size=8_060_000_000)
 SERVING = replace(SPARKS, model=QWEN.name)
-FOLDER = "/home/you/.cache/huggingface"
+FOLDER = "/srv/you/.cache/huggingface"
 FULL = Disk(path="/var/lib/docker", free=1_540_000_000, total=4_000_000_000_000)
 SMALL = Disk(path=FOLDER, free=100_000_000_000, total=4_000_000_000_000)
 CROWDED = (

@@ -37,11 +37,11 @@ table inet guard {
 TITLE = "Filesystem     1024-blocks      Used Available Capacity Mounted on\n"
 ROOT = f"/var/lib/docker\n{TITLE}/dev/nvme0n1p2  3844548584 513048264 3331500320      14% /\n"
 STORE = f"/var/lib/containerd\n{TITLE}/dev/my disk  100 90 10      90% /var/lib/containerd\n"
-MODELS = f"/home/spark/.cache/huggingface\n{TITLE}rpool/home 200 0 200 - /home\n"
+MODELS = f"/srv/spark/.cache/huggingface\n{TITLE}rpool/home 200 0 200 - /home\n"
 SIZES = """\
-8065520\t/home/spark/.cache/huggingface/hub/models--Qwen--Qwen3-4B
-528\t/home/spark/my models/hub/models--gpt2
-0 /home/spark/.cache/huggingface/hub/models--meta-llama--Llama-3.1-8B
+8065520\t/srv/spark/.cache/huggingface/hub/models--Qwen--Qwen3-4B
+528\t/srv/spark/my models/hub/models--gpt2
+0 /srv/spark/.cache/huggingface/hub/models--meta-llama--Llama-3.1-8B
 """
 LISTENERS = """\
 LISTEN 0      4096      127.0.0.53%lo:53         0.0.0.0:*
@@ -63,7 +63,7 @@ def test_surroundings() -> None:
     expected = Surroundings(
         firewall=Firewall(ufw=True, drops=("ip filter INPUT", "inet guard in")),
         engine_disk=Disk(path="/var/lib/docker", free=3_411_456_327_680, total=3_936_817_750_016),
-        model_disk=Disk(path="/home/spark/.cache/huggingface", free=204_800, total=204_800),
+        model_disk=Disk(path="/srv/spark/.cache/huggingface", free=204_800, total=204_800),
         models=(
             Model(name="Qwen/Qwen3-4B", size=8_259_092_480),
             Model(name="gpt2", size=540_672),

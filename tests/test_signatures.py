@@ -126,6 +126,7 @@ def test_words_for_people() -> None:
     """Blanks are shown as gaps."""
     assert ("took … s…of ….", "(took) [long]") == EXAMPLE.shown
     assert (frozenset({"seconds", "all"}), frozenset()) == EXAMPLE.fields
+    assert ("took ", "(took) [long]") == EXAMPLE.literals
 
 
 @given(st.text(max_size=300))

@@ -73,6 +73,9 @@ def traced(folder: Path, node: str, service: str, content: str) -> Trace:
 def alive() -> Iterator[int]:
     """A process that lives, as all services that are said to."""
     with subprocess.Popen(["sleep", "60"], env={MARK[0]: MARK[1]}) as process:
+        # For a moment after exec(2), the kernel shows a process without an environment.
+        while not Path(f"/proc/{process.pid}/environ").read_bytes():
+            pass
         yield process.pid
         process.kill()
 

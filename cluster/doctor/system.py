@@ -98,9 +98,9 @@ def _early_oom(patient: Patient) -> Iterator[Problem]:
 def _desktop(patient: Patient) -> Iterator[Problem]:
     if unified(patient) and patient.facts.machine.target == GRAPHICAL:
         later = patient.on("sudo systemctl set-default multi-user.target")
-        now = patient.on("sudo systemctl isolate multi-user.target")
+        at_once = patient.on("sudo systemctl isolate multi-user.target")
         what = "boots into a desktop, which takes memory from the model"
-        yield patient.problem(what, f"{later}, and for now {now}, which ends the desktop")
+        yield patient.problem(what, f"{later}, and for now {at_once}, which ends the desktop")
 
 
 def _shared_memory_removal(patient: Patient) -> Iterator[Problem]:

@@ -14,6 +14,8 @@ from cluster.journal.signatures import SIGNATURES
 from cluster.node import Cluster, Node
 from cluster.preflight.site import Site
 
+LITERALS = [(literal, it) for it in SIGNATURES for literal in it.literals]
+"""What a line must have before its signature is looked for: a log may have 100000 lines."""
 READY = ("Application startup complete.", "Ray runtime started.")
 """What the programs survived before they say this is history."""
 CODE = " " * 4
@@ -218,7 +220,8 @@ def _known(line: Line) -> Known:
 
 
 def _signature(text: str) -> Known:
-    found = ((signature, signature.told(text)) for signature in SIGNATURES)
+    likely = (signature for literal, signature in LITERALS if literal in text)
+    found = ((signature, signature.told(text)) for signature in likely)
     return next(((it, told) for it, told in found if told is not None), (None, {}))
 
 

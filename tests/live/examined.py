@@ -26,8 +26,8 @@ def sited(
         for host in lan.hosts:
             host.docker("tag", hosts.base_image(host), IMAGE)
             (host.home / ".cache" / "huggingface").mkdir(parents=True)
-            names = f"127.0.0.1 localhost\n{host.address} {host.name}\n"
-            (host.folder / "hosts").write_text(names, "utf-8")
+            known = f"127.0.0.1 localhost\n{host.address} {host.name}\n"
+            (host.folder / "hosts").write_text(known, "utf-8")
         (folder / "laptop").mkdir()
         yield cloned(folder / "laptop", lan)
 

@@ -17,7 +17,7 @@ from tests.live.machine import INTERFACE, Host
 
 CACHE = Path(__file__).resolve().parents[2] / ".state" / "live"
 BASE = "debian:12-slim"
-NEEDED = ("dockerd", "ip", "nsenter", "setpriv", "sshd", "ssh-keygen", "unshare")
+NEEDED = ("dockerd", "ip", "nsenter", "ping", "setpriv", "sshd", "ssh-keygen", "unshare")
 NETWORK = "192.168.177"
 Kind = Callable[[str, str, Path], Host]
 """Describes a host by its name, its address and the folder of its files."""
