@@ -51,18 +51,18 @@ rank  node    device                 backend      way                   channels
                                                   Socket enP2p1s0f1np1  2
 
 operation   size     rounds  time       algorithm  bus
-all_reduce  8 MiB    20      5.35 ms    1.57 GB/s  1.57 GB/s
-all_gather  8 MiB    20      3.40 ms    2.47 GB/s  1.23 GB/s
-all_reduce  64 MiB   20      34.30 ms   1.96 GB/s  1.96 GB/s
-all_gather  64 MiB   20      20.36 ms   3.30 GB/s  1.65 GB/s
-all_reduce  256 MiB  13      137.52 ms  1.95 GB/s  1.95 GB/s
-all_gather  256 MiB  20      70.16 ms   3.83 GB/s  1.91 GB/s
+all_reduce  8 MiB    20      4.84 ms    1.73 GB/s  1.73 GB/s
+all_gather  8 MiB    20      2.91 ms    2.89 GB/s  1.44 GB/s
+all_reduce  64 MiB   20      32.63 ms   2.06 GB/s  2.06 GB/s
+all_gather  64 MiB   20      17.18 ms   3.91 GB/s  1.95 GB/s
+all_reduce  256 MiB  13      134.04 ms  2.00 GB/s  2.00 GB/s
+all_gather  256 MiB  20      63.01 ms   4.26 GB/s  2.13 GB/s
 
 spark1: rank 0 uses sockets over enp1s0f1np1 and enP2p1s0f1np1, and IB_IF is \
 rocep1s0f1,roceP2p1s0f1 (`inv doctor`)
 spark2: rank 1 uses sockets over enp1s0f1np1 and enP2p1s0f1np1, and IB_IF is \
 rocep1s0f0,roceP2p1s0f0 (`inv doctor`)
-failed: all_gather 1.9 GB/s on the bus
+failed: all_gather 2.1 GB/s on the bus
 """
 NOTHING = """\
 rank  node    device       backend      way                          channels

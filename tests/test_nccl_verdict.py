@@ -156,7 +156,7 @@ def test_wrong_numbers() -> None:
         (
             "no-device-strict",
             (
-                "spark2: rank 1 failed at `start nccl`: Failed to initialize any NET plugin"
+                "spark1: rank 0 failed at `start nccl`: Failed to initialize any NET plugin"
                 " (NCCL finds no RDMA device of IB_IF that it may use: `inv doctor`)"
             ),
         ),
@@ -170,8 +170,8 @@ def test_wrong_numbers() -> None:
         (
             "same-host",
             (
-                "spark2: rank 1 failed at `start nccl`: Duplicate GPU detected : rank 1 and rank 0"
-                " both on CUDA device 60 (mend GPUS in env/spark2.env: a GPU takes one rank)"
+                "spark1: rank 0 failed at `start nccl`: Duplicate GPU detected : rank 0 and rank 1"
+                " both on CUDA device 60 (mend GPUS in env/spark1.env: a GPU takes one rank)"
             ),
         ),
     ],

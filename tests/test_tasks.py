@@ -19,12 +19,17 @@ Available tasks:
 
   build      Build the image that the containers run.
   config     Show the settings, and where each value comes from.
+  doctor     Say why the cluster will not work, or not well, and what to do
+             about it.
   down       Stop everything of this cluster, and remove what it left.
   env        Print the environment of a node's container.
   exec       Run the command after `--` on the head, or on the nodes that are
              named.
   head       Start Ray's head, and wait until it answers.
   logs       Show the logs of Ray and the server, each line with its node.
+  nccl       Measure how fast the nodes are together, and which way NCCL takes.
+  probe      Propose env files from what machines say of themselves; their
+             names go after `--`.
   rehearse   Run the main job on this machine: up, serve, one completion, down.
   serve      Serve a model on all GPUs; flags for `vllm serve` go after `--`.
   shell      Open a shell on a node, with all its variables.
