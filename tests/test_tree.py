@@ -48,7 +48,7 @@ KNOWN: dict[str, set[str] | None] = {
 }
 # Names with which the modules above, and Python itself, still reach the world.
 WORLD = {"breakpoint", "eval", "exec", "input", "now", "open", "print", "today", "utcnow"}
-HEAVY = {"docker", "dotenv", "fabric", "http", "nox", "paramiko", "requests", "rich", "urllib3"}
+HEAVY = {"docker", "dotenv", "http", "nox", "requests", "rich", "urllib3"}
 IN_THE_IMAGE = {"ray", "torch", "transformers", "vllm"}
 SAY_NOTHING = {"common", "helper", "helpers", "manager", "misc", "util", "utils"}
 TEXT = {
