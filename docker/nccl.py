@@ -13,20 +13,17 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from process_group import Group
+
 Answer = dict[str, Any]
-Step = Callable[[], object]
 MIB = 1 << 20
 SIZES = (8 * MIB, 64 * MIB, 256 * MIB)
 LEAST, MOST = 1 << 10, 1 << 30  # NVIDIA's own 16 GB take 32 GB a node: that has frozen machines
-ITEM = 4  # bytes of a float32
-WARM_UP = 3  # rounds before the clock runs
-SECONDS = 2.0  # for one operation at one size, unless a single round takes longer
 PAUSE = 0.1  # seconds between two tries
 LOG_LIMIT = 256_000  # characters of NCCL's log that are kept
 FAILED = "failed"
@@ -126,94 +123,6 @@ def refusal(master: str) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
-
-
-class Group:
-    """The ranks once they have met."""
-
-    def __init__(self, rank: Rank) -> None:
-        """Start the backend, which connects all to all."""
-        import torch
-        import torch.distributed
-
-        cuda = rank.answer["backend"] == "nccl"
-        self.rank, self.torch, self.dist = rank, torch, torch.distributed
-        self.device = torch.device(f"cuda:{rank.options.gpu}" if cuda else "cpu")
-        self.synchronize = torch.cuda.synchronize if cuda else lambda: None
-        if cuda:
-            torch.cuda.set_device(self.device)
-        rank.now = f"start {rank.answer['backend']}"
-        self.dist.init_process_group(
-            rank.answer["backend"],
-            store=rank.store,
-            rank=rank.number,
-            world_size=rank.world,
-            timeout=timedelta(seconds=rank.options.deadline),
-            device_id=self.device if cuda else None,
-        )
-        # Its older name warns since PyTorch 2.13, which has the new one.
-        self.gather = getattr(self.dist, "all_gather_single", self.dist.all_gather_into_tensor)
-        most = max(rank.options.sizes) // ITEM
-        self.signal = torch.zeros(1, device=self.device)
-        self.whole = torch.zeros(most, device=self.device)
-        self.part = torch.zeros(most // rank.world, device=self.device)
-
-    def together(self) -> None:
-        """Go on when all are here."""
-        self.dist.all_reduce(self.signal)
-        self.synchronize()
-
-    def timed(self, step: Step, rounds: int) -> float:
-        """Return the seconds of one round."""
-        self.together()
-        began = time.perf_counter()
-        for _ in range(rounds):
-            step()
-        self.synchronize()
-        return (time.perf_counter() - began) / rounds
-
-    def rounds(self, name: str, once: float) -> int:
-        """Return how many rounds fit into the time, by rank 0's clock."""
-        if self.rank.number == 0:
-            fitting = min(self.rank.options.iterations, int(SECONDS / once))
-            self.rank.store.set(name, str(max(1, fitting)))
-        return int(self.rank.store.get(name))
-
-    def measure(self, size: int) -> Iterator[Answer]:
-        """Measure both operations with one buffer, and check what they leave in it."""
-        world, count = self.rank.world, size // ITEM // self.rank.world
-        whole, mine = self.whole[: count * world], self.part[:count]
-        each = self.torch.arange(1.0, world + 1, device=self.device).unsqueeze(1)
-        steps: dict[str, tuple[Step, Any, float]] = {
-            "all_reduce": (lambda: self.dist.all_reduce(whole), each.sum(), 2.0),
-            "all_gather": (lambda: self.gather(whole, mine), each, 1.0),
-        }
-        for name, (step, expected, crossings) in steps.items():
-            self.rank.now = f"{name} of {size} bytes"
-            whole.zero_()
-            self.timed(step, WARM_UP)
-            rounds = self.rounds(f"{name} {size}", self.timed(step, 1))
-            seconds = self.timed(step, rounds)
-            whole.fill_(self.rank.number + 1)
-            mine.fill_(self.rank.number + 1)
-            step()
-            # In GB/s; what crosses the links between the ranks: nccl-tests, doc/PERFORMANCE.md.
-            algorithm = count * world * ITEM / seconds / 1e9
-            yield {
-                "operation": name,
-                "bytes": count * world * ITEM,
-                "iterations": rounds,
-                "seconds": seconds,
-                "algorithm": algorithm,
-                "bus": algorithm * crossings * (world - 1) / world,
-                "right": bool((whole.view(world, count) == expected).all()),
-            }
-
-    def leave(self) -> None:
-        """End in order, when all have what they need."""
-        self.together()
-        self.rank.now = "end"
-        self.dist.destroy_process_group()
 
 
 def versions(options: argparse.Namespace) -> Answer:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
+from cluster.facts.bundle import Wanted
 from cluster.facts.facts import Facts
 from cluster.facts.links import Interface, Links
 from cluster.facts.machine import Machine, Memory
@@ -138,7 +139,7 @@ def _device(netdev: str) -> Device:
 
 
 def _reach(
-    name: str, hosts: Mapping[str, Facts], its: wiring.Asked, segments: list[frozenset[Place]]
+    name: str, hosts: Mapping[str, Facts], its: Wanted, segments: list[frozenset[Place]]
 ) -> Reach:
     pings = tuple(
         Ping(

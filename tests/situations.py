@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cluster.facts import reach
 from cluster.facts.bundle import facts
 from cluster.facts.facts import Facts
 from cluster.node import Cluster
@@ -161,7 +160,7 @@ def round_two(name: str, node: str) -> str:
 def probed(name: str) -> dict[str, Facts]:
     """Return what `inv probe` knows of a situation: its own second question is answered."""
     return {
-        node: replace(its, reach=reach.read(round_two(name, node)))
+        node: replace(its, reach=facts(round_two(name, node)).reach)
         for node, its in situation(name).facts.items()
     }
 

@@ -11,7 +11,7 @@ DOCKER = ROOT / "docker"
 DOCKERFILE = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
 FROM = re.compile(r"^FROM (\S+) AS (\S+)$", re.MULTILINE)
 ARG = re.compile(r"^ARG (\w+)", re.MULTILINE)
-COPY = re.compile(r"^COPY (.+)$", re.MULTILINE)
+COPY = re.compile(r"^COPY ((?:.*\\\n)*.*)$", re.MULTILINE)
 SECRET = re.compile(r"--mount=type=secret,id=([\w,=]+)")
 DEFAULT = re.compile(r"^FROM \$\{BASE:-(\S+)\} AS base-(\S+)$", re.MULTILINE)
 BASE_LABEL = re.compile(r'base\.name="\$\{BASE:-(\S+)\}"')
@@ -106,11 +106,14 @@ def test_what_is_copied() -> None:
     expected = [
         "docker/requirements-*.txt ./",
         "docker/run-cluster-node docker/run-service /usr/local/bin/",
-        "docker/nccl.py docker/preflight.py docker/probe.py /opt/spark-vllm-cluster/",
+        (
+            "docker/nccl.py docker/preflight.py docker/probe.py docker/process_group.py"
+            " /opt/spark-vllm-cluster/"
+        ),
         "cluster /opt/spark-vllm-cluster/cluster",
     ]
 
-    assert expected == COPY.findall(DOCKERFILE)
+    assert expected == [re.sub(r"\\\n *", "", words) for words in COPY.findall(DOCKERFILE)]
 
 
 def test_each_step_says_what_it_does() -> None:

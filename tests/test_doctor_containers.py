@@ -76,7 +76,7 @@ def among(cluster: Cluster) -> Patient:
         pytest.param(
             replace(
                 told(SPARK, gpus=Gpus(error="no driver"), docker=Docker(error="refused")),
-                cluster=replace(REHEARSAL, accelerator="none"),
+                cluster=REHEARSAL,
             ),
             id="namespaces",
         ),

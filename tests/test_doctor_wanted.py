@@ -1,21 +1,14 @@
-"""What nodes are asked, how a shell does the same, and what it means when nobody answers."""
+"""What nodes are asked about each other."""
 
-import subprocess
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-import pytest
-
-from cluster.doctor import by_hand
-from cluster.doctor.unanswered import unanswered, unreadable
 from cluster.doctor.wanted import wanted
 from cluster.facts.bundle import Wanted
-from cluster.nodes.engine import Engine
 from tests.clusters import HEAD, REHEARSAL, SPARKS, WORKER, third
 
 ONE, TWO, THREE = (IPv4Address(f"192.168.177.{number}") for number in (11, 12, 13))
 TRIO = replace(SPARKS, nodes=(HEAD, WORKER, third()), image="mine:1", container="box")
-FAR, HERE = Engine(node="spark2", ssh_host="dgx"), Engine(node="spark1")
 
 
 def test_of_a_worker() -> None:
@@ -68,53 +61,3 @@ def test_of_a_namespace() -> None:
     asked = wanted(REHEARSAL, REHEARSAL.head)
 
     assert ("", "") == (asked.image, asked.container)
-
-
-def test_by_hand() -> None:
-    """A shell gives the question to the very command, and nothing in it means anything to it."""
-    question = "{\necho \"$((1 + 1))\" '$HOME' `echo in`\n}\n"
-    script = by_hand.asked("spark1", by_hand.fed("sh -s", question))
-    done = subprocess.run(["sh"], input=script, capture_output=True, text=True, check=True)
-    expected = f"""\
-# spark1: Ask for facts
-sh -s <<'QUESTION'
-{question}QUESTION
-"""
-
-    assert (expected, "2 $HOME in\n") == (script, done.stdout)
-
-
-@pytest.mark.parametrize(
-    "its, said, expected",
-    [
-        (
-            FAR,
-            "ssh: connect to host 192.168.1.9 port 22: No route to host\r\n",
-            (
-                "spark2: dgx does not answer: No route to host"
-                " (is it switched on, and on this network? `ssh -v dgx`)"
-            ),
-        ),
-        (
-            FAR,
-            "Warning: something\nsh: 12: Syntax error\n",
-            "spark2: cannot be asked: sh: 12: Syntax error (`ssh dgx` may say more)",
-        ),
-        (FAR, "", "spark2: cannot be asked: no word of it (`ssh dgx` may say more)"),
-        (HERE, "no answer within 30 s", "spark1: cannot be asked: no answer within 30 s"),
-    ],
-    ids=["ssh", "shell", "nothing", "here"],
-)
-def test_unanswered(its: Engine, said: str, expected: str) -> None:
-    """What SSH says has its own sentence; what else is said is shown as it is."""
-    assert expected == str(unanswered(its, said))
-
-
-def test_unreadable() -> None:
-    """An answer of another shape is a defect, and says how to see more."""
-    expected = (
-        "spark2: cannot be examined: its answer is unreadable: KeyError: 'mtu'"
-        " (a defect of this tool: `inv --dry doctor` prints the question)"
-    )
-
-    assert expected == str(unreadable(FAR, ValueError("KeyError: 'mtu'")))

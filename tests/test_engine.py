@@ -136,6 +136,7 @@ BARRED = (
     "this user may not use Docker on this machine",
     '`sudo usermod -aG docker "$USER"`, then log in there again',
 )
+NO_SSH = ("there is no `ssh` on this machine", "`sudo apt-get install openssh-client`")
 BUILDX = (
     "the Docker client of this machine lacks its plug-in `buildx`",
     "`sudo apt-get install docker-buildx-plugin`, or the system's `docker-buildx`",
@@ -150,10 +151,8 @@ FROM_HERE = {
         "there is no `docker` on the PATH of this machine",
         "install it: https://docs.docker.com/engine/install",
     ),
-    "[Errno 2] No such file or directory: 'ssh'": (
-        "there is no `ssh` on this machine",
-        "`sudo apt-get install openssh-client`",
-    ),
+    "[Errno 2] No such file or directory: 'ssh'": NO_SSH,
+    "`ssh` is not there": NO_SSH,
     NO_BUILDX: BUILDX,
     "docker: unknown command: docker buildx\n\nRun 'docker --help' for more information\n": BUILDX,
     "docker: 'buildx' is not a docker command.\nSee 'docker --help'\n": BUILDX,

@@ -137,7 +137,7 @@ def test_late(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ssh_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing client is what a shell would make of it."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    expected = Completed(code=127, output="", error="[Errno 2] No such file or directory: 'ssh'")
+    expected = Completed(code=127, output="", error="`ssh` is not there")
 
     assert expected == ssh.tell(Engine(node="spark1", ssh_host="spark1"), "echo")
 

@@ -24,7 +24,9 @@ def _program() -> ModuleType:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as python:
+        python.syspath_prepend(PROGRAM.parent)  # as Python does for a program
+        spec.loader.exec_module(module)
     return module
 
 

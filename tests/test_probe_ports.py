@@ -1,7 +1,7 @@
 """Ports of a card out of PCI addresses, whatever things are called."""
 
 from cluster.probe import ports
-from tests.cabling import CARD, changed, device, plain, spark
+from tests.cabling import changed, plain, spark
 
 
 def test_halves_by_pci_address() -> None:
@@ -14,35 +14,6 @@ def test_halves_by_pci_address() -> None:
     ] == [
         [(half.interface.name, half.device.name) for half in port.halves]
         for port in ports.ports(facts)
-    ]
-
-
-def test_other_names() -> None:
-    """Devices may be called mlx5_0, and interfaces whatever somebody likes."""
-    facts = spark()
-    for number, (netdev, (name, _)) in enumerate(CARD.items()):
-        facts = device(facts, name, name=f"mlx5_{number}", netdev=f"fast{number}")
-        facts = changed(facts, netdev, name=f"fast{number}")
-
-    assert [["mlx5_0", "mlx5_2"], ["mlx5_1", "mlx5_3"]] == [
-        [half.device.name for half in port.halves] for port in ports.ports(facts)
-    ]
-
-
-def test_device_without_interface() -> None:
-    """A device of which the kernel names no interface is found by its PCI address, if it can be."""
-    facts = device(spark(), "rocep1s0f0", netdev="")
-    facts = device(facts, "rocep1s0f1", netdev="", pci="")
-
-    assert ["enp1s0f0np0", "enP2p1s0f1np1"] == [port.name for port in ports.ports(facts)]
-
-
-def test_software_device() -> None:
-    """A device without a PCI address, as rdma_rxe makes, is a port of its own."""
-    facts = changed(device(spark(), "rocep1s0f0", pci=""), "enp1s0f0np0", pci="")
-
-    assert ["enp1s0f0np0", "enp1s0f1np1", "enP2p1s0f0np0"] == [
-        port.name for port in ports.ports(facts)
     ]
 
 

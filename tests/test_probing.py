@@ -3,13 +3,18 @@
 import re
 import socket
 import stat
+from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
 from cluster.effects.diagnosis import probing
 from cluster.errors import RefusedError
+from cluster.facts.reach import Reach
+from cluster.nodes.engine import Engine
 from cluster.probe.outcome import Change
+from tests.cabling import plain
 
 
 @pytest.fixture
@@ -115,6 +120,19 @@ def test_file_that_names_no_machine(root: Path) -> None:
     (root / "env/a.env").write_text("ROLE=head\n", "utf-8")
 
     assert "env/a.env: says neither SSH_HOST nor HOST_IP (`inv probe -- HOST...`)" == refusal()
+
+
+def test_second_question() -> None:
+    """Machines with others are asked about them; what they reach comes to what they are."""
+    hosts = {name: plain(name, no0=f"192.0.2.{n}/24") for n, name in enumerate(("a", "b"), 1)}
+    found = probing._reached({name: Engine(node=name) for name in hosts}, hosts)
+    tried = {name: [(its.peer, its.answered) for its in found[name].reach.pings] for name in found}
+
+    assert {"a": [(IPv4Address("192.0.2.2"), False)], "b": [(IPv4Address("192.0.2.1"), False)]} == (
+        tried
+    )
+    assert hosts == {name: replace(its, reach=Reach()) for name, its in found.items()}
+    assert {} == probing._reached({"a": Engine(node="a")}, {"a": hosts["a"]})
 
 
 @pytest.mark.parametrize(

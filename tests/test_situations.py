@@ -14,7 +14,7 @@ from cluster.facts.rdma import Device
 from cluster.probe.wiring import asked
 from cluster.ship.survey import Image
 from tests.captured import DOCKER, LAYERS, SPARK, VM
-from tests.situations import ALL, capture, probed, situation
+from tests.situations import ALL, capture, probed, round_two, situation
 
 MACHINES = [(name, node) for name in ALL for node in situation(name).facts]
 
@@ -51,6 +51,7 @@ def test_a_virtual_machine_is_read_whole() -> None:
 def test_every_capture_is_a_whole_answer(name: str, node: str) -> None:
     """No capture ends before its last line, and each is read."""
     assert bundle.answered(capture(name, node))
+    assert bundle.answered(round_two(name, node))
     assert bundle.facts(capture(name, node)).machine.hostname
 
 

@@ -15,6 +15,7 @@ ROOMS = sorted((ROOT / "cluster").rglob("*.py"))
 PURE = [room for room in ROOMS if "effects" not in room.parts]
 PROGRAMS = [ROOT / "bootstrap.py", ROOT / "noxfile.py", ROOT / "tasks.py"]
 BENCHES = sorted((ROOT / "bench").rglob("*.py"))
+IMAGE = sorted((ROOT / "docker").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 # What a pure room may know of the world: values, text and arithmetic. `None` is a whole module.
@@ -230,7 +231,7 @@ def test_functions_are_short() -> None:
 
 def test_files_are_short() -> None:
     """A file of code has at most 250 lines, and a file of tests 300."""
-    assert [] == breaches(long_file(250), [*ROOMS, *PROGRAMS, *BENCHES])
+    assert [] == breaches(long_file(250), [*ROOMS, *PROGRAMS, *BENCHES, *IMAGE])
     assert [] == breaches(long_file(300), TESTS)
 
 

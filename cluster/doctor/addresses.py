@@ -83,4 +83,4 @@ def _settled(patient: Patient) -> bool:
     if not ours or patient.cluster.runtime == "process":
         return False
     held = patient.facts.links.holder(patient.node.host_ip) is ours
-    return ours.enabled and ours.carrier and held and not detour(patient)
+    return ours.alive and held and not detour(patient)

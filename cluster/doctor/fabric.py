@@ -7,57 +7,12 @@ from ipaddress import IPv4Address
 from cluster.doctor.check import Look, Patient, each
 from cluster.errors import Problem
 from cluster.facts.facts import Facts
-from cluster.facts.links import RJ45, Interface
-from cluster.facts.rdma import Device
+from cluster.facts.halves import Half, halves
+from cluster.facts.links import DOCKERS, RJ45, Interface
 from cluster.node import Node
 
-DOCKERS = ("br-", "docker", "veth")
-"""How the names of the interfaces begin that Docker makes."""
 RING = 3
 """Nodes of the smallest ring."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Half:
-    """An RDMA device and its interface: half of a port, or all of one that is no Spark's."""
-
-    interface: Interface
-    device: Device
-
-    @property
-    def port(self) -> str:
-        """What both halves of a port share.
-
-        A Spark's ConnectX-7 hangs on two PCI domains, and a port is the same function of both
-        (NVIDIA dgx-spark-playbooks, connect-two-sparks): 0000:01:00.1 and 0002:01:00.1. Other
-        cards have such addresses too, the RJ45 port's for one; they are no RDMA devices.
-        """
-        return self.device.pci.partition(":")[2] or self.device.name
-
-    @property
-    def live(self) -> bool:
-        """Whether its interface has a link."""
-        return live(self.interface)
-
-
-def live(interface: Interface) -> bool:
-    """Tell whether an interface is switched on and has a link."""
-    return interface.enabled and interface.carrier
-
-
-def halves(facts: Facts) -> tuple[Half, ...]:
-    """Return all RDMA devices that have an interface, in the order of their PCI addresses."""
-    devices = sorted(facts.rdma.devices, key=lambda device: device.pci)
-    pairs = ((device, _interface(facts, device)) for device in devices)
-    return tuple(
-        Half(interface=interface, device=device) for device, interface in pairs if interface
-    )
-
-
-def _interface(facts: Facts, device: Device) -> Interface | None:
-    """Return a device's interface: by the kernel's word, else by its PCI function."""
-    functions = (one for one in facts.links.interfaces if device.pci and one.pci == device.pci)
-    return facts.links.named(device.netdev) or next(functions, None)
 
 
 def twin(facts: Facts, half: Half) -> Half | None:

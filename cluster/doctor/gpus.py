@@ -100,8 +100,7 @@ def _clock(patient: Patient) -> Iterator[Problem]:
 
 def _boxed(patient: Patient) -> bool:
     """Tell whether a container is to get GPUs from a Docker that answers."""
-    its = patient.cluster
-    return computes(patient) and its.runtime == "docker" and not patient.facts.docker.error
+    return computes(patient) and not patient.facts.docker.error
 
 
 GPUS: tuple[Check, ...] = (

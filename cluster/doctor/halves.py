@@ -4,10 +4,8 @@ from collections.abc import Iterator
 
 from cluster.doctor.check import Check, Patient
 from cluster.doctor.fabric import (
-    Half,
     absent,
     detour,
-    halves,
     in_ring,
     joined,
     named,
@@ -17,6 +15,7 @@ from cluster.doctor.fabric import (
     used,
 )
 from cluster.errors import Problem
+from cluster.facts.halves import Half, halves
 from cluster.facts.links import RJ45, Interface
 
 FULL = 200_000
@@ -42,7 +41,7 @@ def _below(patient: Patient, half: Half) -> bool:
     """Tell whether half of a port is slower than it could be; other cards have other speeds."""
     speed = half.interface.speed
     return (
-        half.live and twin(patient.facts, half) is not None and speed is not None and speed < FULL
+        half.alive and twin(patient.facts, half) is not None and speed is not None and speed < FULL
     )
 
 
@@ -62,7 +61,7 @@ def _beside(patient: Patient, its: Interface) -> bool:
 
 def _slow_way(patient: Patient, its: Interface) -> Problem:
     which = "the 10 Gb/s port" if its.name == RJ45 else "no ConnectX port"
-    alive = tuple(half.interface for half in halves(patient.facts) if half.live)
+    alive = tuple(half.interface for half in halves(patient.facts) if half.alive)
     others = ", ".join(one.name for one in alive) or "none"
     what = f"ETH_IF {its.name} is {which}; ConnectX ports with a link: {others}"
     remedy = f"write one of them as ETH_IF, and its address as HOST_IP, in {patient.own_file}"
@@ -77,7 +76,7 @@ def _twin_cable(patient: Patient) -> Iterator[Problem]:
     """Find halves without a link; what ETH_IF lacks is said of the whole port."""
     for half in used(patient) if patient.node.ib_if else ():
         other = twin(patient.facts, half)
-        if half.live and other and not other.live and other.interface != ours(patient):
+        if half.alive and other and not other.alive and other.interface != ours(patient):
             yield _no_twin(patient, half.interface.name, other.interface)
 
 
@@ -95,7 +94,7 @@ def _no_twin(patient: Patient, name: str, other: Interface) -> Problem:
 def _twin_address(patient: Patient) -> Iterator[Problem]:
     for half in named(patient) if ours(patient) else ():
         one = half.interface
-        if half.live and not one.addresses and one != ours(patient):
+        if half.alive and not one.addresses and one != ours(patient):
             what = f"{one.name} has no IPv4 address, and IB_IF names its {half.device.name}"
             remedy = f"give {one.name} one by netplan, in a network of its own"
             yield patient.problem(what, remedy)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from cluster.doctor.addresses import mixed_up
 from cluster.doctor.check import Check, Patient
 from cluster.doctor.fabric import (
-    DOCKERS,
     Detour,
     detour,
     in_ring,
@@ -17,7 +16,7 @@ from cluster.doctor.fabric import (
 )
 from cluster.doctor.halves import HALVES
 from cluster.errors import Problem
-from cluster.facts.links import RJ45, Interface
+from cluster.facts.links import DOCKERS, RJ45, Interface
 from cluster.spelling import did_you_mean
 
 PLAYBOOK = "NVIDIA dgx-spark-playbooks, connect-two-sparks"
@@ -116,7 +115,7 @@ def _together(patient: Patient, its: Interface) -> str:
 def _cable(patient: Patient) -> Iterator[Problem]:
     its = ours(patient)
     if its and its.enabled and not its.carrier and not _elsewhere(patient):
-        alive = ", ".join(one.name for one in own(patient) if one.enabled and one.carrier)
+        alive = ", ".join(one.name for one in own(patient) if one.alive)
         what = f"ETH_IF {its.name} has no link; those with one: {alive or 'none'}"
         yield patient.problem(what, cable(patient))
 

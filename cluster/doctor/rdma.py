@@ -4,12 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from cluster.doctor.check import Check, Patient
 from cluster.doctor.fabric import (
-    Half,
     absent,
-    halves,
     in_ring,
     joined,
-    live,
     machines,
     named,
     ours,
@@ -19,6 +16,7 @@ from cluster.doctor.fabric import (
 from cluster.doctor.links import PLAYBOOK, cable
 from cluster.doctor.registration import REGISTRATION
 from cluster.errors import Problem
+from cluster.facts.halves import Half, halves
 from cluster.facts.rdma import ACTIVE, Device
 from cluster.preflight import rdma
 from cluster.spelling import did_you_mean
@@ -67,10 +65,10 @@ def _explained(patient: Patient, device: Device) -> bool:
     ETH_IF's own is said of the port, and that of one half while the other half has a link.
     """
     half = next((one for one in halves(patient.facts) if one.device == device), None)
-    if not half or half.live:
+    if not half or half.alive:
         return False
     other = twin(patient.facts, half)
-    return half in port_of(patient.facts, patient.node.eth_if) or bool(other and other.live)
+    return half in port_of(patient.facts, patient.node.eth_if) or bool(other and other.alive)
 
 
 def _pair(patient: Patient) -> Iterator[Problem]:
@@ -99,7 +97,7 @@ def _alien(patient: Patient) -> tuple[Half, ...]:
 def _sound(patient: Patient) -> bool:
     """Tell whether ETH_IF has HOST_IP and a link, so that what differs from it is wrong."""
     its = ours(patient)
-    return bool(its and live(its) and its == patient.facts.links.holder(patient.node.host_ip))
+    return bool(its and its.alive and its == patient.facts.links.holder(patient.node.host_ip))
 
 
 def _files(patient: Patient) -> Iterator[Problem]:

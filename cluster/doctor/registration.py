@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from cluster.doctor.check import Check, Patient
-from cluster.doctor.fabric import Half, joined, named
+from cluster.doctor.fabric import joined, named
 from cluster.errors import Problem
+from cluster.facts.halves import Half
 
 FORCED = "NCCL_IB_GID_INDEX"
 ROCE_2 = "RoCE v2"

@@ -7,8 +7,8 @@ SPARK = "GB10"
 
 
 def computes(patient: Patient) -> bool:
-    """Tell whether a node is to have GPUs."""
-    return patient.cluster.accelerator != "none"
+    """Tell whether a node is to have GPUs; namespaces compute on the CPU."""
+    return patient.cluster.accelerator != "none" and patient.cluster.runtime != "process"
 
 
 def is_spark(patient: Patient) -> bool:

@@ -49,9 +49,13 @@ class Running(Alive):
 
 
 def run(
-    argv: tuple[Word, ...], environment: Environment = (), *, seconds: float | None = None
+    argv: tuple[Word, ...],
+    environment: Environment = (),
+    *,
+    text: str = "",
+    seconds: float | None = None,
 ) -> Completed:
-    """Run a command to its end, without a terminal.
+    """Run a command to its end, without a terminal; its standard input is `text`.
 
     A missing program, and a command that outlives `seconds`, give the code that a shell would:
     127 and 124; a file that a word stands for gives 125 when it is not there.
@@ -65,7 +69,7 @@ def run(
         done = subprocess.run(
             words,
             env=variables,
-            stdin=subprocess.DEVNULL,
+            input=text,
             capture_output=True,
             text=True,
             errors="replace",

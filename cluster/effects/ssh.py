@@ -1,17 +1,14 @@
 """Runs a shell text on another machine through the user's own OpenSSH, or on this one."""
 
 import os
-import subprocess
 
 from cluster.effects.containers.engines import SSH
-from cluster.effects.processes import Completed
+from cluster.effects.processes import Completed, run
 from cluster.nodes.engine import Engine
 
 SECONDS = 60.0
 """For the whole answer, which an engine with many images may take; SSH itself answers in 10 s."""
 SHELL = ("sh", "-s")
-NOT_FOUND, TIMEOUT = 127, 124
-"""As a shell and timeout(1) say it."""
 SENT_FROM = "SSH_CONNECTION"
 """Of a terminal that is itself a session over SSH: it would tell of that one."""
 
@@ -26,19 +23,5 @@ def tell(its: Engine, text: str, seconds: float = SECONDS) -> Completed:
 
     Without SSH or within too long a time nothing comes, as if the machine had not answered.
     """
-    try:
-        done = subprocess.run(
-            command(its),
-            env={name: value for name, value in os.environ.items() if name != SENT_FROM},
-            input=text,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        return Completed(code=NOT_FOUND, output="", error=str(error))
-    except subprocess.TimeoutExpired:
-        return Completed(code=TIMEOUT, output="", error=f"no answer within {seconds:g} s")
-    return Completed(code=done.returncode, output=done.stdout, error=done.stderr)
+    own = {name: value for name, value in os.environ.items() if name != SENT_FROM}
+    return run(command(its), tuple(own.items()), text=text, seconds=seconds)

@@ -11,6 +11,8 @@ from cluster.facts.part import Answers, Part
 
 RJ45 = "enP7s7"
 """A Spark's 10 Gb/s port (NVIDIA dgx-spark-playbooks, connect-three-sparks)."""
+DOCKERS = ("br-", "docker", "veth")
+"""How the names of the interfaces begin that Docker makes."""
 REAL = ("", "bond", "vlan")
 """Kinds of interfaces that tell a true speed: veth always says 10 Gb/s (drivers/net/veth.c)."""
 ADAPTER = re.compile(
@@ -44,6 +46,11 @@ class Interface:
     """Lanes of the PCIe link in use."""
     pcie_speed: str = ""
     """As sysfs says it: `32.0 GT/s PCIe`."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is switched on and has a link."""
+        return self.enabled and self.carrier
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.facts.part import UNREADABLE
 from cluster.nccl.log import Transport, transport
 from cluster.plan.question import fields
-from cluster.preflight.facts import UNREADABLE
 
 CODING = 128 / 130
 """Of 130 bits on PCI Express 128 are data, since its third generation."""

@@ -86,7 +86,7 @@ SSH = (
         remedy="`ssh {host}` shows whether it answers; then the same command again",
     ),
     Cause(
-        words=r"\bssh: (command )?not found|No such file or directory: 'ssh'",
+        words=r"\bssh: (command )?not found|No such file or directory: 'ssh'|`ssh` is not there",
         what="there is no `ssh` on this machine",
         remedy="`sudo apt-get install openssh-client`",
     ),

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What reading an answer of another shape raises."""
+from cluster.facts.part import UNREADABLE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from cluster.errors import Problem
+from cluster.facts.halves import Half
 from cluster.probe.envtext import Entry
 from cluster.probe.files import Written
-from cluster.probe.ports import Half
 from cluster.probe.proposal import Host
 from cluster.probe.seat import Seat
 

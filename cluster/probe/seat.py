@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cluster.probe.ports import Half, Port
+from cluster.facts.halves import Half
+from cluster.probe.ports import Port
 from cluster.probe.wiring import Spot
 
 

@@ -4,14 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
-from cluster.facts import bundle, reach
+from cluster.facts.bundle import Wanted
 from cluster.facts.facts import Facts
+from cluster.facts.halves import Half
 from cluster.facts.links import Interface
-from cluster.facts.reach import Reach
-from cluster.probe.ports import Half, Port, plain, ports
-
-WHOLE = "== end\n"
-END = f"echo {WHOLE.strip()!r}\nexit 0\n}} </dev/null\n"
+from cluster.probe.ports import Port, plain, ports
 
 Hosts = Mapping[str, Facts]
 """What each host said, by its name, in the order in which they were named."""
@@ -37,16 +34,7 @@ Rows = tuple[tuple[Spot, ...], ...]
 """The spots of each host that may be the one for the cluster, the likeliest first."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What a host is asked about the others."""
-
-    pings: tuple[tuple[str, IPv4Address], ...]
-    """Interface and address."""
-    ways: tuple[IPv4Address, ...]
-
-
-def asked(hosts: Hosts) -> dict[str, Asked]:
+def asked(hosts: Hosts) -> dict[str, Wanted]:
     """Return which addresses each host tries from which interface.
 
     From a port only those of its own networks: bound to an interface, Linux asks for any address
@@ -58,30 +46,14 @@ def asked(hosts: Hosts) -> dict[str, Asked]:
     return {name: _asked(name, fast, slow) for name in hosts}
 
 
-def question(its: Asked) -> str:
-    """Return the text for `sh -s` on a host."""
-    part = reach.question(its.pings, (), its.ways)
-    return f"{bundle.HEAD}{part.function}{part.name}\n{END}"
-
-
-def answered(text: str) -> bool:
-    """Tell whether this is the whole answer."""
-    return text.endswith(WHOLE)
-
-
-def answer(text: str) -> Reach:
-    """Read what a host printed."""
-    return reach.read(text)
-
-
 def _asked(
     name: str, fast: Mapping[str, tuple[Spot, ...]], slow: Mapping[str, tuple[Spot, ...]]
-) -> Asked:
+) -> Wanted:
     own = {spot.address.ip for spot in (*fast[name], *slow[name])}
     near = (pair for pair in _pairs(name, fast) if _near(*pair))
     tried = ((one.interface.name, its.address.ip) for one, its in (*near, *_pairs(name, slow)))
     pings = dict.fromkeys((name, peer) for name, peer in tried if peer not in own)
-    return Asked(pings=tuple(pings), ways=tuple(dict.fromkeys(peer for _, peer in pings)))
+    return Wanted(pings=tuple(pings), ways=tuple(dict.fromkeys(peer for _, peer in pings)))
 
 
 def _pairs(name: str, spots: Mapping[str, tuple[Spot, ...]]) -> Iterator[tuple[Spot, Spot]]:

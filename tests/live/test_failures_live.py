@@ -102,6 +102,15 @@ def test_a_model_that_is_not_there_fails_with_its_own_words(up: None) -> None:
     assert rehearsal.status()["server"]["state"] != "ready"
 
 
+def test_what_went_wrong_is_explained_later(up: None) -> None:
+    """The log of a server that is gone still tells the cause, and what to do."""
+    inv("serve", "--detach", "--model", "/nowhere/model")
+    said = inv("logs", "--explain")
+
+    assert 1 == said.code
+    assert "/nowhere/model" in said.out
+
+
 def test_ctrl_c_stops_what_it_started(up: None) -> None:
     """Interrupted while the model loads, `serve` stops the server and leaves Ray running."""
     serving = rehearsal.start("serve")

@@ -99,6 +99,16 @@ def test_tensor_parallel_traffic_crosses_the_link(served: str) -> None:
     assert sent > 32 * 2 * 256 * 4  # tokens, layers, hidden size, bytes of float32
 
 
+def test_doctor_and_bandwidth(served: str) -> None:
+    """The nodes are examined from inside, and measured over their link."""
+    healthy = inv("doctor")
+    measured = inv("nccl", "--largest", "8m")
+    explained = inv("logs", "--explain")
+
+    assert (0, 0, 0) == (healthy.code, measured.code, explained.code)
+    assert "gloo" in measured.out
+
+
 def test_a_stranger_is_refused(served: str) -> None:
     """Beyond loopback the server wants the generated key, which only its owner can read."""
     key_file = Path(json.loads(served)["key_file"])

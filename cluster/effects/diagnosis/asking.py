@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from cluster.doctor.unanswered import unanswered, unreadable
 from cluster.effects import ssh
 from cluster.effects.processes import Completed
 from cluster.errors import Problem
 from cluster.facts import bundle
 from cluster.facts.facts import Facts
+from cluster.facts.unanswered import unanswered, unreadable
 from cluster.nodes.engine import Engine
 
 SECONDS = 30.0

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from cluster.advice import inv
-from cluster.doctor import by_hand, pages
+from cluster.doctor import pages
 from cluster.doctor.diagnosis import Answers, diagnosis, problems
 from cluster.doctor.wanted import wanted
 from cluster.effects import ssh
@@ -11,7 +11,7 @@ from cluster.effects.diagnosis.asking import SECONDS, Tell, by_ssh, examine
 from cluster.effects.processes import Completed
 from cluster.effects.session import Session, engines
 from cluster.errors import Problem, RefusedError
-from cluster.facts import bundle
+from cluster.facts import bundle, by_hand
 from cluster.node import Cluster, Node
 from cluster.nodes.engine import Engine
 from cluster.plan.step import Inside

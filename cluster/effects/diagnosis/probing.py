@@ -7,16 +7,13 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
-from typing import TypeVar
 
-from cluster.doctor import by_hand
-from cluster.doctor.unanswered import unanswered
 from cluster.effects import files, ssh
 from cluster.effects.diagnosis import asking
 from cluster.effects.report import Report
 from cluster.effects.session import ROOT
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.facts import bundle
+from cluster.facts import bundle, by_hand
 from cluster.facts.facts import Facts
 from cluster.node import DEFAULT
 from cluster.nodes.engine import Engine
@@ -30,8 +27,6 @@ from cluster.settings.envfile import EnvText
 from cluster.settings.schema import HOST_IP, SSH_HOST
 from cluster.settings.values import LABEL, WrongValueError, ssh_host
 from cluster.word import shell_line
-
-Answer = TypeVar("Answer")
 
 COMMAND = "inv probe"
 HERE = "this machine"
@@ -121,16 +116,13 @@ def _outcome(its: Files, machines: Machines) -> Outcome:
 
 def _reached(engines: dict[str, Engine], facts: dict[str, Facts]) -> dict[str, Facts]:
     """Ask hosts about each other, and return their facts with what they reach."""
-    asked = {name: its for name, its in wiring.asked(facts).items() if its.pings}
-    questions = {name: wiring.question(its) for name, its in asked.items()}
-    answers = _all(asking.ask(engines, questions))
-    short = (engines[name] for name, text in answers.items() if not wiring.answered(text))
-    if problems := tuple(unanswered(its, "its answer is not whole") for its in short):
-        raise NodeError(*problems)
-    return {name: replace(facts[name], reach=wiring.answer(text)) for name, text in answers.items()}
+    asked = wiring.asked(facts).items()
+    questions = {name: bundle.reaching(its) for name, its in asked if its.pings}
+    answers = _all(asking.examine(engines, questions))
+    return {name: replace(facts[name], reach=its.reach) for name, its in answers.items()}
 
 
-def _all(answers: dict[str, Answer | Problem]) -> dict[str, Answer]:
+def _all(answers: dict[str, Facts | Problem]) -> dict[str, Facts]:
     """Return the answers of all machines: without one of them, nothing can be said of the rest."""
     if problems := tuple(one for one in answers.values() if isinstance(one, Problem)):
         raise NodeError(*problems)

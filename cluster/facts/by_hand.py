@@ -1,11 +1,11 @@
-"""What a shell does instead of the questions of `inv doctor`: one node after the other."""
+"""What a shell does instead of asking all machines at once: one after the other."""
 
 MARK = "QUESTION"
 """The line that ends a question; none has it."""
 
 
 def asked(place: str, text: str) -> str:
-    """Return a command that asks a node, under a comment."""
+    """Return a command that asks a machine, under a comment."""
     return f"# {place}: Ask for facts\n{text}\n"
 
 

@@ -1,0 +1,66 @@
+"""What belongs together in a machine, whatever devices and interfaces are called."""
+
+from cluster.facts.facts import Facts
+from cluster.facts.halves import halves
+from tests.cabling import CARD, changed, device, spark
+
+
+def found(facts: Facts) -> list[tuple[str, str, str]]:
+    """Return the interface, the device and the port of each half."""
+    return [(half.interface.name, half.device.name, half.port) for half in halves(facts)]
+
+
+def test_a_spark() -> None:
+    """In the order of PCI addresses; the same function of both domains is one port."""
+    assert [
+        ("enp1s0f0np0", "rocep1s0f0", "01:00.0"),
+        ("enp1s0f1np1", "rocep1s0f1", "01:00.1"),
+        ("enP2p1s0f0np0", "roceP2p1s0f0", "01:00.0"),
+        ("enP2p1s0f1np1", "roceP2p1s0f1", "01:00.1"),
+    ] == found(spark())
+
+
+def test_other_names() -> None:
+    """Devices may be called mlx5_0, and interfaces whatever somebody likes."""
+    facts = spark()
+    for number, (netdev, (name, _)) in enumerate(CARD.items()):
+        facts = device(facts, name, name=f"mlx5_{number}", netdev=f"fast{number}")
+        facts = changed(facts, netdev, name=f"fast{number}")
+
+    assert [
+        ("fast0", "mlx5_0", "01:00.0"),
+        ("fast1", "mlx5_1", "01:00.1"),
+        ("fast2", "mlx5_2", "01:00.0"),
+        ("fast3", "mlx5_3", "01:00.1"),
+    ] == found(facts)
+
+
+def test_device_without_interface() -> None:
+    """A device of which the kernel names no interface is found by its PCI address, if it can be."""
+    facts = device(spark(), "rocep1s0f0", netdev="")
+    facts = device(facts, "rocep1s0f1", netdev="", pci="")
+
+    assert [
+        ("enp1s0f0np0", "rocep1s0f0", "01:00.0"),
+        ("enP2p1s0f0np0", "roceP2p1s0f0", "01:00.0"),
+        ("enP2p1s0f1np1", "roceP2p1s0f1", "01:00.1"),
+    ] == found(facts)
+
+
+def test_software_device() -> None:
+    """A device without a PCI address, as rdma_rxe makes, is a port of its own on any card."""
+    facts = device(spark(), "rocep1s0f0", name="rxe0", pci="")
+
+    assert [
+        ("enp1s0f0np0", "rxe0", "rxe0"),
+        ("enp1s0f1np1", "rocep1s0f1", "01:00.1"),
+        ("enP2p1s0f0np0", "roceP2p1s0f0", "01:00.0"),
+        ("enP2p1s0f1np1", "roceP2p1s0f1", "01:00.1"),
+    ] == found(facts)
+
+
+def test_alive() -> None:
+    """A half is alive if its interface is switched on and has a link."""
+    facts = changed(spark(enp1s0f0np0="", enp1s0f1np1=""), "enp1s0f1np1", enabled=False)
+
+    assert [True, False, False, False] == [half.alive for half in halves(facts)]

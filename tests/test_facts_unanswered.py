@@ -1,0 +1,44 @@
+"""What it means when a machine does not answer, or not what was asked."""
+
+import pytest
+
+from cluster.facts.unanswered import unanswered, unreadable
+from cluster.nodes.engine import Engine
+
+FAR, HERE = Engine(node="spark2", ssh_host="dgx"), Engine(node="spark1")
+
+
+@pytest.mark.parametrize(
+    "its, said, expected",
+    [
+        (
+            FAR,
+            "ssh: connect to host 192.168.1.9 port 22: No route to host\r\n",
+            (
+                "spark2: dgx does not answer: No route to host"
+                " (is it switched on, and on this network? `ssh -v dgx`)"
+            ),
+        ),
+        (
+            FAR,
+            "Warning: something\nsh: 12: Syntax error\n",
+            "spark2: cannot be asked: sh: 12: Syntax error (`ssh dgx` may say more)",
+        ),
+        (FAR, "", "spark2: cannot be asked: no word of it (`ssh dgx` may say more)"),
+        (HERE, "no answer within 30 s", "spark1: cannot be asked: no answer within 30 s"),
+    ],
+    ids=["ssh", "shell", "nothing", "here"],
+)
+def test_unanswered(its: Engine, said: str, expected: str) -> None:
+    """What SSH says has its own sentence; what else is said is shown as it is."""
+    assert expected == str(unanswered(its, said))
+
+
+def test_unreadable() -> None:
+    """An answer of another shape is a defect, and says how to see more."""
+    expected = (
+        "spark2: cannot be examined: its answer is unreadable: KeyError: 'mtu'"
+        " (a defect of this tool: `inv --dry doctor` prints the question)"
+    )
+
+    assert expected == str(unreadable(FAR, ValueError("KeyError: 'mtu'")))
