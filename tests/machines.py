@@ -22,8 +22,10 @@ HEAD = (
 )
 LINK = {
     "ifname": "enp1s0f1np1",
-    "operstate": "UP",
-    "addr_info": [{"family": "inet", "local": "192.168.177.11"}],
+    "flags": ["BROADCAST", "MULTICAST", "UP", "LOWER_UP"],
+    "mtu": 9000,
+    "link_type": "ether",
+    "addr_info": [{"family": "inet", "local": "192.168.177.11", "prefixlen": 24}],
 }
 FILE = "etc/spark-vllm-cluster/environment.sh"
 TOKEN = "run/secrets/ray-token"

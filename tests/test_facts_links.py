@@ -1,10 +1,11 @@
 """Interfaces and routes, from what iproute2 6.1 and sysfs print."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
 
-from cluster.facts.links import Interface, Links, Route, links
+from cluster.facts.links import Interface, Links, Route, interfaces, links
 
 # Shortened to what is read, and to what could be taken for it.
 ADDRESSES = """\
@@ -88,6 +89,18 @@ def test_links() -> None:
 def test_without_ip(text: str, expected: str) -> None:
     """Where `ip` does not tell, its words say why."""
     assert Links(error=expected) == links({"addresses": text})
+
+
+def test_interfaces() -> None:
+    """Without sysfs there are neither speeds nor adapters; loopback is an interface, too."""
+    loopback, *others = interfaces(ADDRESSES)
+    expected = [
+        replace(one, speed=None, pci="", pcie_width=None, pcie_speed="")
+        for one in EXPECTED.interfaces
+    ]
+
+    assert ("lo", (IPv4Interface("127.0.0.1/8"),)) == (loopback.name, loopback.addresses)
+    assert expected == others
 
 
 def test_found() -> None:

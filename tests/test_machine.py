@@ -1,17 +1,24 @@
 """What a machine lacks to be a node, sentence by sentence."""
 
-import json
 from dataclasses import replace
+from ipaddress import IPv4Interface
 
-from cluster.launcher.machine import Interface, Machine, interfaces, problems, warnings
+from cluster.facts.links import Interface, Links
+from cluster.launcher.machine import Machine, problems, warnings
 from cluster.node import Node
 from tests.clusters import HEAD, SPARKS, WORKER
 
-LINK = Interface(name="enp1s0f1np1", addresses=("192.168.177.11",), down=False)
-LO = Interface(name="lo", addresses=("127.0.0.1",), down=False)
-LAN = Interface(name="enP7s7", addresses=("10.0.0.7", "10.0.0.8"), down=False)
+
+def at(*addresses: str) -> tuple[IPv4Interface, ...]:
+    """Return addresses, each in its network."""
+    return tuple(IPv4Interface(f"{one}/24") for one in addresses)
+
+
+LINK = Interface(name="enp1s0f1np1", addresses=at("192.168.177.11"))
+LO = Interface(name="lo", addresses=at("127.0.0.1"))
+LAN = Interface(name="enP7s7", addresses=at("10.0.0.7", "10.0.0.8"))
 SPARK = Machine(
-    interfaces=(LO, LAN, LINK),
+    links=Links(interfaces=(LO, LAN, LINK)),
     rdma=("roceP2p1s0f1", "rocep1s0f0", "rocep1s0f1"),
     verbs=True,
     pinned=None,
@@ -32,25 +39,6 @@ def told(machine: Machine, node: Node = HEAD) -> list[str]:
     return list(warnings(SPARKS, node, machine))
 
 
-def test_interfaces() -> None:
-    """Of the answer of `ip`, names, IPv4 addresses and dead links count."""
-    answer = [
-        {
-            "ifname": "lo",
-            "operstate": "UNKNOWN",
-            "addr_info": [
-                {"family": "inet", "local": "127.0.0.1"},
-                {"family": "inet6", "local": "::1"},
-            ],
-        },
-        {},
-        {"ifname": "enp1s0f0np0", "operstate": "DOWN", "addr_info": []},
-    ]
-    expected = (LO, Interface(name="enp1s0f0np0", addresses=(), down=True))
-
-    assert expected == interfaces(json.dumps(answer))
-
-
 def test_a_spark() -> None:
     """A machine that has everything can be the head."""
     assert [] == refusal(SPARK)
@@ -67,7 +55,7 @@ def test_ray_runs() -> None:
 def test_port_is_taken() -> None:
     """The Ray of another container may be in the way of a head; a worker has no such port."""
     machine = replace(SPARK, taken=True)
-    here = Interface(name=WORKER.eth_if, addresses=(str(WORKER.host_ip),), down=False)
+    here = Interface(name=WORKER.eth_if, addresses=at(str(WORKER.host_ip)))
     expected = [
         (
             "run-cluster-node: --port: something listens at 192.168.177.11:6379 already "
@@ -76,12 +64,14 @@ def test_port_is_taken() -> None:
     ]
 
     assert expected == refusal(machine)
-    assert [] == refusal(replace(machine, interfaces=(here,)), replace(WORKER, ib_if=()))
+    assert [] == refusal(
+        replace(machine, links=Links(interfaces=(here,))), replace(WORKER, ib_if=())
+    )
 
 
 def test_no_such_interface() -> None:
     """The interfaces that exist are named, and the one that was probably meant."""
-    machine = replace(SPARK, interfaces=(LO, LAN, replace(LINK, name="enp1s0f0np0")))
+    machine = replace(SPARK, links=Links(interfaces=(LO, LAN, replace(LINK, name="enp1s0f0np0"))))
     expected = [
         (
             "run-cluster-node: --eth-if: there is no interface enp1s0f1np1; "
@@ -94,7 +84,7 @@ def test_no_such_interface() -> None:
 
 def test_container_with_its_own_network() -> None:
     """An interface of Docker's is like none of the host's: the container is isolated."""
-    docker = Interface(name="eth0", addresses=("172.17.0.2",), down=False)
+    docker = Interface(name="eth0", addresses=at("172.17.0.2"))
     expected = [
         (
             "run-cluster-node: --eth-if: there is no interface enp1s0f1np1; here: eth0 "
@@ -102,7 +92,7 @@ def test_container_with_its_own_network() -> None:
         )
     ]
 
-    assert expected == refusal(replace(SPARK, interfaces=(LO, docker)))
+    assert expected == refusal(replace(SPARK, links=Links(interfaces=(LO, docker))))
 
 
 def test_container_without_network() -> None:
@@ -114,16 +104,18 @@ def test_container_without_network() -> None:
         )
     ]
 
-    assert expected == refusal(replace(SPARK, interfaces=(LO,)))
+    assert expected == refusal(replace(SPARK, links=Links(interfaces=(LO,))))
 
 
 def test_address_on_another_interface() -> None:
     """The interface that holds the address is named."""
     machine = replace(
         SPARK,
-        interfaces=(
-            replace(LINK, addresses=()),
-            replace(LAN, addresses=("10.0.0.7", "192.168.177.11")),
+        links=Links(
+            interfaces=(
+                replace(LINK, addresses=()),
+                replace(LAN, addresses=at("10.0.0.7", "192.168.177.11")),
+            )
         ),
     )
     expected = [
@@ -135,7 +127,9 @@ def test_address_on_another_interface() -> None:
 
 def test_other_address_on_the_interface() -> None:
     """The addresses that the interface has are named."""
-    machine = replace(SPARK, interfaces=(replace(LINK, addresses=("10.1.0.1", "10.2.0.1")),))
+    machine = replace(
+        SPARK, links=Links(interfaces=(replace(LINK, addresses=at("10.1.0.1", "10.2.0.1")),))
+    )
     expected = [
         (
             "run-cluster-node: --host-ip: 192.168.177.11 is not on this machine; "
@@ -157,7 +151,9 @@ def test_no_address_on_the_interface() -> None:
         )
     ]
 
-    assert expected == refusal(replace(SPARK, interfaces=(replace(LINK, addresses=()),)))
+    assert expected == refusal(
+        replace(SPARK, links=Links(interfaces=(replace(LINK, addresses=()),)))
+    )
 
 
 def test_unknown_rdma_devices() -> None:
@@ -206,7 +202,10 @@ def test_container_without_rdma() -> None:
 def test_warnings() -> None:
     """What works, but not well, is told and not refused."""
     machine = replace(
-        SPARK, interfaces=(replace(LINK, down=True),), pinned=2**16, shared=64 * 2**20
+        SPARK,
+        links=Links(interfaces=(replace(LINK, carrier=False),)),
+        pinned=2**16,
+        shared=64 * 2**20,
     )
     expected = [
         "enp1s0f1np1 is down, no other node can be reached (look at the cable)",

@@ -15,11 +15,12 @@ from typing import NoReturn
 
 from cluster.environment.environment import not_carried
 from cluster.errors import ClusterError, NodeError, Problem, RefusedError, SettingsError
+from cluster.facts.links import Links, interfaces
 from cluster.launcher import launcher, machine, persistence
 from cluster.launcher.authentication import MOUNTED, TOKEN_PATH, authentication
 from cluster.launcher.launch import Launch, contradictions, launch, variables, words
 from cluster.launcher.launcher import PROGRAM
-from cluster.launcher.machine import Interface, Machine
+from cluster.launcher.machine import Machine
 
 RAY_PROCESSES = {"gcs_server", "raylet"}
 CAP_IPC_LOCK = 14
@@ -115,7 +116,7 @@ def _machine(it: Launch, root: Path) -> Machine:
     store = (str(it.cluster.head.host_ip), it.cluster.head_port)
     is_head = it.node.role == "head"
     return Machine(
-        interfaces=_interfaces(),
+        links=_links(),
         rdma=tuple(sorted(_names(root / "sys/class/infiniband"))),
         verbs=any(name.startswith("uverbs") for name in _names(root / "dev/infiniband")),
         pinned=_pinned(root),
@@ -126,7 +127,7 @@ def _machine(it: Launch, root: Path) -> Machine:
     )
 
 
-def _interfaces() -> tuple[Interface, ...]:
+def _links() -> Links:
     try:
         done = subprocess.run(machine.SHOW_INTERFACES, capture_output=True, text=True, check=True)
     except FileNotFoundError:
@@ -134,7 +135,7 @@ def _interfaces() -> tuple[Interface, ...]:
     except subprocess.CalledProcessError as error:
         what, remedy = f"`ip` failed: {error.stderr.strip()}", "look at `ip address`"
     else:
-        return machine.interfaces(done.stdout)
+        return Links(interfaces=interfaces(done.stdout))
     raise NodeError(Problem(place=PROGRAM, what=what, remedy=remedy))
 
 

@@ -1,6 +1,5 @@
 """All questions to a machine as one shell text, and all facts out of its answer."""
 
-import re
 import shlex
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -8,7 +7,7 @@ from typing import Any
 
 from cluster.facts import docker, gpu, links, machine, rdma, reach, surroundings
 from cluster.facts.facts import Facts
-from cluster.facts.part import UNREADABLE, Answers, Part
+from cluster.facts.part import UNREADABLE, Answers, Part, answers
 
 # The braces are read to their end before any of it runs: so no program takes the rest of the text
 # for its input, and half a text does nothing. All parts run at once, each into a file of its own:
@@ -57,7 +56,6 @@ echo '== end'
 exit 0
 } </dev/null
 """
-SECTION = re.compile(r"^== (.+)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +123,8 @@ def answered(text: str) -> bool:
 
 def facts(text: str) -> Facts:
     """Read a whole answer; one that cannot be read is a ValueError."""
-    words = SECTION.split(text)[1:]
-    said = dict(zip(words[::2], words[1::2], strict=True))
     try:
-        return _facts(said)
+        return _facts(answers(text))
     except UNREADABLE as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
 

@@ -32,10 +32,7 @@ class Half:
 
 
 def halves(facts: Facts) -> tuple[Half, ...]:
-    """Return all RDMA devices that have an interface, in the order of their PCI addresses.
-
-    Names decide nothing: devices and interfaces may be called as somebody likes.
-    """
+    """Return all RDMA devices that have an interface, in the order of their PCI addresses."""
     pairs = ((device, _interface(facts, device)) for device in facts.rdma.devices)
     found = (Half(interface=interface, device=device) for device, interface in pairs if interface)
     return tuple(sorted(found, key=lambda half: (half.device.pci, half.interface.name)))

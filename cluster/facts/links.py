@@ -25,7 +25,7 @@ Adapters = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Interface:
-    """A network interface, loopback left out."""
+    """A network interface."""
 
     name: str
     kind: str = ""
@@ -66,7 +66,7 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class Links:
-    """All interfaces and routes of a machine."""
+    """Interfaces and routes of a machine: `links` leaves out loopback, `interfaces` has it."""
 
     interfaces: tuple[Interface, ...] = ()
     routes: tuple[Route, ...] = ()
@@ -136,6 +136,11 @@ ADAPTERS = Part(
     read=_adapters,
 )
 PARTS = (ADDRESSES, ROUTES, ADAPTERS)
+
+
+def interfaces(text: str) -> tuple[Interface, ...]:
+    """Read what `ip -json address` printed, loopback as well; what only sysfs knows is left out."""
+    return tuple(_interface(row, {}) for row in _rows(text))
 
 
 def links(said: Answers) -> Links:

@@ -1,9 +1,11 @@
 """A question in shell and the parser of its answer, side by side."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+HEADING = re.compile(r"^== (.+)\n", re.MULTILINE)
 Value_co = TypeVar("Value_co", covariant=True)
 Answers = Mapping[str, str]
 """What each part printed, by its name."""
@@ -36,3 +38,9 @@ class Part(Generic[Value_co]):
     def function(self) -> str:
         """The question as a shell function."""
         return f"{self.name}() {{\n{self.question}}}\n"
+
+
+def answers(text: str) -> Answers:
+    """Return what stands under each heading of an answer; what comes before the first is none."""
+    words = HEADING.split(text)[1:]
+    return dict(zip(words[::2], words[1::2], strict=True))

@@ -1,11 +1,11 @@
 """What a machine has for a node: interface, address, RDMA devices, memory, and no Ray yet."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cluster.commands import ray
 from cluster.errors import Problem
+from cluster.facts.links import Interface, Links
 from cluster.launcher.launcher import ETH_IF, HOST_IP, IB_IF, PORT, PROGRAM, problem
 from cluster.node import Cluster, Node
 from cluster.spelling import nearest
@@ -16,20 +16,11 @@ HOST_NETWORK = "start the container with --net=host"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interface:
-    """A network interface and its IPv4 addresses."""
-
-    name: str
-    addresses: tuple[str, ...]
-    down: bool
-    """Whether its link is known to be down; a virtual one may not know."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Machine:
     """What was found on this machine, as a container sees it."""
 
-    interfaces: tuple[Interface, ...]
+    links: Links
+    """Its interfaces, loopback as well."""
     rdma: tuple[str, ...]
     """The RDMA devices that the kernel has."""
     verbs: bool
@@ -46,19 +37,6 @@ class Machine:
     """Whether a worker's head is there."""
 
 
-def interfaces(text: str) -> tuple[Interface, ...]:
-    """Read the answer of `ip -json address`."""
-    return tuple(
-        Interface(
-            name=link["ifname"],
-            addresses=tuple(its["local"] for its in link["addr_info"] if its["family"] == "inet"),
-            down=link["operstate"] == "DOWN",
-        )
-        for link in json.loads(text)
-        if link  # an empty object stands for an interface that is left out
-    )
-
-
 def problems(cluster: Cluster, node: Node, machine: Machine) -> tuple[Problem, ...]:
     """Return why this machine cannot be the node."""
     return (
@@ -70,7 +48,8 @@ def problems(cluster: Cluster, node: Node, machine: Machine) -> tuple[Problem, .
 
 def warnings(cluster: Cluster, node: Node, machine: Machine) -> Iterator[str]:
     """Yield what works, but not well, or not yet."""
-    if any(its.down for its in machine.interfaces if its.name == node.eth_if):
+    link = machine.links.named(node.eth_if)
+    if link and not link.alive:
         yield f"{node.eth_if} is down, no other node can be reached (look at the cable)"
     if node.role == "worker" and not machine.head_answers:
         yield f"nothing answers at {ray.address(cluster)} yet (start the head: {PATIENCE})"
@@ -96,22 +75,23 @@ def _ray(cluster: Cluster, node: Node, machine: Machine) -> Iterator[Problem]:
 
 def _interface(node: Node, machine: Machine) -> Iterator[Problem]:
     """Yield what is wrong with the interface, or else with the address."""
-    own = str(node.host_ip)
-    link = next((its for its in machine.interfaces if its.name == node.eth_if), None)
-    holder = next((its.name for its in machine.interfaces if own in its.addresses), "")
+    own, link = node.host_ip, machine.links.named(node.eth_if)
+    holder = machine.links.holder(own)
     if link is None:
         yield _no_interface(node, machine, holder)
-    elif holder and holder != link.name:
-        yield problem(ETH_IF, f"{own} is on {holder}, not on {link.name}", f"write {holder}")
+    elif holder and holder != link:
+        what = f"{own} is on {holder.name}, not on {link.name}"
+        yield problem(ETH_IF, what, f"write {holder.name}")
     elif not holder:
-        has = f"has {', '.join(link.addresses)}" if link.addresses else "has no IPv4 address"
+        its = ", ".join(str(one.ip) for one in link.addresses)
+        has = f"has {its}" if its else "has no IPv4 address"
         remedy = f"on the host: ip address add {own}/24 dev {link.name}"
         yield problem(HOST_IP, f"{own} is not on this machine; {link.name} {has}", remedy)
 
 
-def _no_interface(node: Node, machine: Machine, holder: str) -> Problem:
-    names = tuple(its.name for its in machine.interfaces if its.name != "lo")
-    near = holder or nearest(node.eth_if, names)
+def _no_interface(node: Node, machine: Machine, holder: Interface | None) -> Problem:
+    names = tuple(its.name for its in machine.links.interfaces if its.name != "lo")
+    near = holder.name if holder else nearest(node.eth_if, names)
     remedy = f"did you mean {near}?" if near else HOST_NETWORK
     here = f"here: {', '.join(names)}" if names else "there is none but lo"
     return problem(ETH_IF, f"there is no interface {node.eth_if}; {here}", remedy)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cluster.facts.links import REAL
+from cluster.facts.part import answers
 from cluster.ship.archive import BLOBS
 
 # The braces are read to their end before any of it runs: so no program takes the rest of the text
@@ -47,13 +49,10 @@ QUESTION = """\
   exit 0
 } </dev/null
 """
-SECTION = re.compile(r"^== (.+)\n", re.MULTILINE)
 AVAILABLE = re.compile(r"\s(\d+)\s+(?:\d+%|-)\s")
 SPEED = re.compile(r"^/sys/class/net/([^/]+)/speed:(\d+)$", re.MULTILINE)
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 """What `uname -m` and `docker info` say, as images say it."""
-REAL = ("", "bond", "vlan")
-"""Kinds of interfaces that tell a true speed: veth always says 10 Gb/s (drivers/net/veth.c)."""
 CONTAINERD = ["driver-type", "io.containerd.snapshotter.v1"]
 # What a container gets from its image (OCI image-spec, config.md); builders and stores differ in
 # the rest, as in the image's ID (moby issue 48401).
@@ -109,7 +108,7 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """A network interface."""
+    """A network interface, which SSH may have come by at any of its addresses, IPv6 as well."""
 
     name: str
     addresses: tuple[str, ...]
@@ -190,8 +189,7 @@ def inspected(text: str) -> Image:
 
 def facts(text: str) -> Facts:
     """Read a whole answer to `QUESTION`."""
-    words = SECTION.split(text)[1:]
-    said = dict(zip(words[::2], words[1::2], strict=True))
+    said = answers(text)
     about = said["engine"].strip().removeprefix("info ")
     version, machine, root, driver, status = about.split("|", 4)
     store = "containerd" if CONTAINERD in (json.loads(status) or ()) else driver

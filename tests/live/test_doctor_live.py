@@ -13,7 +13,7 @@ from tests.live.examined import OFFICE, RJ45
 from tests.live.lan import IMAGE, Site
 from tests.live.machine import INTERFACE, Host
 
-pytestmark = [pytest.mark.live, pytest.mark.containers]
+pytestmark = pytest.mark.live
 
 GIGA = 1_000_000_000
 Found = set[tuple[str, str, str]]

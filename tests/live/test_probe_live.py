@@ -10,7 +10,7 @@ from tests.live.hosts import NETWORK
 from tests.live.lan import Site
 from tests.live.machine import INTERFACE
 
-pytestmark = [pytest.mark.live, pytest.mark.containers]
+pytestmark = pytest.mark.live
 
 MINE = ("--cluster", "mine")
 SPARK2 = f"""\
