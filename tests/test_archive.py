@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.ship import archive
-from cluster.ship.content import PART, Content, Layer, digest
+from cluster.ship.content import BLOBS, PART, Content, Layer, digest
 
 TEXTS = (b"one", b"two!" * 400, b"")
 CONFIG = {
@@ -64,7 +64,7 @@ def test_layers_are_left_out() -> None:
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "digest": digest(IMAGE.manifest),
         "size": len(IMAGE.manifest),
-        "annotations": {archive.BLOBS: ",".join(digest(text) for text in TEXTS)},
+        "annotations": {BLOBS: ",".join(digest(text) for text in TEXTS)},
         "platform": {"architecture": "arm64", "os": "linux"},
     } == index
 

@@ -8,14 +8,10 @@ import json
 from itertools import accumulate
 from tarfile import BLOCKSIZE, GNU_FORMAT, TarInfo
 
-from cluster.ship.content import MANIFEST, Content, Layer, digest
+from cluster.ship.content import BLOBS, MANIFEST, Content, Layer, digest
 
 LAYOUT = ("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
 INDEX = "application/vnd.oci.image.index.v1+json"
-BLOBS = "spark-vllm-cluster.blobs"
-"""The annotation that tells which files containerd's store has of an image that came by ship: it
-shows the digests of unpacked layers only, and a layer that was built or pulled there is another,
-compressed file."""
 END = bytes(2 * BLOCKSIZE)
 PART_BYTES = 256_000_000
 """A part is at least so long: the node unpacks one while the next is on its way, and keeps it when

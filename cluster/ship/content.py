@@ -9,6 +9,10 @@ from typing import Any
 TAR = "application/vnd.oci.image.layer.v1.tar"
 """The media type of a layer that is not compressed (OCI image-spec, layer.md)."""
 CONFIG = "application/vnd.oci.image.config.v1+json"
+BLOBS = "spark-vllm-cluster.blobs"
+"""The annotation that tells which files containerd's store has of an image that came by ship: it
+shows the digests of unpacked layers only, and a layer that was built or pulled there is another,
+compressed file."""
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 PART = "spark-vllm-cluster.part"
 """The label of an image that has the lower layers only, until the rest has come; its value is the

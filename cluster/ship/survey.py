@@ -8,7 +8,7 @@ from typing import Any
 
 from cluster.facts.links import REAL
 from cluster.facts.part import answers
-from cluster.ship.archive import BLOBS
+from cluster.ship.content import BLOBS
 
 # The braces are read to their end before any of it runs: so no program takes the rest of the text
 # for its input, and half a text does nothing. Where Docker fails, its words are the answer; those

@@ -1,10 +1,9 @@
 """`inv doctor`: asks all nodes and prints what is wrong; the same before a cluster starts."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from cluster.advice import inv
-from cluster.doctor import pages
-from cluster.doctor.diagnosis import Answers, diagnosis, problems
 from cluster.doctor.wanted import wanted
 from cluster.effects import ssh
 from cluster.effects.diagnosis.asking import SECONDS, Tell, by_ssh, examine
@@ -17,6 +16,9 @@ from cluster.nodes.engine import Engine
 from cluster.plan.step import Inside
 from cluster.word import shell_line
 
+if TYPE_CHECKING:
+    from cluster.doctor.diagnosis import Answers
+
 ABSENT = 125
 """The exit code of a command in a node that does not exist."""
 
@@ -28,6 +30,10 @@ def doctor(session: Session, *, fast: bool, json: bool) -> int:
     if session.dry:
         print("\n".join(_by_hand(session, name, its) for name, its in questions.items()), end="")
         return 0
+    # What a dry run does without is not waited for: the checks take half as long as all the rest.
+    from cluster.doctor import pages
+    from cluster.doctor.diagnosis import diagnosis
+
     with session.report.step(cluster.name, "Ask all nodes"):
         answers = _answers(session, questions)
     found = diagnosis(cluster, answers, fast=fast)
@@ -40,6 +46,8 @@ def blocking(cluster: Cluster, its: tuple[Engine, ...]) -> tuple[Problem, ...]:
 
     Only they are asked, and none about the others, which may be switched off.
     """
+    from cluster.doctor.diagnosis import diagnosis, problems
+
     asked = {engine.node: engine for engine in its}
     nodes = tuple(node for node in cluster.nodes if node.name in asked)
     answers = examine(asked, _questions(cluster, nodes, fast=True))
@@ -53,7 +61,7 @@ def _questions(cluster: Cluster, nodes: tuple[Node, ...], *, fast: bool) -> dict
     }
 
 
-def _answers(session: Session, questions: Mapping[str, str]) -> Answers:
+def _answers(session: Session, questions: Mapping[str, str]) -> "Answers":
     """Ask the nodes of a cluster: machines by SSH, namespaces of this machine from inside."""
     tell: Tell = by_ssh
     if session.cluster.runtime == "process":

@@ -1,18 +1,18 @@
 """`inv nccl`: runs a rank for each GPU inside the nodes, all at once, and prints what they say."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from cluster.advice import inv
 from cluster.effects.session import Session
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.nccl import pages
-from cluster.nccl.answer import answer
-from cluster.nccl.failures import Heard
 from cluster.nccl.seat import LATE_SECONDS, PORTS, Seat, arguments, seats, title
 from cluster.nccl.sizes import sizes
-from cluster.nccl.verdict import result
 from cluster.plan import question
 from cluster.plan.step import Inside
+
+if TYPE_CHECKING:
+    from cluster.nccl.failures import Heard
 
 
 def nccl(session: Session, *, largest: str, json: bool) -> int:
@@ -20,25 +20,32 @@ def nccl(session: Session, *, largest: str, json: bool) -> int:
 
     `largest` is the size of the largest buffer, as `256m`.
     """
-    cluster, wanted = session.cluster, sizes(largest)
-    its = _seats(session)
+    wanted, its = sizes(largest), _seats(session)
     if session.dry:
-        asks = tuple(_ask(session, seat, wanted, PORTS[0]) for seat in its)
-        titled = (
-            f"# {ask.place}: {title(seat, len(its))}\n{ask.text}\n"
-            for seat, ask in zip(its, asks, strict=True)
-        )
-        print("\n".join(titled), end="")
+        print(_by_hand(session, its, wanted), end="")
         return 0
+    # What a dry run does without is not waited for.
+    from cluster.nccl import pages
+    from cluster.nccl.verdict import result
+
     _refuse_stopped(session)
-    with session.report.step(cluster.name, "Measure between the nodes"):
+    with session.report.step(session.cluster.name, "Measure between the nodes"):
         port = _free_port(session)
         asks = tuple(_ask(session, seat, wanted, port) for seat in its)
         with ThreadPoolExecutor(max_workers=len(asks)) as pool:
             said = dict(enumerate(pool.map(lambda ask: _heard(session, ask), asks)))
-    found = result(cluster, said)
+    found = result(session.cluster, said)
     print((pages.as_json if json else pages.text)(found), end="")
     return found.exit_code
+
+
+def _by_hand(session: Session, its: tuple[Seat, ...], wanted: tuple[int, ...]) -> str:
+    """Return the command of each rank, under a comment that says where and what."""
+    asks = (_ask(session, seat, wanted, PORTS[0]) for seat in its)
+    return "\n".join(
+        f"# {ask.place}: {title(seat, len(its))}\n{ask.text}\n"
+        for seat, ask in zip(its, asks, strict=True)
+    )
 
 
 def _seats(session: Session) -> tuple[Seat, ...]:
@@ -82,8 +89,11 @@ def _ask(session: Session, seat: Seat, wanted: tuple[int, ...], port: int) -> In
     return runtime.inside(cluster, seat.node, argv)
 
 
-def _heard(session: Session, ask: Inside) -> Heard:
+def _heard(session: Session, ask: Inside) -> "Heard":
     """Run a rank to its end."""
+    from cluster.nccl.answer import answer
+    from cluster.nccl.failures import Heard
+
     try:
         done = session.services.ask(ask, LATE_SECONDS)
     except NodeError as error:
