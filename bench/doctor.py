@@ -6,6 +6,7 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 from bench import rounds
 from cluster.facts import bundle
@@ -40,7 +41,7 @@ def by_hand(site: Site) -> tuple[str, ...]:
     for number, part in enumerate(bundle.PARTS):
         file = site.tree / f"question{number}.sh"
         file.write_text(f"{bundle.HEAD}{part.function}{part.name}\n}} </dev/null\n", "utf-8")
-        lines += [f"ssh {host.name} sh -s <{file}" for host in site.lan.hosts]
+        lines += [f"ssh {host.name} sh -s <{quote(str(file))}" for host in site.lan.hosts]
     script = site.tree / "questions.sh"
     script.write_text("\n".join(lines), "utf-8")
     return ("sh", str(script))
