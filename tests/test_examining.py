@@ -12,10 +12,10 @@ import pytest
 
 from cluster.doctor.checks import ANSWER, CHECKS
 from cluster.effects import session, ssh
-from cluster.effects.containers.engines import SSH
 from cluster.effects.diagnosis import asking, examining
 from cluster.effects.processes import Completed
 from cluster.effects.session import Session
+from cluster.effects.ssh import SSH
 from cluster.errors import Problem, RefusedError
 from cluster.facts import bundle
 from cluster.facts.bundle import Wanted

@@ -2,10 +2,25 @@
 
 import os
 
-from cluster.effects.containers.engines import SSH
 from cluster.effects.processes import Completed, run
 from cluster.nodes.engine import Engine
 
+OPTIONS = (
+    # Without questions; host keys are judged as the user has configured it.
+    "BatchMode=yes",
+    "ConnectTimeout=10",
+    # The other side may vanish without a word: after 15 s, calls under way fail.
+    "ServerAliveInterval=5",
+    "ServerAliveCountMax=3",
+    # A connection of its own: a shared one (ssh_config(5), ControlMaster) would keep the socket.
+    "ControlMaster=no",
+    "ControlPath=none",
+    # The user's settings for a session by hand; a port that one uses already is no failure here.
+    "ExitOnForwardFailure=no",
+    "RemoteCommand=none",
+    "StdinNull=no",
+)
+SSH = ("ssh", "-T", "-a", "-x", *(word for option in OPTIONS for word in ("-o", option)))
 SECONDS = 60.0
 """For the whole answer, which an engine with many images may take; SSH itself answers in 10 s."""
 SHELL = ("sh", "-s")

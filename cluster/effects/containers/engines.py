@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.effects import processes
+from cluster.effects.ssh import SSH
 from cluster.errors import NodeError
 from cluster.nodes.engine import Engine, problem
 
@@ -28,22 +29,6 @@ READY = "home of spark-vllm-cluster: "
 # The first line tells that the connection stands; start-up files of a shell may print others
 # before. Then `cat` lives as long as the pipe to it, which ends with this program in any case.
 REMOTE = f"printf '%s\\n' \"{READY}$HOME\"; exec cat"
-OPTIONS = (
-    # Without questions; host keys are judged as the user has configured it.
-    "BatchMode=yes",
-    "ConnectTimeout=10",
-    # The other side may vanish without a word: after 15 s, calls under way fail.
-    "ServerAliveInterval=5",
-    "ServerAliveCountMax=3",
-    # A connection of its own: a shared one (ssh_config(5), ControlMaster) would keep the socket.
-    "ControlMaster=no",
-    "ControlPath=none",
-    # The user's settings for a session by hand; a port that one uses already is no failure here.
-    "ExitOnForwardFailure=no",
-    "RemoteCommand=none",
-    "StdinNull=no",
-)
-SSH = ("ssh", "-T", "-a", "-x", *(word for option in OPTIONS for word in ("-o", option)))
 
 
 @dataclass(frozen=True, kw_only=True)
