@@ -79,12 +79,12 @@ def build(
 def ship(
     c: Context,
     node: list[str],
+    cluster: str = "default",
     image: str = "",
     plan: bool = False,
     via: str = "auto",
     compress: str = "auto",
     prune: bool = False,
-    cluster: str = "default",
     json: bool = False,
 ) -> int:
     """Copy the image to all nodes that lack it, over the fast link."""

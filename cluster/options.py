@@ -52,7 +52,7 @@ PROBE = {
     "check": "only say whether the files still describe the machines; exit code 1 if not",
 }
 DOCTOR = {
-    "explain": "what a check looks at, why, and what to do",
+    "explain": "what a check looks at, why, and what to do; without a name, all checks",
     "fast": "only what keeps the cluster from working, as `inv up` asks before it starts",
 }
-NCCL = {"largest": "largest buffer, at most `1g`"}
+NCCL = {"largest": "largest buffer, at most `1g` (default: 256m)"}

@@ -150,9 +150,10 @@ def network() -> Answer:
 
 
 def rdma(device: Path) -> Answer:
-    """Tell the state and the rate of a device's port 1, and what its PCI Express slot can move."""
+    """Tell a device's port 1, what its PCI Express slot can move, and its interfaces."""
     facts = {name: text(device / path) for name, path in RDMA_FACTS.items()}
-    return {**facts, "pci": (device / "device").resolve().name}
+    interfaces = sorted(found.name for found in (device / "device" / "net").glob("*"))
+    return {**facts, "pci": (device / "device").resolve().name, "interfaces": interfaces}
 
 
 def text(path: Path) -> str:

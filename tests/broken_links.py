@@ -86,8 +86,19 @@ RDMA = {
         edits=(("spark1.env", "IB_IF=.*", "IB_IF=rocep1s0f0,roceP2p1s0f0"),),
         found=("blocks rdma-pair spark1",),
     ),
-    "a port that is not active": Broken(
+    "half a port that is active": Broken(
         edits=on("spark1", sysfs("infiniband/rocep1s0f1/ports/1/state", "2: INIT")),
+        found=("slow rdma-half spark1",),
+    ),
+    "a port that is not active": Broken(
+        edits=on("spark1", sysfs(r"infiniband/roce\w+f1/ports/1/state", "2: INIT")),
+        found=("blocks rdma-port spark1",),
+    ),
+    "a port that is not active, among four devices": Broken(
+        edits=(
+            ("spark1.env", "IB_IF=.*", "IB_IF=rocep1s0f0,roceP2p1s0f0,rocep1s0f1,roceP2p1s0f1"),
+            *on("spark1", sysfs(r"infiniband/roce\w+f1/ports/1/state", "2: INIT")),
+        ),
         found=("blocks rdma-port spark1",),
     ),
     "no device files": Broken(

@@ -11,6 +11,10 @@ MACHINE = {
         edits=on("spark1", *meminfo(MemFree=3, Cached=109)),
         found=("note page-cache spark1",),
     ),
+    "an answer of another shape": Broken(
+        edits=on("spark2", section("routes", "[1]\n")),
+        found=("note unreadable spark2",),
+    ),
     "swap": Broken(
         edits=on("spark2", *meminfo(SwapTotal=16, SwapFree=16)),
         found=("note swap spark2",),

@@ -62,7 +62,6 @@ def _device(name: str, last: str, pci: str, address: str = "") -> Device:
         netdev=netdev,
         pci=pci,
         state="ACTIVE" if address else "DOWN",
-        physical="LinkUp" if address else "Disabled",
         link_layer="Ethernet",
         rate=200 if address else 40,
         gids=tuple(
@@ -132,7 +131,7 @@ SPARK = Facts(
             ),
         ),
         routes=(
-            Route(destination="default", device="enP7s7", gateway="192.168.1.1", metric=100),
+            Route(destination="default", device="enP7s7", metric=100),
             Route(destination="192.168.1.0/24", device="enP7s7", metric=100),
             Route(destination="192.168.177.0/24", device="enp1s0f1np1"),
             Route(destination="192.168.178.0/24", device="enP2p1s0f1np1"),
@@ -176,7 +175,6 @@ SPARK = Facts(
 DOCKER = Docker(
     version="29.2.1",
     store="containerd",
-    root="/var/lib/docker",
     runtimes=("io.containerd.runc.v2", "nvidia", "runc"),
     cdi=(
         "nvidia.com/gpu=0",
@@ -184,18 +182,6 @@ DOCKER = Docker(
         "nvidia.com/gpu=all",
     ),
     toolkit="1.19.0",
-    labels={
-        "org.opencontainers.image.base.name": "nvidia/cuda:13.0.2-devel-ubuntu24.04",
-        "org.opencontainers.image.description": "vLLM with Ray, for one node of a cluster",
-        "org.opencontainers.image.title": "spark-vllm-cluster node",
-        "spark-vllm-cluster.arch": "12.1a",
-        "spark-vllm-cluster.device": "cuda",
-        "spark-vllm-cluster.flashinfer": "0.7.0.post1",
-        "spark-vllm-cluster.ray": "2.60.0",
-        "spark-vllm-cluster.torch": "2.13.0",
-        "spark-vllm-cluster.vllm": "0.32.0",
-        "spark-vllm-cluster.vllm.from": "wheel",
-    },
 )
 """Its Docker, but for the image."""
 VM = Facts(
@@ -233,7 +219,7 @@ VM = Facts(
             ),
         ),
         routes=(
-            Route(destination="default", device="eth0", gateway="192.0.2.1"),
+            Route(destination="default", device="eth0"),
             Route(destination="192.0.2.0/24", device="eth0"),
         ),
     ),

@@ -92,11 +92,31 @@ def unplugged(interface: str, device: str) -> tuple[tuple[str, str], ...]:
         ),
         (rf"^/sys/class/net/{interface}/speed:.*\n", ""),
         sysfs(f"infiniband/{device}/ports/1/state", "1: DOWN"),
-        sysfs(f"infiniband/{device}/ports/1/phys_state", "3: Disabled"),
         sysfs(f"infiniband/{device}/ports/1/rate", "40 Gb/sec (4X QDR)"),
     )
 
 
+def tagged(node: str, number: int) -> tuple[Edit, ...]:
+    """Return the edits that move a node's address from the port to a VLAN on it."""
+    its = (
+        f'{{"ifname":"{ETH}.7","flags":["BROADCAST","MULTICAST","UP","LOWER_UP"],"mtu":9000,'
+        '"link_type":"ether","linkinfo":{"info_kind":"vlan"},"addr_info":[{"family":"inet",'
+        f'"local":"192.168.177.{number}","prefixlen":24,"label":"{ETH}.7"}}]}},'
+    )
+    return on(
+        node,
+        *unaddressed(ETH, "rocep1s0f1"),
+        *unaddressed(TWIN, "roceP2p1s0f1"),
+        (r"^== addresses\n\[", rf"\g<0>{its}"),
+        (rf"^ping {ETH} ", rf"ping {ETH}.7 "),
+        (r'^(way .*"dev":)"[^"]*"', rf'\1"{ETH}.7"'),
+    )
+
+
+NOT_BOUND = (
+    r"^(ping \S+ \S+ \d+) 0 .*",
+    rf"\1 2 ping: SO_BINDTODEVICE {ETH}: Operation not permitted",
+)
 UNANSWERED = (r"^(ping \S+ \S+ \d+) 0 .*", r"\1 1 1 packets transmitted, 0 received")
 BIG_UNANSWERED = (r"^(ping \S+ \S+ 9000) 0 .*", r"\1 1 1 packets transmitted, 0 received")
 CLOSED = (r"^(port \S+ \d+) [01]\b.*", r"\1 124 ")

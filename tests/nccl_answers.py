@@ -25,10 +25,13 @@ def heard(run: str) -> dict[int, Heard]:
     return {rank: Heard(answer=answer(captured(run, rank))) for rank in (0, 1)}
 
 
-def device(name: str, slot: str = "", *, active: bool = True, rate: float = 200) -> Device:
-    """Return one of a Spark's four RDMA devices."""
-    place = slot or ("0002:01:00" if "P2" in name else "0000:01:00")
-    return Device(name=name, active=active, rate=rate, slot=place, slot_rate=SLOT)
+def device(name: str, pci: str = "", *, active: bool = True, rate: float = 200) -> Device:
+    """Return one of a Spark's four RDMA devices, with its interface."""
+    place = pci or f"{'0002' if 'P2' in name else '0000'}:01:00.{name[-1]}"
+    interface = f"{name.replace('roce', 'en')}np{name[-1]}"
+    return Device(
+        name=name, active=active, rate=rate, pci=place, slot_rate=SLOT, interfaces=(interface,)
+    )
 
 
 def row(bus: float, size: int = 256 * MIB, operation: str = "all_gather") -> Row:
@@ -50,7 +53,7 @@ def row(bus: float, size: int = 256 * MIB, operation: str = "all_gather") -> Row
 def transport(*carriers: str, by: str = "IB") -> Transport:
     """Return what a log says of channels over these devices."""
     ways = tuple(Way(by=by, device=name, network=True, channels=8) for name in carriers)
-    return Transport(version="2.28.9+cuda13.0", network=by, ways=ways)
+    return Transport(network=by, ways=ways)
 
 
 def spark(bus: float = 23.7, carriers: tuple[str, ...] = TWINS, by: str = "IB") -> Answer:

@@ -182,7 +182,6 @@ def roce(bus: str, pci: str, port: int, address: str, *, live: bool) -> Device:
         netdev=netdev,
         pci=f"{pci}.{port}",
         state="ACTIVE" if live else "DOWN",
-        physical="LinkUp" if live else "Disabled",
         link_layer="Ethernet",
         rate=200 if live else 40,
         gids=tuple(
@@ -198,12 +197,10 @@ def docker() -> Docker:
     return Docker(
         version="29.1.3",
         store="containerd",
-        root="/var/lib/docker",
         runtimes=("io.containerd.runc.v2", "nvidia", "runc"),
         cdi=("nvidia.com/gpu=0", "nvidia.com/gpu=all"),
         toolkit="1.18.1",
         image=IMAGE,
-        labels={"spark-vllm-cluster.vllm": "0.33.0", "spark-vllm-cluster.ray": "2.60.0"},
     )
 
 
@@ -231,7 +228,7 @@ def _rj45(last: int) -> Interface:
 
 def _routes(port: int) -> tuple[Route, ...]:
     return (
-        Route(destination="default", device=RJ45, gateway="10.0.0.1", metric=100),
+        Route(destination="default", device=RJ45, metric=100),
         Route(destination="10.0.0.0/24", device=RJ45, metric=100),
         Route(destination="172.17.0.0/16", device="docker0"),
         Route(destination="192.168.177.0/24", device=f"enp1s0f{port}np{port}"),

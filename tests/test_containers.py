@@ -222,6 +222,17 @@ def test_prepare_one() -> None:
     assert ("spark2", "Check that spark2 can run Ray") == (gate.place, gate.title)
 
 
+def test_prepare_the_head() -> None:
+    """A head that starts alone is examined alone; by hand, too."""
+    first, *_ = script.flat(RUNTIME.prepare(TWO_SPARKS, (HEAD,)))
+    command = "inv doctor --fast --node spark1 --cluster examples/two-sparks"
+
+    assert (
+        Examine(command=command, engines=ENGINES[:1], unless=(RUNTIME.trace("spark1", "ray"),))
+        == first
+    )
+
+
 def test_prepare_unexamined() -> None:
     """Whoever asks for it gets neither machines nor containers examined."""
     steps = replace(RUNTIME, preflight=False).prepare(TWO_SPARKS, TWO_SPARKS.nodes)

@@ -17,7 +17,7 @@ def faults(cluster: str = CLUSTER, spark1: str = SPARK1, spark2: str = SPARK2) -
         page(EnvText(path=f"env/{name}.env", text=text))
         for name, text in (("cluster", cluster), ("spark1", spark1), ("spark2", spark2))
     )
-    return [str(fault.problem) for fault in crosscheck.faults("env/", shared, tuple(nodes))]
+    return [str(fault.problem) for fault in crosscheck.faults("default", shared, tuple(nodes))]
 
 
 def test_right() -> None:
@@ -29,8 +29,11 @@ def test_no_nodes() -> None:
     """A cluster without nodes says how to describe one."""
     shared = page(EnvText(path="env/lab/cluster.env"))
 
-    assert [str(fault.problem) for fault in crosscheck.faults("env/lab/", shared, ())] == [
-        "env/lab/: no nodes (cp env/node.env.example env/lab/spark1.env)"
+    assert [str(fault.problem) for fault in crosscheck.faults("lab", shared, ())] == [
+        (
+            "env/lab/: no nodes (`inv probe --write --cluster lab -- HOST...` writes them,"
+            " or `cp env/node.env.example env/lab/spark1.env`)"
+        )
     ]
 
 
@@ -188,7 +191,7 @@ def test_unreadable_cluster_file() -> None:
         for name, text in (("spark1", SPARK1), ("spark2", SPARK2.replace("177", "178")))
     )
 
-    assert list(crosscheck.faults("env/", shared, nodes)) == []
+    assert list(crosscheck.faults("default", shared, nodes)) == []
 
 
 def test_two_heads_and_addresses() -> None:

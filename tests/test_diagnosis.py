@@ -28,7 +28,7 @@ def facts(name: str, reach: Reach = NOBODY) -> Facts:
 def check(name: str, severity: Severity, look: Look) -> Check:
     """Return a check that is about nothing else."""
     words = dict.fromkeys(("title", "looks_at", "why", "remedy", "source"), name)
-    return Check(name=name, severity=severity, look=look, **words)
+    return Check(name=name, severity=severity, look=look, serving=False, **words)
 
 
 def on(name: str, severity: Severity, *nodes: str, what: str = "") -> Check:
@@ -68,7 +68,7 @@ def test_findings_are_ordered() -> None:
     ]
 
     assert expected == found(seen)
-    assert ("default", NAMES, (), 4) == (seen.cluster, seen.nodes, seen.silent, seen.checks)
+    assert ("default", NAMES, BOTH, 4) == (seen.cluster, seen.nodes, seen.facts, seen.checks)
     assert tuple(seen.findings[:3]) == seen.of("blocks")
 
 
@@ -83,8 +83,9 @@ def test_exit_code(worst: str, code: int) -> None:
 
 
 def test_fast() -> None:
-    """In the fast form only what blocks is looked at."""
-    made = (on("swap", "note", "spark1"), on("mtu", "blocks", "spark1"))
+    """In the fast form only what blocks is looked at, and not what blocks the server alone."""
+    serving = replace(on("memory", "blocks", "spark1"), serving=True)
+    made = (on("swap", "note", "spark1"), on("mtu", "blocks", "spark1"), serving)
     seen = diagnosis(SPARKS, BOTH, fast=True, checks=made)
 
     assert ([("mtu", "spark1")], 1, ("blocks",)) == (found(seen), seen.checks, seen.severities)
@@ -108,7 +109,7 @@ def test_silent_node() -> None:
     mtu = Problem(place="spark1", what="has mtu", remedy="cure mtu")
 
     assert [("answer", "spark2"), ("mtu", "spark1"), ("swap", "spark1")] == found(seen)
-    assert (silence, ("spark2",), 4) == (seen.findings[0], seen.silent, seen.exit_code)
+    assert (silence, ["spark1"], 4) == (seen.findings[0], list(seen.facts), seen.exit_code)
     assert (SILENT, mtu) == problems(seen)
 
 
@@ -163,6 +164,24 @@ def test_patients() -> None:
     assert [(SPARKS, HEAD, BOTH["spark1"]), (SPARKS, WORKER, BOTH["spark2"])] == [
         (its.cluster, its.node, its.facts) for its in seen
     ]
+
+
+def test_this_machine() -> None:
+    """A node that is this machine is told so; nobody else is."""
+    seen: list[tuple[str, bool]] = []
+
+    def look(patients: tuple[Patient, ...]) -> Iterator[Problem]:
+        seen.extend((its.node.name, its.here) for its in patients)
+        yield from ()
+
+    diagnosis(SPARKS, BOTH, here={"spark1"}, checks=(check("any", "note", look),))
+
+    assert [("spark1", True), ("spark2", False)] == seen
+
+
+def test_what_keeps_the_server_alone() -> None:
+    """Of what blocks, only memory is not needed for `inv up`."""
+    assert ["memory"] == [its.name for its in checks.CHECKS if its.serving]
 
 
 def test_names_of_checks() -> None:

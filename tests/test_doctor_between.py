@@ -32,6 +32,7 @@ ACCEPT = (
     "`ssh -t spark1 sudo nft insert rule ip filter INPUT iifname enp1s0f1np1 accept`,"
     " and its firewall's files to keep it"
 )
+NOT_BOUND = "ping: SO_BINDTODEVICE enp1s0f1np1: Operation not permitted"
 HEAD_PORT = (
     "[head-port] spark1, spark2: spark2 cannot connect to port 6379 (HEAD_PORT) of spark1"
     " at 192.168.177.11:"
@@ -45,10 +46,10 @@ def walled(nodes: Nodes, firewall: Firewall) -> Nodes:
     return (told(nodes[0], surroundings=around), *nodes[1:])
 
 
-def unheard(nodes: Nodes) -> Nodes:
-    """Return the nodes on which there is no `ping`."""
+def unheard(nodes: Nodes, said: str = "ping: not found") -> Nodes:
+    """Return the nodes on which there is no `ping`, or which may not use it."""
     for one, other in (("spark1", "spark2"), ("spark2", "spark1")):
-        nodes = pinged(nodes, one, other, lambda _: True, "ping: not found")
+        nodes = pinged(nodes, one, other, lambda _: True, said)
     return nodes
 
 
@@ -68,6 +69,12 @@ def deaf(nodes: Nodes) -> Nodes:
         pytest.param(reaching(THREE), id="three"),
         pytest.param(tuple(told(its, reach=Reach()) for its in TWO), id="nobody tried"),
         pytest.param(unheard(TWO), id="no ping"),
+        pytest.param(unheard(TWO, NOT_BOUND), id="no ping that may be bound"),
+        pytest.param(
+            cut(unheard(TWO, NOT_BOUND), "spark1", "spark2", NOT_BOUND),
+            id="no ping that may be bound, and no way",
+        ),
+        pytest.param(pinged(TWO, "spark1", "spark2", large), id="large pings get lost one way"),
         pytest.param(deaf(TWO), id="pings are not answered, connections are"),
         pytest.param(
             pinged(TWO, "spark1", "spark2", lambda _: True), id="one does not answer pings"
@@ -124,6 +131,32 @@ def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
             "[reach] spark1, spark2: no ping comes back between 192.168.177.11 (enp1s0f1np1) and"
             f" 192.168.177.12 (enp1s0f0np0): {UNREACHABLE} ({PING} port too)",
             id="nothing passes",
+        ),
+        pytest.param(
+            pinged(
+                cut(TWO, "spark1", "spark2", UNREACHABLE),
+                "spark1",
+                "spark2",
+                lambda _: True,
+                NOT_BOUND,
+            ),
+            "[reach] spark1, spark2: no ping comes back between 192.168.177.11 (enp1s0f1np1) and"
+            f" 192.168.177.12 (enp1s0f0np0): {UNREACHABLE} ({PING} port too)",
+            id="nothing passes, and one cannot try",
+        ),
+        pytest.param(
+            pinged(
+                pinged(TWO, "spark1", "spark2", large),
+                "spark2",
+                "spark1",
+                lambda _: True,
+                NOT_BOUND,
+            ),
+            "[mtu] spark1, spark2: packets of 9000 bytes, their MTU, do not pass between them;"
+            " small ones do (a switch between them must let through 9000 bytes; or"
+            " `ssh -t spark1 sudo ip link set enp1s0f1np1 mtu 1500`,"
+            " `ssh -t spark2 sudo ip link set enp1s0f0np0 mtu 1500`)",
+            id="MTU of a switch, tried one way",
         ),
         pytest.param(
             walled(cut(TWO, "spark1", "spark2"), DROPS),

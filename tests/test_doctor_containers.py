@@ -103,10 +103,22 @@ def test_nothing_to_say(its: Patient) -> None:
             id="no Docker",
         ),
         pytest.param(
+            replace(docker(error="permission denied while trying to connect"), here=True),
+            "[docker] spark1: this user may not use Docker on this machine"
+            ' (`sudo usermod -aG docker "$USER"`, then log in there again)',
+            id="no Docker here",
+        ),
+        pytest.param(
             told(SPARK, gpus=Gpus(error="NVIDIA-SMI has failed")),
             "[gpu] spark1: has no GPU: NVIDIA-SMI has failed (`ssh -t spark1 nvidia-smi` must list"
             " one; or write ACCELERATOR=none in env/cluster.env, for CPUs only)",
             id="no driver",
+        ),
+        pytest.param(
+            told(SPARK, gpus=Gpus(error="nvidia-smi: no answer within 10 s")),
+            "[gpu] spark1: does not tell of its GPUs: nvidia-smi: no answer within 10 s (`ssh -t"
+            " spark1 nvidia-smi` must answer; `ssh -t spark1 sudo dmesg` may say why it does not)",
+            id="nvidia-smi hangs",
         ),
         pytest.param(
             docker(gpus(), runtimes=(), toolkit="", cdi=()),
@@ -124,8 +136,8 @@ def test_nothing_to_say(its: Patient) -> None:
             docker(runtimes=("runc",), toolkit="", cdi=()),
             "[gpu-docker] spark1: Docker cannot give containers GPUs: it has no runtime `nvidia`"
             " (`ssh -t spark1 sudo apt-get install nvidia-container-toolkit`,"
-            f" `ssh -t spark1 sudo nvidia-ctk runtime configure`, {RESTART}cdi"
-            " in env/cluster.env)",
+            f" `ssh -t spark1 sudo nvidia-ctk runtime configure --runtime=docker`,"
+            f" {RESTART}cdi in env/cluster.env)",
             id="no toolkit",
         ),
         pytest.param(
@@ -159,7 +171,7 @@ def test_nothing_to_say(its: Patient) -> None:
             id="no image",
         ),
         pytest.param(
-            docker(image=replace(IMAGE, layers=("sha256:aa", "sha256:cc")), labels={}),
+            docker(image=replace(IMAGE, layers=("sha256:aa", "sha256:cc"))),
             "[same-image] spark2: has another vllm-node than spark1: 1 of 2 layers differ"
             " (`inv ship --node spark2` copies it from this machine)",
             id="another image",
@@ -173,7 +185,7 @@ def test_one_thing_wrong(its: Patient, sentence: str) -> None:
 
 def test_nobody_has_the_image() -> None:
     """Before it is built, every node lacks it."""
-    nodes = (docker(image=None, labels={}), docker(OTHER, image=None, labels={}))
+    nodes = (docker(image=None), docker(OTHER, image=None))
 
     assert [
         "[image] spark1: has no image vllm-node (`inv build`)",

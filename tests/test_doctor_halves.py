@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from cluster.doctor.check import Patient
-from cluster.facts.links import RJ45, Links
+from cluster.facts.links import RJ45, Interface, Links
 from cluster.facts.rdma import Rdma
 from tests.clusters import SPARKS
 from tests.patients import at, device, findings, interface, patient, ring, settings, told
@@ -36,6 +36,14 @@ def renamed(before: Patient) -> Patient:
     )
     rdma = replace(before.facts.rdma, devices=devices)
     return settings(told(before, rdma=rdma), ib_if=("mlx5_3", "mlx5_1"))
+
+
+def vlan(before: Patient) -> Patient:
+    """Return the same node with its address on a VLAN of the port."""
+    its = Interface(name=f"{LINK}.7", kind="vlan", addresses=at("192.168.177.11"), mtu=9000)
+    bare = interface(interface(before, LINK, addresses=()), OTHER, addresses=())
+    links = replace(bare.facts.links, interfaces=(*bare.facts.links.interfaces, its))
+    return settings(told(bare, links=links), eth_if=its.name)
 
 
 def ordinary(before: Patient) -> Patient:
@@ -70,6 +78,7 @@ def ordinary(before: Patient) -> Patient:
             id="a virtual interface",
         ),
         pytest.param(settings(ring(), ib_if=()), id="a ring without RDMA"),
+        pytest.param(vlan(SPARK), id="a VLAN on the port"),
     ],
 )
 def test_healthy(before: Patient) -> None:

@@ -198,10 +198,8 @@ def test_the_cable_in_the_other_port() -> None:
                 links=replace(
                     SPARK.facts.links,
                     routes=(
-                        Route(destination="default", device=LINK, gateway="192.168.177.1"),
-                        Route(
-                            destination="default", device=LINK, gateway="192.168.177.1", metric=9
-                        ),
+                        Route(destination="default", device=LINK),
+                        Route(destination="default", device=LINK, metric=9),
                         *SPARK.facts.links.routes,
                     ),
                 ),

@@ -15,6 +15,7 @@ SPARK, OTHER = pair()
 GB10 = Gpu(name="NVIDIA GB10", driver="580.95.05")
 CLIENTS = (Client(pid=4242, name="python3"), Client(pid=4343, name="ollama"))
 BIGGEST = "`ssh -t spark1 'ps -eo pid,user,rss,args --sort=-rss | head'` shows what takes"
+SERVE = "`inv serve --gpu-memory-utilization 0.49`"
 CPUS = replace(SPARKS, accelerator="none")
 
 
@@ -62,7 +63,7 @@ def test_nothing_to_say(its: Patient) -> None:
             memory(available=60 * GIB, free=50 * GIB),
             "60.0 of 120.0 GiB of memory are available, and vLLM takes 84.0 GiB by"
             f" GPU_MEMORY_UTILIZATION=0.7 ({BIGGEST} it;"
-            " or write GPU_MEMORY_UTILIZATION=0.49 in env/cluster.env)",
+            f" or write GPU_MEMORY_UTILIZATION=0.49 in env/cluster.env, or {SERVE})",
             id="programs",
         ),
         pytest.param(
@@ -72,7 +73,7 @@ def test_nothing_to_say(its: Patient) -> None:
             "60.0 of 120.0 GiB of memory are available, and vLLM takes 84.0 GiB by"
             " GPU_MEMORY_UTILIZATION=0.7; on the GPU: python3 (4242), ollama (4343)"
             " (`ssh -t spark1 ps -fp 4242,4343` shows what takes it;"
-            " or write GPU_MEMORY_UTILIZATION=0.49 in env/cluster.env)",
+            f" or write GPU_MEMORY_UTILIZATION=0.49 in env/cluster.env, or {SERVE})",
             id="on the GPU",
         ),
         pytest.param(
@@ -103,6 +104,12 @@ def test_too_little(its: Patient, sentence: str) -> None:
             "[swap] spark1: has 16.0 GiB of swap space, of which 2.0 GiB are used"
             " (`ssh -t spark1 sudo swapoff --all`, and take it out of its /etc/fstab)",
             id="swap",
+        ),
+        pytest.param(
+            replace(memory(free=20 * GIB, cached=95 * GIB), here=True),
+            "[page-cache] spark1: 95.0 GiB of memory hold files that were read, 20.0 GiB are free,"
+            " and vLLM takes 84.0 GiB (`sync; echo 3 | sudo tee /proc/sys/vm/drop_caches`)",
+            id="page cache of this machine",
         ),
         pytest.param(
             pressed(23.4),

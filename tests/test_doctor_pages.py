@@ -9,7 +9,9 @@ from cluster.doctor import pages
 from cluster.doctor.check import Check, Finding, Severity
 from cluster.doctor.checks import CHECKS
 from cluster.doctor.diagnosis import Diagnosis
+from cluster.doctor.summary import summary
 from cluster.errors import Problem, RefusedError
+from tests.patients import patient
 
 
 def check(name: str, severity: Severity, why: str) -> Check:
@@ -51,6 +53,7 @@ NOTE = Finding(
     check=SWAP,
     problem=Problem(place="spark1", what="has 16.0 GB of swap", remedy="`sudo swapoff -a`"),
 )
+FACTS = patient().facts
 FOUND = Diagnosis(
     cluster="default", nodes=("spark1", "spark2"), checks=47, findings=(DEAD, *SLOW, NOTE)
 )
@@ -136,10 +139,13 @@ Blocks: the cluster will not work
 
 def test_json() -> None:
     """A program gets everything, also what a page says only once."""
-    found = replace(FOUND, findings=(DEAD, SLOW[1]), silent=("spark2",))
+    found = replace(FOUND, findings=(DEAD, SLOW[1]), facts={"spark1": FACTS})
     expected = {
         "cluster": "default",
-        "nodes": {"spark1": {"answered": True}, "spark2": {"answered": False}},
+        "nodes": {
+            "spark1": {"answered": True, "facts": summary(FACTS)},
+            "spark2": {"answered": False},
+        },
         "checks": 47,
         "findings": [
             {
@@ -183,8 +189,33 @@ Known from: NVIDIA's playbook
     assert expected == pages.explained("swap", (CABLE, SPEED, SWAP))
 
 
+TITLE = "The cluster's data goes over ConnectX, at 200 Gb/s"
+
+
+def test_all_checks() -> None:
+    """Without a name there is a line for each check."""
+    expected = """\
+link-speed  slow  The cluster's data goes over ConnectX, at 200 Gb/s
+swap        note  A cable with a living other end is in the port of ETH_IF
+"""
+
+    assert expected == pages.explained("", (replace(SPEED, title=TITLE), SWAP))
+
+
+def test_explained_for_programs() -> None:
+    """Programs get lists, of one check as of all."""
+    one, all_of_them = (
+        json.loads(pages.explained_as_json(name, (CABLE, SWAP))) for name in ("swap", "")
+    )
+    keys = ["name", "severity", "title", "looks_at", "why", "remedy", "source"]
+
+    assert ["swap"] == [its["name"] for its in one]
+    assert ["cable", "swap"] == [its["name"] for its in all_of_them]
+    assert [keys, keys] == [list(its) for its in all_of_them]
+
+
 @pytest.mark.parametrize(
-    "name, remedy", [("cabel", "did you mean cable?"), ("xyz", "one of cable, link-speed, swap")]
+    "name, remedy", [("cabel", "did you mean cable?"), ("xyz", "`inv doctor --explain` lists all")]
 )
 def test_unknown_check(name: str, remedy: str) -> None:
     """A name that no check has is refused, with the one that was probably meant."""

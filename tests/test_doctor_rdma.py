@@ -7,14 +7,18 @@ import pytest
 from cluster.doctor.check import Patient
 from cluster.doctor.rdma import RDMA
 from cluster.facts.rdma import Device, Rdma
-from tests.clusters import HEAD, SPARKS
+from tests.clusters import HEAD, SPARKS, third
 from tests.patients import at, device, findings, interface, patient, ring, settings, told
-from tests.test_doctor_halves import ON_RJ45, ordinary, renamed
+from tests.test_doctor_halves import ON_RJ45, ordinary, renamed, vlan
 from tests.test_doctor_links import CABLE, CHECKS, LINK
 
 SPARK = patient()
 ALONE = patient(cluster=replace(SPARKS, nodes=(HEAD,)))
 BOTH = ("rocep1s0f1", "roceP2p1s0f1")
+FOUR = (*BOTH, "rocep1s0f0", "roceP2p1s0f0")
+CARD = "0000:5e:00.0"
+THREE = replace(SPARKS, nodes=(*SPARKS.nodes, third()))
+RESTART = "(restart spark1, or the machine at the cable's other end)"
 THERE = "roceP2p1s0f0 (DOWN), roceP2p1s0f1 (ACTIVE), rocep1s0f0 (DOWN), rocep1s0f1 (ACTIVE)"
 WRITE = "(write IB_IF=rocep1s0f1,roceP2p1s0f1 in env/spark1.env)"
 
@@ -32,6 +36,30 @@ def both_cabled() -> Patient:
     return settings(nodes, ib_if=BOTH)
 
 
+def both_cabled_all() -> Patient:
+    """Return a node with a cable in each of its ports, which are both used."""
+    return settings(both_cabled(), ib_if=FOUR)
+
+
+def uncabled(before: Patient) -> Patient:
+    """Return the same node without the cable of its first port."""
+    for name, its in (("enp1s0f0np0", "rocep1s0f0"), ("enP2p1s0f0np0", "roceP2p1s0f0")):
+        before = device(interface(before, name, carrier=False), its, state="DOWN")
+    return before
+
+
+def other_card(before: Patient) -> Patient:
+    """Return the same node with one more card that is no Spark's, and has no link."""
+    links, rdma = before.facts.links, before.facts.rdma
+    one = replace(links.interfaces[0], name="enp9s0", carrier=False, addresses=(), pci=CARD)
+    its = replace(rdma.devices[0], name="mlx5_1", netdev="enp9s0", state="DOWN", pci=CARD)
+    return told(
+        before,
+        links=replace(links, interfaces=(*links.interfaces, one)),
+        rdma=replace(rdma, devices=(*rdma.devices, its)),
+    )
+
+
 def adapter(before: Patient) -> Patient:
     """Return the same node with an InfiniBand adapter, which has no interface, in IB_IF as well."""
     rdma = before.facts.rdma
@@ -44,11 +72,47 @@ def adapter(before: Patient) -> Patient:
     "before",
     [
         pytest.param(
-            settings(both_cabled(), ib_if=(*BOTH, "rocep1s0f0", "roceP2p1s0f0")),
+            both_cabled_all(),
             id="two cables, four devices",
         ),
         pytest.param(both_cabled(), id="two cables, two devices"),
+        pytest.param(settings(SPARK, ib_if=FOUR), id="one cable, four devices"),
+        pytest.param(
+            settings(SPARK, ib_if=(*BOTH, "rocep1s0f0")), id="one cable, a device without one"
+        ),
+        pytest.param(
+            replace(settings(vlan(SPARK), ib_if=FOUR), cluster=THREE),
+            id="a VLAN, and four devices",
+        ),
+        pytest.param(replace(uncabled(ring()), cluster=SPARKS), id="two nodes, one of two cables"),
+        pytest.param(
+            device(device(both_cabled_all(), "rocep1s0f0", state="INIT"), "roceP2p1s0f0", state=""),
+            id="a second port that is not active",
+        ),
+        pytest.param(
+            settings(other_card(ordinary(SPARK)), ib_if=("mlx5_0", "mlx5_1")),
+            id="a card without a link beside one that has it",
+        ),
+        pytest.param(
+            settings(other_card(ordinary(SPARK)), ib_if=("mlx5_0",)),
+            id="a card without a link that nobody uses",
+        ),
+        pytest.param(
+            device(
+                interface(
+                    settings(other_card(ordinary(SPARK)), ib_if=("mlx5_0", "mlx5_1")),
+                    "enp9s0",
+                    carrier=True,
+                ),
+                "mlx5_1",
+                state="INIT",
+            ),
+            id="a card that is not active beside one that is",
+        ),
         pytest.param(adapter(SPARK), id="an InfiniBand adapter"),
+        pytest.param(
+            device(adapter(SPARK), "mlx5_9", state="DOWN"), id="an InfiniBand adapter without link"
+        ),
         pytest.param(device(ALONE, "rocep1s0f1", state="DOWN"), id="one node"),
         pytest.param(
             replace(settings(SPARK, ib_if=()), cluster=replace(SPARKS, accelerator="none")),
@@ -101,9 +165,13 @@ def test_healthy(before: Patient) -> None:
         ),
         pytest.param(
             device(SPARK, "rocep1s0f1", state=""),
-            "[rdma-port] spark1: IB_IF rocep1s0f1: not ACTIVE; there are: roceP2p1s0f0 (DOWN),"
-            f" roceP2p1s0f1 (ACTIVE), rocep1s0f0 (DOWN), rocep1s0f1 (no port) {CABLE}",
+            f"[rdma-half] spark1: rocep1s0f1 (no port) of IB_IF is not ACTIVE {RESTART}",
             id="no port",
+        ),
+        pytest.param(
+            device(SPARK, "roceP2p1s0f1", state="INIT"),
+            f"[rdma-half] spark1: roceP2p1s0f1 (INIT) of IB_IF is not ACTIVE {RESTART}",
+            id="a link, and half a port is active",
         ),
         pytest.param(
             device(device(SPARK, "rocep1s0f1", state="INIT"), "roceP2p1s0f1", state="INIT"),
@@ -113,25 +181,24 @@ def test_healthy(before: Patient) -> None:
             id="a link, and no port is active",
         ),
         pytest.param(
-            device(adapter(SPARK), "mlx5_9", state="DOWN"),
-            f"[rdma-port] spark1: IB_IF mlx5_9: not ACTIVE; there are: {THERE}, mlx5_9 (DOWN)"
+            device(
+                device(settings(SPARK, ib_if=FOUR), "rocep1s0f1", state="INIT"),
+                "roceP2p1s0f1",
+                state="INIT",
+            ),
+            "[rdma-port] spark1: IB_IF roceP2p1s0f1, rocep1s0f1: not ACTIVE; there are:"
+            " roceP2p1s0f0 (DOWN), roceP2p1s0f1 (INIT), rocep1s0f0 (DOWN), rocep1s0f1 (INIT)"
             f" {CABLE}",
-            id="an InfiniBand adapter without a link",
+            id="four devices, and no port is active",
         ),
         pytest.param(
-            device(
-                device(
-                    interface(
-                        interface(ring(), "enp1s0f0np0", carrier=False),
-                        "enP2p1s0f0np0",
-                        carrier=False,
-                    ),
-                    "rocep1s0f0",
-                    state="DOWN",
-                ),
-                "roceP2p1s0f0",
-                state="DOWN",
-            ),
+            device(settings(adapter(SPARK), ib_if=("mlx5_9",)), "mlx5_9", state="DOWN"),
+            f"[rdma-port] spark1: IB_IF mlx5_9: not ACTIVE; there are: {THERE}, mlx5_9 (DOWN)"
+            f" {CABLE}",
+            id="an InfiniBand adapter without a link, alone",
+        ),
+        pytest.param(
+            uncabled(ring()),
             "[rdma-port] spark1: IB_IF roceP2p1s0f0, rocep1s0f0: not ACTIVE; there are:"
             f" {THERE} {CABLE}",
             id="a ring's cable",
@@ -150,9 +217,15 @@ def test_healthy(before: Patient) -> None:
         ),
         pytest.param(
             settings(SPARK, ib_if=("rocep1s0f1", "roceP2p1s0f0")),
-            "[rdma-pair] spark1: IB_IF roceP2p1s0f0 is of another port than ETH_IF enp1s0f1np1"
-            f" {WRITE}",
+            "[rdma-half] spark1: IB_IF rocep1s0f1,roceP2p1s0f0 leaves out roceP2p1s0f1, which is"
+            f" ACTIVE {WRITE}",
             id="half of the other port",
+        ),
+        pytest.param(
+            settings(SPARK, ib_if=("rocep1s0f0",)),
+            "[rdma-pair] spark1: IB_IF rocep1s0f0 is of another port than ETH_IF enp1s0f1np1"
+            f" {WRITE}",
+            id="half of the other port alone",
         ),
         pytest.param(
             told(SPARK, rdma=replace(SPARK.facts.rdma, device_files=("rdma_cm",))),

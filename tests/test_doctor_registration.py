@@ -43,6 +43,10 @@ def row(**changes: str) -> Patient:
         pytest.param(forced("-1"), id="NCCL's own choice"),
         pytest.param(row(netdev=""), id="a row of nobody knows whom"),
         pytest.param(
+            device(row(kind="IB/RoCE v1"), "roceP2p1s0f1", link_layer="InfiniBand"),
+            id="InfiniBand",
+        ),
+        pytest.param(
             device(forced(), "roceP2p1s0f1", state="DOWN", gids=()), id="a port that is not active"
         ),
         pytest.param(settings(forced("7"), variables=FORCED), id="the node's own file wins"),
@@ -165,6 +169,6 @@ def test_a_kernel_that_does_not_register(before: Patient, has: str) -> None:
         (
             "[kernel-memory] spark1: kernel 7.0.0-1019-nvidia keeps memory that RDMA cannot"
             f" register: {has} (start kernel 6.17; or add kho=off to GRUB_CMDLINE_LINUX in"
-            " /etc/default/grub, then `sudo update-grub` and a restart)"
+            " /etc/default/grub, then `ssh -t spark1 sudo update-grub` and a restart)"
         )
     ] == findings(REGISTRATION, before)

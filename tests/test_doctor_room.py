@@ -165,8 +165,8 @@ def test_a_model_on_some_nodes() -> None:
     assert [
         (
             f"[models] spark2: {lacks} (`inv serve` lets it fetch it; `ssh -t spark1"
-            f" 'rsync --archive --mkpath {FOLDER}/hub/models--Qwen--Qwen3-4B"
-            f" you@192.168.177.12:{FOLDER}/hub'` copies it over the link)"
+            f" rsync --archive --mkpath {FOLDER}/hub/models--Qwen--Qwen3-4B"
+            f" you@192.168.177.12:{FOLDER}/hub` copies it over the link)"
         ),
         f"[models] spark3: {lacks} (`inv serve` lets it fetch it)",
     ] == findings(ROOM, around(one, models=(QWEN,)), two, without)

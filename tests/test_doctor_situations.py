@@ -7,7 +7,18 @@ from cluster.doctor.checks import CHECKS
 from cluster.doctor.diagnosis import diagnosis
 from tests.broken_links import BETWEEN, LINKS, MANY, RDMA
 from tests.broken_machines import CONTAINERS, MACHINE
-from tests.edits import ETH, UNANSWERED, each, line, section
+from tests.edits import (
+    BIG_UNANSWERED,
+    ETH,
+    NOT_BOUND,
+    UNANSWERED,
+    each,
+    files,
+    line,
+    on,
+    section,
+    tagged,
+)
 from tests.situations import ALL, HEALTHY, Edit, Situation, situation
 
 FOUND = """\
@@ -75,6 +86,19 @@ SOUND: dict[str, tuple[str, tuple[Edit, ...]]] = {
     "a container that has ended": (
         "one-cable",
         each(section("container", "exited\n")),
+    ),
+    "four devices, and one cable": (
+        "one-cable",
+        files(("IB_IF=.*", "IB_IF=rocep1s0f0,roceP2p1s0f0,rocep1s0f1,roceP2p1s0f1")),
+    ),
+    "large pings that get lost one way": ("one-cable", on("spark1", BIG_UNANSWERED)),
+    "a ping that may not be bound": (
+        "one-cable",
+        each(NOT_BOUND, (r"^(port \S+ \d+) [01]\b.*", r"\1 127 ")),
+    ),
+    "a VLAN on the port": (
+        "one-cable",
+        (*files(("ETH_IF=.*", f"ETH_IF={ETH}.7")), *tagged("spark1", 11), *tagged("spark2", 12)),
     ),
     "rules that nobody may read": ("switch", each(section("firewall", "ENABLED=no\n"))),
 }

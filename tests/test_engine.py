@@ -70,7 +70,7 @@ FROM_SSH = {
     ),
     "ssh: Could not resolve hostname spark-02: Temporary failure in name resolution\n": (
         "no address is known for spark-02",
-        "correct SSH_HOST, or name the machine in ~/.ssh/config",
+        "correct SSH_HOST or the name given, or name the machine in ~/.ssh/config",
     ),
     f"{OFF}Connection refused\n": (
         "no SSH server listens on spark-02, port 22",

@@ -152,7 +152,7 @@ def test_the_terminal_is_not_the_connection(monkeypatch: pytest.MonkeyPatch) -> 
 def test_dry(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A dry run prints a script that asks each node its question, and asks nobody."""
     run = Session("examples/two-sparks", dry=True)
-    code = examining.doctor(run, fast=False, json=False)
+    code = examining.doctor(run, [], fast=False, json=False)
     said = capsys.readouterr()
     options = " ".join(f"-o {its}" for its in SSH[5::2])
     questions = examining._questions(run.cluster, run.cluster.nodes, fast=False)
@@ -174,7 +174,7 @@ def test_dry(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
 def test_dry_of_namespaces(capsys: pytest.CaptureFixture[str]) -> None:
     """For nodes that are namespaces the script enters them."""
     run = Session("rehearsal", dry=True)
-    code = examining.doctor(run, fast=True, json=False)
+    code = examining.doctor(run, [], fast=True, json=False)
     expected = "\n".join(
         f"# {node.name}: Ask for facts\n{run.runtime.inside(run.cluster, node, argv).text}\n"
         for node in run.cluster.nodes
@@ -189,7 +189,7 @@ def test_namespaces_that_are_not_there(tmp_path: Path, monkeypatch: pytest.Monke
     """Nodes that exist only while the cluster runs cannot be examined before."""
     monkeypatch.setattr(session, "STATE", tmp_path)
     with pytest.raises(RefusedError) as caught:
-        examining.doctor(Session("rehearsal", dry=False), fast=False, json=False)
+        examining.doctor(Session("rehearsal", dry=False), [], fast=False, json=False)
     what = "is not there: nodes of this cluster exist only while it runs"
     remedy = "(`inv up --cluster rehearsal`)"
 
@@ -201,7 +201,7 @@ def test_doctor(
 ) -> None:
     """What is found is printed, and how long it took, apart; the exit code is that of the worst."""
     put_ssh(tmp_path, monkeypatch, OFF)
-    code = examining.doctor(Session("examples/two-sparks", dry=False), fast=False, json=False)
+    code = examining.doctor(Session("examples/two-sparks", dry=False), [], fast=False, json=False)
     said = capsys.readouterr()
 
     assert (4, PAGE.format(why=ANSWER.why, checks=len(CHECKS))) == (code, said.out)
@@ -211,14 +211,21 @@ def test_doctor(
 def test_doctor_for_programs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """JSON has the same; the fast form makes only the checks that block."""
+    """JSON has the same; the fast form makes only the checks that block the cluster itself."""
     put_ssh(tmp_path, monkeypatch, OFF)
-    code = examining.doctor(Session("examples/two-sparks", dry=False), fast=True, json=True)
+    code = examining.doctor(Session("examples/two-sparks", dry=False), [], fast=True, json=True)
     found = json.loads(capsys.readouterr().out)
-    blocking = [its for its in CHECKS if its.severity == "blocks"]
+    blocking = [its for its in CHECKS if its.severity == "blocks" and not its.serving]
 
     assert (4, 4, len(blocking)) == (code, found["exit_code"], found["checks"])
     assert ["spark1", "spark2"] == [its["place"] for its in found["findings"]]
+
+
+def test_nodes_that_are_this_machine() -> None:
+    """A node that is asked without SSH is this machine."""
+    engines = {"spark1": HERE, "spark2": Engine(node="spark2", ssh_host="spark2")}
+
+    assert {"spark1"} == examining._here(engines)
 
 
 def test_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Docker, the image and the container, from what clients 20.10 to 29 print."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,7 +40,6 @@ TOOLKIT = (
 ENGINE = Docker(
     version="29.1.3",
     store="containerd",
-    root="/var/lib/docker",
     runtimes=("io.containerd.runc.v2", "nvidia", "runc"),
     cdi=("nvidia.com/gpu=0", "nvidia.com/gpu=all"),
 )
@@ -61,12 +61,10 @@ def test_docker() -> None:
         Docker(
             version="29.1.3",
             store="containerd",
-            root="/var/lib/docker",
             runtimes=("io.containerd.runc.v2", "nvidia", "runc"),
             cdi=("nvidia.com/gpu=0", "nvidia.com/gpu=all"),
             toolkit="1.17.8",
             image=IMAGE,
-            labels={"spark-vllm-cluster.vllm": "0.33.0"},
             container="running",
         )
         == found
@@ -82,6 +80,16 @@ def test_docker() -> None:
         (json.dumps({"ServerVersion": ""}) + f"\n{DOWN}\n", Docker(error=DOWN)),
         ('{"host":{"arch":"arm64"}}\n', Docker(error="`docker info` tells of no engine")),
         (f"a warning\n{json.dumps(INFO)}\n", ENGINE),
+        (f"WARNING: {{plugin}} is old\n{json.dumps(INFO)}\nWARNING: {{}} as well\n", ENGINE),
+        (
+            f"WARNING: {{plugin}} is old\n{DOWN}\n",
+            Docker(error=f"WARNING: {{plugin}} is old\n{DOWN}"),
+        ),
+        ("docker: no answer within 5 s\n", Docker(error="docker: no answer within 5 s")),
+        (
+            json.dumps(INFO)[:99] + "\ndocker: no answer within 5 s\n",
+            Docker(error="docker: no answer within 5 s"),
+        ),
     ],
 )
 def test_engine(text: str, expected: Docker) -> None:
@@ -106,12 +114,41 @@ def test_specifications() -> None:
     assert ("/etc/cdi/nvidia.yaml",) == docker(said).cdi
 
 
-@pytest.mark.parametrize("text", ["", "[]\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]\n", "[]\nError: No such image: vllm-node:latest\n", "docker: not found\n"],
+)
 def test_no_image(text: str) -> None:
     """Where there is no such image, there is nothing."""
-    found = docker({"image": text})
+    assert replace(ENGINE, image=None) == docker({"engine": json.dumps(INFO), "image": text})
 
-    assert (None, {}) == (found.image, found.labels)
+
+def test_warnings() -> None:
+    """What a client says around its answers is no part of them."""
+    warning = "WARNING: {plugin} [is] old"
+    said = {
+        "engine": json.dumps(INFO),
+        "image": f"{warning}\n{json.dumps([INSPECTED], indent=4)}\n{warning}\n",
+        "container": f"{warning}\nexited\n",
+    }
+
+    assert replace(ENGINE, image=IMAGE, container="exited") == docker(said)
+
+
+def test_no_container() -> None:
+    """That there is no container is not its state."""
+    text = "\nError: No such container: vllm-node\n"
+
+    assert ENGINE == docker({"engine": json.dumps(INFO), "container": text})
+
+
+@pytest.mark.parametrize("name", ["image", "container"])
+def test_late(name: str) -> None:
+    """Who is asked and does not answer in time does not say that there is none."""
+    said = {"engine": json.dumps(INFO), name: "[\n\ndocker: no answer within 5 s\n"}
+    error = f"docker {name} inspect: no answer within 5 s"
+
+    assert replace(ENGINE, error=error) == docker(said)
 
 
 @pytest.mark.parametrize("configuration", [None, {}, {"Labels": None}])
@@ -119,7 +156,4 @@ def test_no_labels(configuration: dict[str, Any] | None) -> None:
     """An image without labels is an image."""
     found = docker({"image": json.dumps([INSPECTED | {"Config": configuration}])})
 
-    assert (Image(architecture="arm64", layers=("sha256:aa",), configuration="{}"), {}) == (
-        found.image,
-        found.labels,
-    )
+    assert Image(architecture="arm64", layers=("sha256:aa",), configuration="{}") == found.image

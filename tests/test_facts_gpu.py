@@ -6,6 +6,7 @@ from cluster.facts.gpu import Client, Gpu, Gpus, gpus
 
 SPARK = Gpu(name="NVIDIA GB10", driver="580.95.05", clock=208)
 H100 = Gpu(name="NVIDIA H100 80GB HBM3", driver="580.159.04", memory=81_559, clock=345)
+LATE = Gpus(error="nvidia-smi: no answer within 10 s")
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,8 @@ H100 = Gpu(name="NVIDIA H100 80GB HBM3", driver="580.159.04", memory=81_559, clo
         ("NVIDIA H100 80GB HBM3, 580.159.04, 81559, 345\n" * 2, Gpus(gpus=(H100, H100))),
         ("", Gpus()),
         ("nvidia-smi: not found\n", Gpus(error="nvidia-smi: not found")),
+        ("nvidia-smi: no answer within 10 s\n", LATE),
+        ("Unable to\nnvidia-smi: no answer within 10 s\n", LATE),
         ("No devices were found\n", Gpus(error="No devices were found")),
         (
             (
@@ -28,6 +31,14 @@ H100 = Gpu(name="NVIDIA H100 80GB HBM3", driver="580.159.04", memory=81_559, clo
 def test_gpus(text: str, expected: Gpus) -> None:
     """A GPU is a row; without one, the first line says why."""
     assert expected == gpus({"gpus": text})
+
+
+@pytest.mark.parametrize(
+    "its, expected", [(LATE, True), (Gpus(error="nvidia-smi: not found"), False), (Gpus(), False)]
+)
+def test_silent(its: Gpus, expected: bool) -> None:  # noqa: FBT001 (the expected value)
+    """Who takes too long does not say that there are none."""
+    assert expected == its.silent
 
 
 def test_clients() -> None:

@@ -1,7 +1,7 @@
 """What belongs together in a machine, whatever devices and interfaces are called."""
 
 from cluster.facts.facts import Facts
-from cluster.facts.halves import halves
+from cluster.facts.halves import halves, ports
 from tests.cabling import CARD, changed, device, spark
 
 
@@ -64,3 +64,22 @@ def test_alive() -> None:
     facts = changed(spark(enp1s0f0np0="", enp1s0f1np1=""), "enp1s0f1np1", enabled=False)
 
     assert [True, False, False, False] == [half.alive for half in halves(facts)]
+
+
+def test_ports() -> None:
+    """The functions of a port, in two PCI domains, are its halves; the first port comes first."""
+    facts = spark()
+
+    assert [
+        [("enp1s0f0np0", "rocep1s0f0"), ("enP2p1s0f0np0", "roceP2p1s0f0")],
+        [("enp1s0f1np1", "rocep1s0f1"), ("enP2p1s0f1np1", "roceP2p1s0f1")],
+    ] == [
+        [(half.interface.name, half.device.name) for half in port.halves] for port in ports(facts)
+    ]
+
+
+def test_port_alive() -> None:
+    """A port is alive if a cable is in one of its halves."""
+    one, other = ports(spark(enp1s0f0np0=""))
+
+    assert (True, False) == (one.alive, other.alive)

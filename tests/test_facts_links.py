@@ -63,7 +63,7 @@ EXPECTED = Links(
         Interface(name="wg0", kind="wireguard", mtu=1420),
     ),
     routes=(
-        Route(destination="default", device="enP7s7", gateway="192.168.1.1", metric=100),
+        Route(destination="default", device="enP7s7", metric=100),
         Route(destination="192.168.177.0/24", device="enp1s0f1np1"),
         Route(destination="10.0.0.0/8", device=""),
     ),
@@ -83,12 +83,19 @@ def test_links() -> None:
         ("", ""),
         ("ip: not found\n", "ip: not found"),
         ("ip: no answer within 2 s\n", "ip: no answer within 2 s"),
+        ('[{"ifname":"enp1\nip: no answer within 2 s\n', "ip: no answer within 2 s"),
         ("[]\na warning\n", ""),
     ],
 )
 def test_without_ip(text: str, expected: str) -> None:
     """Where `ip` does not tell, its words say why."""
     assert Links(error=expected) == links({"addresses": text})
+
+
+@pytest.mark.parametrize("text", ["", "ip: not found\n", '[{"dst":\nip: no answer within 2 s\n'])
+def test_without_routes(text: str) -> None:
+    """Routes that nobody told are none."""
+    assert Links() == links({"routes": text})
 
 
 def test_interfaces() -> None:

@@ -121,6 +121,22 @@ def test_memlock(text: str, expected: int | None) -> None:
 @pytest.mark.parametrize(
     "text, expected",
     [
+        ("1795472055.473014200\n\n", 1_795_472_055.473_014_2),
+        ("1795472055.%N\n\n", None),
+        ("1795472055.N\n\n", None),
+        ("1795472055.\n\n", None),
+        ("date: invalid date\n\n", None),
+        ("\n", None),
+    ],
+)
+def test_clock(text: str, expected: float | None) -> None:
+    """A clock that does not tell parts of seconds is not compared."""
+    assert expected == machine({"clock": text}).clock
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
         ("", False),
         ("systemd\n", True),
         ("systemd\n/usr/lib/systemd/logind.conf:RemoveIPC=no\n", False),

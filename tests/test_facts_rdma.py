@@ -18,8 +18,6 @@ DEVICES = """\
 /sys/class/infiniband/rocep1s0f1/device/uevent:PCI_SLOT_NAME=0000:01:00.1
 /sys/class/infiniband/rocep1s0f0/ports/1/state:1: DOWN
 /sys/class/infiniband/rocep1s0f1/ports/1/state:4: ACTIVE
-/sys/class/infiniband/rocep1s0f0/ports/1/phys_state:3: Disabled
-/sys/class/infiniband/rocep1s0f1/ports/1/phys_state:5: LinkUp
 /sys/class/infiniband/rocep1s0f1/ports/1/link_layer:Ethernet
 /sys/class/infiniband/rocep1s0f0/ports/1/rate:2.5 Gb/sec (1X SDR)
 /sys/class/infiniband/rocep1s0f1/ports/1/rate:200 Gb/sec (4X HDR)
@@ -55,12 +53,11 @@ ACTIVE = Device(
     netdev="enp1s0f1np1",
     pci="0000:01:00.1",
     state="ACTIVE",
-    physical="LinkUp",
     link_layer="Ethernet",
     rate=200,
     gids=(LINK_LOCAL, MAPPED, Gid(index=10, value="0000:0000:0000:0000:0000:ffff:c0a8:b10c")),
 )
-DOWN = Device(name="rocep1s0f0", state="DOWN", physical="Disabled", rate=2)
+DOWN = Device(name="rocep1s0f0", state="DOWN", rate=2)
 BARE = Device(name="mlx5_4")
 FILES = ("by-ibdev", "rdma_cm", "uverbs0")
 

@@ -51,6 +51,17 @@ def test_reach() -> None:
     assert EXPECTED == reach.read(ANSWER)
 
 
+def test_one_lost() -> None:
+    """One of two that comes back is an answer, whatever became of the other."""
+    text = (
+        "ping enp1s0f1np1 192.168.177.12 84 0 PING 192.168.177.12 (192.168.177.12) from "
+        "192.168.177.11 enp1s0f1np1: 56(84) bytes of data. 64 bytes from 192.168.177.12: "
+        f"icmp_seq=2 ttl=64 time=0.376 ms {SUMS}, 1 received, 50% packet loss, time 201ms\n"
+    )
+
+    assert Reach(pings=EXPECTED.pings[:1]) == reach.read(text)
+
+
 def test_nothing() -> None:
     """Nothing asked is nothing reached."""
     assert Reach() == reach.read("")
@@ -77,6 +88,25 @@ def test_nothing() -> None:
         (
             "2 ping: SO_BINDTODEVICE enp1s0f1np1: No such device",
             "ping: SO_BINDTODEVICE enp1s0f1np1: No such device",
+        ),
+        (
+            (
+                "1 PING 127.0.0.1 (127.0.0.1) from 127.0.0.1 lo: 8972(9000) bytes of data. "
+                "ping: local error: message too long, mtu=1500 "
+                "ping: local error: message too long, mtu=1500 "
+                "--- 127.0.0.1 ping statistics --- 2 packets transmitted, 0 received, +2 errors, "
+                "100% packet loss, time 207ms"
+            ),
+            "ping: local error: message too long, mtu=1500",
+        ),
+        (
+            (
+                "1 PING 192.168.177.12 (192.168.177.12) from 192.168.177.11 enp1s0f1np1: 56(84) "
+                "bytes of data. From 192.168.177.11 icmp_seq=1 Destination Host Unreachable "
+                "From 192.168.177.11 icmp_seq=2 Destination Host Unreachable "
+                f"{SUMS}, 0 received, +2 errors, 100% packet loss, time 201ms pipe 2"
+            ),
+            "From 192.168.177.11 icmp_seq=1 Destination Host Unreachable",
         ),
         ("127 sh: 128: ping: not found", "ping: not found"),
         ("127 sh: line 128: ping: command not found", "ping: not found"),
@@ -124,6 +154,12 @@ def test_port(text: str, expected: Answer) -> None:
 def test_without_program(text: str) -> None:
     """Where a program is missing, nobody knows whether a peer is reached."""
     assert Reach() == reach.read(text)
+
+
+@pytest.mark.parametrize("said", ["124", '124 [{"dst":"192.', "2 RTNETLINK answers: a"])
+def test_no_way(said: str) -> None:
+    """A route that nobody told to its end is none."""
+    assert Reach(ways=(Way(peer=PEER, device=""),)) == reach.read(f"way 192.168.177.12 {said}\n")
 
 
 def test_question() -> None:

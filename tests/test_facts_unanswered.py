@@ -1,8 +1,8 @@
-"""What it means when a machine does not answer, or not what was asked."""
+"""What it means when a machine does not answer."""
 
 import pytest
 
-from cluster.facts.unanswered import unanswered, unreadable
+from cluster.facts.unanswered import unanswered
 from cluster.nodes.engine import Engine
 
 FAR, HERE = Engine(node="spark2", ssh_host="dgx"), Engine(node="spark1")
@@ -32,13 +32,3 @@ FAR, HERE = Engine(node="spark2", ssh_host="dgx"), Engine(node="spark1")
 def test_unanswered(its: Engine, said: str, expected: str) -> None:
     """What SSH says has its own sentence; what else is said is shown as it is."""
     assert expected == str(unanswered(its, said))
-
-
-def test_unreadable() -> None:
-    """An answer of another shape is a defect, and says how to see more."""
-    expected = (
-        "spark2: cannot be examined: its answer is unreadable: KeyError: 'mtu'"
-        " (a defect of this tool: `inv --dry doctor` prints the question)"
-    )
-
-    assert expected == str(unreadable(FAR, ValueError("KeyError: 'mtu'")))

@@ -125,7 +125,36 @@ def test_no_logs(tmp_path: Path) -> None:
     with pytest.raises(RefusedError) as caught:
         logs.show(Services(), (traced(tmp_path), traced(tmp_path, None, "spark2")), 1)
 
-    assert "spark1: no logs: nothing has been started" == str(caught.value)
+    expected = "spark1: no logs: nothing has been started (`inv up` starts the cluster)"
+
+    assert expected == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        (
+            {"follow": True, "explain": True, "json": False},
+            "--follow --explain: what goes on is not explained (give one)",
+        ),
+        (
+            {"follow": False, "explain": False, "json": True},
+            "--json: logs are lines (give --explain as well)",
+        ),
+    ],
+)
+def test_options_without_a_meaning(options: dict[str, bool], sentence: str) -> None:
+    """What would be ignored is refused."""
+    with pytest.raises(RefusedError) as caught:
+        logs.refuse(**options)
+
+    assert sentence == str(caught.value)
+
+
+def test_options_with_a_meaning() -> None:
+    """Explanations may be JSON, and plain logs may go on."""
+    logs.refuse(follow=False, explain=True, json=True)
+    logs.refuse(follow=True, explain=False, json=False)
 
 
 KILLED = b"2026-11-23 13:28:16,080\tERR scripts.py:87 -- raylet [exit code=-9]\n"

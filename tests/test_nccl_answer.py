@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.errors import RefusedError
-from cluster.nccl import bandwidth
+from cluster.nccl import bandwidth, ring
 from cluster.nccl.answer import Answer, Device, Row, answer
 from cluster.nccl.log import Transport
 from cluster.nccl.sizes import shown, sizes
+from cluster.node import Cluster
+from tests.clusters import SPARKS, third
 from tests.nccl_answers import MIB, SLOT, TWINS, captured, device, row, spark, transport
 
 ANSWER = {
@@ -27,6 +29,7 @@ ANSWER = {
             "pci": "0000:01:00.1",
             "pci_speed": "32.0 GT/s PCIe",
             "pci_width": "4",
+            "interfaces": ["enp1s0f1np1"],
         },
         "rxe0": {
             "state": "1: DOWN",
@@ -58,7 +61,7 @@ def test_an_answer() -> None:
         interfaces={"enp1s0f1np1": 200.0},
         rdma=(
             device("rocep1s0f1"),
-            Device(name="rxe0", active=False, rate=0, slot="", slot_rate=0),
+            Device(name="rxe0", active=False, rate=0, pci="device", slot_rate=0, interfaces=()),
         ),
         transport=Transport(),
         error="no word from rank 0",
@@ -139,7 +142,8 @@ def test_the_largest_all_gather_is_told() -> None:
         pytest.param(
             ("rocep1s0f0", "roceP2p1s0f0", *TWINS), 2 * SLOT / 8, id="two cables on the same slots"
         ),
-        pytest.param(("mlx5_0",), 200 / 8, id="another card, whose slot says nothing"),
+        pytest.param(("mlx5_1", "mlx5_3"), 25.0, id="the same, by other names"),
+        pytest.param(("mlx5_4",), 200 / 8, id="another card, whose slot says nothing"),
         pytest.param(("unheard-of",), None, id="a device that sysfs has not"),
         pytest.param(("rxe0",), None, id="a device without a rate"),
     ],
@@ -147,8 +151,9 @@ def test_the_largest_all_gather_is_told() -> None:
 def test_what_a_link_can_carry(devices: tuple[str, ...], expected: float | None) -> None:
     """Both devices of a port share its cable, and both ports share the slots."""
     known = ("rocep1s0f0", "roceP2p1s0f0", *TWINS)
-    plain = replace(device("mlx5_0"), slot_rate=0.0)
-    has = (*map(device, known), plain, device("rxe0", rate=0))
+    renamed = (device("mlx5_1", "0000:01:00.1"), device("mlx5_3", "0002:01:00.1"))
+    plain = replace(device("mlx5_4", "0000:81:00.0"), slot_rate=0.0)
+    has = (*map(device, known), *renamed, plain, device("rxe0", "device", rate=0))
     its = replace(spark(), rdma=has, transport=transport(*devices))
 
     assert expected == bandwidth.link(its)
@@ -163,17 +168,49 @@ def test_what_sockets_can_carry(carriers: tuple[str, ...], expected: float | Non
     assert expected == bandwidth.link(spark(carriers=carriers, by="Socket"))
 
 
+def marked(*answers: Answer, cluster: Cluster = SPARKS) -> float | None:
+    """Return the mark for these answers."""
+    return bandwidth.mark(cluster, dict(enumerate(answers)))
+
+
+def cluster_of(count: int, eth_if: str, *names: str) -> Cluster:
+    """Return Sparks with this ETH_IF, and with variables of a ring."""
+    node = replace(third(), eth_if=eth_if)
+    variables = tuple((name, its) for name, its in ring.VARIABLES.items() if name in names)
+    return replace(SPARKS, nodes=(node,) * count, variables=variables)
+
+
+def both_ports() -> Answer:
+    """Return the answer of a Spark with cables in both ports, both in use."""
+    its = spark(carriers=("rocep1s0f0", "rocep1s0f1"))
+    return replace(its, rdma=tuple(replace(one, active=True) for one in its.rdma))
+
+
 def test_where_the_mark_applies() -> None:
-    """NVIDIA's mark is for Sparks over RDMA: one for a cable or a switch, one for a ring."""
-    both = spark(carriers=("rocep1s0f0", "rocep1s0f1"))
+    """NVIDIA's mark is for Sparks over RDMA."""
     other = replace(spark(), device="NVIDIA H100 80GB HBM3")
 
-    assert 21.875 == bandwidth.mark((spark(), spark()))
-    assert 21.875 == bandwidth.mark((both, both))
-    assert 21.875 == bandwidth.mark((spark(), spark(), spark()))
-    assert 10.0 == bandwidth.mark((both, both, both))
-    assert None is bandwidth.mark((spark(), other))
-    assert None is bandwidth.mark((spark(), spark(by="Socket")))
+    assert 21.875 == marked(spark(), spark())
+    assert None is marked(spark(), other)
+    assert None is marked(spark(), spark(by="Socket"))
+
+
+def test_another_mark_for_a_ring() -> None:
+    """The settings of every node tell a ring from a switch, and not the ports that are in use."""
+    both, old = both_ports(), replace(both_ports(), rdma=())
+    names = tuple(ring.VARIABLES)
+    port, other = "enp1s0f1np1", "enP7s7"
+    switch, apart = cluster_of(4, port), cluster_of(3, other)
+    mixed = replace(apart, nodes=(*apart.nodes[:2], replace(third(), eth_if=port)))
+
+    assert 21.875 == marked(both, both, both, both, cluster=switch)
+    assert 10.0 == marked(both, both, both, cluster=cluster_of(3, port, *names))
+    assert 21.875 == marked(both, both, both, cluster=cluster_of(3, port, *names[:1]))
+    assert 21.875 == marked(both, both, cluster=cluster_of(2, other, *names))
+    assert 10.0 == marked(both, both, both, cluster=apart)
+    assert 21.875 == marked(both, both, spark(), cluster=apart)
+    assert 21.875 == marked(both, both, both, cluster=mixed)
+    assert 21.875 == marked(old, old, old, cluster=apart)
 
 
 @pytest.mark.parametrize(

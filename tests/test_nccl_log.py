@@ -35,7 +35,6 @@ def way(by: str, device: str, channels: int = 1, *, direct: bool = False) -> Way
 def over_sockets(rank: int, *variables: tuple[str, str], no_device: bool = True) -> Transport:
     """Return what the H100's logs say of ranks that find no RDMA device."""
     return Transport(
-        version="2.28.9+cuda13.0",
         network="Socket",
         sockets=(FIRST,),
         no_device=no_device,
@@ -95,9 +94,7 @@ def test_warnings(run: str, rank: int, warning: str) -> None:
 def test_two_sparks() -> None:
     """Both halves of the port carry channels, and the receiver's lines count for nothing."""
     expected = Transport(
-        version="2.28.9+cuda13.0",
         network="IB",
-        rdma=TWINS,
         ways=(way("IB", TWINS[0]), way("IB", TWINS[1])),
         variables=(("NCCL_SOCKET_IFNAME", FIRST),),
     )
@@ -122,15 +119,10 @@ def test_gpu_direct() -> None:
 
 
 def test_an_older_version() -> None:
-    """The version may stand on a line of its own, and a log may end before the channels."""
+    """A log may end before the channels."""
     found = read("older")
 
-    assert ("2.19.3+cuda12.3", "IB", ("mlx5_10", "mlx5_11"), ()) == (
-        found.version,
-        found.network,
-        found.rdma,
-        found.ways,
-    )
+    assert ("IB", ()) == (found.network, found.ways)
     assert not found.by_rdma
     assert not found.by_sockets
 
@@ -139,7 +131,6 @@ def test_a_ring() -> None:
     """Two of four devices of a node lead to the next."""
     found = read("ring")
 
-    assert ("rocep1s0f0", "rocep1s0f1", "roceP2p1s0f0", "roceP2p1s0f1") == found.rdma
     assert (way("IB", "rocep1s0f0"), way("IB", "roceP2p1s0f1")) == found.ways
     assert (("NCCL_IB_MERGE_NICS", "0"),) == found.variables
 
@@ -165,8 +156,8 @@ def test_joined_devices_and_ways_inside_a_node() -> None:
     )
 
     assert (way("IB", "+".join(TWINS), direct=True), *inside) == found.ways
-    assert TWINS == found.rdma == found.carriers
-    assert ("2.30.7+cuda13.0", True) == (found.version, found.by_rdma)
+    assert TWINS == found.carriers
+    assert found.by_rdma
 
 
 def test_an_empty_log() -> None:

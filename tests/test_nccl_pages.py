@@ -58,6 +58,8 @@ all_gather  64 MiB   20      17.18 ms   3.91 GB/s  1.95 GB/s
 all_reduce  256 MiB  13      134.04 ms  2.00 GB/s  2.00 GB/s
 all_gather  256 MiB  20      63.01 ms   4.26 GB/s  2.13 GB/s
 
+variables of spark1: NCCL_SOCKET_IFNAME==enp1s0f1np1,enP2p1s0f1np1 NCCL_HOSTID=0
+variables of spark2: NCCL_SOCKET_IFNAME==enp1s0f1np1,enP2p1s0f1np1 NCCL_HOSTID=1
 spark1: rank 0 uses sockets over enp1s0f1np1 and enP2p1s0f1np1, and IB_IF is \
 rocep1s0f1,roceP2p1s0f1 (`inv doctor`)
 spark2: rank 1 uses sockets over enp1s0f1np1 and enP2p1s0f1np1, and IB_IF is \
@@ -120,14 +122,29 @@ def test_one_without_an_end() -> None:
 def test_a_rehearsal() -> None:
     """Between CPUs there is one way, and no mark."""
     its = replace(spark(0.5, ()), backend="gloo", nccl="", device="CPU")
-    its = replace(its, transport=replace(its.transport, version="", network=""))
+    its = replace(its, transport=replace(its.transport, network=""))
 
     assert GLOO == pages.text(result(SPARKS, wired(its, its)))
 
 
+def test_the_environment_of_a_node_that_is_slow() -> None:
+    """What may be the reason is shown once for all ranks of a node, and secrets never are."""
+    two = replace(SPARKS, nodes=(HEAD, replace(WORKER, gpus=2)))
+    plain = spark(12.0)
+    own = (("NCCL_IB_HCA", "=rocep1s0f1"), ("NCCL_FAST_TOKEN", "abc"))
+    its = replace(plain, transport=replace(plain.transport, variables=own))
+    expected = "variables of spark2: NCCL_IB_HCA==rocep1s0f1 NCCL_FAST_TOKEN=********"
+    lines = pages.text(result(two, wired(plain, its, its))).splitlines()
+
+    assert [expected] == [line for line in lines if line.startswith("variables")]
+
+
 def test_json() -> None:
     """A program reads every number, and what to do."""
-    said = {**wired(spark(12.0)), 1: Heard(answer=None, code=137)}
+    its = spark(12.0)
+    own = (("NCCL_IB_MERGE_NICS", "0"), ("NCCL_FAST_TOKEN", "abc"))
+    its = replace(its, transport=replace(its.transport, variables=own))
+    said = {**wired(its), 1: Heard(answer=None, code=137)}
     found = json.loads(pages.as_json(result(SPARKS, said)))
     ways = [
         {"by": "IB", "device": name, "network": True, "direct": False, "channels": 8}
@@ -167,11 +184,15 @@ def test_json() -> None:
         "network": "IB",
         "by_rdma": True,
         "ways": ways,
+        "variables": {"NCCL_IB_MERGE_NICS": "0", "NCCL_FAST_TOKEN": "********"},
         "warnings": [],
     } == first
-    assert ["rocep1s0f0", "rocep1s0f1", "roceP2p1s0f0", "roceP2p1s0f1"] == [
-        its["name"] for its in devices
-    ]
+    assert [
+        ("rocep1s0f0", "0000:01:00.0", ["enp1s0f0np0"]),
+        ("rocep1s0f1", "0000:01:00.1", ["enp1s0f1np1"]),
+        ("roceP2p1s0f0", "0002:01:00.0", ["enP2p1s0f0np0"]),
+        ("roceP2p1s0f1", "0002:01:00.1", ["enP2p1s0f1np1"]),
+    ] == [(its["name"], its["pci"], its["interfaces"]) for its in devices]
 
 
 def test_json_of_a_slow_measurement() -> None:

@@ -99,6 +99,7 @@ def test_an_rdma_device(program: ModuleType, tmp_path: Path) -> None:
     for folder in (slot, port):
         folder.mkdir(parents=True)
     (tmp_path / "infiniband" / "rocep1s0f1" / "device").symlink_to(slot)
+    (slot / "net" / "enp1s0f1np1").mkdir(parents=True)
     (slot / "current_link_speed").write_text("32.0 GT/s PCIe\n")
     (port / "state").write_text("4: ACTIVE\n")
     (port / "rate").write_text("200 Gb/sec (4X HDR)\n")
@@ -109,6 +110,7 @@ def test_an_rdma_device(program: ModuleType, tmp_path: Path) -> None:
         "pci_speed": "32.0 GT/s PCIe",
         "pci_width": "",
         "pci": "0000:01:00.1",
+        "interfaces": ["enp1s0f1np1"],
     }
 
     assert expected == program.rdma(tmp_path / "infiniband" / "rocep1s0f1")

@@ -89,6 +89,21 @@ def test_half_a_port(devices: tuple[str, ...], remedy: str) -> None:
     assert (1, expected) == told(result(with_devices(*devices), wired(HALF, spark(11.7))))
 
 
+def test_half_a_port_by_other_names() -> None:
+    """The PCI address tells which devices are one port, whatever the kernel calls them."""
+    names = {"rocep1s0f1": "mlx5_1", "roceP2p1s0f1": "mlx5_3"}
+    renamed = tuple(replace(one, name=names.get(one.name, one.name)) for one in spark().rdma)
+    its = replace(spark(11.7, ("mlx5_1",)), rdma=renamed)
+    what = "all_gather moves 11.7 GB/s, and should move 18.6 GB/s"
+    remedy = f"(write IB_IF=mlx5_1,mlx5_3 in env/spark1.env, {ANEW}"
+    expected = [
+        f"spark1, spark2: {what} (use the idle half of the port first)",
+        f"spark1: rank 0 leaves mlx5_3 idle, half of its port {remedy}",
+    ]
+
+    assert (1, expected) == told(result(SPARKS, wired(its, spark(11.7))))
+
+
 SOCKETS = "spark1: rank 0 uses sockets over enp1s0f1np1, and the node has RDMA: " + ", ".join(TWINS)
 
 

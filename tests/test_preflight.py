@@ -164,7 +164,8 @@ def test_no_answer(text: str, said: str) -> None:
             SPARKS,
             'could not select device driver "" with capabilities: [[gpu]]',
             "Docker cannot give containers GPUs: could not select device driver"
-            ' "" with capabilities: [[gpu]] (`ssh -t spark1 sudo nvidia-ctk runtime configure`,'
+            ' "" with capabilities: [[gpu]]'
+            " (`ssh -t spark1 sudo nvidia-ctk runtime configure --runtime=docker`,"
             " then `ssh -t spark1 sudo systemctl restart docker`;"
             " or write another ACCELERATOR in env/cluster.env)",
             id="no NVIDIA runtime",
@@ -184,6 +185,19 @@ def test_no_answer(text: str, said: str) -> None:
 def test_docker_refuses(cluster: Cluster, said: str, sentence: str) -> None:
     """What Docker refuses to give the container has the remedy on the node, not in the image."""
     assert [f"spark1: {sentence}"] == judged(said, cluster=cluster)
+
+
+def test_this_machine() -> None:
+    """On this machine a remedy needs no SSH."""
+    text = changed(lambda answer: answer.update(infiniband=[]))
+    problems = preflight(SPARKS, HEAD, here=True).problems(text)
+
+    assert [
+        (
+            "spark1: has no /dev/infiniband/uverbs* in its containers"
+            " (`sudo modprobe ib_uverbs`, or write IB_IF= in env/spark1.env, for sockets only)"
+        )
+    ] == [str(its) for its in problems]
 
 
 STRANGE = st.recursive(

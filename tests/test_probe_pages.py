@@ -180,7 +180,10 @@ def test_json() -> None:
         ),
         (
             read({"env/cluster.env": "RUNTIME=process\n"}),
-            "cluster default: its nodes are namespaces of this machine, and have no ports",
+            (
+                "cluster default: its nodes are namespaces of this machine, and have no ports"
+                " (its files are complete as they are)"
+            ),
         ),
     ],
 )

@@ -1,8 +1,11 @@
 """Files as `inv probe` reads and writes them, and what it asks of whom."""
 
+import os
 import re
 import socket
 import stat
+import subprocess
+import sys
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -11,10 +14,13 @@ import pytest
 
 from cluster.effects.diagnosis import probing
 from cluster.errors import RefusedError
+from cluster.facts import bundle, by_hand
 from cluster.facts.reach import Reach
 from cluster.nodes.engine import Engine
+from cluster.probe.files import Files
 from cluster.probe.outcome import Change
 from tests.cabling import plain
+from tests.pages import ROOT
 
 
 @pytest.fixture
@@ -120,6 +126,38 @@ def test_file_that_names_no_machine(root: Path) -> None:
     (root / "env/a.env").write_text("ROLE=head\n", "utf-8")
 
     assert "env/a.env: says neither SSH_HOST nor HOST_IP (`inv probe -- HOST...`)" == refusal()
+
+
+@pytest.mark.usefixtures("root")
+def test_first_question(capsys: pytest.CaptureFixture[str]) -> None:
+    """A machine is asked how it is joined, and nothing else; a dry run shows just that."""
+    text = bundle.question(bundle.Wanted(), parts=bundle.JOINING)
+    asked = by_hand.asked(probing.HERE, by_hand.fed("sh -s", text))
+
+    assert (0, f"{asked}{probing.NEXT}") == (probe(), capsys.readouterr().out)
+
+
+def test_broken_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker is not asked, so that no answer of it can end the run."""
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\necho '{{'\n", "utf-8")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    machine = probing.Machine(engine=Engine(node=probing.HERE), node="a")
+    probing._outcome(Files(name="default", texts=()), {probing.HERE: machine})
+
+    assert ["docker"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_dry_is_light() -> None:
+    """What only decides is not loaded for a dry run."""
+    program = "import sys; from cluster.effects.diagnosis import probing; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    rooms = {name for name in done.stdout.split() if name.startswith("cluster.probe.")}
+
+    assert {"cluster.probe.files"} == rooms
 
 
 def test_second_question() -> None:

@@ -200,8 +200,13 @@ def test_no_such_cluster() -> None:
 
 
 def test_nothing() -> None:
-    """An empty folder says what to copy."""
-    assert problems({}) == ["env/: no nodes (cp env/node.env.example env/spark1.env)"]
+    """An empty folder says what writes the files, and what to copy."""
+    assert problems({}) == [
+        (
+            "env/: no nodes (`inv probe --write -- HOST...` writes them,"
+            " or `cp env/node.env.example env/spark1.env`)"
+        )
+    ]
 
 
 def test_secrets_stay_hidden() -> None:

@@ -142,7 +142,8 @@ def test_any_text(text: str) -> None:
     [
         ("{inv:status}", "`inv status --cluster lab`"),
         ("{inv:logs --node {node}}", "`inv logs --node spark1 --cluster lab`"),
-        ("{on:df -h}", "`ssh -t spark1 'df -h'`"),
+        ("{on:df -h}", "`ssh -t spark1 df -h`"),
+        ("{on:dmesg | tail}", "`ssh -t spark1 'dmesg | tail'`"),
         ("{own}, {shared}", "env/lab/spark1.env, env/lab/cluster.env"),
         ("{renew}", "`inv build --cluster lab`, then `inv ship --cluster lab`"),
         ("{free} of {all}", "1 of 2"),

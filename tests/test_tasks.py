@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from invoke.main import program
 
+import tasks
 from cluster.effects.session import runtime
 from cluster.plan import plan, script
 from tests.clone import Said
@@ -243,3 +244,12 @@ def test_config(inv: Inv) -> None:
         *("spark2 ROLE", "spark2 HOST_IP", "spark2 ETH_IF", "spark2 IB_IF", "spark2 HEAD_IP"),
         *("spark2 SSH_HOST", "spark2 GPUS"),
     ] == keys
+
+
+def test_short_options() -> None:
+    """`-c` is `--cluster` wherever a verb has it."""
+    flags = {context.name: context.flags for context in tasks.ns.to_contexts()}
+    short = {name for name, its in flags.items() if "--cluster" in its and "-c" in its}
+
+    assert {name for name, its in flags.items() if "--cluster" in its} == short
+    assert [] == [name for name in short if "cluster" not in flags[name]["-c"].names]

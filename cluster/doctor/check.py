@@ -42,6 +42,8 @@ class Check:
     source: str
     """Where this is known from, for people to read: document, issue, source file."""
     look: Look = field(repr=False)
+    serving: bool = False
+    """It keeps the server from starting, and not the cluster: the fast form leaves it out."""
 
 
 @dataclass(frozen=True, kw_only=True)

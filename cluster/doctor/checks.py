@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from cluster.doctor.answers import ANSWERS
 from cluster.doctor.between import BETWEEN
 from cluster.doctor.check import Check, Patient
 from cluster.doctor.containers import CONTAINERS
@@ -28,4 +29,4 @@ ANSWER = Check(
     source="ssh(1) and ssh_config(5), BatchMode",
     look=_look,
 )
-CHECKS = (ANSWER, *LINKS, *RDMA, *SYSTEM, *MEMORY, *CONTAINERS, *BETWEEN, *VARIABLES)
+CHECKS = (ANSWER, *ANSWERS, *LINKS, *RDMA, *SYSTEM, *MEMORY, *CONTAINERS, *BETWEEN, *VARIABLES)

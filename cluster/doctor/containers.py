@@ -22,7 +22,8 @@ def _answers(patient: Patient) -> bool:
 def _docker(patient: Patient) -> Iterator[Problem]:
     error = patient.facts.docker.error
     if patient.cluster.runtime == "docker" and error:
-        yield problem(Engine(node=patient.node.name, ssh_host=patient.node.ssh_host), error)
+        host = "" if patient.here else patient.node.ssh_host
+        yield problem(Engine(node=patient.node.name, ssh_host=host), error)
 
 
 def _image(patients: tuple[Patient, ...]) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """From what all nodes said to what is wrong with the cluster, in the order of its weight."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
 from cluster.doctor.check import SEVERITIES, Check, Finding, Patient, Severity
@@ -25,8 +25,8 @@ class Diagnosis:
     """Its name."""
     nodes: tuple[str, ...]
     """The names of those that were asked."""
-    silent: tuple[str, ...] = ()
-    """The names of those that could not be asked."""
+    facts: Mapping[str, Facts] = field(default_factory=dict, repr=False)
+    """What those said that could be asked, by their names."""
     checks: int
     """How many were made."""
     severities: tuple[Severity, ...] = SEVERITIES
@@ -49,20 +49,23 @@ def diagnosis(
     answers: Answers,
     *,
     fast: bool = False,
+    here: Collection[str] = (),
     checks: tuple[Check, ...] = CHECKS,
 ) -> Diagnosis:
-    """Return what the checks find in what these nodes said; those that are `fast` only block.
+    """Return what the checks find in what these nodes said; `fast` asks what blocks `inv up`.
 
-    Nodes of the cluster without an answer were not asked, and nothing is said about them.
+    Nodes of the cluster without an answer were not asked, and nothing is said about them. Those
+    that are `here`, by their names, are this machine.
     """
     asked = tuple(node for node in cluster.nodes if node.name in answers)
     severities = SEVERITIES[:1] if fast else SEVERITIES
-    made = tuple(check for check in checks if check.severity in severities)
-    patients = _patients(cluster, asked, answers)
+    wanted = (check for check in checks if check.severity in severities)
+    made = tuple(check for check in wanted if not (fast and check.serving))
+    patients = _patients(cluster, asked, answers, here)
     return Diagnosis(
         cluster=cluster.name,
         nodes=tuple(node.name for node in asked),
-        silent=tuple(node.name for node in asked if isinstance(answers[node.name], Problem)),
+        facts={its.node.name: its.facts for its in patients},
         checks=len(made),
         severities=severities,
         findings=_ordered((*_silences(asked, answers), *_found(made, patients))),
@@ -74,7 +77,9 @@ def problems(found: Diagnosis) -> tuple[Problem, ...]:
     return tuple(its.problem for its in found.of("blocks"))
 
 
-def _patients(cluster: Cluster, asked: tuple[Node, ...], answers: Answers) -> tuple[Patient, ...]:
+def _patients(
+    cluster: Cluster, asked: tuple[Node, ...], answers: Answers, here: Collection[str]
+) -> tuple[Patient, ...]:
     """Return the nodes that answered, without what they know of the others.
 
     Whoever is switched off can be reached by nobody: that is one thing, and not one for each node.
@@ -82,7 +87,12 @@ def _patients(cluster: Cluster, asked: tuple[Node, ...], answers: Answers) -> tu
     said = tuple((node, answers[node.name]) for node in asked)
     off = tuple(node.host_ip for node, its in said if isinstance(its, Problem))
     return tuple(
-        Patient(cluster=cluster, node=node, facts=replace(its, reach=_without(its.reach, off)))
+        Patient(
+            cluster=cluster,
+            node=node,
+            here=node.name in here,
+            facts=replace(its, reach=_without(its.reach, off)),
+        )
         for node, its in said
         if not isinstance(its, Problem)
     )

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from cluster.doctor.check import Look, Patient, each
 from cluster.errors import Problem
 from cluster.facts.facts import Facts
-from cluster.facts.halves import Half, halves
+from cluster.facts.halves import Half, halves, ports
 from cluster.facts.links import DOCKERS, RJ45, Interface
 from cluster.node import Node
 
@@ -17,23 +17,15 @@ RING = 3
 
 def twin(facts: Facts, half: Half) -> Half | None:
     """Return the other half of a port."""
-    return next(
-        (
-            one
-            for one in halves(facts)
-            if one.port == half.port and one.device.name != half.device.name
-        ),
-        None,
-    )
+    its = (port.halves for port in ports(facts) if half in port.halves)
+    return next((one for one in next(its, ()) if one != half), None)
 
 
 def port_of(facts: Facts, name: str) -> tuple[Half, ...]:
     """Return the halves of the port of an interface, its own first; none of one without RDMA."""
-    own = next((half for half in halves(facts) if half.interface.name == name), None)
-    if not own:
-        return ()
-    other = twin(facts, own)
-    return (own, other) if other else (own,)
+    own = (half for half in halves(facts) if half.interface.name == name)
+    its = next((port.halves for half in own for port in ports(facts) if half in port.halves), ())
+    return tuple(sorted(its, key=lambda half: half.interface.name != name))
 
 
 def ours(patient: Patient) -> Interface | None:

@@ -7,6 +7,7 @@ from cluster.doctor.check import Check, Patient, each
 from cluster.doctor.memory import short
 from cluster.doctor.spark import computes, is_spark, runs
 from cluster.errors import Problem
+from cluster.preflight.preflight import SET_UP
 
 TOOLKIT = (1, 17, 7)
 """What NVIDIA asks for on a Spark (DGX Spark porting guide, software dependencies)."""
@@ -19,7 +20,10 @@ STUCK = range(500, 800)
 def _gpu(patient: Patient) -> Iterator[Problem]:
     its = patient.facts.gpus
     wanted, has = patient.node.gpus, len(its.gpus)
-    if computes(patient) and not has:
+    if computes(patient) and its.silent:
+        remedy = f"{patient.on('nvidia-smi')} must answer; {patient.on('sudo dmesg')} may say why"
+        yield patient.problem(f"does not tell of its GPUs: {its.error}", f"{remedy} it does not")
+    elif computes(patient) and not has:
         without = f"write ACCELERATOR=none in {patient.shared_file}, for CPUs only"
         what = f"has no GPU: {its.error or 'nvidia-smi lists none'}"
         yield patient.problem(what, f"{patient.on('nvidia-smi')} must list one; or {without}")
@@ -35,14 +39,13 @@ def _gpu_docker(patient: Patient) -> Iterator[Problem]:
     if not _boxed(patient) or not patient.facts.gpus.gpus:
         return
     if patient.cluster.accelerator == "cdi" and not _devices(patient):
-        make = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
         what = f"Docker cannot give containers GPUs: no CDI device {CDI}"
-        yield patient.problem(what, _again(patient, make, "nvidia"))
+        yield patient.problem(what, _again(patient, SET_UP["cdi"], "nvidia"))
     elif patient.cluster.accelerator == "nvidia" and not _hook(patient):
         install = patient.on("sudo apt-get install nvidia-container-toolkit")
-        make = "sudo nvidia-ctk runtime configure"
+        again = _again(patient, SET_UP["nvidia"], "cdi")
         what = "Docker cannot give containers GPUs: it has no runtime `nvidia`"
-        yield patient.problem(what, f"{install}, {_again(patient, make, 'cdi')}")
+        yield patient.problem(what, f"{install}, {again}")
 
 
 def _again(patient: Patient, make: str, other: str) -> str:

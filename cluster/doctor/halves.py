@@ -92,9 +92,11 @@ def _no_twin(patient: Patient, name: str, other: Interface) -> Problem:
 
 
 def _twin_address(patient: Patient) -> Iterator[Problem]:
-    for half in named(patient) if ours(patient) else ():
+    """Find halves without an address, but those whose addresses a VLAN, bond or bridge has."""
+    its = ours(patient)
+    for half in named(patient) if its and not its.kind else ():
         one = half.interface
-        if half.alive and not one.addresses and one != ours(patient):
+        if half.alive and not one.addresses and one != its:
             what = f"{one.name} has no IPv4 address, and IB_IF names its {half.device.name}"
             remedy = f"give {one.name} one by netplan, in a network of its own"
             yield patient.problem(what, remedy)

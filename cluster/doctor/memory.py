@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from cluster.advice import inv
 from cluster.doctor.check import Check, Patient
 from cluster.doctor.fabric import machines
 from cluster.doctor.spark import runs, unified
@@ -12,8 +13,8 @@ GIB = 1 << 30
 PRESSURE = 10.0
 """Per cent of the last minute; a machine that is well waits in none of it."""
 HUNDREDTH = 0.01
-BIGGEST = "'ps -eo pid,user,rss,args --sort=-rss | head'"
-DROP = "'sync; echo 3 | sudo tee /proc/sys/vm/drop_caches'"
+BIGGEST = "ps -eo pid,user,rss,args --sort=-rss | head"
+DROP = "sync; echo 3 | sudo tee /proc/sys/vm/drop_caches"
 
 
 def budget(patient: Patient) -> int:
@@ -48,8 +49,9 @@ def _room(patient: Patient) -> str:
     show = f"{patient.on(f'ps -fp {pids}' if pids else BIGGEST)} shows what takes it"
     its = patient.facts.machine.memory
     share = math.floor(its.available / its.total / HUNDREDTH) * HUNDREDTH - HUNDREDTH
-    smaller = f"; or write GPU_MEMORY_UTILIZATION={share:.2f} in {patient.shared_file}"
-    return f"{show}{smaller if share > 0 else ''}"
+    serve = inv(patient.cluster, "serve", "--gpu-memory-utilization", f"{share:.2f}")
+    smaller = f"write GPU_MEMORY_UTILIZATION={share:.2f} in {patient.shared_file}, or {serve}"
+    return f"{show}; or {smaller}" if share > 0 else show
 
 
 def _page_cache(patient: Patient) -> Iterator[Problem]:
@@ -87,11 +89,14 @@ MEMORY: tuple[Check, ...] = (
         title="There is as much memory as vLLM will ask for",
         looks_at="MemTotal and MemAvailable in `/proc/meminfo`, and GPU_MEMORY_UTILIZATION",
         why="vLLM takes this share of all memory, and ends at its start when less is available: "
-        "`Free memory on device ... is less than desired GPU memory utilization`.",
-        remedy="End what takes the memory, or write a smaller GPU_MEMORY_UTILIZATION.",
+        "`Free memory on device ... is less than desired GPU memory utilization`. The cluster "
+        "itself does start, so `inv up` does not look at it.",
+        remedy="End what takes the memory, write a smaller GPU_MEMORY_UTILIZATION, or give one "
+        "to `inv serve --gpu-memory-utilization`.",
         source="vLLM, vllm/v1/worker/utils.py and vllm/utils/mem_utils.py; NVIDIA's known issues "
         "of DGX Spark: `nvidia-smi` does not tell it there",
         look=machines(_memory),
+        serving=True,
     ),
     Check(
         name="page-cache",

@@ -11,26 +11,26 @@ ETHERNET = 1500
 
 
 def _mtu(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-    """Find pairs of one MTU that packets of this size do not pass."""
-    yield from _between(_ends(patients, tuple(its for its in _narrow(patients) if _alike(its))))
+    """Find pairs of one MTU that packets of this size pass neither way: one ping may get lost."""
+    lost = (pair for pair in pairs(patients) if _alike(pair) and True in _lost(pair))
+    yield from _between(_ends(patients, tuple(pair for pair in lost if False not in _lost(pair))))
 
 
 def _mtu_same(patients: tuple[Patient, ...]) -> Iterator[Problem]:
     """Find pairs whose MTUs differ, where the larger packets do not pass."""
-    yield from _unlike(_ends(patients, tuple(its for its in _narrow(patients) if not _alike(its))))
+    lost = (pair for pair in pairs(patients) if not _alike(pair) and True in _lost(pair))
+    yield from _unlike(_ends(patients, tuple(lost)))
 
 
-def _narrow(patients: tuple[Patient, ...]) -> tuple[Pair, ...]:
-    return tuple(pair for pair in pairs(patients) if _tight(pair))
-
-
-def _tight(pair: Pair) -> bool:
-    """Tell whether small packets pass, and large ones from one of the ends do not."""
+def _lost(pair: Pair) -> tuple[bool | None, ...]:
+    """Tell of each way whether large packets alone get lost; None when nobody knows."""
     one, other = pair
-    return any(
-        answered(its, peer, "small") and answered(its, peer, "large") is False
-        for its, peer in ((one, other), (other, one))
-    )
+    return tuple(_way_lost(its, peer) for its, peer in ((one, other), (other, one)))
+
+
+def _way_lost(one: Patient, other: Patient) -> bool | None:
+    large = answered(one, other, "large")
+    return None if large is None or not (large or answered(one, other, "small")) else not large
 
 
 def _alike(pair: Pair) -> bool:
@@ -38,8 +38,8 @@ def _alike(pair: Pair) -> bool:
     return ours(one).mtu == ours(other).mtu
 
 
-def _ends(patients: tuple[Patient, ...], tight: tuple[Pair, ...]) -> tuple[Patient, ...]:
-    return tuple(its for its in patients if any(its in pair for pair in tight))
+def _ends(patients: tuple[Patient, ...], chosen: tuple[Pair, ...]) -> tuple[Patient, ...]:
+    return tuple(its for its in patients if any(its in pair for pair in chosen))
 
 
 def _unlike(ends: tuple[Patient, ...]) -> Iterator[Problem]:

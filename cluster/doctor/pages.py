@@ -4,11 +4,15 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator
+from typing import Any
 
+from cluster.columns import aligned
 from cluster.doctor.check import Check, Finding, Severity
 from cluster.doctor.checks import CHECKS
 from cluster.doctor.diagnosis import Diagnosis
+from cluster.doctor.summary import summary
 from cluster.errors import Problem, RefusedError
+from cluster.facts.facts import Facts
 from cluster.spelling import did_you_mean
 
 WIDTH = 100
@@ -46,7 +50,7 @@ def as_json(found: Diagnosis) -> str:
     """Return everything that was found, for programs."""
     whole = {
         "cluster": found.cluster,
-        "nodes": {name: {"answered": name not in found.silent} for name in found.nodes},
+        "nodes": {name: _node(found.facts.get(name)) for name in found.nodes},
         "checks": found.checks,
         "findings": [_fields(its) for its in found.findings],
         "counts": {its: len(found.of(its)) for its in found.severities},
@@ -57,14 +61,13 @@ def as_json(found: Diagnosis) -> str:
 
 
 def explained(name: str, checks: tuple[Check, ...] = CHECKS) -> str:
-    """Return the page of a check; a RefusedError says which was probably meant."""
-    known = {its.name: its for its in checks}
-    if name not in known:
-        remedy = did_you_mean(name, known, f"one of {', '.join(known)}")
-        raise RefusedError(
-            Problem(place="--explain", what=f"no such check: `{name}`", remedy=remedy)
-        )
-    its = known[name]
+    """Return the page of a check, or without a name a line for each.
+
+    A RefusedError says which name was probably meant.
+    """
+    if not name:
+        return f"{aligned(tuple((its.name, its.severity, its.title) for its in checks))}\n"
+    its = _named(name, checks)
     lines = (
         _wrapped(f"{its.name} ({its.severity}): {its.title}", ""),
         "",
@@ -74,6 +77,24 @@ def explained(name: str, checks: tuple[Check, ...] = CHECKS) -> str:
         _wrapped(f"Known from: {its.source}", "", "  "),
     )
     return "".join(f"{line}\n" for line in lines)
+
+
+def explained_as_json(name: str, checks: tuple[Check, ...] = CHECKS) -> str:
+    """Return the same for programs: a list of checks."""
+    its = (_named(name, checks),) if name else checks
+    keys = ("name", "severity", "title", "looks_at", "why", "remedy", "source")
+    rows = [{key: getattr(one, key) for key in keys} for one in its]
+    return f"{json.dumps(rows, indent=2)}\n"
+
+
+def _named(name: str, checks: tuple[Check, ...]) -> Check:
+    known = {its.name: its for its in checks}
+    if name not in known:
+        remedy = did_you_mean(name, known, "`inv doctor --explain` lists all")
+        raise RefusedError(
+            Problem(place="--explain", what=f"no such check: `{name}`", remedy=remedy)
+        )
+    return known[name]
 
 
 def _groups(found: Diagnosis) -> Iterator[str]:
@@ -124,6 +145,10 @@ def _counted(severity: Severity, count: int) -> str:
 
 def _number(names: tuple[str, ...], noun: str) -> str:
     return f"{len(names)} {noun}{'' if len(names) == 1 else 's'}"
+
+
+def _node(facts: Facts | None) -> dict[str, Any]:
+    return {"answered": True, "facts": summary(facts)} if facts else {"answered": False}
 
 
 def _fields(its: Finding) -> dict[str, str]:

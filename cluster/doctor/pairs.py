@@ -11,7 +11,7 @@ from cluster.facts.links import Interface
 
 SMALL = 84
 """Bytes of the ping that fits every MTU; the other one is as large as its interface's."""
-NOT_SENT = ("ping: not found", "ping: socket", "ping: socktype")
+NOT_SENT = ("ping: not found", "ping: socket", "ping: socktype", "ping: SO_BINDTODEVICE")
 """How begins what ping says that could not even try: it is not there, or may not."""
 HEARD = ("open", "refused")
 """Answers to a connection that come from the other node itself, not from what is on the way."""
@@ -92,4 +92,5 @@ def _heard(one: Patient, other: Patient) -> bool:
 
 
 def _pings(one: Patient, other: Patient) -> Iterator[str]:
-    return (its.said for its in one.facts.reach.pings if its.peer == other.node.host_ip)
+    sent = (its for its in one.facts.reach.pings if not its.said.startswith(NOT_SENT))
+    return (its.said for its in sent if its.peer == other.node.host_ip)

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator
 
 from cluster.doctor.check import Check, Patient
+from cluster.doctor.choice import alien, left, names_of, others
 from cluster.doctor.fabric import (
     absent,
     in_ring,
     joined,
     machines,
     named,
-    ours,
     port_of,
     twin,
 )
@@ -41,20 +41,21 @@ def _right_names(patient: Patient, unknown: tuple[str, ...]) -> str:
     if own:
         return _write(patient, (half.device.name for half in own))
     there = (device.name for device in patient.facts.rdma.devices)
-    others = tuple(name for name in there if name not in patient.node.ib_if)
+    more = tuple(name for name in there if name not in patient.node.ib_if)
     otherwise = f"write those of the ConnectX link in {patient.own_file}"
-    return did_you_mean(unknown[0], others, otherwise)
+    return did_you_mean(unknown[0], more, otherwise)
 
 
 def _port(patient: Patient) -> Iterator[Problem]:
     devices = (device for device in patient.facts.rdma.devices if not device.active)
-    alien = {half.device.name for half in _alien(patient)}
+    its = {*patient.node.ib_if} - names_of(others(patient))
+    looked = its or {*patient.node.ib_if} - names_of(alien(patient))
     dead = ", ".join(
         device.name
         for device in devices
-        if device.name in {*patient.node.ib_if} - alien and not _explained(patient, device)
+        if device.name in looked and not _explained(patient, device)
     )
-    if dead:
+    if dead and not left(patient):
         what = f"IB_IF {dead}: not {ACTIVE}; there are: {_there(patient)}"
         yield patient.problem(what, cable(patient))
 
@@ -72,32 +73,12 @@ def _explained(patient: Patient, device: Device) -> bool:
 
 
 def _pair(patient: Patient) -> Iterator[Problem]:
-    alien = ", ".join(half.device.name for half in _alien(patient))
-    if alien:
-        verb = "are" if "," in alien else "is"
-        what = f"IB_IF {alien} {verb} of another port than ETH_IF {patient.node.eth_if}"
+    strange = ", ".join(half.device.name for half in alien(patient))
+    if strange:
+        verb = "are" if "," in strange else "is"
+        what = f"IB_IF {strange} {verb} of another port than ETH_IF {patient.node.eth_if}"
         own = port_of(patient.facts, patient.node.eth_if)
         yield patient.problem(what, _write(patient, (half.device.name for half in own)))
-
-
-def _alien(patient: Patient) -> tuple[Half, ...]:
-    """Return what IB_IF names of another port than ETH_IF's, if ETH_IF is right.
-
-    A second port beside ETH_IF's is nothing wrong while it has a link; nor are the ports of cards
-    other than a Spark's.
-    """
-    own = port_of(patient.facts, patient.node.eth_if)
-    if not own or not _sound(patient):
-        return ()
-    others = tuple(half for half in named(patient) if half.port != own[0].port)
-    beside = len(own) == 1 or any(half in own for half in named(patient))
-    return tuple(half for half in others if not (beside and half.device.active))
-
-
-def _sound(patient: Patient) -> bool:
-    """Tell whether ETH_IF has HOST_IP and a link, so that what differs from it is wrong."""
-    its = ours(patient)
-    return bool(its and its.alive and its == patient.facts.links.holder(patient.node.host_ip))
 
 
 def _files(patient: Patient) -> Iterator[Problem]:
@@ -119,16 +100,36 @@ def _unused(patient: Patient) -> Iterator[Problem]:
 
 
 def _half(patient: Patient) -> Iterator[Problem]:
+    """Find halves that NCCL does not use: IB_IF leaves them out, or they are not active."""
+    yield from _left_out(patient)
+    for half in named(patient):
+        if half.alive and not half.device.active and _alone(patient, half):
+            what = f"{half.device.name} ({half.device.state or 'no port'}) of IB_IF is not {ACTIVE}"
+            remedy = f"restart {patient.node.name}, or the machine at the cable's other end"
+            yield patient.problem(what, remedy)
+
+
+def _alone(patient: Patient, half: Half) -> bool:
+    """Tell whether the other half does all the work, and does it."""
+    other = twin(patient.facts, half)
+    if other is None or other not in named(patient):
+        return False
+    return other.device.active and left(patient)
+
+
+def _left_out(patient: Patient) -> Iterator[Problem]:
     """Find active devices beside those of IB_IF, where those are right as far as they go."""
     chosen = named(patient)
     ports = {half.port for half in chosen}
     every = halves(patient.facts)
     beside = every if in_ring(patient) else tuple(half for half in every if half.port in ports)
     more = tuple(half.device.name for half in beside if half.device.active and half not in chosen)
-    if chosen and more and not absent(patient) and not _alien(patient):
+    if chosen and more and not absent(patient) and not alien(patient):
         verb = "is" if len(more) == 1 else "are"
         what = f"IB_IF {','.join(patient.node.ib_if)} leaves out {', '.join(more)}, which {verb}"
-        yield patient.problem(f"{what} {ACTIVE}", _write(patient, (*patient.node.ib_if, *more)))
+        idle = names_of(half for half in others(patient) if not half.device.active)
+        kept = (name for name in patient.node.ib_if if name not in idle)
+        yield patient.problem(f"{what} {ACTIVE}", _write(patient, (*kept, *more)))
 
 
 def _there(patient: Patient) -> str:
@@ -164,7 +165,7 @@ RDMA: tuple[Check, ...] = (
     Check(
         name="rdma-port",
         severity="blocks",
-        title="The RDMA devices of IB_IF are active",
+        title="RDMA devices of IB_IF are active, in a ring all of them",
         looks_at="`/sys/class/infiniband/*/ports/1/state`",
         why="NCCL leaves out ports that are not active, and ends when none is left.",
         remedy="look at the cable and its other end, or restart both machines.",
@@ -207,8 +208,9 @@ RDMA: tuple[Check, ...] = (
     Check(
         name="rdma-half",
         severity="slow",
-        title="IB_IF names both halves of a port",
-        looks_at="`/sys/class/infiniband/*/device`: the halves are one function on two PCI domains",
+        title="IB_IF names both halves of a port, and both are active",
+        looks_at="`/sys/class/infiniband/*/device`: the halves are one function on two PCI "
+        "domains; `ports/1/state`",
         why="Each half has its own PCIe link of about 100 Gb/s: one device is half of the port.",
         remedy="write both as IB_IF, with a comma between them.",
         source="NVIDIA dgx-spark-playbooks, connect-two-sparks, performance_benchmarking_guide.md",

@@ -9,6 +9,7 @@ from cluster.facts.halves import Half
 
 FORCED = "NCCL_IB_GID_INDEX"
 ROCE_2 = "RoCE v2"
+ETHERNET = "Ethernet"
 BROKEN = "7.0.0-1019-nvidia"
 """A kernel whose handover keeps memory that no device can pin (NVIDIA/NV-Kernels, pull/590)."""
 WITHOUT = "kho=off"
@@ -40,10 +41,12 @@ def _wrong(patient: Patient, value: str) -> str:
 
 
 def _row(half: Half, index: int) -> str:
-    """Say what is wrong with a row of a device's GID table."""
+    """Say what is wrong with a row of a device's GID table; InfiniBand has no other kind."""
     row = next((one for one in half.device.gids if one.index == index), None)
     if not row:
         return "has no such row"
+    if half.device.link_layer != ETHERNET:
+        return ""
     if row.kind != ROCE_2:
         return f"has {row.kind or 'an unknown kind'} there, not {ROCE_2}"
     if row.netdev not in {"", half.interface.name}:
@@ -62,12 +65,12 @@ def _kernel_memory(patient: Patient) -> Iterator[Problem]:
     if broken or (free is not None and free > total):
         has = f"CmaTotal {total >> 10} kB, CmaFree {(free or 0) >> 10} kB"
         what = f"kernel {machine.kernel} keeps memory that RDMA cannot register: {has}"
-        yield patient.problem(what, _other_kernel())
+        yield patient.problem(what, _other_kernel(patient))
 
 
-def _other_kernel() -> str:
+def _other_kernel(patient: Patient) -> str:
     add = f"add {WITHOUT} to GRUB_CMDLINE_LINUX in /etc/default/grub"
-    return f"start kernel 6.17; or {add}, then `sudo update-grub` and a restart"
+    return f"start kernel 6.17; or {add}, then {patient.on('sudo update-grub')} and a restart"
 
 
 REGISTRATION: tuple[Check, ...] = (

@@ -95,7 +95,7 @@ def _model_disk(patient: Patient) -> Iterator[Problem]:
         return
     if not (other and _full(other) and other.total == disk.total):
         what = f"HF_CACHE has {disk.free / 1e9:.1f} of {disk.total / 1e9:.1f} GB left"
-        show = shlex.quote(f"du -sh {shlex.quote(disk.path)}/hub/*")
+        show = f"du -sh {shlex.quote(disk.path)}/hub/*"
         remedy = f"{patient.on(show)} shows what models take"
         yield patient.problem(what, f"{remedy}; or write another HF_CACHE in {patient.shared_file}")
 
@@ -123,7 +123,7 @@ def _fetch(giver: Patient, taker: Patient) -> str:
         return itself
     model = f"{one.path}/hub/models--{giver.cluster.model.replace('/', '--')}"
     target = f"{taker.facts.machine.user}@{taker.node.host_ip}:{other.path}/hub"
-    copy = shlex.quote(shlex.join(("rsync", "--archive", "--mkpath", model, target)))
+    copy = shlex.join(("rsync", "--archive", "--mkpath", model, target))
     return f"{itself}; {giver.on(copy)} copies it over the link"
 
 

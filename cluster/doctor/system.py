@@ -76,7 +76,7 @@ def _driver_same(patients: tuple[Patient, ...]) -> Iterator[Problem]:
 
 def _update(patients: tuple[Patient, ...]) -> str:
     """Return what brings all nodes to the newest of what their distribution has."""
-    update = "'sudo apt-get update && sudo apt-get full-upgrade'"
+    update = "sudo apt-get update && sudo apt-get full-upgrade"
     return f"{', '.join(its.on(update) for its in patients)}, then restart them"
 
 

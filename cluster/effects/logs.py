@@ -81,6 +81,16 @@ def count(text: str) -> int:
         raise RefusedError(Problem(place="--lines", what=error.what, remedy=error.remedy)) from None
 
 
+def refuse(*, follow: bool, explain: bool, json: bool) -> None:
+    """Raise a RefusedError for options that have no meaning together."""
+    if follow and explain:
+        what = "what goes on is not explained"
+        raise RefusedError(Problem(place="--follow --explain", what=what, remedy="give one"))
+    if json and not explain:
+        what = "logs are lines"
+        raise RefusedError(Problem(place="--json", what=what, remedy="give --explain as well"))
+
+
 def show(services: "Services", traces: tuple[AnyTrace, ...], lines: int) -> None:
     """Print the last lines of each log; a NodeError has the nodes that could not be asked."""
     logs, problems = _started(services, traces)
@@ -170,7 +180,8 @@ def _started(services: "Services", traces: tuple[AnyTrace, ...]) -> tuple[Logs, 
         problems |= dict.fromkeys(why)
     if logs or problems:
         return logs, list(problems)
-    raise RefusedError(Problem(place=traces[0].place, what="no logs: nothing has been started"))
+    what, remedy = "no logs: nothing has been started", "`inv up` starts the cluster"
+    raise RefusedError(Problem(place=traces[0].place, what=what, remedy=remedy))
 
 
 def _exists(log: Log) -> tuple[bool, tuple[Problem, ...]]:

@@ -3,13 +3,13 @@
 import fcntl
 import os
 import shlex
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.advice import inv
 from cluster.effects import files, processes
+from cluster.effects.here import is_here
 from cluster.effects.report import Report
 from cluster.effects.services import Services
 from cluster.environment.environment import environment
@@ -99,19 +99,11 @@ def runtime(cluster: Cluster, *, recreate: bool = False, preflight: bool = True)
 def engines(cluster: Cluster) -> dict[str, Engine]:
     """Return the engine of each node: this machine's own where it has the node's address."""
     return {
-        node.name: Engine(node=node.name, ssh_host="" if _here(node) else node.ssh_host)
+        node.name: Engine(
+            node=node.name, ssh_host="" if is_here(str(node.host_ip)) else node.ssh_host
+        )
         for node in cluster.nodes
     }
-
-
-def _here(node: Node) -> bool:
-    """Tell whether this machine has a node's address: nobody else can bind it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
-        try:
-            trial.bind((str(node.host_ip), 0))
-        except OSError:
-            return False
-    return True
 
 
 class Session:

@@ -1,13 +1,15 @@
 """All questions to a machine as one shell text, and all facts out of its answer."""
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any
 
 from cluster.facts import docker, gpu, links, machine, rdma, reach, surroundings
 from cluster.facts.facts import Facts
-from cluster.facts.part import UNREADABLE, Answers, Part, answers
+from cluster.facts.part import Answers, Part, answers
+from cluster.facts.readable import readable
 
 # The braces are read to their end before any of it runs: so no program takes the rest of the text
 # for its input, and half a text does nothing. All parts run at once, each into a file of its own:
@@ -21,7 +23,7 @@ export PATH LC_ALL
 within() {
   if command -v "$2" >/dev/null; then
     timeout -k 1 "$@" 2>&1
-    [ "$?" -lt 124 ] || echo "$2: no answer within $1 s"
+    case $? in 124 | 137) printf '\\n%s\\n' "$2: no answer within $1 s" ;; esac
   else
     echo "$2: not found"
   fi
@@ -77,19 +79,31 @@ class Wanted:
     """Leave out what no check that blocks looks at."""
 
 
-PARTS: tuple[Part[Any], ...] = (
-    *links.PARTS,
-    *rdma.PARTS,
-    *machine.PARTS,
-    *gpu.PARTS,
-    *docker.PARTS,
-    *surroundings.PARTS,
+REACH = reach.question((), (), ())
+SUBJECTS: tuple[tuple[tuple[Part[Any], ...], Callable[[Answers], object]], ...] = (
+    (links.PARTS, links.links),
+    (rdma.PARTS, rdma.rdma),
+    (machine.PARTS, machine.machine),
+    (gpu.PARTS, gpu.gpus),
+    (docker.PARTS, docker.docker),
+    (surroundings.PARTS, surroundings.surroundings),
+    ((REACH,), REACH.of),
 )
+"""Parts that are about one thing, and what reads them together."""
+PARTS = tuple(part for parts, _ in SUBJECTS for part in parts if part is not REACH)
+JOINING: tuple[Part[Any], ...] = (
+    links.ADDRESSES,
+    links.ADAPTERS,
+    *rdma.PARTS,
+    machine.SYSTEM,
+    gpu.GPUS,
+)
+"""What tells how machines are joined."""
 
 
-def question(wanted: Wanted) -> str:
+def question(wanted: Wanted, parts: tuple[Part[Any], ...] = PARTS) -> str:
     """Return the text for `sh -s` on the machine."""
-    return _text(wanted, tuple(part for part in PARTS if part.blocking or not wanted.fast))
+    return _text(wanted, tuple(part for part in parts if part.blocking or not wanted.fast))
 
 
 def reaching(wanted: Wanted) -> str:
@@ -122,11 +136,21 @@ def answered(text: str) -> bool:
 
 
 def facts(text: str) -> Facts:
-    """Read a whole answer; one that cannot be read is a ValueError."""
-    try:
-        return _facts(answers(text))
-    except UNREADABLE as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from error
+    """Read an answer, but for parts of another shape; one that is not whole is a ValueError."""
+    if not answered(text):
+        message = "its answer is not whole"
+        raise ValueError(message)
+    said = answers(text)
+    its = _readable(said)
+    return replace(_facts(its), unreadable=tuple(name for name in its if its[name] != said[name]))
+
+
+def _readable(said: Answers) -> Answers:
+    """Return what stands for what was said, subject by subject."""
+    found: Answers = {}
+    for parts, read in SUBJECTS:
+        found = {**found, **readable(said, parts, read)}
+    return {"clock": said["clock"], **found}
 
 
 def _facts(said: Answers) -> Facts:
@@ -137,5 +161,5 @@ def _facts(said: Answers) -> Facts:
         gpus=gpu.gpus(said),
         docker=docker.docker(said),
         surroundings=surroundings.surroundings(said),
-        reach=reach.read(said.get(reach.NAME, "")),
+        reach=REACH.of(said),
     )

@@ -2,14 +2,16 @@
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from cluster.facts.part import Answers, Part
+from cluster.facts.part import Answers, Part, late
 from cluster.ship import survey
 from cluster.ship.survey import Image
 
 DECODER = json.JSONDecoder()
+LIST = re.compile(r"^\[", re.MULTILINE)
+STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
+"""Of containers (moby, api/types/container)."""
 NO_ENGINE = "`docker info` tells of no engine"
 VERSION = re.compile(r"\bversion (\d[\w.~+-]*)")
 """In what `nvidia-ctk --version` says: `NVIDIA Container Toolkit CLI version 1.17.8`."""
@@ -24,8 +26,6 @@ class Docker:
     version: str = ""
     store: str = ""
     """`containerd`, or the storage driver that unpacks layers: `overlay2`."""
-    root: str = ""
-    """The engine's folder."""
     runtimes: tuple[str, ...] = ()
     """Names, like `runc` and `nvidia`."""
     cdi: tuple[str, ...] = ()
@@ -34,24 +34,24 @@ class Docker:
     """Version of the NVIDIA Container Toolkit; empty without it."""
     image: Image | None = None
     """The cluster's image; None when the engine has none of that name."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """Of the image: ours begin with `spark-vllm-cluster.`."""
     container: str = ""
     """State of the cluster's container: `running`, `exited`; empty when there is none."""
 
 
 def _engine(text: str) -> Docker:
     """Read `docker info`, whose answer is about the client alone where no engine answers."""
-    start = text.find("{")
-    its, end = DECODER.raw_decode(text, start) if start >= 0 else ({}, 0)
+    if said := late(text):
+        return Docker(error=said)
+    lines = text.splitlines()
+    about = next((line for line in lines if line.startswith("{")), "{}")
+    its = json.loads(about)
     if not its.get("ServerVersion"):
-        words = its.get("ServerErrors") or (text[end:].strip() or NO_ENGINE,)
-        return Docker(error="\n".join(words))
+        words = its.get("ServerErrors") or [line for line in lines if line not in {"", about}]
+        return Docker(error="\n".join(words) or NO_ENGINE)
     containerd = survey.CONTAINERD in (its.get("DriverStatus") or ())
     return Docker(
         version=its["ServerVersion"],
         store="containerd" if containerd else its["Driver"],
-        root=its["DockerRootDir"],
         runtimes=tuple(its.get("Runtimes") or ()),
         cdi=tuple(
             one["ID"] for one in its.get("DiscoveredDevices") or () if one["Source"] == "cdi"
@@ -59,10 +59,20 @@ def _engine(text: str) -> Docker:
     )
 
 
-def _image(text: str) -> tuple[Image | None, Mapping[str, str]]:
-    """Return the image and its labels."""
-    its = next(iter(json.loads(text or "[]")), None)
-    return (survey.image(its), (its.get("Config") or {}).get("Labels") or {}) if its else (None, {})
+def _image(text: str) -> tuple[Image | None, str]:
+    """Return the image, or why nobody knows of it; the client's warnings may stand around it."""
+    if said := late(text):
+        return None, said.replace("docker", "docker image inspect", 1)
+    start = LIST.search(text)
+    its = DECODER.raw_decode(text, start.start())[0] if start else ()
+    return next(map(survey.image, its), None), ""
+
+
+def _container(text: str) -> tuple[str, str]:
+    """Return the container's state, or why nobody knows of it."""
+    if said := late(text):
+        return "", said.replace("docker", "docker container inspect", 1)
+    return next((line for line in text.splitlines() if line in STATES), ""), ""
 
 
 def _toolkit(text: str) -> str:
@@ -79,18 +89,19 @@ ENGINE = Part(
     name="engine",
     question="  within 5 docker info --format '{{json .}}'\n",
     read=_engine,
+    instead="docker: the answer of `docker info` cannot be read",
 )
 IMAGE = Part(
     name="image",
-    question='  timeout -k 1 5 docker image inspect -- "$image"\n',
+    question='  within 5 docker image inspect -- "$image"\n',
     read=_image,
 )
 CONTAINER = Part(
     name="container",
     question="""\
-  timeout -k 1 5 docker container inspect --format '{{.State.Status}}' -- "$container"
+  within 5 docker container inspect --format '{{.State.Status}}' -- "$container"
 """,
-    read=str,
+    read=_container,
 )
 TOOLKIT = Part(
     name="toolkit",
@@ -108,12 +119,13 @@ PARTS = (ENGINE, IMAGE, CONTAINER, TOOLKIT, CDI)
 def docker(said: Answers) -> Docker:
     """Read what Docker says of itself, the image and the container."""
     engine = ENGINE.of(said)
-    image, labels = IMAGE.of(said)
+    image, image_error = IMAGE.of(said)
+    container, container_error = CONTAINER.of(said)
     return replace(
         engine,
+        error=engine.error or image_error or container_error,
         cdi=engine.cdi or CDI.of(said),
         toolkit=TOOLKIT.of(said),
         image=image,
-        labels=labels,
-        container=CONTAINER.of(said),
+        container=container,
     )

@@ -22,5 +22,7 @@ class Facts:
     docker: Docker = field(default_factory=Docker)
     surroundings: Surroundings = field(default_factory=Surroundings)
     reach: Reach = field(default_factory=Reach)
+    unreadable: tuple[str, ...] = ()
+    """Parts of its answer that have another shape than any that is known."""
     lead: float | None = None
     """Seconds that its clock was ahead of the asker's when the answer came; None if unknown."""

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from cluster.facts.part import Answers, Part
+from cluster.facts.part import Answers, Part, late
 
 ROW = re.compile(r"^([^,\n]+), ([\d.]+), ([^,\n]+), ([^,\n]+)$", re.MULTILINE)
 CLIENT = re.compile(r"^(\d+), (.*), ([^,\n]+)$", re.MULTILINE)
@@ -46,11 +46,16 @@ class Gpus:
     error: str = ""
     """Why `nvidia-smi` did not tell; empty when it did."""
 
+    @property
+    def silent(self) -> bool:
+        """Whether `nvidia-smi` took too long: there may be GPUs all the same."""
+        return bool(late(self.error))
+
 
 def _gpus(text: str) -> tuple[tuple[Gpu, ...], str]:
     """Return the GPUs, or what was said instead; errors come on standard output, too."""
     found = tuple(_gpu(*row) for row in ROW.findall(text))
-    return found, "" if found else text.partition("\n")[0]
+    return found, "" if found else late(text) or text.partition("\n")[0]
 
 
 def _gpu(name: str, driver: str, memory: str, clock: str) -> Gpu:
@@ -73,7 +78,7 @@ def _number(text: str) -> int | None:
 GPUS = Part(
     name="gpus",
     question="""\
-  within 5 nvidia-smi --format=csv,noheader,nounits \\
+  within 10 nvidia-smi --format=csv,noheader,nounits \\
     --query-gpu=name,driver_version,memory.total,clocks.sm
 """,
     read=_gpus,
@@ -81,7 +86,7 @@ GPUS = Part(
 CLIENTS = Part(
     name="clients",
     question="""\
-  timeout -k 1 5 nvidia-smi --format=csv,noheader,nounits \\
+  timeout -k 1 10 nvidia-smi --format=csv,noheader,nounits \\
     --query-compute-apps=pid,process_name,used_memory
 """,
     read=_clients,

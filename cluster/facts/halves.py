@@ -1,4 +1,4 @@
-"""The halves of a machine's ports: RDMA devices, each with the interface that belongs to it."""
+"""A machine's ports, and their halves: RDMA devices, each with the interface that it has."""
 
 from dataclasses import dataclass
 
@@ -29,6 +29,31 @@ class Half:
     def alive(self) -> bool:
         """Whether its interface has a link."""
         return self.interface.alive
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """A socket for a cable; its halves by PCI address."""
+
+    halves: tuple[Half, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of its first interface, as people know the port."""
+        return self.halves[0].interface.name
+
+    @property
+    def alive(self) -> bool:
+        """Whether a cable is in it."""
+        return any(half.alive for half in self.halves)
+
+
+def ports(facts: Facts) -> tuple[Port, ...]:
+    """Return the ports by PCI address, whatever their interfaces and devices are called."""
+    found: dict[str, list[Half]] = {}
+    for half in halves(facts):
+        found.setdefault(half.port, []).append(half)
+    return tuple(Port(halves=tuple(its)) for its in found.values())
 
 
 def halves(facts: Facts) -> tuple[Half, ...]:

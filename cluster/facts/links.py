@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
-from cluster.facts.part import Answers, Part
+from cluster.facts.part import Answers, Part, late
 
 RJ45 = "enP7s7"
 """A Spark's 10 Gb/s port (NVIDIA dgx-spark-playbooks, connect-three-sparks)."""
@@ -60,7 +60,6 @@ class Route:
     destination: str
     """A network, or `default`."""
     device: str
-    gateway: str = ""
     metric: int = 0
 
 
@@ -84,9 +83,11 @@ class Links:
         )
 
 
-def _addresses(text: str) -> tuple[Rows, str]:
+def _objects(text: str) -> tuple[Rows, str]:
     """Return the objects that `ip` printed, or its words if it printed none."""
     start, _, _ = text.partition("\n")
+    if said := late(text):
+        return (), said
     return (_rows(start), "") if start.startswith("[") else ((), text)
 
 
@@ -106,7 +107,6 @@ def _route(row: Row) -> Route:
     return Route(
         destination=row["dst"],
         device=row.get("dev", ""),
-        gateway=row.get("gateway", ""),
         metric=row.get("metric", 0),
     )
 
@@ -114,12 +114,13 @@ def _route(row: Row) -> Route:
 ADDRESSES = Part(
     name="addresses",
     question="  within 2 ip -j -d address\n",
-    read=_addresses,
+    read=_objects,
+    instead="ip: its answer cannot be read",
 )
 ROUTES = Part(
     name="routes",
-    question="  timeout -k 1 2 ip -j route\n",
-    read=_rows,
+    question="  within 2 ip -j route\n",
+    read=_objects,
     blocking=False,
 )
 # What has no driver's folder, or no cable, tells nothing. A name in `uevent` is one of PCI, which
@@ -146,6 +147,7 @@ def interfaces(text: str) -> tuple[Interface, ...]:
 def links(said: Answers) -> Links:
     """Read all interfaces and routes."""
     rows, error = ADDRESSES.of(said)
+    routes, _ = ROUTES.of(said)
     its = ADAPTERS.of(said)
     return Links(
         interfaces=tuple(
@@ -153,7 +155,7 @@ def links(said: Answers) -> Links:
             for row in rows
             if row["link_type"] != "loopback"
         ),
-        routes=tuple(_route(row) for row in ROUTES.of(said)),
+        routes=tuple(_route(row) for row in routes),
         error=error,
     )
 

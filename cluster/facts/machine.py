@@ -13,6 +13,7 @@ REMOVE_IPC = re.compile(r"^(/.+?):\s*RemoveIPC\s*=\s*(\w+)", re.MULTILINE)
 TRUE = ("1", "yes", "y", "true", "t", "on")
 """What systemd takes for yes (parse_boolean)."""
 AVERAGE = re.compile(r"^some .*avg60=([\d.]+)")
+CLOCK = re.compile(r"\d+\.\d+$", re.MULTILINE)
 Rows = tuple[str, ...]
 
 
@@ -62,7 +63,7 @@ class Machine:
     early_oom: bool = False
     """Whether earlyoom or systemd-oomd runs."""
     clock: float | None = None
-    """Its time when it answered, in seconds since 1970."""
+    """Its time when it answered, in seconds since 1970; None where `date` is not GNU's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +167,7 @@ def machine(said: Answers) -> Machine:
     its = SYSTEM.of(said)
     sessions = SESSIONS.of(said)
     hostname, kernel, architecture = its.shell.get("names", "").split() or ("", "", "")
-    clock = said.get("clock", "").strip()
+    clock = CLOCK.match(said.get("clock", ""))
     return Machine(
         hostname=hostname,
         user=its.shell.get("user", ""),
@@ -182,7 +183,7 @@ def machine(said: Answers) -> Machine:
         linger=sessions.linger,
         target=sessions.target,
         early_oom=sessions.early_oom,
-        clock=float(clock) if clock else None,
+        clock=float(clock[0]) if clock else None,
     )
 
 

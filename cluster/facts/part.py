@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 HEADING = re.compile(r"^== (.+)\n", re.MULTILINE)
+LATE = re.compile(r"^\S+: no answer within \d+ s$", re.MULTILINE)
 Value_co = TypeVar("Value_co", covariant=True)
 Answers = Mapping[str, str]
 """What each part printed, by its name."""
@@ -27,6 +28,8 @@ class Part(Generic[Value_co]):
     """The body of that function, each line of it indented."""
     read: Callable[[str], Value_co]
     """From what the lines printed; an answer of another shape raises one of `UNREADABLE`."""
+    instead: str = ""
+    """What is read in the place of an answer of another shape."""
     blocking: bool = True
     """Whether a check that blocks looks at it, so that the fast form has to ask as well."""
 
@@ -38,6 +41,12 @@ class Part(Generic[Value_co]):
     def function(self) -> str:
         """The question as a shell function."""
         return f"{self.name}() {{\n{self.question}}}\n"
+
+
+def late(text: str) -> str:
+    """Return the line that says that a program took too long; empty when none did."""
+    found = LATE.search(text)
+    return found[0] if found else ""
 
 
 def answers(text: str) -> Answers:

@@ -48,8 +48,6 @@ class Device:
     """PCI address like `0000:01:00.1`."""
     state: str = ""
     """`ACTIVE`, `DOWN`, `INIT`; empty without a port."""
-    physical: str = ""
-    """`LinkUp`, `Disabled`, `Polling`."""
     link_layer: str = ""
     """`Ethernet`, `InfiniBand`."""
     rate: int | None = None
@@ -105,7 +103,6 @@ def _device(name: str, netdev: str, pci: str, port: Port) -> Device:
         netdev=netdev,
         pci=pci,
         state=port.get("state", "").partition(": ")[2],
-        physical=port.get("phys_state", "").partition(": ")[2],
         link_layer=port.get("link_layer", ""),
         rate=int(float(rate)) if rate else None,
         gids=_gids(port),
@@ -135,7 +132,6 @@ DEVICES = Part(
   grep -sE '^PCI_SLOT_NAME=' /dev/null /sys/class/infiniband/*/device/uevent
   timeout -k 1 3 grep -sEv '^((0000:){7}0000)?$' /dev/null \\
     /sys/class/infiniband/*/ports/1/state \\
-    /sys/class/infiniband/*/ports/1/phys_state \\
     /sys/class/infiniband/*/ports/1/link_layer \\
     /sys/class/infiniband/*/ports/1/rate \\
     /sys/class/infiniband/*/ports/1/gids/* \\

@@ -15,18 +15,21 @@ NAME = "reach"
 PING = re.compile(r"^ping (\S+) (\S+) (\d+) (\d+) ?(.*)$", re.MULTILINE)
 PORT = re.compile(r"^port (\S+) (\d+) (\d+) ?(.*)$", re.MULTILINE)
 WAY = re.compile(r"^way (\S+) (\d+) ?(.*)$", re.MULTILINE)
+TWICE = re.compile(r"(.*?)(icmp_seq=1 )?(.+) \1(?:icmp_seq=2 )?\3")
+"""The same said of both requests."""
 AROUND = re.compile(r"^PING .*? bytes of data\. ?| ?--- .*$")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ping:
-    """One echo request with the don't-fragment bit, sent out of one interface."""
+    """Echo requests with the don't-fragment bit, sent out of one interface."""
 
     interface: str
     peer: IPv4Address
     size: int
     """Bytes of the IP packet, which must fit the MTU of all on the way."""
     answered: bool
+    """Whether one of them was: a lost packet is no broken link."""
     said: str = ""
     """What ping said when nothing came back."""
 
@@ -69,7 +72,7 @@ FUNCTIONS = """\
     printf '%s\\n' "$*"
   }
   ping_of() {
-    try "ping $1 $2 $3" ping -n -c 1 -W 1 -M do -I "$1" -s "$(($3 - 28))" "$2"
+    try "ping $1 $2 $3" ping -n -c 2 -i 0.2 -W 1 -M do -I "$1" -s "$(($3 - 28))" "$2"
   }
   pings() {
     ping_of "$1" "$2" 84 &
@@ -117,9 +120,9 @@ def read(text: str) -> Reach:
 
 
 def _ping(interface: str, peer: str, size: str, code: str, said: str) -> Ping:
-    """Read an attempt; ping's first words and its sums say nothing."""
+    """Read an attempt; nobody listens to what ping says of one that was answered."""
     answered = code == "0"
-    words = "ping: not found" if int(code) in NOT_RUN else AROUND.sub("", said)
+    words = "ping: not found" if int(code) in NOT_RUN else _words(said)
     return Ping(
         interface=interface,
         peer=IPv4Address(peer),
@@ -127,6 +130,13 @@ def _ping(interface: str, peer: str, size: str, code: str, said: str) -> Ping:
         answered=answered,
         said="" if answered else words,
     )
+
+
+def _words(said: str) -> str:
+    """Leave out ping's first words and its sums, which say nothing, and what is said again."""
+    words = AROUND.sub("", said)
+    twice = TWICE.fullmatch(words)
+    return "".join(twice.groups("")) if twice else words
 
 
 def _ping_order(ping: Ping) -> tuple[str, IPv4Address, int]:
@@ -153,5 +163,5 @@ def _way(peer: str, code: str, said: str) -> Way | None:
     """Read a route, which `ip` may have words instead of; None where there is no `ip`."""
     if int(code) in NOT_RUN:
         return None
-    rows = json.loads(said) if said.startswith("[") else ()
+    rows = json.loads(said) if code == "0" and said.startswith("[") else ()
     return Way(peer=IPv4Address(peer), device=next((row["dev"] for row in rows), ""))

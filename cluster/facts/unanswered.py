@@ -13,10 +13,3 @@ def unanswered(its: Engine, said: str) -> Problem:
     last = said.strip().rpartition("\n")[2] or "no word of it"
     remedy = f"`ssh {its.ssh_host}` may say more" if its.ssh_host else ""
     return Problem(place=its.node, what=f"cannot be asked: {last}", remedy=remedy)
-
-
-def unreadable(its: Engine, why: Exception) -> Problem:
-    """Return the problem of a machine whose answer has another shape than any that is known."""
-    what = f"cannot be examined: its answer is unreadable: {why}"
-    remedy = "a defect of this tool: `inv --dry doctor` prints the question"
-    return Problem(place=its.node, what=what, remedy=remedy)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from shlex import quote
 
 from cluster.advice import inv
 from cluster.preflight.site import Site
@@ -92,6 +91,6 @@ def advice(template: str, site: Site, told: Mapping[str, str]) -> str:
         "shared": site.shared_file,
         "renew": site.renew,
         "inv": _Command(lambda words: inv(site.cluster, words)),
-        "on": _Command(lambda words: site.on(quote(words)) if remote else f"`{words}`"),
+        "on": _Command(lambda words: site.on(words) if remote else f"`{words}`"),
     }
     return template.format_map({**told, **known})

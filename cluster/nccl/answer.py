@@ -20,10 +20,26 @@ class Device:
     active: bool
     rate: float
     """Gb/s of its port, which both twins of a Spark's port have in full."""
-    slot: str
-    """Its place on PCI Express without the function: `0000:01:00`."""
+    pci: str
+    """Its PCI address, like `0000:01:00.1`; a software device has none."""
     slot_rate: float
     """Gb/s that PCI Express carries there, before the overhead of packets."""
+    interfaces: tuple[str, ...]
+    """Those of the same PCI function; none where the image is too old to tell."""
+
+    @property
+    def port(self) -> str:
+        """What both devices of a port share, however they are called.
+
+        A Spark's ConnectX-7 hangs on two PCI domains, and a port is the same function of both
+        (NVIDIA dgx-spark-playbooks, connect-two-sparks): 0000:01:00.1 and 0002:01:00.1.
+        """
+        return self.pci.partition(":")[2] or self.name
+
+    @property
+    def slot(self) -> str:
+        """Its place on PCI Express without the function: `0000:01:00`."""
+        return self.pci.rpartition(".")[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +124,14 @@ def _row(one: Mapping[str, Any]) -> Row:
     )
 
 
-def _device(name: str, one: Mapping[str, str]) -> Device:
+def _device(name: str, one: Mapping[str, Any]) -> Device:
     return Device(
         name=name,
         active=one["state"].endswith("ACTIVE"),
         rate=_number(one["rate"]),
-        slot=one["pci"].rpartition(".")[0],
+        pci=str(one["pci"]),
         slot_rate=_number(one["pci_speed"]) * _number(one["pci_width"]) * CODING,
+        interfaces=tuple(map(str, one.get("interfaces", ()))),
     )
 
 

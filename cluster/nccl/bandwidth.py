@@ -1,12 +1,11 @@
 """What was moved, by all ranks together, and what the link could carry at best."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from cluster.nccl.answer import Answer, Device, Row
+from cluster.nccl.ring import ring
+from cluster.node import Cluster
 
-TWIN = re.compile(r"(?<=[a-z])P\d+(?=p\d)")
-"""The second PCI domain in a name: `roceP2p1s0f1` is the same port as `rocep1s0f1`."""
 BITS = 8
 GATHER = "all_gather"
 DIRECT = 21.875
@@ -51,7 +50,7 @@ def link(its: Answer) -> float | None:
 
 
 def _ports(devices: tuple[Device, ...]) -> float | None:
-    ports = {port(one.name): one.rate for one in devices}
+    ports = {one.port: one.rate for one in devices}
     slots = {one.slot: one.slot_rate for one in devices}
     if not ports or not all(ports.values()):
         return None
@@ -59,20 +58,13 @@ def _ports(devices: tuple[Device, ...]) -> float | None:
     return min(cables, sum(slots.values()) if all(slots.values()) else cables) / BITS
 
 
-def port(device: str) -> str:
-    """Return the name that both RDMA devices of a port have in common."""
-    return TWIN.sub("", device)
-
-
 def enough(mark: float, largest: int) -> float:
     """Return the GB/s with which a buffer of this size passes a mark; 0 when it tells nothing."""
     return mark * next((share for size, share in SHARES if largest >= size), 0.0)
 
 
-def mark(answers: tuple[Answer, ...]) -> float | None:
+def mark(cluster: Cluster, answers: Mapping[int, Answer]) -> float | None:
     """Return NVIDIA's pass mark in GB/s; None where it does not apply."""
-    if not all(SPARK in its.device and its.transport.by_rdma for its in answers):
+    if not all(SPARK in its.device and its.transport.by_rdma for its in answers.values()):
         return None
-    ports = [{port(name) for name in its.transport.carriers} for its in answers]
-    ring = len(answers) > 2 and any(len(its) > 1 for its in ports)  # noqa: PLR2004 (two have one cable)
-    return RING if ring else DIRECT
+    return RING if ring(cluster, answers) else DIRECT

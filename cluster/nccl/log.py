@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 MESSAGE = re.compile(r"NCCL (?:INFO|WARN) (.*)")
 WARNING = re.compile(r"NCCL WARN (.*)")
-VERSION = re.compile(r"(?:.* NCCL INFO )?NCCL version (\S+)")
 NETWORK = re.compile(r"(?:Using network (.+)|Assigned NET plugin (.+) to comm)")
 RDMA = re.compile(r"NET/IB : Using (.*)")
 RDMA_DEVICE = re.compile(r"\[(\d+)\]([^\s:]+):[\d:]+/\w+")
@@ -43,12 +42,8 @@ class Way:
 class Transport:
     """What a rank's log says; empty where it says nothing."""
 
-    version: str = ""
-    """As `2.28.9+cuda13.0`."""
     network: str = ""
     """What NCCL chose: `IB`, `Socket`, or the name of a plug-in."""
-    rdma: tuple[str, ...] = ()
-    """RDMA devices that NCCL takes."""
     sockets: tuple[str, ...] = ()
     """Interfaces that it takes for its sockets."""
     no_device: bool = False
@@ -92,11 +87,8 @@ def transport(log: str) -> Transport:
     rdma = _numbered(RDMA, RDMA_DEVICE, messages)
     sockets = _numbered(SOCKETS, SOCKET, messages)
     joined = {found[1]: found[2] for found in _all(VIRTUAL, messages)}
-    versions = (VERSION.match(line) for line in log.splitlines())
     return Transport(
-        version=next((found[1] for found in versions if found), ""),
         network=next((found[1] or found[2] for found in _all(NETWORK, messages)), ""),
-        rdma=tuple(rdma.values()),
         sockets=tuple(sockets.values()),
         no_device=NO_DEVICE in messages,
         ways=_ways(messages, rdma | joined, sockets),

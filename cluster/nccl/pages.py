@@ -9,6 +9,7 @@ from cluster.nccl.answer import Answer, Row
 from cluster.nccl.seat import Seat
 from cluster.nccl.sizes import shown
 from cluster.nccl.verdict import Result
+from cluster.settings import passthrough
 
 RANKS = ("rank", "node", "device", "backend", "way", "channels")
 ROWS = ("operation", "size", "rounds", "time", "algorithm", "bus")
@@ -21,7 +22,9 @@ def text(found: Result) -> str:
     ranks = (RANKS, *(row for seat in found.seats for row in _ranks(found, seat)))
     rows = (ROWS, *(_row(row) for row in found.rows))
     tables = (aligned(ranks), *((aligned(rows),) if found.rows else ()))
-    notes = (*_limits(found), *map(str, (*found.failures, *found.slow)), verdict(found))
+    wrong = (*found.failures, *found.slow)
+    causes = _environments(found) if wrong else ()
+    notes = (*_limits(found), *causes, *map(str, wrong), verdict(found))
     return "\n\n".join((*tables, "\n".join(notes))) + "\n"
 
 
@@ -101,6 +104,23 @@ def _limits(found: Result) -> Iterator[str]:
         yield f"mark: {found.mark:g} GB/s for all_gather ({of}); with {largest} {here}"
 
 
+def _environments(found: Result) -> Iterator[str]:
+    """Yield the variables of each node whose log has any; it has one environment for all ranks."""
+    nodes: dict[str, dict[str, str]] = {}
+    for seat in found.seats:
+        its = found.answers.get(seat.rank)
+        nodes.setdefault(seat.node.name, {}).update(_variables(its) if its else {})
+    for name, variables in nodes.items():
+        if variables:
+            words = " ".join(f"{key}={value}" for key, value in variables.items())
+            yield f"variables of {name}: {words}"
+
+
+def _variables(its: Answer) -> dict[str, str]:
+    """Return what NCCL found in its environment, secrets masked."""
+    return {name: str(passthrough.value(name, text, "")) for name, text in its.transport.variables}
+
+
 def _fields(found: Result, seat: Seat) -> dict[str, object]:
     its = found.answers.get(seat.rank)
     place = {"rank": seat.rank, "node": seat.node.name, "gpu": seat.gpu}
@@ -110,6 +130,7 @@ def _fields(found: Result, seat: Seat) -> dict[str, object]:
         "network": its.transport.network,
         "by_rdma": its.transport.by_rdma,
         "ways": [asdict(way) for way in its.transport.ways],
+        "variables": _variables(its),
         "warnings": its.transport.warnings,
         "rdma": [asdict(device) for device in its.rdma],
     }

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from cluster.advice import inv
 from cluster.errors import Problem
-from cluster.nccl.answer import Answer
-from cluster.nccl.bandwidth import port
+from cluster.nccl.answer import Answer, Device
 from cluster.nccl.seat import Seat
 from cluster.nccl.sizes import shown
 from cluster.node import Cluster
@@ -36,7 +35,7 @@ def sockets(cluster: Cluster, seats: tuple[Seat, ...], answers: Answers) -> Iter
     """Yield the ranks that leave their node over sockets although it has RDMA."""
     for seat in seats:
         its = answers[seat.rank]
-        active = tuple(one.name for one in its.rdma if one.active)
+        active = tuple(one for one in its.rdma if one.active)
         ours = its.backend == NCCL and (its.transport.by_sockets or its.transport.unknown)
         if ours and (active or seat.node.ib_if):
             site = Site(cluster=cluster, node=seat.node)
@@ -50,13 +49,13 @@ def _over(its: Answer) -> str:
     return f"uses sockets over {' and '.join(its.transport.carriers or its.transport.sockets)}"
 
 
-def _although(seat: Seat, active: tuple[str, ...]) -> str:
+def _although(seat: Seat, active: tuple[Device, ...]) -> str:
     if active:
-        return f"and the node has RDMA: {', '.join(active)}"
+        return f"and the node has RDMA: {', '.join(one.name for one in active)}"
     return f"and IB_IF is {','.join(seat.node.ib_if)}"
 
 
-def _remedy(site: Site, active: tuple[str, ...]) -> str:
+def _remedy(site: Site, active: tuple[Device, ...]) -> str:
     """Name what keeps NCCL from RDMA in the env files; its log has no word of NCCL_NET."""
     own = dict((*site.cluster.variables, *site.node.variables))
     forced = [name for name, value in FORCING.items() if own.get(name) == value]
@@ -68,8 +67,8 @@ def _remedy(site: Site, active: tuple[str, ...]) -> str:
     return inv(site.cluster, "doctor")
 
 
-def _of_one_port(active: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in active if port(name) == port(active[0]))
+def _of_one_port(active: tuple[Device, ...]) -> tuple[str, ...]:
+    return tuple(one.name for one in active if one.port == active[0].port)
 
 
 def _anew(site: Site) -> str:
@@ -82,9 +81,9 @@ def halves(cluster: Cluster, seats: tuple[Seat, ...], answers: Answers) -> Itera
     for seat in seats:
         its = answers[seat.rank]
         used = set(its.transport.carriers)
-        ports = {port(name) for name in used}
-        idle = [one.name for one in its.rdma if one.active and one.name not in used]
-        twins = [name for name in idle if port(name) in ports]
+        ports = {one.port for one in its.rdma if one.name in used}
+        idle = (one for one in its.rdma if one.active and one.name not in used)
+        twins = [one.name for one in idle if one.port in ports]
         if twins:
             site = Site(cluster=cluster, node=seat.node)
             what = f"rank {seat.rank} leaves {', '.join(twins)} idle, half of its port"

@@ -51,7 +51,7 @@ def result(cluster: Cluster, said: Mapping[int, failures.Heard]) -> Result:
     if broken:
         return Result(cluster=cluster.name, seats=its, answers=answers, failures=broken)
     rows = bandwidth.slowest(answers.values())
-    mark = bandwidth.mark(tuple(answers.values()))
+    mark = bandwidth.mark(cluster, answers)
     enough = bandwidth.enough(mark or 0.0, max((row.size for row in rows), default=0))
     return Result(
         cluster=cluster.name,

@@ -152,9 +152,11 @@ class Containers:
     def _examined(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
         """Ask the machines, then a container of the image on each what it finds there."""
         # Workers are compared with the head even when they are started alone.
-        names = dict.fromkeys(node.name for node in (cluster.head, *nodes))
+        names = tuple(dict.fromkeys(node.name for node in (cluster.head, *nodes)))
+        some = names if len(names) < len(cluster.nodes) else ()
+        chosen = (word for name in some for word in ("--node", name))
         examine = Examine(
-            command=inv(cluster, "doctor", "--fast").strip("`"),
+            command=inv(cluster, "doctor", "--fast", *chosen).strip("`"),
             engines=tuple(self.engines[name] for name in names),
             unless=tuple(self.trace(node.name, "ray") for node in nodes),
         )
@@ -162,7 +164,8 @@ class Containers:
         return (examine, Together(branches=branches))
 
     def _preflight(self, cluster: Cluster, node: Node) -> Gate:
-        asked = preflight.preflight(cluster, node)
+        here = not self.engines[node.name].ssh_host
+        asked = preflight.preflight(cluster, node, here=here)
         return Gate(
             place=node.name,
             title=f"Check that {asked.hope}",

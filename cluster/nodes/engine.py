@@ -67,7 +67,7 @@ SSH = (
     Cause(
         words=r"Could not resolve hostname (?P<name>[^:]+):",
         what="no address is known for {name}",
-        remedy="correct SSH_HOST, or name the machine in ~/.ssh/config",
+        remedy="correct SSH_HOST or the name given, or name the machine in ~/.ssh/config",
     ),
     Cause(
         words=r"connect to host \S+ port (?P<port>\d+): Connection refused",

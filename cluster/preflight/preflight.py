@@ -10,18 +10,23 @@ from cluster.preflight.facts import Facts, facts
 from cluster.preflight.site import Site
 
 MIB = 1 << 20
+SET_UP = {
+    "cdi": "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+    "nvidia": "sudo nvidia-ctk runtime configure --runtime=docker",
+}
+"""What lets Docker give containers GPUs, by ACCELERATOR (NVIDIA Container Toolkit, guide)."""
 NO_GPUS = ("could not select device driver", "CDI device")
 """What Docker says when the NVIDIA Container Toolkit is not there or not set up (moby/daemon)."""
 
 
-def preflight(cluster: Cluster, node: Node) -> Question:
+def preflight(cluster: Cluster, node: Node, *, here: bool = False) -> Question:
     """Ask what nothing but a container of the cluster's image can tell of a node.
 
     docker/preflight.py answers, without arguments, in a throw-away container with the network,
     devices, shared memory and limits of the real one, while the real one does not run. What Docker
-    said when it refused that container counts as an answer.
+    said when it refused that container counts as an answer. A node that is `here` is this machine.
     """
-    site = Site(cluster=cluster, node=node)
+    site = Site(cluster=cluster, node=node, here=here)
     return Question(
         node=node,
         hope=f"{node.name} can run Ray",
@@ -52,11 +57,8 @@ def _mute(site: Site, text: str) -> Problem:
 
 
 def _no_gpus(site: Site, said: str) -> Problem:
-    cdi = site.cluster.accelerator == "cdi"
-    words = "cdi generate --output=/etc/cdi/nvidia.yaml" if cdi else "runtime configure"
-    again = (
-        f"{site.on(f'sudo nvidia-ctk {words}')}, then {site.on('sudo systemctl restart docker')}"
-    )
+    make = site.on(SET_UP["cdi" if site.cluster.accelerator == "cdi" else "nvidia"])
+    again = f"{make}, then {site.on('sudo systemctl restart docker')}"
     remedy = f"{again}; or write another ACCELERATOR in {site.shared_file}"
     return site.problem(f"Docker cannot give containers GPUs: {said}", remedy)
 

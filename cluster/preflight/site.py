@@ -1,5 +1,7 @@
 """A node as remedies speak of it: its files, the commands that run there, the image."""
 
+import re
+import shlex
 from dataclasses import dataclass
 
 from cluster.advice import inv
@@ -8,6 +10,9 @@ from cluster.node import Cluster, Node
 from cluster.settings.page import CLUSTER_FILE
 from cluster.settings.settings import folder
 
+PLAIN = re.compile(r"[\w@%+=:,./ -]*", re.ASCII)
+"""A command that two shells, ours and the node's, leave as it is."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
@@ -15,14 +20,19 @@ class Site:
 
     cluster: Cluster
     node: Node
+    here: bool = False
+    """Whether the node is this machine, to which no SSH is needed."""
 
     def problem(self, what: str, remedy: str) -> Problem:
         """Return a problem of this node."""
         return Problem(place=self.node.name, what=what, remedy=remedy)
 
     def on(self, command: str) -> str:
-        """Return a command for the node, in backticks; with a terminal, as `sudo` may ask."""
-        return f"`ssh -t {self.node.ssh_host} {command}`"
+        """Return a shell command for the node, in backticks; with a terminal: `sudo` may ask."""
+        if self.here:
+            return f"`{command}`"
+        there = command if PLAIN.fullmatch(command) else shlex.quote(command)
+        return f"`ssh -t {self.node.ssh_host} {there}`"
 
     @property
     def own_file(self) -> str:

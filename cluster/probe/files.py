@@ -77,4 +77,5 @@ class Files:
             raise SettingsError(*(fault.problem for fault in faults))
         if self.shared.page.get(RUNTIME) == "process":
             what = "its nodes are namespaces of this machine, and have no ports"
-            raise RefusedError(Problem(place=f"cluster {self.name}", what=what))
+            remedy = "its files are complete as they are"
+            raise RefusedError(Problem(place=f"cluster {self.name}", what=what, remedy=remedy))

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from itertools import chain
 
-from cluster.facts.halves import Half
-from cluster.probe.ports import Port
+from cluster.facts.halves import Half, Port
 from cluster.probe.wiring import Hosts
 
 FILE = "/etc/netplan/40-cx7.yaml"

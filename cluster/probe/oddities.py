@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from cluster.facts.halves import Half
+from cluster.facts.halves import Half, Port, ports
 from cluster.probe import netplan
-from cluster.probe.ports import Port, ports
 from cluster.probe.remark import Remark, remark
 from cluster.probe.seat import Seat, Seats
 from cluster.probe.wiring import Wiring

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
+from cluster.facts.halves import Port, ports
 from cluster.probe import netplan
-from cluster.probe.ports import Port, ports
 from cluster.probe.remark import Remark, remark
 from cluster.probe.wiring import Hosts, Wiring
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cluster.probe.ports import Port, ports
+from cluster.facts.halves import Port, ports
 from cluster.probe.remark import Remark, remark
 from cluster.probe.wiring import Wiring
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cluster.facts.halves import Half
-from cluster.probe.ports import Port
+from cluster.facts.halves import Half, Port
 from cluster.probe.wiring import Spot
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from cluster.facts.halves import Port, ports
 from cluster.probe import questions, ring
 from cluster.probe.oddities import oddities
-from cluster.probe.ports import Port, ports
 from cluster.probe.remark import Remark, remark
 from cluster.probe.seat import Seat, Seats
 from cluster.probe.wiring import Chosen, Hosts, Spot, Wiring

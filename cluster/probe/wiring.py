@@ -6,9 +6,9 @@ from ipaddress import IPv4Address, IPv4Interface
 
 from cluster.facts.bundle import Wanted
 from cluster.facts.facts import Facts
-from cluster.facts.halves import Half
+from cluster.facts.halves import Half, Port, ports
 from cluster.facts.links import Interface
-from cluster.probe.ports import Port, plain, ports
+from cluster.probe.plain import plain
 
 Hosts = Mapping[str, Facts]
 """What each host said, by its name, in the order in which they were named."""
@@ -138,7 +138,9 @@ class Wiring:
     def _by_way(self, facts: Facts, port: Port) -> tuple[Half, ...]:
         """Return the halves of a port; first the one that the kernel takes, if they share a net."""
         taken = {way.device for way in facts.reach.ways}
-        return tuple(sorted(port.halves, key=lambda half: half.interface.name not in taken))
+        nets = [its.network for half in port.halves for its in half.interface.addresses]
+        share = len({*nets}) < len(nets)
+        return tuple(sorted(port.halves, key=lambda it: share and it.interface.name not in taken))
 
     def neighbours(self, name: str, port: Port) -> tuple[str, ...]:
         """Return the hosts that a port reaches on one of theirs, in order."""

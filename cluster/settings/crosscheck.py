@@ -3,17 +3,22 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
+from cluster.node import DEFAULT
 from cluster.settings.envfile import Fault
-from cluster.settings.page import Page
+from cluster.settings.page import CLUSTER_FILE, Page
 from cluster.settings.schema import HEAD_IP, HEAD_PORT, HOST_IP, ROLE, SERVE_PORT, SUBNET
 
 
-def faults(folder: str, shared: Page, nodes: tuple[Page, ...]) -> Iterator[Fault]:
+def faults(name: str, shared: Page, nodes: tuple[Page, ...]) -> Iterator[Fault]:
     """Yield what does not fit together; a value that is missing or wrong is not judged again."""
+    folder = shared.path.removesuffix(CLUSTER_FILE)
     heads = tuple(node for node in nodes if node.get(ROLE) == "head")
     yield from _ports(shared)
     yield from _addresses(nodes)
-    yield from _heads(folder, nodes, heads)
+    if nodes:
+        yield from _heads(folder, nodes, heads)
+    else:
+        yield _no_nodes(name, folder)
     if len(heads) == 1:
         yield from _head_ips(heads[0], nodes)
     if subnet := _subnet(shared, heads):
@@ -46,12 +51,15 @@ def _addresses(nodes: tuple[Page, ...]) -> Iterator[Fault]:
             )
 
 
+def _no_nodes(name: str, folder: str) -> Fault:
+    own = "" if name == DEFAULT else f" --cluster {name}"
+    copy = f"`cp env/node.env.example {folder}spark1.env`"
+    remedy = f"`inv probe --write{own} -- HOST...` writes them, or {copy}"
+    return Fault(path=folder, what="no nodes", remedy=remedy)
+
+
 def _heads(folder: str, nodes: tuple[Page, ...], heads: tuple[Page, ...]) -> Iterator[Fault]:
-    if not nodes:
-        yield Fault(
-            path=folder, what="no nodes", remedy=f"cp env/node.env.example {folder}spark1.env"
-        )
-    elif len(heads) > 1:
+    if len(heads) > 1:
         names = ", ".join(node.name for node in heads)
         yield Fault(
             path=folder,

@@ -59,7 +59,7 @@ def _faults(name: str, shared: Page, nodes: tuple[Page, ...]) -> list[Fault]:
     pages = (shared, *nodes)
     order = {its.path: number for number, its in enumerate(pages)}
     faults = [fault for its in pages for fault in its.faults]
-    faults += crosscheck.faults(folder(name), shared, nodes)
+    faults += crosscheck.faults(name, shared, nodes)
     return sorted(faults, key=lambda fault: (order.get(fault.path, len(pages)), fault.position))
 
 

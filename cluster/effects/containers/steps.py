@@ -69,7 +69,8 @@ class ContainerSteps:
         with self._report.step(step.place, step.title):
             problems = examining.blocking(self._cluster, step.engines)
         if problems:
-            raise RefusedError(*problems)
+            what, remedy = "nothing was started", "`--no-preflight` leaves these checks out"
+            raise RefusedError(*problems, Problem(place=step.place, what=what, remedy=remedy))
 
     def halt(self, step: Halt) -> None:
         """End a service inside a container."""

@@ -10,7 +10,7 @@ from cluster.effects.processes import Completed
 from cluster.errors import Problem
 from cluster.facts import bundle
 from cluster.facts.facts import Facts
-from cluster.facts.unanswered import unanswered, unreadable
+from cluster.facts.unanswered import unanswered
 from cluster.nodes.engine import Engine
 
 SECONDS = 30.0
@@ -64,11 +64,9 @@ def _answer(its: Engine, done: Completed) -> str | Problem:
 
 def _read(its: Engine, text: str, arrived: Mapping[str, float]) -> Facts | Problem:
     """Read an answer, and compare its clock with ours at the moment when it was complete."""
-    if not bundle.answered(text):
-        return unanswered(its, "its answer is not whole")
     try:
         found = bundle.facts(text)
     except ValueError as error:
-        return unreadable(its, error)
+        return unanswered(its, str(error))
     clock = found.machine.clock
     return replace(found, lead=None if clock is None else clock - arrived[its.node])

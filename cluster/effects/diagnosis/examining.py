@@ -23,10 +23,13 @@ ABSENT = 125
 """The exit code of a command in a node that does not exist."""
 
 
-def doctor(session: Session, *, fast: bool, json: bool) -> int:
-    """Print what is wrong with a cluster, or its questions in a dry run; return the exit code."""
+def doctor(session: Session, names: list[str], *, fast: bool, json: bool) -> int:
+    """Print what is wrong with these nodes, without names with all; return the exit code.
+
+    A dry run prints the questions instead.
+    """
     cluster = session.cluster
-    questions = _questions(cluster, cluster.nodes, fast=fast)
+    questions = _questions(cluster, session.chosen(names, cluster.nodes), fast=fast)
     if session.dry:
         print("\n".join(_by_hand(session, name, its) for name, its in questions.items()), end="")
         return 0
@@ -36,7 +39,7 @@ def doctor(session: Session, *, fast: bool, json: bool) -> int:
 
     with session.report.step(cluster.name, "Ask all nodes"):
         answers = _answers(session, questions)
-    found = diagnosis(cluster, answers, fast=fast)
+    found = diagnosis(cluster, answers, fast=fast, here=_here(engines(cluster)))
     print((pages.as_json if json else pages.text)(found), end="")
     return found.exit_code
 
@@ -51,7 +54,12 @@ def blocking(cluster: Cluster, its: tuple[Engine, ...]) -> tuple[Problem, ...]:
     asked = {engine.node: engine for engine in its}
     nodes = tuple(node for node in cluster.nodes if node.name in asked)
     answers = examine(asked, _questions(cluster, nodes, fast=True))
-    return problems(diagnosis(cluster, answers, fast=True))
+    return problems(diagnosis(cluster, answers, fast=True, here=_here(asked)))
+
+
+def _here(its: Mapping[str, Engine]) -> set[str]:
+    """Return the names of the nodes that are this machine."""
+    return {name for name, engine in its.items() if not engine.ssh_host}
 
 
 def _questions(cluster: Cluster, nodes: tuple[Node, ...], *, fast: bool) -> dict[str, str]:
@@ -65,21 +73,21 @@ def _answers(session: Session, questions: Mapping[str, str]) -> "Answers":
     """Ask the nodes of a cluster: machines by SSH, namespaces of this machine from inside."""
     tell: Tell = by_ssh
     if session.cluster.runtime == "process":
-        _refuse_absent(session)
+        _refuse_absent(session, tuple(questions))
         tell = _teller(session)
     return examine(engines(session.cluster), questions, tell)
 
 
-def _refuse_absent(session: Session) -> None:
+def _refuse_absent(session: Session, names: tuple[str, ...]) -> None:
     """Raise for nodes that do not exist."""
     absent = tuple(
         Problem(
-            place=node.name,
+            place=name,
             what="is not there: nodes of this cluster exist only while it runs",
             remedy=inv(session.cluster, "up"),
         )
-        for node in session.cluster.nodes
-        if session.services.ask(_inside(session, node.name, "true")).code == ABSENT
+        for name in names
+        if session.services.ask(_inside(session, name, "true")).code == ABSENT
     )
     if absent:
         raise RefusedError(*absent)

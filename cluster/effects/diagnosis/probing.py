@@ -2,14 +2,13 @@
 
 import os
 import shlex
-import socket
 import stat
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
 
 from cluster.effects import files, ssh
 from cluster.effects.diagnosis import asking
+from cluster.effects.here import is_here, loops
 from cluster.effects.report import Report
 from cluster.effects.session import ROOT
 from cluster.errors import NodeError, Problem, RefusedError
@@ -17,16 +16,15 @@ from cluster.facts import bundle, by_hand
 from cluster.facts.facts import Facts
 from cluster.node import DEFAULT
 from cluster.nodes.engine import Engine
-from cluster.probe import naming, pages, wiring
 from cluster.probe.files import Files
-from cluster.probe.outcome import Change, Outcome, outcome
-from cluster.probe.proposal import Host
-from cluster.probe.topology import Topology, topology
 from cluster.settings import settings
 from cluster.settings.envfile import EnvText
 from cluster.settings.schema import HOST_IP, SSH_HOST
 from cluster.settings.values import LABEL, WrongValueError, ssh_host
 from cluster.word import shell_line
+
+if TYPE_CHECKING:
+    from cluster.probe.outcome import Change, Outcome
 
 COMMAND = "inv probe"
 HERE = "this machine"
@@ -77,7 +75,9 @@ def probe(  # noqa: PLR0913 (an argument for each option of the command line)
     return 0 if write and not found.questions else found.code
 
 
-def _page(found: Outcome, command: str, *, write: bool, check: bool, json: bool) -> str:
+def _page(found: "Outcome", command: str, *, write: bool, check: bool, json: bool) -> str:
+    from cluster.probe import pages
+
     if json:
         return pages.as_json(found)
     if check:
@@ -85,13 +85,18 @@ def _page(found: Outcome, command: str, *, write: bool, check: bool, json: bool)
     return pages.text(found) + (pages.written(found) if write else pages.ending(found, command))
 
 
-def _outcome(its: Files, machines: Machines) -> Outcome:
+def _outcome(its: Files, machines: Machines) -> "Outcome":
     """Ask all machines twice: what they are, then whom of the others they reach."""
+    # What a dry run does without is not waited for: this is a quarter of all that would be loaded.
+    from cluster.probe import naming
+    from cluster.probe.outcome import outcome
+    from cluster.probe.proposal import Host
+    from cluster.probe.topology import Topology, topology
+
     report = Report()
     with report.step(its.name, "Ask what the machines are"):
-        text = bundle.question(bundle.Wanted(fast=True))
         engines = {called: one.engine for called, one in machines.items()}
-        said = _all(asking.examine(engines, dict.fromkeys(machines, text)))
+        said = _all(asking.examine(engines, dict.fromkeys(machines, _question())))
     known = tuple(file.page for file in its.nodes)
     names = {
         called: machines[called].node or naming.node(machines[called].destination, facts, known)
@@ -116,6 +121,8 @@ def _outcome(its: Files, machines: Machines) -> Outcome:
 
 def _reached(engines: dict[str, Engine], facts: dict[str, Facts]) -> dict[str, Facts]:
     """Ask hosts about each other, and return their facts with what they reach."""
+    from cluster.probe import wiring
+
     asked = wiring.asked(facts).items()
     questions = {name: bundle.reaching(its) for name, its in asked if its.pings}
     answers = _all(asking.examine(engines, questions))
@@ -152,8 +159,8 @@ def _machine(host: str) -> Machine:
         its = ssh_host(host)
     except WrongValueError as wrong:
         raise RefusedError(Problem(place="--", what=wrong.what, remedy=wrong.remedy)) from None
-    engine = Engine(node=its, ssh_host="" if _is_here(its) else its)
-    return Machine(engine=engine, destination="" if _loops(its) else its)
+    engine = Engine(node=its, ssh_host="" if is_here(its) else its)
+    return Machine(engine=engine, destination="" if loops(its) else its)
 
 
 def _described(its: Files) -> Machines:
@@ -167,34 +174,21 @@ def _described(its: Files) -> Machines:
             raise RefusedError(
                 Problem(place=page.path, what=what, remedy=f"`{COMMAND} -- HOST...`")
             )
-        here = bool(address) and _is_here(str(address))
+        here = bool(address) and is_here(str(address))
         engine = Engine(node=page.name, ssh_host="" if here else way)
         found[page.name] = Machine(engine=engine, node=page.name)
     return found
 
 
-def _is_here(host: str) -> bool:
-    """Tell whether a name is this machine's own, or an address that it has: none else can bind."""
-    own = socket.gethostname()
-    if _loops(host) or host in {own, own.partition(".")[0]}:
-        return True
-    with suppress(ValueError, OSError), socket.socket(type=socket.SOCK_DGRAM) as trial:
-        trial.bind((str(IPv4Address(host)), 0))
-        return True
-    return False
-
-
-def _loops(host: str) -> bool:
-    with suppress(ValueError):
-        return IPv4Address(host).is_loopback
-    return host == "localhost"
+def _question() -> str:
+    """Return the first question: how a machine is joined; its Docker, for one, may be broken."""
+    return bundle.question(bundle.Wanted(), parts=bundle.JOINING)
 
 
 def _by_hand(machines: Machines) -> str:
     """Return the first question as shell text."""
-    text = bundle.question(bundle.Wanted(fast=True))
     asked = (
-        by_hand.asked(called, by_hand.fed(shell_line(ssh.command(one.engine)), text))
+        by_hand.asked(called, by_hand.fed(shell_line(ssh.command(one.engine)), _question()))
         for called, one in machines.items()
     )
     return "".join((*asked, NEXT))
@@ -208,7 +202,7 @@ def _command(name: str, hosts: tuple[str, ...]) -> str:
     )
 
 
-def _write(change: Change) -> None:
+def _write(change: "Change") -> None:
     """Write a file as a whole: who reads it meanwhile sees the old text or the new one."""
     path = (ROOT / change.path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)

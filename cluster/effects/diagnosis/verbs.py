@@ -10,9 +10,9 @@ from cluster.options import CLUSTER, DOCTOR, JSON, LOGS, NCCL, NODE, PROBE
 @verb
 def probe(
     c: Context,
+    cluster: str = "default",
     write: bool = False,
     check: bool = False,
-    cluster: str = "default",
     json: bool = False,
 ) -> int:
     """Propose env files from what machines say of themselves; their names go after `--`."""
@@ -23,24 +23,26 @@ def probe(
     )
 
 
-@task(help=CLUSTER | JSON | DOCTOR)
+@task(help=CLUSTER | NODE | JSON | DOCTOR, iterable=["node"], optional=["explain"])
 @verb
 def doctor(
     c: Context,
-    explain: str = "",
-    fast: bool = False,
+    node: list[str],
     cluster: str = "default",
+    explain: str | bool = "",
+    fast: bool = False,
     json: bool = False,
 ) -> int:
     """Say why the cluster will not work, or not well, and what to do about it."""
     if explain:
         from cluster.doctor import pages
 
-        print(pages.explained(explain), end="")
+        name = "" if explain is True else explain
+        print((pages.explained_as_json if json else pages.explained)(name), end="")
         return 0
     from cluster.effects.diagnosis import examining
 
-    return examining.doctor(session(c, cluster), fast=fast, json=json)
+    return examining.doctor(session(c, cluster), node, fast=fast, json=json)
 
 
 @task(help=CLUSTER | JSON | NCCL)
@@ -79,6 +81,7 @@ def logs(
     """Show the logs of Ray and the server, each line with its node."""
     from cluster.effects import logs
 
+    logs.refuse(follow=follow, explain=explain, json=json)
     run = session(c, cluster)
     if explain:
         return logs.explain(run.cluster, run.services, run.traces(node), as_json=json)

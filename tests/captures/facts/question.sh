@@ -5,7 +5,7 @@ export PATH LC_ALL
 within() {
   if command -v "$2" >/dev/null; then
     timeout -k 1 "$@" 2>&1
-    [ "$?" -lt 124 ] || echo "$2: no answer within $1 s"
+    case $? in 124 | 137) printf '\n%s\n' "$2: no answer within $1 s" ;; esac
   else
     echo "$2: not found"
   fi
@@ -17,7 +17,7 @@ addresses() {
   within 2 ip -j -d address
 }
 routes() {
-  timeout -k 1 2 ip -j route
+  within 2 ip -j route
 }
 adapters() {
   grep -sE '^([0-9]|PCI_SLOT_NAME=)' /dev/null \
@@ -31,7 +31,6 @@ devices() {
   grep -sE '^PCI_SLOT_NAME=' /dev/null /sys/class/infiniband/*/device/uevent
   timeout -k 1 3 grep -sEv '^((0000:){7}0000)?$' /dev/null \
     /sys/class/infiniband/*/ports/1/state \
-    /sys/class/infiniband/*/ports/1/phys_state \
     /sys/class/infiniband/*/ports/1/link_layer \
     /sys/class/infiniband/*/ports/1/rate \
     /sys/class/infiniband/*/ports/1/gids/* \
@@ -68,21 +67,21 @@ sessions() {
   timeout -k 1 2 systemctl is-active earlyoom systemd-oomd
 }
 gpus() {
-  within 5 nvidia-smi --format=csv,noheader,nounits \
+  within 10 nvidia-smi --format=csv,noheader,nounits \
     --query-gpu=name,driver_version,memory.total,clocks.sm
 }
 clients() {
-  timeout -k 1 5 nvidia-smi --format=csv,noheader,nounits \
+  timeout -k 1 10 nvidia-smi --format=csv,noheader,nounits \
     --query-compute-apps=pid,process_name,used_memory
 }
 engine() {
   within 5 docker info --format '{{json .}}'
 }
 image() {
-  timeout -k 1 5 docker image inspect -- "$image"
+  within 5 docker image inspect -- "$image"
 }
 container() {
-  timeout -k 1 5 docker container inspect --format '{{.State.Status}}' -- "$container"
+  within 5 docker container inspect --format '{{.State.Status}}' -- "$container"
 }
 toolkit() {
   timeout -k 1 2 nvidia-ctk --version
@@ -130,7 +129,7 @@ reach() {
     printf '%s\n' "$*"
   }
   ping_of() {
-    try "ping $1 $2 $3" ping -n -c 1 -W 1 -M do -I "$1" -s "$(($3 - 28))" "$2"
+    try "ping $1 $2 $3" ping -n -c 2 -i 0.2 -W 1 -M do -I "$1" -s "$(($3 - 28))" "$2"
   }
   pings() {
     ping_of "$1" "$2" 84 &

@@ -1,0 +1,92 @@
+"""Parts of an answer that could not be read, and what programs get of those that could."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cluster.doctor.answers import ANSWERS
+from cluster.doctor.check import Patient
+from cluster.doctor.summary import summary
+from cluster.facts import bundle
+from cluster.facts.facts import Facts
+from tests.clusters import SPARKS
+from tests.patients import findings, patient
+
+SPARK = patient()
+LAB = patient(cluster=replace(SPARKS, name="lab"))
+DEFECT = "a defect of this tool: `inv --dry doctor{}` prints the question"
+PARTS = "parts of its answer could not be read"
+
+
+@pytest.mark.parametrize(
+    "its, names, sentence",
+    [
+        (SPARK, ("engine",), f"spark1: {PARTS}: engine ({DEFECT.format('')})"),
+        (LAB, ("engine", "image"), f"spark1: {PARTS}: engine, image ({DEFECT})"),
+    ],
+)
+def test_unreadable(its: Patient, names: tuple[str, ...], sentence: str) -> None:
+    """A node names all parts in one sentence."""
+    its = replace(its, facts=replace(its.facts, unreadable=names))
+    expected = f"[unreadable] {sentence.format(' --cluster lab')}"
+
+    assert [expected] == findings(ANSWERS, its, patient("spark2"))
+
+
+def half(netdev: str, *, live: bool) -> dict[str, Any]:
+    """Return what is said of half a port."""
+    rate = 200 if live else 40
+    state = "ACTIVE" if live else "DOWN"
+    return {"netdev": netdev, "state": state, "rate": rate, "link_layer": "Ethernet"}
+
+
+def test_summary() -> None:
+    """A machine in plain values."""
+    expected = {
+        "hostname": "spark1",
+        "system": "NVIDIA DGX OS 7.5.0",
+        "kernel": "6.17.0-1031-nvidia",
+        "driver": "580.95.05",
+        "docker": {"version": "29.1.3", "store": "containerd"},
+        "memlock": None,
+        "mtu": {
+            "enp1s0f0np0": 1500,
+            "enp1s0f1np1": 9000,
+            "enP2p1s0f0np0": 1500,
+            "enP2p1s0f1np1": 9000,
+            "enP7s7": 1500,
+            "docker0": 1500,
+        },
+        "rdma": {
+            "roceP2p1s0f0": half("enP2p1s0f0np0", live=False),
+            "roceP2p1s0f1": half("enP2p1s0f1np1", live=True),
+            "rocep1s0f0": half("enp1s0f0np0", live=False),
+            "rocep1s0f1": half("enp1s0f1np1", live=True),
+        },
+    }
+
+    assert expected == summary(SPARK.facts)
+
+
+@pytest.mark.parametrize(
+    "text, changes",
+    [
+        ("", {}),
+        (
+            "== devices\n/sys/class/infiniband/mlx5_4\n== system\nmemlock 8\n",
+            {
+                "memlock": 8192,
+                "rdma": {"mlx5_4": dict.fromkeys(("netdev", "state", "rate", "link_layer"))},
+            },
+        ),
+    ],
+    ids=["nothing", "little"],
+)
+def test_unknown(text: str, changes: dict[str, Any]) -> None:
+    """What nobody said is None."""
+    facts: Facts = bundle.facts(f"{text}\n== clock\n\n== end\n")
+    unknown = dict.fromkeys(("system", "kernel", "driver", "memlock"))
+    nothing = {"hostname": "", **unknown, "docker": {"version": None, "store": None}}
+
+    assert {**nothing, "mtu": {}, "rdma": {}, **changes} == summary(facts)
