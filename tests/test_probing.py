@@ -9,18 +9,21 @@ import sys
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cluster.effects.diagnosis import probing
-from cluster.errors import RefusedError
+from cluster.errors import NodeError, RefusedError
 from cluster.facts import bundle, by_hand
+from cluster.facts.links import Links
 from cluster.facts.reach import Reach
 from cluster.nodes.engine import Engine
 from cluster.probe.files import Files
 from cluster.probe.outcome import Change
 from tests.cabling import plain
 from tests.pages import ROOT
+from tests.situations import situation
 
 
 @pytest.fixture
@@ -199,3 +202,27 @@ def test_dry(
         f"{place}: {program}"
         for place, program in re.findall(r"^# (.*): Ask for facts\n(\w+)", out, re.MULTILINE)
     ]
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (
+            {"links": Links(error="ip: no answer within 2 s")},
+            "spark2: cannot list its interfaces: ip: no answer within 2 s"
+            " (`ip address` must work there)",
+        ),
+        (
+            {"unreadable": ("devices", "gpus")},
+            "spark2: parts of its answer could not be read: devices, gpus"
+            " (a defect of this tool: `inv --dry probe` prints what was asked)",
+        ),
+    ],
+)
+def test_half_an_answer(change: dict[str, Any], sentence: str) -> None:
+    """What could not be read is not taken for what is not there."""
+    facts = situation("one-cable").facts
+    with pytest.raises(NodeError) as caught:
+        probing._all(facts | {"spark2": replace(facts["spark2"], **change)})
+
+    assert sentence == str(caught.value)

@@ -3,6 +3,7 @@
 import os
 import shlex
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -131,9 +132,22 @@ def _reached(engines: dict[str, Engine], facts: dict[str, Facts]) -> dict[str, F
 
 def _all(answers: dict[str, Facts | Problem]) -> dict[str, Facts]:
     """Return the answers of all machines: without one of them, nothing can be said of the rest."""
-    if problems := tuple(one for one in answers.values() if isinstance(one, Problem)):
+    whole = {name: one for name, one in answers.items() if not isinstance(one, Problem)}
+    silent = tuple(one for one in answers.values() if isinstance(one, Problem))
+    if problems := (*silent, *(its for name, one in whole.items() for its in _gaps(name, one))):
         raise NodeError(*problems)
-    return {name: one for name, one in answers.items() if not isinstance(one, Problem)}
+    return whole
+
+
+def _gaps(name: str, facts: Facts) -> Iterator[Problem]:
+    """Yield what an answer lacks: half of one would be taken for a machine without the rest."""
+    if facts.links.error:
+        what = f"cannot list its interfaces: {facts.links.error}"
+        yield Problem(place=name, what=what, remedy="`ip address` must work there")
+    elif facts.unreadable:
+        what = f"parts of its answer could not be read: {', '.join(facts.unreadable)}"
+        remedy = "a defect of this tool: `inv --dry probe` prints what was asked"
+        yield Problem(place=name, what=what, remedy=remedy)
 
 
 def _texts(name: str, *, new: bool) -> tuple[EnvText, ...]:
