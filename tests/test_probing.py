@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from cluster.effects.diagnosis import probing
-from cluster.errors import NodeError, RefusedError
+from cluster.errors import NodeError, Problem, RefusedError
 from cluster.facts import bundle, by_hand
+from cluster.facts.facts import Facts
 from cluster.facts.links import Links
 from cluster.facts.reach import Reach
 from cluster.nodes.engine import Engine
@@ -209,20 +210,25 @@ def test_dry(
     [
         (
             {"links": Links(error="ip: no answer within 2 s")},
-            "spark2: cannot list its interfaces: ip: no answer within 2 s"
-            " (`ip address` must work there)",
+            (
+                "spark2: cannot list its interfaces: ip: no answer within 2 s"
+                " (`ip address` must work there)"
+            ),
         ),
         (
             {"unreadable": ("devices", "gpus")},
-            "spark2: parts of its answer could not be read: devices, gpus"
-            " (a defect of this tool: `inv --dry probe` prints what was asked)",
+            (
+                "spark2: parts of its answer could not be read: devices, gpus"
+                " (a defect of this tool: `inv --dry probe` prints what was asked)"
+            ),
         ),
     ],
 )
 def test_half_an_answer(change: dict[str, Any], sentence: str) -> None:
     """What could not be read is not taken for what is not there."""
-    facts = situation("one-cable").facts
+    facts: dict[str, Facts | Problem] = {**situation("one-cable").facts}
+    half = replace(situation("one-cable").facts["spark2"], **change)
     with pytest.raises(NodeError) as caught:
-        probing._all(facts | {"spark2": replace(facts["spark2"], **change)})
+        probing._all(facts | {"spark2": half})
 
     assert sentence == str(caught.value)
