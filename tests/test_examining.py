@@ -21,6 +21,7 @@ from cluster.facts import bundle
 from cluster.facts.bundle import Wanted
 from cluster.facts.facts import Facts
 from cluster.nodes.engine import Engine
+from tests.clusters import REHEARSAL, TWO_SPARKS
 
 HERE = Engine(node="here")
 LONG = 60.0
@@ -222,10 +223,11 @@ def test_doctor_for_programs(
 
 
 def test_nodes_that_are_this_machine() -> None:
-    """A node that is asked without SSH is this machine."""
+    """A node that is asked without SSH is this machine; namespaces are of it."""
     engines = {"spark1": HERE, "spark2": Engine(node="spark2", ssh_host="spark2")}
 
-    assert {"spark1"} == examining._here(engines)
+    assert {"spark1"} == examining._here(TWO_SPARKS, engines)
+    assert {"spark1", "spark2"} == examining._here(REHEARSAL, engines)
 
 
 def test_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
