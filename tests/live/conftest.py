@@ -7,8 +7,7 @@ import pytest
 from tests.live.hosts import Lan
 from tests.live.lan import Site, equipped
 
-
-LAST = ("test_failures_live", "test_launcher_live", "test_readme_live", "test_rehearsal_live")
+LAST = ("test_failures_live", "test_readme_live", "test_rehearsal_live")
 """Modules that start Ray again and again.
 
 Ray gives a node 30 s to start (ray/_private/node.py), and misses them while the other half of the
