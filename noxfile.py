@@ -85,7 +85,7 @@ def bench(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Write the generated parts of `docs/` anew."""
     session.install("-r", "requirements.txt")
-    session.run("python", "-m", "cluster.effects.reference")
+    session.run("python", "-m", "cluster.machine.reference")
 
 
 @nox.session(default=False)

@@ -6,18 +6,78 @@ from pathlib import Path
 
 from invoke import Collection, Context, task
 
-from cluster.effects.diagnosis.verbs import doctor, logs, nccl, probe, status
-from cluster.effects.verb import after_dashes, session, verb
-from cluster.options import BUILD, CLUSTER, ENV, JSON, NODE, SERVE, SHIP, START
+from cluster.machine.verb import after_dashes, session, verb
+from cluster.options import (
+    BUILD,
+    CLUSTER,
+    DOCTOR,
+    ENV,
+    JSON,
+    LOGS,
+    NCCL,
+    NODE,
+    PROBE,
+    SERVE,
+    SHIP,
+    START,
+)
 
 ROOT = Path(__file__).resolve().parent
+
+
+@task(help=CLUSTER | {"keep": "leave the cluster and the server running"})
+@verb
+def rehearse(c: Context, cluster: str = "rehearsal", keep: bool = False) -> None:
+    """Run the main job on this machine: up, serve, one completion, down."""
+    from cluster.serve import server
+
+    server.rehearse(session(c, cluster), keep=keep)
+
+
+@task(help=CLUSTER | JSON | PROBE)
+@verb
+def probe(
+    c: Context,
+    cluster: str = "default",
+    write: bool = False,
+    check: bool = False,
+    json: bool = False,
+) -> int:
+    """Propose env files from what machines say of themselves; their names go after `--`."""
+    from cluster.discovery import probing
+
+    return probing.probe(
+        cluster, after_dashes(), write=write, check=check, json=json, dry=c.config.run.dry
+    )
+
+
+@task(help=CLUSTER | NODE | JSON | DOCTOR, iterable=["node"], optional=["explain"])
+@verb
+def doctor(
+    c: Context,
+    node: list[str],
+    cluster: str = "default",
+    explain: str | bool = "",
+    fast: bool = False,
+    json: bool = False,
+) -> int:
+    """Say why the cluster will not work, or not well, and what to do about it."""
+    if explain:
+        from cluster.checks import pages
+
+        name = "" if explain is True else explain
+        print((pages.explained_as_json if json else pages.explained)(name), end="")
+        return 0
+    from cluster.checks import examining
+
+    return examining.doctor(session(c, cluster), node, fast=fast, json=json)
 
 
 @task(help=CLUSTER | JSON)
 @verb
 def config(_c: Context, cluster: str = "default", json: bool = False) -> None:
     """Show the settings, and where each value comes from."""
-    from cluster.effects.session import load
+    from cluster.session import load
     from cluster.settings import config
 
     print((config.as_json if json else config.text)(load(cluster)))
@@ -29,7 +89,7 @@ def env(
     _c: Context, node: str, cluster: str = "default", format: str = "dotenv", reveal: bool = False
 ) -> None:
     """Print the environment of a node's container."""
-    from cluster.effects.session import variables
+    from cluster.session import variables
 
     print(variables(cluster, node, format, reveal=reveal), end="")
 
@@ -54,8 +114,8 @@ def build(
     json: bool = False,
 ) -> None:
     """Build the image that the containers run."""
-    from cluster.effects.image import building
-    from cluster.image.build_flags import Flags
+    from cluster.build import building
+    from cluster.build.build_flags import Flags
 
     flags = Flags(
         tag=tag,
@@ -88,12 +148,24 @@ def ship(
     json: bool = False,
 ) -> int:
     """Copy the image to all nodes that lack it, over the fast link."""
-    from cluster.effects.ship import shipping
+    from cluster.ship import shipping
 
     wishes = shipping.Wishes(
         image=image, plan=plan, via=via, compress=compress, prune=prune, json=json
     )
     return shipping.ship_image(session(c, cluster), node, wishes)
+
+
+@task(help=CLUSTER | START)
+@verb
+def up(
+    c: Context, cluster: str = "default", recreate: bool = False, preflight: bool = True
+) -> None:
+    """Start the head and all workers, and wait until the cluster is whole."""
+    from cluster.plan import plan
+
+    run = session(c, cluster, recreate=recreate, preflight=preflight)
+    run.start(plan.up(run.cluster, run.runtime))
 
 
 @task(help=CLUSTER | START)
@@ -124,16 +196,13 @@ def worker(
     run.start(plan.workers(run.cluster, run.chosen(node, run.cluster.workers), run.runtime))
 
 
-@task(help=CLUSTER | START)
+@task(help=CLUSTER | JSON | NCCL)
 @verb
-def up(
-    c: Context, cluster: str = "default", recreate: bool = False, preflight: bool = True
-) -> None:
-    """Start the head and all workers, and wait until the cluster is whole."""
-    from cluster.plan import plan
+def nccl(c: Context, largest: str = "256m", cluster: str = "default", json: bool = False) -> int:
+    """Measure how fast the nodes are together, and which way NCCL takes."""
+    from cluster.bandwidth import measuring
 
-    run = session(c, cluster, recreate=recreate, preflight=preflight)
-    run.start(plan.up(run.cluster, run.runtime))
+    return measuring.nccl(session(c, cluster), largest=largest, json=json)
 
 
 @task(help=CLUSTER | JSON | SERVE | {"detach": "leave the server running and return"})
@@ -152,8 +221,7 @@ def serve(
 ) -> None:
     """Serve a model on all GPUs; flags for `vllm serve` go after `--`."""
     from cluster.commands.vllm import Flags
-    from cluster.effects import server
-    from cluster.results import ready
+    from cluster.serve import ready, server
 
     flags = Flags(
         model=model,
@@ -168,11 +236,46 @@ def serve(
     server.serve(session(c, cluster), flags, detach=detach, form=form)
 
 
+@task(help=CLUSTER | JSON)
+@verb
+def status(c: Context, cluster: str = "default", json: bool = False) -> int:
+    """Show nodes and server; the exit code is 0 only when all is well."""
+    from cluster.status import status
+    from cluster.status.observe import observe
+
+    run = session(c, cluster)
+    found = status.status(run.cluster, observe(run.cluster, run.runtime, run.services))
+    print((status.as_json if json else status.text)(found), end="")
+    return 0 if found.healthy else 1
+
+
+@task(help=CLUSTER | NODE | LOGS, iterable=["node"])
+@verb
+def logs(
+    c: Context,
+    node: list[str],
+    cluster: str = "default",
+    follow: bool = False,
+    lines: str = "100",
+    explain: bool = False,
+    json: bool = False,
+) -> int:
+    """Show the logs of Ray and the server, each line with its node."""
+    from cluster.logs import logs
+
+    logs.refuse(follow=follow, explain=explain, json=json)
+    run = session(c, cluster)
+    if explain:
+        return logs.explain(run.cluster, run.services, run.traces(node), as_json=json)
+    (logs.follow if follow else logs.show)(run.services, run.traces(node), logs.count(lines))
+    return 0
+
+
 @task(name="exec", help=CLUSTER | NODE, iterable=["node"])
 @verb
 def exec_(c: Context, node: list[str], cluster: str = "default") -> int:
     """Run the command after `--` on the head, or on the nodes that are named."""
-    from cluster.effects import attach
+    from cluster import attach
 
     return attach.run(session(c, cluster), node, after_dashes())
 
@@ -181,7 +284,7 @@ def exec_(c: Context, node: list[str], cluster: str = "default") -> int:
 @verb
 def shell(c: Context, node: str = "", cluster: str = "default") -> int:
     """Open a shell on a node, with all its variables."""
-    from cluster.effects import attach
+    from cluster import attach
 
     return attach.run(session(c, cluster), [node] if node else [], attach.SHELL)
 
@@ -197,15 +300,6 @@ def down(c: Context, cluster: str = "default", server: bool = False) -> None:
         run.perform((plan.stop_server if server else plan.down)(run.cluster, run.runtime))
 
 
-@task(help=CLUSTER | {"keep": "leave the cluster and the server running"})
-@verb
-def rehearse(c: Context, cluster: str = "rehearsal", keep: bool = False) -> None:
-    """Run the main job on this machine: up, serve, one completion, down."""
-    from cluster.effects import server
-
-    server.rehearse(session(c, cluster), keep=keep)
-
-
 @task(help={"live": "run the live suite instead: real Ray and vLLM in namespaces"})
 def test(c: Context, live: bool = False) -> None:
     """Pass the project's own checks: lint, types and unit tests."""
@@ -214,6 +308,6 @@ def test(c: Context, live: bool = False) -> None:
 
 
 ns = Collection(
-    *(probe, doctor, config, env, build, ship, head, worker, up, serve),
-    *(status, nccl, logs, exec_, shell, down, rehearse, test),
+    *(rehearse, probe, doctor, config, env, build, ship, up, head, worker),
+    *(nccl, serve, status, logs, exec_, shell, down, test),
 )

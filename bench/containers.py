@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from bench import rounds
-from cluster.effects.files import env_files
 from cluster.environment.environment import not_carried
+from cluster.machine.files import env_files
 from cluster.settings import settings
 from tests.live import hosts
 from tests.live.lan import CONTAINER, IMAGE, Site, cloned, equipped, place_model
@@ -32,7 +32,7 @@ SCRIPT = Path(__file__).resolve().parent / "containers_by_hand.sh"
 TASKS = (("up",), ("serve", "--detach"))
 PHASE = re.compile(r"(?P<at>\d+\.\d) s: (?P<what>.+)\n")
 STEP = re.compile(r"(?P<what>.+)  (?P<took>\d+\.\d) s\n")
-"""The line that `inv` leaves for a step that has ended (cluster/effects/report.py)."""
+"""The line that `inv` leaves for a step that has ended (cluster/machine/report.py)."""
 HOST_CONFIG = (
     *("CapAdd", "Devices", "Init", "IpcMode", "NetworkMode", "Privileged"),
     *("SecurityOpt", "ShmSize", "Ulimits"),
@@ -44,7 +44,7 @@ PROGRAMS = "/opt/venv/bin/python /opt/venv/bin/"
 class Event(NamedTuple):
     """Something that has ended: what, how long after the start, and how long it took."""
 
-    what: str
+    message: str
     at: float
     took: float
 
@@ -172,14 +172,14 @@ def events_table(name: str, runs: list[list[Event]]) -> str:
     """Return the medians of what one side's rounds spent their time with, as a Markdown table."""
     by_name: dict[str, list[Event]] = {}
     for event in (event for run in runs for event in run):
-        by_name.setdefault(event.what, []).append(event)
+        by_name.setdefault(event.message, []).append(event)
     medians = [
-        Event(what, median(each.at for each in its), median(each.took for each in its))
-        for what, its in by_name.items()
+        Event(message, median(each.at for each in its), median(each.took for each in its))
+        for message, its in by_name.items()
     ]
     rows = (
-        f"| {what} | {took:.1f} s | {at:.1f} s |"
-        for what, at, took in sorted(medians, key=lambda event: event.at)
+        f"| {message} | {took:.1f} s | {at:.1f} s |"
+        for message, at, took in sorted(medians, key=lambda event: event.at)
     )
     return "\n".join((f"| {name} | took | ended at |", "| --- | ---: | ---: |", *rows))
 

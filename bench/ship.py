@@ -35,7 +35,7 @@ print(took, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, code)
 """
 SOURCES = """
 import sys, time
-from cluster.effects.ship import reading, source
+from cluster.ship import reading, source
 direct, contained = source.STORAGE
 save = ("docker save", lambda image, root: reading.piped(("docker", "save", image)))
 for kind, begin in (direct, contained, save):
@@ -62,7 +62,7 @@ class Run(NamedTuple):
 class Bar(NamedTuple):
     """A number that may not be above another."""
 
-    what: str
+    message: str
     found: float
     at_most: float
 
@@ -100,7 +100,7 @@ def measure(site: Site, options: argparse.Namespace) -> None:
     print(f"{sources(site)}\n", flush=True)
     bench = Bench(site, options.rounds, options.warmups)
     bars = [*bench.shipped(image), *bench.fanned()]
-    lines = (f"| {bar.what} | {bar.found:.3f} | {bar.at_most:.2f} |" for bar in bars)
+    lines = (f"| {bar.message} | {bar.found:.3f} | {bar.at_most:.2f} |" for bar in bars)
     print("\n".join(("|  | measured | at most |", "| --- | ---: | ---: |", *lines)))
     print(f"\nmemory of the largest process of `inv ship`: {bench.memory / 1024:.0f} MiB")
     sys.exit(any(bar.found > bar.at_most for bar in bars))

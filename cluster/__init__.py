@@ -1,1 +1,1 @@
-"""How a vLLM + Ray cluster is described, planned and run: pure rooms around one room of effects."""
+"""How a vLLM + Ray cluster is described, planned and run; `machine/` alone touches the world."""

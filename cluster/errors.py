@@ -17,13 +17,18 @@ class Problem:
 
     place: str
     """A node's name, `env/spark1.env:3: HOST_IP`, or a command."""
-    what: str
+    message: str
     remedy: str = ""
     """A command, or an instruction."""
 
     def __str__(self) -> str:
         """Render as `place: what (remedy)`."""
-        return f"{self.place}: {self.what}" + (f" ({self.remedy})" if self.remedy else "")
+        return f"{self.place}: {self.message}" + (f" ({self.remedy})" if self.remedy else "")
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The problem as JSON output has it: `place`, `what` and `remedy`."""
+        return {"place": self.place, "what": self.message, "remedy": self.remedy}
 
 
 class ClusterError(Exception):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
-from cluster.word import Environment
+from cluster.words import Environment
 
 Role = Literal["head", "worker"]
 Runtime = Literal["docker", "process"]
@@ -70,6 +70,11 @@ class Cluster:
     """More flags for `vllm serve`."""
     variables: Environment
     """Pass-through variables of `cluster.env`."""
+
+    def inv(self, *words: str) -> str:
+        """Return a command for this cluster, in backticks: `inv logs --node spark2`."""
+        option = () if self.name in {"", DEFAULT} else ("--cluster", self.name)
+        return f"`{' '.join(('inv', *words, *option))}`"
 
     @property
     def head(self) -> Node:

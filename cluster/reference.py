@@ -6,21 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
-from cluster.doctor.check import Check
-from cluster.doctor.checks import CHECKS
+from cluster.checks.check import Check
+from cluster.checks.checks import CHECKS
+from cluster.containers.runtime import TOKEN
 from cluster.environment.dropped import DROPPED
 from cluster.environment.environment import environment, not_carried
 from cluster.environment.variables import VARIABLES, token_file
-from cluster.journal.signature import Signature, advice
-from cluster.journal.signatures import SIGNATURES
+from cluster.logs.signature import Signature, advice
+from cluster.logs.signatures import SIGNATURES
 from cluster.node import DEFAULT, Cluster, Node, Role
-from cluster.nodes import containers
 from cluster.preflight.site import Site
 from cluster.settings.key import Key
 from cluster.settings.passthrough import PREFIXES, REFUSED
 from cluster.settings.schema import CLUSTER_KEYS, NODE_KEYS, Keys
 
-RAY_FILE = containers.TOKEN
+RAY_FILE = TOKEN
 BLOCK = re.compile(r"(<!-- begin (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

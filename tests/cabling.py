@@ -5,15 +5,15 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
+from cluster.discovery import wiring
+from cluster.discovery.seat import Seat
+from cluster.discovery.topology import Topology, topology
 from cluster.facts.bundle import Wanted
 from cluster.facts.facts import Facts
 from cluster.facts.links import Interface, Links
 from cluster.facts.machine import Machine, Memory
 from cluster.facts.rdma import Device, Rdma
 from cluster.facts.reach import Ping, Reach, Way
-from cluster.probe import wiring
-from cluster.probe.seat import Seat
-from cluster.probe.topology import Topology, topology
 
 ONE, TWO = ("enp1s0f0np0", "enP2p1s0f0np0"), ("enp1s0f1np1", "enP2p1s0f1np1")
 """The halves of a Spark's two ports."""

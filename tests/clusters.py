@@ -3,14 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-from cluster.effects.files import env_files
+from cluster.containers.runtime import Containers
+from cluster.engine import Engine
+from cluster.machine.files import env_files
+from cluster.namespaces.runtime import Namespaces
 from cluster.node import DEFAULT, Cluster, Node
-from cluster.nodes.containers import Containers
-from cluster.nodes.engine import Engine
-from cluster.nodes.namespace import Namespaces
 from cluster.reference import EXAMPLE
 from cluster.settings.settings import resolve
-from cluster.word import Environment
+from cluster.words import Environment
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = "/opt/spark"

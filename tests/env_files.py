@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
+from cluster.discovery.files import Files
+from cluster.discovery.outcome import Outcome, outcome
+from cluster.discovery.proposal import Host
+from cluster.discovery.topology import topology
 from cluster.facts.facts import Facts
-from cluster.probe.files import Files
-from cluster.probe.outcome import Outcome, outcome
-from cluster.probe.proposal import Host
-from cluster.probe.topology import topology
 from cluster.settings.envfile import EnvText
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from cluster.engine import Engine
 from cluster.errors import Problem
-from cluster.nodes.engine import Engine
 from cluster.ship import plan
 from cluster.ship.content import Layer
 from cluster.ship.leg import Leg, Order

@@ -13,7 +13,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from cluster.effects.launching import main
+from cluster.launcher.launching import main
 sys.exit(main(sys.argv[3:], Path(sys.argv[2])))
 """
 HEAD = (

@@ -3,9 +3,9 @@
 import json
 from dataclasses import replace
 
-from cluster.nccl.answer import Answer, Device, Row, answer
-from cluster.nccl.failures import Heard
-from cluster.nccl.log import Transport, Way
+from cluster.bandwidth.answer import Answer, Device, Row, answer
+from cluster.bandwidth.failures import Heard
+from cluster.bandwidth.log import Transport, Way
 from tests.clusters import ROOT
 
 CAPTURES = ROOT / "tests" / "captures" / "nccl"

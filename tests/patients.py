@@ -5,7 +5,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
-from cluster.doctor.check import Check, Patient
+from cluster.checks.check import Check, Patient
 from cluster.facts.docker import Docker
 from cluster.facts.facts import Facts
 from cluster.facts.gpu import Gpu, Gpus

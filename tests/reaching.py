@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from cluster.doctor.check import Patient
-from cluster.doctor.wanted import wanted
+from cluster.checks.check import Patient
+from cluster.checks.wanted import wanted
 from cluster.facts.reach import Answer, Ping, Port, Reach, Way
 from cluster.node import Cluster
 from tests.clusters import SPARKS, third

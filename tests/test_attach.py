@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.effects import attach, session
-from cluster.effects.session import Session
+from cluster import attach, session
 from cluster.errors import RefusedError
-from cluster.nodes.process import Command
+from cluster.namespaces.process import Command
+from cluster.session import Session
 
 
 @pytest.fixture(name="opened")

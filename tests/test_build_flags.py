@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from cluster.build.build_flags import Flags, build
+from cluster.build.image import BASES, Around, Build
+from cluster.build.stamps import Stamps
 from cluster.errors import RefusedError
-from cluster.image.build_flags import Flags, build
-from cluster.image.image import BASES, Around, Build
-from cluster.image.stamps import Stamps
 from tests.clusters import PLACE, ROOT
 
 AROUND = Around(root=PLACE)

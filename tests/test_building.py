@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cluster.effects.image import building, docker_build, surroundings
-from cluster.effects.report import Report
-from cluster.effects.session import STATE, load
+from cluster.build import building, docker_build, image, surroundings
+from cluster.build.build_flags import Flags
+from cluster.build.image import Around, Build, Wheels
+from cluster.build.stamps import Stamps, read, write
 from cluster.errors import NodeError
-from cluster.image import image
-from cluster.image.build_flags import Flags
-from cluster.image.image import Around, Build, Wheels
-from cluster.image.stamps import Stamps, read, write
+from cluster.machine.report import Report
+from cluster.session import STATE, load
 from tests.clusters import ROOT
 
 VARIABLES = ("PIP_", "UV_", *surroundings.CA_VARIABLES, *image.PROXIES)

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.image import built
-from cluster.image.buildkit import Listener, Step, failure, heard, news, plain
-from cluster.image.image import Around, Build
-from cluster.image.stamps import Stamps
+from cluster.build import built
+from cluster.build.buildkit import Listener, Step, failure, heard, news, plain
+from cluster.build.image import Around, Build
+from cluster.build.stamps import Stamps
 from tests.clusters import PLACE, ROOT
 
 CAPTURES = ROOT / "tests" / "captures" / "build"

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.image import built
-from cluster.image.buildkit import Listener
-from cluster.image.built import Built, Layer
-from cluster.image.image import Around, Build
-from cluster.image.stamps import Stamps
+from cluster.build import built
+from cluster.build.buildkit import Listener
+from cluster.build.built import Built, Layer
+from cluster.build.image import Around, Build
+from cluster.build.stamps import Stamps
 from tests.clusters import PLACE
 
 BUILD = Build(tag="vllm-node", arch="cpu", around=Around(root=PLACE), stamps=Stamps())

@@ -1,6 +1,6 @@
 """What a shell does instead of `inv ship`."""
 
-from cluster.nodes.engine import Engine
+from cluster.engine import Engine
 from cluster.ship import by_hand
 from cluster.ship.route import Way
 from tests.clusters import HEAD, WORKER, third

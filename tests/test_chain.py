@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.nodes.engine import Engine
+from cluster.engine import Engine
 from cluster.ship import chain
 from cluster.ship.chain import LOST, MARK, Hop, Report
 from cluster.ship.route import Way

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.commands.spec import RunSpec
-from cluster.nodes.contain import Contain, Discard, Examine, SharedToken
-from cluster.nodes.container import Container, Mount
-from cluster.nodes.engine import Engine
-from cluster.nodes.inside import Contained, Exec, Launch, Once
-from cluster.word import FileText, Secret
+from cluster.containers.contain import Contain, Discard, Examine, SharedToken
+from cluster.containers.container import Container, Mount
+from cluster.containers.inside import Contained, Exec, Launch, Once
+from cluster.engine import Engine
+from cluster.words import FileText, Secret
 
 HERE, THERE = Engine(node="spark1"), Engine(node="spark2", ssh_host="spark-02")
 TRACE = Contained(

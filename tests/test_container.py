@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.nodes.container import Container, Mount, body, options
-from cluster.word import FileText, NodeHome, Secret, shell_parts
+from cluster.containers.container import Container, Mount, body, options
+from cluster.words import FileText, NodeHome, Secret, shell_parts
 
 OURS = "spark-vllm-cluster"
 GIB = 1 << 30

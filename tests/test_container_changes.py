@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.nodes.container import Container, Found, Known, Mount, changes, obstacle
-from cluster.word import Secret
+from cluster.containers.container import Container, Found, Known, Mount, changes, obstacle
+from cluster.words import Secret
 from tests.clusters import SPARKS
 
 INHERITED = {"PATH": "/opt/venv/bin", "HF_HOME": "/image"}

@@ -4,7 +4,7 @@ import io
 import tarfile
 from pathlib import Path
 
-from cluster.effects.containers.files import archive
+from cluster.containers.files import archive
 
 
 def test_archive(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import cast
 
 import pytest
 
-from cluster.effects.containers.containment import Containment
-from cluster.effects.containers.log import ContainerLog
-from cluster.nodes.engine import Engine
-from cluster.nodes.inside import Contained
+from cluster.containers.containment import Containment
+from cluster.containers.inside import Contained
+from cluster.containers.log import ContainerLog
+from cluster.engine import Engine
 
 WAIT_SECONDS = 10.0
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 import pytest
 
 from cluster.commands.spec import RunSpec, Service
+from cluster.containers.contain import Contain, Discard, Examine
+from cluster.containers.container import Container, Mount
+from cluster.containers.inside import Contained, Exec, Halt, Launch, Once
+from cluster.containers.runtime import Containers
+from cluster.engine import Engine
 from cluster.environment.environment import not_carried
 from cluster.node import Cluster
-from cluster.nodes.contain import Contain, Discard, Examine
-from cluster.nodes.container import Container, Mount
-from cluster.nodes.containers import Containers
-from cluster.nodes.engine import Engine
-from cluster.nodes.inside import Contained, Exec, Halt, Launch, Once
 from cluster.plan import script
 from cluster.plan.step import Folder, Gate, Remove, Text
-from cluster.word import FileText
+from cluster.words import FileText
 from tests.clusters import TWO_SPARKS, boxes
 
 HEAD, WORKER = TWO_SPARKS.nodes

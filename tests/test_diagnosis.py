@@ -6,9 +6,9 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from cluster.doctor import checks
-from cluster.doctor.check import Check, Finding, Look, Patient, Severity, each
-from cluster.doctor.diagnosis import Answers, Diagnosis, diagnosis, problems
+from cluster.checks import checks
+from cluster.checks.check import Check, Finding, Look, Patient, Severity, each
+from cluster.checks.diagnosis import Answers, Diagnosis, diagnosis, problems
 from cluster.errors import Problem
 from cluster.facts.facts import Facts
 from cluster.facts.machine import Machine, Memory
@@ -17,7 +17,7 @@ from tests.clusters import HEAD, SPARKS, WORKER, third
 
 MEMORY = Memory(total=8, available=8, free=8, cached=0, swap_total=0, swap_free=0)
 NOBODY = Reach()
-SILENT = Problem(place="spark2", what="spark2 does not answer", remedy="`ssh -v spark2`")
+SILENT = Problem(place="spark2", message="spark2 does not answer", remedy="`ssh -v spark2`")
 
 
 def facts(name: str, reach: Reach = NOBODY) -> Facts:
@@ -31,12 +31,12 @@ def check(name: str, severity: Severity, look: Look) -> Check:
     return Check(name=name, severity=severity, look=look, serving=False, **words)
 
 
-def on(name: str, severity: Severity, *nodes: str, what: str = "") -> Check:
+def on(name: str, severity: Severity, *nodes: str, message: str = "") -> Check:
     """Return a check that finds something on these nodes."""
 
     def look(patient: Patient) -> Iterator[Problem]:
         if patient.node.name in nodes:
-            yield patient.problem(what or f"has {name}", f"cure {name}")
+            yield patient.problem(message or f"has {name}", f"cure {name}")
 
     return check(name, severity, each(look))
 
@@ -106,7 +106,7 @@ def test_silent_node() -> None:
     made = (on("mtu", "blocks", *NAMES), on("swap", "note", *NAMES))
     seen = diagnosis(SPARKS, {"spark1": facts("spark1"), "spark2": SILENT}, checks=made)
     silence = Finding(check=checks.ANSWER, problem=SILENT)
-    mtu = Problem(place="spark1", what="has mtu", remedy="cure mtu")
+    mtu = Problem(place="spark1", message="has mtu", remedy="cure mtu")
 
     assert [("answer", "spark2"), ("mtu", "spark1"), ("swap", "spark1")] == found(seen)
     assert (silence, ["spark1"], 4) == (seen.findings[0], list(seen.facts), seen.exit_code)

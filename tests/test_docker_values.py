@@ -15,7 +15,7 @@ def wrong(parse: Parse[object], text: str) -> tuple[str, str]:
     """Return what a parser says against a text."""
     with pytest.raises(WrongValueError) as caught:
         parse(text)
-    return caught.value.what, caught.value.remedy
+    return caught.value.message, caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_image(text: str) -> None:
 )
 def test_no_image(text: str) -> None:
     """What Docker would not take for an image is wrong, a flag above all."""
-    what, remedy = wrong(image, text)
+    message, remedy = wrong(image, text)
 
-    assert "should be the name of an image: `" == what[:33]
+    assert "should be the name of an image: `" == message[:33]
     assert "write it like vllm-node or me/vllm:1" == remedy
 
 
@@ -60,9 +60,9 @@ def test_container(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "v", "_vllm", "vllm node", "a/b", "vllm\n", "a" * 64, "-it"])
 def test_no_container(text: str) -> None:
     """A name that Docker would refuse is wrong, and so is one that is too long for a host name."""
-    what, remedy = wrong(container, text)
+    message, remedy = wrong(container, text)
 
-    assert "should be the name of a container: `" == what[:36]
+    assert "should be the name of a container: `" == message[:36]
     assert "write it like vllm_node" == remedy
 
 
@@ -78,9 +78,9 @@ def test_shared_memory(text: str, expected: int | None) -> None:
 @pytest.mark.parametrize("text", ["63MiB", "Host", "16 q"])
 def test_no_shared_memory(text: str) -> None:
     """A size that is too small, or none, is wrong."""
-    what, _ = wrong(shared_memory(64 * MIB), text)
+    message, _ = wrong(shared_memory(64 * MIB), text)
 
-    assert what.endswith(f": `{text}`")
+    assert message.endswith(f": `{text}`")
 
 
 @pytest.mark.parametrize("text", ["/", "/data/huggingface", "~/.cache/hugging face", "/a=b", "~/"])
@@ -92,9 +92,9 @@ def test_node_folder(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "~", "data", "./data", "~me/x", "/a:/b", "/a\nb", "$HOME/x"])
 def test_no_node_folder(text: str) -> None:
     """What Docker would take for a volume, or divide at a colon, is wrong."""
-    what, remedy = wrong(node_folder, text)
+    message, remedy = wrong(node_folder, text)
 
-    assert "should be a folder on the nodes: `" == what[:34]
+    assert "should be a folder on the nodes: `" == message[:34]
     assert "write it like ~/.cache/huggingface or /data/huggingface" == remedy
 
 

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from cluster.image.buildkit import Step
-from cluster.image.image import BASES
+from cluster.build.buildkit import Step
+from cluster.build.image import BASES
 from tests.clusters import ROOT
 
 DOCKER = ROOT / "docker"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from cluster.doctor.answers import ANSWERS
-from cluster.doctor.check import Patient
-from cluster.doctor.summary import summary
+from cluster.checks.answers import ANSWERS
+from cluster.checks.check import Patient
+from cluster.checks.summary import summary
 from cluster.facts import bundle
 from cluster.facts.facts import Facts
 from tests.clusters import SPARKS

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.doctor.between import BETWEEN
+from cluster.checks.between import BETWEEN
 from cluster.facts.links import RJ45, Links
 from cluster.facts.reach import Reach
 from cluster.facts.surroundings import Firewall

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cluster.doctor.check import Patient
-from cluster.doctor.containers import CONTAINERS
+from cluster.checks.check import Patient
+from cluster.checks.containers import CONTAINERS
 from cluster.facts.docker import Docker
 from cluster.facts.gpu import Client, Gpu, Gpus
 from cluster.node import Cluster

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from cluster.doctor.check import Patient
+from cluster.checks.check import Patient
 from cluster.facts.links import RJ45, Interface, Links
 from cluster.facts.rdma import Rdma
 from tests.clusters import SPARKS

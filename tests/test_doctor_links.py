@@ -5,9 +5,9 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from cluster.doctor.check import Patient
-from cluster.doctor.links import LINKS
-from cluster.doctor.rdma import RDMA
+from cluster.checks.check import Patient
+from cluster.checks.links import LINKS
+from cluster.checks.rdma import RDMA
 from cluster.facts.links import RJ45, Interface, Links, Route
 from cluster.facts.rdma import Rdma
 from tests.clusters import HEAD, REHEARSAL, SPARKS

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.doctor.check import Patient
-from cluster.doctor.memory import MEMORY
+from cluster.checks.check import Patient
+from cluster.checks.memory import MEMORY
 from cluster.facts.docker import Docker
 from cluster.facts.gpu import Client, Gpu, Gpus
 from tests.clusters import REHEARSAL, SPARKS

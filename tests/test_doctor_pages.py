@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.doctor import pages
-from cluster.doctor.check import Check, Finding, Severity
-from cluster.doctor.checks import CHECKS
-from cluster.doctor.diagnosis import Diagnosis
-from cluster.doctor.summary import summary
+from cluster.checks import pages
+from cluster.checks.check import Check, Finding, Severity
+from cluster.checks.checks import CHECKS
+from cluster.checks.diagnosis import Diagnosis
+from cluster.checks.summary import summary
 from cluster.errors import Problem, RefusedError
 from tests.patients import patient
 
@@ -40,18 +40,19 @@ DEAD = Finding(
     check=CABLE,
     problem=Problem(
         place="spark2",
-        what="ETH_IF enp1s0f1np1 has no link; those with one: enp1s0f0np0, enP2p1s0f0np0, enP7s7",
+        message="ETH_IF enp1s0f1np1 has no link; those with one: enp1s0f0np0, enP2p1s0f0np0, "
+        "enP7s7",
         remedy="look at the cable and its other end by `ssh -t spark2 ibdev2netdev`, or write "
         "the port that it is in as ETH_IF and IB_IF in env/spark2.env",
     ),
 )
 SLOW = tuple(
-    Finding(check=SPEED, problem=Problem(place=node, what="enp1s0f1np1 has 100 Gb/s"))
+    Finding(check=SPEED, problem=Problem(place=node, message="enp1s0f1np1 has 100 Gb/s"))
     for node in ("spark1", "spark2")
 )
 NOTE = Finding(
     check=SWAP,
-    problem=Problem(place="spark1", what="has 16.0 GB of swap", remedy="`sudo swapoff -a`"),
+    problem=Problem(place="spark1", message="has 16.0 GB of swap", remedy="`sudo swapoff -a`"),
 )
 FACTS = patient().facts
 FOUND = Diagnosis(
@@ -121,7 +122,9 @@ def test_a_command_is_not_broken() -> None:
     """What stands in backticks stays on one line, however long it is."""
     command = f"`ssh -t spark2 sudo ip address add {'192.168.177.12/24 ' * 5}dev enp1s0f1np1`"
     remedy = f"give the interface of the cable its address by {command}, and netplan to keep it"
-    finding = replace(DEAD, problem=Problem(place="spark2", what="has no address", remedy=remedy))
+    finding = replace(
+        DEAD, problem=Problem(place="spark2", message="has no address", remedy=remedy)
+    )
     expected = f"""\
 Blocks: the cluster will not work
 
@@ -152,7 +155,7 @@ def test_json() -> None:
                 "check": "cable",
                 "severity": "blocks",
                 "place": "spark2",
-                "found": DEAD.problem.what,
+                "found": DEAD.problem.message,
                 "why": "Without it nothing of the fast link works.",
                 "remedy": DEAD.problem.remedy,
             },

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.doctor.check import Patient
-from cluster.doctor.rdma import RDMA
+from cluster.checks.check import Patient
+from cluster.checks.rdma import RDMA
 from cluster.facts.rdma import Device, Rdma
 from tests.clusters import HEAD, SPARKS, third
 from tests.patients import at, device, findings, interface, patient, ring, settings, told

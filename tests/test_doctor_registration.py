@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.doctor.check import Patient
-from cluster.doctor.registration import REGISTRATION
+from cluster.checks.check import Patient
+from cluster.checks.registration import REGISTRATION
 from cluster.facts.machine import Machine
 from cluster.facts.rdma import Gid
-from cluster.word import Environment
+from cluster.words import Environment
 from tests.clusters import SPARKS
 from tests.patients import at, device, findings, interface, patient, settings, told
 from tests.test_doctor_links import OTHER

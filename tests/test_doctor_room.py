@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cluster.doctor.check import Patient
-from cluster.doctor.room import ROOM
+from cluster.checks.check import Patient
+from cluster.checks.room import ROOM
 from cluster.facts.surroundings import Disk, Listener, Model
 from tests.clusters import REHEARSAL, SPARKS, third
 from tests.patients import findings, pair, patient, told

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cluster.doctor.check import Finding
-from cluster.doctor.checks import CHECKS
-from cluster.doctor.diagnosis import diagnosis
+from cluster.checks.check import Finding
+from cluster.checks.checks import CHECKS
+from cluster.checks.diagnosis import diagnosis
 from tests.broken_links import BETWEEN, LINKS, MANY, RDMA
 from tests.broken_machines import CONTAINERS, MACHINE
 from tests.edits import (

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cluster.doctor.check import Patient
-from cluster.doctor.system import SYSTEM
+from cluster.checks.check import Patient
+from cluster.checks.system import SYSTEM
 from cluster.facts.gpu import Gpu, Gpus
 from cluster.facts.links import Links
 from tests.clusters import REHEARSAL, SPARKS, third

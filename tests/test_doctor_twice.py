@@ -5,9 +5,9 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from cluster.doctor.addresses import mixed_up, sound
-from cluster.doctor.check import Patient
-from cluster.doctor.twice import TWICE
+from cluster.checks.addresses import mixed_up, sound
+from cluster.checks.check import Patient
+from cluster.checks.twice import TWICE
 from tests.clusters import REHEARSAL, SPARKS, third
 from tests.patients import at, findings, interface, pair, patient, settings, told
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.doctor.check import Patient
-from cluster.doctor.variables import VARIABLES
+from cluster.checks.check import Patient
+from cluster.checks.variables import VARIABLES
 from cluster.facts.links import Links
 from cluster.node import Cluster
-from cluster.word import Secret
+from cluster.words import Secret
 from tests.clusters import REHEARSAL, SPARKS, written
 from tests.patients import findings, pair, settings, told
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from cluster.doctor.wanted import wanted
+from cluster.checks.wanted import wanted
 from cluster.facts.bundle import Wanted
 from tests.clusters import HEAD, REHEARSAL, SPARKS, WORKER, third
 

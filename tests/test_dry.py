@@ -13,14 +13,14 @@ from dataclasses import replace
 import pytest
 
 from cluster.commands import ray, vllm
-from cluster.effects.server import PROMPT, TOKENS
 from cluster.environment.environment import environment
+from cluster.namespaces.process import Command
 from cluster.node import Cluster
-from cluster.nodes.process import Command
 from cluster.plan import plan, script
 from cluster.plan.runtime import Runtime
 from cluster.plan.step import Plan
-from cluster.word import Secret
+from cluster.serve.server import PROMPT, TOKENS
+from cluster.words import Secret
 from tests.clusters import (
     PLACE,
     REHEARSAL,

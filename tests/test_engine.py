@@ -2,8 +2,8 @@
 
 import pytest
 
+from cluster.engine import Engine, problem
 from cluster.errors import Problem
-from cluster.nodes.engine import Engine, problem
 
 FAR = Engine(node="spark2", ssh_host="spark-02")
 HERE = Engine(node="spark1")
@@ -174,9 +174,9 @@ def test_reached_here() -> None:
 @pytest.mark.parametrize("text, expected", [*FROM_SSH.items(), *FROM_AFAR.items()])
 def test_far(text: str, expected: tuple[str, str]) -> None:
     """What ssh and a machine's Docker say becomes a sentence with a command that cures it."""
-    what, remedy = expected
+    message, remedy = expected
 
-    assert Problem(place="spark2", what=what, remedy=remedy) == problem(FAR, text)
+    assert Problem(place="spark2", message=message, remedy=remedy) == problem(FAR, text)
 
 
 @pytest.mark.parametrize("said", FROM_SSH)
@@ -188,9 +188,9 @@ def test_through_the_client(said: str) -> None:
 @pytest.mark.parametrize("text, expected", FROM_HERE.items())
 def test_here(text: str, expected: tuple[str, str]) -> None:
     """The same for this machine, where commands need no ssh."""
-    what, remedy = expected
+    message, remedy = expected
 
-    assert Problem(place="spark1", what=what, remedy=remedy) == problem(HERE, text)
+    assert Problem(place="spark1", message=message, remedy=remedy) == problem(HERE, text)
 
 
 def test_as_a_line() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from cluster.environment.environment import environment, not_carried, sources
 from cluster.node import Cluster
 from cluster.reference import EXAMPLE
-from cluster.word import Environment, Secret, Value
+from cluster.words import Environment, Secret, Value
 
 HEAD, WORKER = EXAMPLE.nodes
 TOKEN = Secret("hf_secret", "env/cluster.env:7")

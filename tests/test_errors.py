@@ -7,19 +7,22 @@ from cluster.errors import ClusterError, NodeError, Problem, RefusedError, Setti
 
 def test_problem() -> None:
     """A problem says where, what, and what to do."""
-    problem = Problem(place="spark2", what="has no GPU", remedy="plug one in")
+    problem = Problem(place="spark2", message="has no GPU", remedy="plug one in")
 
     assert "spark2: has no GPU (plug one in)" == str(problem)
 
 
 def test_problem_without_a_remedy() -> None:
     """Without a remedy there are no brackets."""
-    assert "spark2: has no GPU" == str(Problem(place="spark2", what="has no GPU"))
+    assert "spark2: has no GPU" == str(Problem(place="spark2", message="has no GPU"))
 
 
 def test_error() -> None:
     """An error is its problems, one a line, in their order."""
-    problems = (Problem(place="b", what="one"), Problem(place="a", what="two", remedy="three"))
+    problems = (
+        Problem(place="b", message="one"),
+        Problem(place="a", message="two", remedy="three"),
+    )
     error = ClusterError(*problems)
 
     assert "b: one\na: two (three)" == str(error)

@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from cluster.doctor.checks import ANSWER, CHECKS
-from cluster.effects import session, ssh
-from cluster.effects.diagnosis import asking, examining
-from cluster.effects.processes import Completed
-from cluster.effects.session import Session
-from cluster.effects.ssh import SSH
+from cluster import session
+from cluster.checks import examining
+from cluster.checks.checks import ANSWER, CHECKS
+from cluster.engine import Engine
 from cluster.errors import Problem, RefusedError
-from cluster.facts import bundle
+from cluster.facts import asking, bundle
 from cluster.facts.bundle import Wanted
 from cluster.facts.facts import Facts
-from cluster.nodes.engine import Engine
+from cluster.machine import ssh
+from cluster.machine.processes import Completed
+from cluster.machine.ssh import SSH
+from cluster.session import Session
 from tests.clusters import REHEARSAL, TWO_SPARKS
 
 HERE = Engine(node="here")
@@ -85,7 +86,7 @@ def test_text_fails() -> None:
     engines = {"one": HERE, "two": Engine(node="two")}
     said = asking.ask(engines, {"one": "echo no >&2; exit 3", "two": "echo yes"})
 
-    assert {"one": Problem(place="here", what="cannot be asked: no"), "two": "yes\n"} == said
+    assert {"one": Problem(place="here", message="cannot be asked: no"), "two": "yes\n"} == said
 
 
 def test_nobody() -> None:
@@ -98,7 +99,9 @@ def test_half_an_answer() -> None:
     text = "echo '== end'; exit 0"
     found = asking.examine({"here": HERE}, {"here": text})
 
-    assert {"here": Problem(place="here", what="cannot be asked: its answer is not whole")} == found
+    assert {
+        "here": Problem(place="here", message="cannot be asked: its answer is not whole")
+    } == found
 
 
 def test_unknown_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,11 +109,11 @@ def test_unknown_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_ssh(tmp_path, monkeypatch, OFF)
     engines = {name: Engine(node=name, ssh_host=name) for name in ("dgx1", "dgx2")}
     found = asking.examine(engines, dict.fromkeys(engines, "echo"))
-    what = "{0} does not answer: No route to host"
+    message = "{0} does not answer: No route to host"
     remedy = "is it switched on, and on this network? `ssh -v {0}`"
 
     assert found == {
-        name: Problem(place=name, what=what.format(name), remedy=remedy.format(name))
+        name: Problem(place=name, message=message.format(name), remedy=remedy.format(name))
         for name in engines
     }
 
@@ -132,7 +135,9 @@ def test_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "SECONDS", 0.1)
     said = asking.ask({"here": HERE}, {"here": "sleep 60"})
 
-    assert {"here": Problem(place="here", what="cannot be asked: no answer within 0.1 s")} == said
+    assert {
+        "here": Problem(place="here", message="cannot be asked: no answer within 0.1 s")
+    } == said
 
 
 def test_ssh_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,10 +196,10 @@ def test_namespaces_that_are_not_there(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(session, "STATE", tmp_path)
     with pytest.raises(RefusedError) as caught:
         examining.doctor(Session("rehearsal", dry=False), [], fast=False, json=False)
-    what = "is not there: nodes of this cluster exist only while it runs"
+    message = "is not there: nodes of this cluster exist only while it runs"
     remedy = "(`inv up --cluster rehearsal`)"
 
-    assert f"spark1: {what} {remedy}\nspark2: {what} {remedy}" == str(caught.value)
+    assert f"spark1: {message} {remedy}\nspark2: {message} {remedy}" == str(caught.value)
 
 
 def test_doctor(
@@ -235,13 +240,13 @@ def test_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     put_ssh(tmp_path, monkeypatch, f'echo "$host" >>{tmp_path}/calls; {OFF}')
     cluster = session.load("examples/two-sparks").cluster
     found = examining.blocking(cluster, (Engine(node="spark2", ssh_host="spark2"),))
-    what, remedy = "spark2 does not answer: No route to host", "`ssh -v spark2`"
+    message, remedy = "spark2 does not answer: No route to host", "`ssh -v spark2`"
 
     assert "spark2\n" == (tmp_path / "calls").read_text("utf-8")
     assert found == (
         Problem(
             place="spark2",
-            what=what,
+            message=message,
             remedy=f"is it switched on, and on this network? {remedy}",
         ),
     )

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.journal import explained
-from cluster.journal.explain import Told, cause, explain
+from cluster.logs import explained
+from cluster.logs.explain import Told, cause, explain
 from cluster.node import Cluster
 from tests.clusters import ROOT, SPARKS, third, written
 

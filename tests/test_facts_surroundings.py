@@ -2,14 +2,7 @@
 
 import pytest
 
-from cluster.facts.surroundings import (
-    Disk,
-    Firewall,
-    Listener,
-    Model,
-    Surroundings,
-    surroundings,
-)
+from cluster.facts.surroundings import Disk, Firewall, Listener, Model, Surroundings, surroundings
 
 UFW = """\
 ENABLED=yes

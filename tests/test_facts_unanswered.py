@@ -2,8 +2,8 @@
 
 import pytest
 
+from cluster.engine import Engine
 from cluster.facts.unanswered import unanswered
-from cluster.nodes.engine import Engine
 
 FAR, HERE = Engine(node="spark2", ssh_host="dgx"), Engine(node="spark1")
 

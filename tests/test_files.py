@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.effects.files import clusters, env_files
+from cluster.machine.files import clusters, env_files
 from cluster.settings.envfile import EnvText
 
 REMEDY = "remove it, or make it a file that you may read"

@@ -23,7 +23,7 @@ from cluster.environment.formats import (
 )
 from cluster.errors import SettingsError
 from cluster.settings.envfile import Assignment, parse
-from cluster.word import FileText, Secret
+from cluster.words import FileText, Secret
 
 ENVIRONMENT = (
     ("NCCL_SOCKET_IFNAME", "=enp1s0f1np1"),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.nodes.engine import Engine
-from cluster.nodes.inside import Contained, Halt
+from cluster.containers.inside import Contained, Halt
+from cluster.engine import Engine
 
 TRACE = Contained(
     place="spark2",

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from cluster.effects.here import is_here, loops
+from cluster.machine.here import is_here, loops
 
 OWN = socket.gethostname()
 

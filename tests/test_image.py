@@ -9,10 +9,10 @@ import shlex
 import subprocess
 from dataclasses import replace
 
-from cluster.image import image
-from cluster.image.image import Around, Build, Wheels
-from cluster.image.stamps import Stamps
-from cluster.word import CONTINUED, Secret
+from cluster.build import image
+from cluster.build.image import Around, Build, Wheels
+from cluster.build.stamps import Stamps
+from cluster.words import CONTINUED, Secret
 from tests.clusters import PLACE, ROOT
 
 DRY = ROOT / "tests" / "dry"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.journal import journal
+from cluster.logs import journal
 from tests.clusters import ROOT
 
 CAPTURES = ROOT / "tests" / "captures"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from cluster.effects.ship import lane as lanes
-from cluster.effects.ship.lane import Ended, Lane, Piece
+from cluster.ship import lane as lanes
+from cluster.ship.lane import Ended, Lane, Piece
 
 MEGA = 1 << 20
 KEEP = 'n=$(mktemp "$0/XXXXXX"); cat >"$n"; mv "$n" "$0/part-$(date +%s%N)"; echo kept'

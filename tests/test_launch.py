@@ -9,7 +9,7 @@ from cluster.environment.environment import environment, not_carried
 from cluster.launcher.authentication import Authentication
 from cluster.launcher.launch import Launch, contradictions, launch, variables, words
 from cluster.launcher.launcher import read
-from cluster.word import Secret
+from cluster.words import Secret
 
 LINK = ("--eth-if", "enp1s0f1np1", "--ib-if")
 RDMA = (*LINK, "rocep1s0f1,roceP2p1s0f1")

@@ -159,7 +159,7 @@ def test_dashboard(machine: Path) -> None:
 def test_program_of_the_image() -> None:
     """The image's program is executable, and imports nothing but the standard library."""
     program = ROOT / "docker" / "run-cluster-node"
-    statement = "import sys; from cluster.effects import launching; print(*sys.modules)"
+    statement = "import sys; from cluster.launcher import launching; print(*sys.modules)"
     command = [
         sys.executable,
         "-IS",

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from cluster.effects.ship import layer_reader
+from cluster.ship import layer_reader
 from cluster.ship.content import CONFIG, MANIFEST, TAR, digest
 
 FILES = {

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cluster.journal import logline
-from cluster.journal.logline import Line
+from cluster.logs import logline
+from cluster.logs.logline import Line
 
 CYAN, GREEN, PLAIN = "\x1b[36m", "\x1b[32m", "\x1b[0m"
 REMOTE = "(RayWorkerProc pid=103, ip=192.168.177.12) "

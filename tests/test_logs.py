@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster.effects import logs
-from cluster.effects.logs import FileLog
-from cluster.effects.services import Services
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.nodes.process import Trace
+from cluster.logs import logs
+from cluster.logs.logs import FileLog
+from cluster.namespaces.process import Trace
+from cluster.plan.services import Services
 from cluster.plan.step import AnyTrace
 from tests.clusters import SPARKS
 
@@ -165,7 +165,7 @@ GPU_MEMORY_UTILIZATION in env/cluster.env, `inv up` and `inv serve`)
     {line}
     in the log of ray on spark2{time}
 """
-AWAY = Problem(place="spark3", what="does not answer")
+AWAY = Problem(place="spark3", message="does not answer")
 
 
 class Away(FileLog):

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from cluster.commands.spec import RunSpec
-from cluster.nodes.namespace import Namespaces
-from cluster.nodes.process import Command, Holder, Start, Sweep, Trace
+from cluster.namespaces.process import Command, Holder, Start, Sweep, Trace
+from cluster.namespaces.runtime import Namespaces
 from cluster.plan import plan, script
 from cluster.plan.step import Plan, Remove
-from cluster.word import ProcessNumber, Word
+from cluster.words import ProcessNumber, Word
 from tests.clusters import REHEARSAL, spaces
 
 STATE = "/opt/spark/.state/rehearsal"

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster.bandwidth import bandwidth, ring
+from cluster.bandwidth.answer import Answer, Device, Row, answer
+from cluster.bandwidth.log import Transport
+from cluster.bandwidth.sizes import shown, sizes
 from cluster.errors import RefusedError
-from cluster.nccl import bandwidth, ring
-from cluster.nccl.answer import Answer, Device, Row, answer
-from cluster.nccl.log import Transport
-from cluster.nccl.sizes import shown, sizes
 from cluster.node import Cluster
 from tests.clusters import SPARKS, third
 from tests.nccl_answers import MIB, SLOT, TWINS, captured, device, row, spark, transport

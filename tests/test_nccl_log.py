@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.nccl.log import Transport, Way, transport
+from cluster.bandwidth.log import Transport, Way, transport
 from tests.clusters import ROOT
 
 CAPTURES = ROOT / "tests" / "captures" / "nccl"

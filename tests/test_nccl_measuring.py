@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from cluster.effects import session
-from cluster.effects.diagnosis import measuring
-from cluster.effects.session import Session
+from cluster import session
+from cluster.bandwidth import measuring
 from cluster.errors import ClusterError, NodeError, Problem
+from cluster.namespaces.process import Command
+from cluster.namespaces.runtime import Namespaces
 from cluster.node import Cluster, Node
-from cluster.nodes.namespace import Namespaces
-from cluster.nodes.process import Command
-from cluster.word import Environment
+from cluster.session import Session
+from cluster.words import Environment
 from tests.clusters import ROOT
 
 HERE = IPv4Address("127.0.0.1")
@@ -110,9 +110,9 @@ def test_too_large(opened: Session) -> None:
 def test_a_cluster_of_one(opened: Session) -> None:
     """One GPU has nobody to talk to."""
     opened.cluster = replace(opened.cluster, nodes=opened.cluster.nodes[:1])
-    what = "rehearsal: has one GPU: there is nothing to measure between (add a node)"
+    message = "rehearsal: has one GPU: there is nothing to measure between (add a node)"
 
-    assert (3, what) == failed(lambda: measuring.nccl(opened, largest="8m", json=False))
+    assert (3, message) == failed(lambda: measuring.nccl(opened, largest="8m", json=False))
 
 
 def test_ranks_that_fail(running: Session, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,8 +128,8 @@ def test_no_free_port(running: Session, monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(measuring, "PORTS", range(port, port + 1))
         found = failed(lambda: measuring.nccl(running, largest="8m", json=False))
 
-    what = f"cannot listen on 127.0.0.1, port {port}: Address already in use"
-    assert (4, f"spark1: {what} (free one of the ports from {port} to {port} there)") == found
+    message = f"cannot listen on 127.0.0.1, port {port}: Address already in use"
+    assert (4, f"spark1: {message} (free one of the ports from {port} to {port} there)") == found
 
 
 def test_a_node_that_cannot_be_reached(
@@ -140,7 +140,7 @@ def test_a_node_that_cannot_be_reached(
 
     def lost(command: Command, seconds: float | None = None) -> object:
         if "--rank" in command.argv and command.place == "spark2":
-            raise NodeError(Problem(place="spark2", what="does not answer"))
+            raise NodeError(Problem(place="spark2", message="does not answer"))
         return ask(command, seconds)
 
     monkeypatch.setattr(running.services, "ask", lost)

@@ -3,11 +3,11 @@
 import json
 from dataclasses import replace
 
-from cluster.nccl import pages
-from cluster.nccl.failures import Heard
-from cluster.nccl.log import Way
-from cluster.nccl.seat import Seat, arguments, seats, title
-from cluster.nccl.verdict import result
+from cluster.bandwidth import pages
+from cluster.bandwidth.failures import Heard
+from cluster.bandwidth.log import Way
+from cluster.bandwidth.seat import Seat, arguments, seats, title
+from cluster.bandwidth.verdict import result
 from tests.clusters import HEAD, REHEARSAL, SPARKS, WORKER, boxes, spaces
 from tests.nccl_answers import TWINS, heard, spark, transport, wired
 from tests.pages import ROOT, blocks

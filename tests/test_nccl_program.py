@@ -10,9 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from cluster.nccl.answer import answer
-from cluster.nccl.seat import arguments, seats
-from cluster.nccl.sizes import sizes
+from cluster.bandwidth.answer import answer
+from cluster.bandwidth.seat import arguments, seats
+from cluster.bandwidth.sizes import sizes
 from tests.clusters import ROOT, SPARKS
 
 PROGRAM = ROOT / "docker" / "nccl.py"

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.nccl.failures import LATE, Heard
-from cluster.nccl.log import Transport
-from cluster.nccl.pages import verdict
-from cluster.nccl.verdict import Result, result
+from cluster.bandwidth.failures import LATE, Heard
+from cluster.bandwidth.log import Transport
+from cluster.bandwidth.pages import verdict
+from cluster.bandwidth.verdict import Result, result
 from cluster.node import Cluster
 from tests.clusters import HEAD, SPARKS, WORKER, third, written
 from tests.nccl_answers import MIB, TWINS, broken, heard, row, spark, wired
@@ -49,8 +49,8 @@ def test_gloo_has_no_mark() -> None:
 
 def test_below_the_mark() -> None:
     """Real RDMA that is slow is no failure, but the exit code tells."""
-    what = "all_gather moves 12.0 GB/s, and should move 18.6 GB/s"
-    expected = [f"spark1, spark2: {what} {DOCTOR}"]
+    message = "all_gather moves 12.0 GB/s, and should move 18.6 GB/s"
+    expected = [f"spark1, spark2: {message} {DOCTOR}"]
 
     assert (1, expected) == told(result(SPARKS, wired(spark(12.0), spark(12.0))))
 
@@ -80,9 +80,9 @@ def test_smaller_buffers_need_not_reach_the_mark(size: int, exit_code: int, last
 )
 def test_half_a_port(devices: tuple[str, ...], remedy: str) -> None:
     """A slow node that leaves half of its port idle is named, with the setting if it is that."""
-    what = "all_gather moves 11.7 GB/s, and should move 18.6 GB/s"
+    message = "all_gather moves 11.7 GB/s, and should move 18.6 GB/s"
     expected = [
-        f"spark1, spark2: {what} (use the idle half of the port first)",
+        f"spark1, spark2: {message} (use the idle half of the port first)",
         f"spark1: rank 0 leaves roceP2p1s0f1 idle, half of its port {remedy}",
     ]
 
@@ -94,10 +94,10 @@ def test_half_a_port_by_other_names() -> None:
     names = {"rocep1s0f1": "mlx5_1", "roceP2p1s0f1": "mlx5_3"}
     renamed = tuple(replace(one, name=names.get(one.name, one.name)) for one in spark().rdma)
     its = replace(spark(11.7, ("mlx5_1",)), rdma=renamed)
-    what = "all_gather moves 11.7 GB/s, and should move 18.6 GB/s"
+    message = "all_gather moves 11.7 GB/s, and should move 18.6 GB/s"
     remedy = f"(write IB_IF=mlx5_1,mlx5_3 in env/spark1.env, {ANEW}"
     expected = [
-        f"spark1, spark2: {what} (use the idle half of the port first)",
+        f"spark1, spark2: {message} (use the idle half of the port first)",
         f"spark1: rank 0 leaves mlx5_3 idle, half of its port {remedy}",
     ]
 
@@ -159,8 +159,8 @@ def test_wrong_numbers() -> None:
     """A wrong sum is a failure, whatever its speed."""
     right, bad = row(23.7, operation="all_reduce"), replace(row(23.7), right=False)
     its = replace(spark(), rows=(right, bad))
-    what = "all_gather of 256 MiB gave wrong numbers"
-    expected = [f"spark1: {what} (try another cable, and NVIDIA's own nccl-tests)"]
+    message = "all_gather of 256 MiB gave wrong numbers"
+    expected = [f"spark1: {message} (try another cable, and NVIDIA's own nccl-tests)"]
 
     assert (4, expected) == told(result(SPARKS, wired(its, spark())))
 

@@ -30,7 +30,7 @@ ROWS = (
         size=5_000_000_000,
         whole=25_000_000_000,
         seconds=2.5,
-        problem=Problem(place="spark4", what="is full", remedy="empty it"),
+        problem=Problem(place="spark4", message="is full", remedy="empty it"),
     ),
     Row(
         node="spark5",

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.image.package_index import folders, logins, settings
-from cluster.word import Environment, Secret
+from cluster.build.package_index import folders, logins, settings
+from cluster.words import Environment, Secret
 
 MIRROR = "https://mirror.example/simple"
 LOGIN = "https://ada:sesame@mirror.example/simple"

@@ -5,7 +5,7 @@ import pytest
 from cluster.settings.envfile import EnvText
 from cluster.settings.page import page
 from cluster.settings.schema import HEAD_IP, HF_CACHE, HOST_IP, SERVE_PORT
-from cluster.word import Secret
+from cluster.words import Secret
 
 NODE = "ROLE=head\nHOST_IP=192.168.177.11\nETH_IF=enp1s0f1np1\n"
 

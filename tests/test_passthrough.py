@@ -3,7 +3,7 @@
 import pytest
 
 from cluster.settings import passthrough
-from cluster.word import Secret
+from cluster.words import Secret
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_nearest_name(name: str, meant: str) -> None:
 def test_refused() -> None:
     """What is refused would pass otherwise, and each has a reason and a remedy."""
     assert all(passthrough.passes(name) for name in passthrough.REFUSED)
-    assert all(what and remedy for what, remedy in passthrough.REFUSED.values())
+    assert all(message and remedy for message, remedy in passthrough.REFUSED.values())

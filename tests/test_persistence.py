@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.launcher.persistence import HEADER, MARK, inherited, strings, text
-from cluster.word import Environment, Secret
+from cluster.words import Environment, Secret
 
 FIRST = (("NCCL_IB_HCA", "=rocep1s0f1"), ("VLLM_HOST_IP", "192.168.177.11"))
 SECOND = (("NCCL_IB_DISABLE", "1"), ("VLLM_HOST_IP", "192.168.177.12"))

@@ -7,11 +7,11 @@ import pytest
 
 from cluster.commands import vllm
 from cluster.commands.vllm import Request
+from cluster.namespaces.process import Command, Start, Stop
 from cluster.node import Cluster
-from cluster.nodes.process import Command, Start, Stop
 from cluster.plan import plan, script
 from cluster.plan.step import Ask, Folder, Gate, Plan, Single, Together, Token
-from cluster.word import Environment, FileText, Secret, Word
+from cluster.words import Environment, FileText, Secret, Word
 from tests.clusters import REHEARSAL, spaces, third, written
 
 RUNTIME = spaces()

@@ -32,7 +32,7 @@ def test_plan() -> None:
     said: dict[str, Facts | Problem] = {
         "spark2": there(2, had(3, NAME)),
         "spark3": there(3, had(2), had(1, NAME)),
-        "spark4": Problem(place="spark4", what="does not answer"),
+        "spark4": Problem(place="spark4", message="does not answer"),
         "spark5": there(5, had(1), had(2), store="containerd", free=None, version="28.5.2"),
     }
     legs = plan.plan(CLUSTER, ORDER, WAYS, said, NONE)
@@ -108,7 +108,7 @@ and not over the fast link
 
 def test_json() -> None:
     """A program reads all that is known, and whether there is work."""
-    failed = considered(Problem(place="spark2", what="is off"))
+    failed = considered(Problem(place="spark2", message="is off"))
     ship = considered(there(2, had(2)))
     nothing = {"present": 0, "layers": 3, "send": 0, "exact": True, "free": None, "link": None}
     expected = {

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cluster.probe import pages
-from cluster.probe.outcome import Outcome
+from cluster.discovery import pages
+from cluster.discovery.outcome import Outcome
 from tests import pages as documents
 from tests import situations
 from tests.cabling import ONE, PAIR, joined, sparks, switch

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cluster.probe.envtext import Entry, merged, unsecret
+from cluster.discovery.envtext import Entry, merged, unsecret
 from cluster.settings.envfile import Assignment, parse
 
 HOST_IP = Entry(key="HOST_IP", value="10.0.0.1", why="of eth0")

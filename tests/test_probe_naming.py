@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.probe import naming
+from cluster.discovery import naming
 from cluster.settings.envfile import EnvText
 from cluster.settings.page import Page, page
 from tests.cabling import changed, plain, spark

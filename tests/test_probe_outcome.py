@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.probe import pages
+from cluster.discovery import pages
 from cluster.settings import settings
 from cluster.settings.envfile import EnvText
 from tests import situations

@@ -6,14 +6,14 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from cluster.discovery import pages, wiring
+from cluster.discovery.drift import GID_INDEX
+from cluster.discovery.files import Files
+from cluster.discovery.outcome import Outcome
+from cluster.discovery.remark import remark
 from cluster.errors import ClusterError, Problem
 from cluster.facts.bundle import Wanted
 from cluster.facts.rdma import Gid
-from cluster.probe import pages, wiring
-from cluster.probe.drift import GID_INDEX
-from cluster.probe.files import Files
-from cluster.probe.outcome import Outcome
-from cluster.probe.remark import remark
 from cluster.settings.envfile import EnvText
 from tests.cabling import ONE, device, plain, port, spark, sparks
 from tests.env_files import after, probed, read
@@ -49,8 +49,8 @@ def test_gid_moved(own: str, shared: str, line: str) -> None:
     its = probed(
         {"spark1": facts}, {"env/spark1.env": node + own, "env/cluster.env": shared}, named=False
     )
-    what = "is 3, on spark1 rocep1s0f0 has 192.168.177.11 in row 5"
-    problem = f"{line}: {GID_INDEX}: {what} (remove the line: NCCL finds the row)"
+    message = "is 3, on spark1 rocep1s0f0 has 192.168.177.11 in row 5"
+    problem = f"{line}: {GID_INDEX}: {message} (remove the line: NCCL finds the row)"
 
     assert [problem] * bool(line) == [str(one) for one in its.drifts]
     assert [problem] * bool(line) == [str(one) for one in its.warnings[1:]]
@@ -103,7 +103,7 @@ question: spark1: is odd (mend it)
 
 def test_drift_with_questions() -> None:
     """A look at what has changed says as well what it cannot tell."""
-    problem = Problem(place="env/spark1.env:2: HOST_IP", what="is wrong")
+    problem = Problem(place="env/spark1.env:2: HOST_IP", message="is wrong")
     its = Outcome(kind="direct", drifts=(problem,), questions=(WARNING,))
 
     assert "env/spark1.env:2: HOST_IP: is wrong\nquestion: spark2: is slow\n" == pages.drift(its)
@@ -148,7 +148,7 @@ def test_json() -> None:
         },
         "drift": ["env/spark1.env: is missing"],
         "warnings": [
-            {"place": "spark1", "what": warning.what, "remedy": warning.remedy, "lines": []}
+            {"place": "spark1", "what": warning.message, "remedy": warning.remedy, "lines": []}
         ],
         "questions": [
             {

@@ -1,6 +1,6 @@
 """Interfaces that may serve without RDMA."""
 
-from cluster.probe.plain import plain as likely
+from cluster.discovery.plain import plain as likely
 from tests.cabling import changed, plain, spark
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from cluster.discovery.topology import topology
 from cluster.facts.facts import Facts
 from cluster.facts.reach import Ping
-from cluster.probe.topology import topology
 from tests.cabling import (
     ONE,
     PAIR,

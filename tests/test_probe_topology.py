@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from cluster.discovery.topology import topology
 from cluster.facts.facts import Facts
-from cluster.probe.topology import topology
 from tests import situations
 from tests.cabling import (
     ONE,

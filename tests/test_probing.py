@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from cluster.effects.diagnosis import probing
+from cluster.discovery import probing
+from cluster.discovery.files import Files
+from cluster.discovery.outcome import Change
+from cluster.engine import Engine
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.facts import bundle, by_hand
 from cluster.facts.facts import Facts
 from cluster.facts.links import Links
 from cluster.facts.reach import Reach
-from cluster.nodes.engine import Engine
-from cluster.probe.files import Files
-from cluster.probe.outcome import Change
 from tests.cabling import plain
 from tests.pages import ROOT
 from tests.situations import situation
@@ -155,13 +155,13 @@ def test_broken_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_dry_is_light() -> None:
     """What only decides is not loaded for a dry run."""
-    program = "import sys; from cluster.effects.diagnosis import probing; print(*sys.modules)"
+    program = "import sys; from cluster.discovery import probing; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=ROOT
     )
-    rooms = {name for name in done.stdout.split() if name.startswith("cluster.probe.")}
+    rooms = {name for name in done.stdout.split() if name.startswith("cluster.discovery.")}
 
-    assert {"cluster.probe.files"} == rooms
+    assert {"cluster.discovery.files", "cluster.discovery.probing"} == rooms
 
 
 def test_second_question() -> None:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cluster.commands.spec import RunSpec
-from cluster.nodes.process import Command, Holder, Start, Trace
-from cluster.word import FileText, Secret
+from cluster.namespaces.process import Command, Holder, Start, Trace
+from cluster.words import FileText, Secret
 
 ENVIRONMENT = (
     ("PATH", "/bin"),

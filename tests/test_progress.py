@@ -2,8 +2,8 @@
 
 import pytest
 
-from cluster.journal import progress
-from cluster.journal.logline import Line
+from cluster.logs import progress
+from cluster.logs.logline import Line
 
 
 @pytest.mark.parametrize(

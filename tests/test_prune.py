@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.nodes import engine
-from cluster.nodes.engine import Engine
+from cluster import engine
+from cluster.engine import Engine
 from cluster.ship import prune
 from cluster.ship.survey import Facts, Held, Image
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from cluster.commands import vllm
 from cluster.commands.vllm import Flags
-from cluster.results import ready
-from cluster.word import Secret
+from cluster.serve import ready
+from cluster.words import Secret
 from tests.clusters import REHEARSAL, spaces
 
 REQUEST = vllm.request(REHEARSAL, Flags(), "/opt/spark")

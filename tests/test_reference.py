@@ -6,18 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.doctor.checks import ANSWER
-from cluster.effects.reference import rewrite
-from cluster.reference import (
-    BLOCK,
-    BLOCKS,
-    EXAMPLE,
-    checks,
-    prefixes,
-    regenerated,
-    settings,
-    table,
-)
+from cluster.checks.checks import ANSWER
+from cluster.machine.reference import rewrite
+from cluster.reference import BLOCK, BLOCKS, EXAMPLE, checks, prefixes, regenerated, settings, table
 from cluster.settings.schema import GPUS, HEAD_IP, IB_IF, ROLE
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -26,7 +17,7 @@ PAGES = sorted(DOCS.glob("*.md"))
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_are_up_to_date(page: Path) -> None:
-    """Generating a page again changes nothing; else run `python -m cluster.effects.reference`."""
+    """Generating a page again changes nothing; else run `python -m cluster.machine.reference`."""
     text = page.read_text(encoding="utf-8")
 
     assert regenerated(text) == text
@@ -135,11 +126,11 @@ def test_rewrite_touches_only_what_is_out_of_date(tmp_path: Path) -> None:
 
 
 def test_program_says_which_pages_it_changed(tmp_path: Path) -> None:
-    """`python -m cluster.effects.reference` names the pages that were out of date."""
+    """`python -m cluster.machine.reference` names the pages that were out of date."""
     page = tmp_path / "docs" / "page.md"
     page.parent.mkdir()
     page.write_text("<!-- begin prefixes -->\n<!-- end -->\n", encoding="utf-8")
-    command = [sys.executable, "-m", "cluster.effects.reference"]
+    command = [sys.executable, "-m", "cluster.machine.reference"]
     environment = {"PYTHONPATH": str(DOCS.parent)}
     run = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True

@@ -94,9 +94,9 @@ def test_obstacles() -> None:
 
 def test_obstacle_of_the_machine() -> None:
     """Linux on a machine without wheels is none of the right ones."""
-    what = "needs Linux on x86_64 or aarch64, and this is Linux on riscv64"
+    message = "needs Linux on x86_64 or aarch64, and this is Linux on riscv64"
     remedy = "rehearse on such a machine"
-    expected = (Problem(place="rehearsal environment", what=what, remedy=remedy),)
+    expected = (Problem(place="rehearsal environment", message=message, remedy=remedy),)
 
     assert expected == rehearsal.obstacles("Linux", "riscv64", 9e9, "3.13")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.nodes.engine import Engine
+from cluster.engine import Engine
 from cluster.ship import route
 from cluster.ship.route import Way
 from tests.clusters import SPARKS, WORKER

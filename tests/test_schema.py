@@ -33,7 +33,7 @@ def test_examples_and_defaults_are_right(key: Key[object]) -> None:
         key.parse(key.example)
         key.parse(key.default or key.example)
     except WrongValueError as wrong:
-        pytest.fail(f"{key.name}: {wrong.what}")
+        pytest.fail(f"{key.name}: {wrong.message}")
 
     assert key.required == key.meaning.endswith(" Required.")
     assert bool(key.derived or key.default == "") == ("Default: " in key.meaning)

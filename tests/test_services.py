@@ -5,10 +5,10 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cluster.effects.logs import FileLog
-from cluster.effects.processes import Completed
-from cluster.effects.services import Services
-from cluster.nodes.process import Command, Trace
+from cluster.logs.logs import FileLog
+from cluster.machine.processes import Completed
+from cluster.namespaces.process import Command, Trace
+from cluster.plan.services import Services
 
 MARK = ("SERVICES_TEST", "ours")
 

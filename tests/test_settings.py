@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.effects.files import env_files
 from cluster.errors import SettingsError
+from cluster.machine.files import env_files
 from cluster.node import Cluster, Node
 from cluster.settings.envfile import EnvText
 from cluster.settings.schema import CLUSTER_KEYS, NODE_KEYS
 from cluster.settings.settings import Settings, folder, resolve
-from cluster.word import Secret
+from cluster.words import Secret
 
 ROOT = Path(__file__).parent.parent
 

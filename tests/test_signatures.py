@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.doctor.checks import CHECKS
-from cluster.journal.explain import Told, explain
-from cluster.journal.signature import Signature, advice
-from cluster.journal.signatures import SIGNATURES
+from cluster.checks.checks import CHECKS
+from cluster.logs.explain import Told, explain
+from cluster.logs.signature import Signature, advice
+from cluster.logs.signatures import SIGNATURES
 from cluster.preflight.site import Site
 from tests.clusters import HEAD, REHEARSAL, ROOT, SPARKS, WORKER
 

@@ -6,12 +6,12 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from cluster.doctor.wanted import wanted
+from cluster.checks.wanted import wanted
+from cluster.discovery.wiring import asked
 from cluster.facts import bundle
 from cluster.facts.docker import Docker
 from cluster.facts.facts import Facts
 from cluster.facts.rdma import Device
-from cluster.probe.wiring import asked
 from cluster.ship.survey import Image
 from tests.captured import DOCKER, LAYERS, SPARK, VM
 from tests.situations import ALL, capture, probed, round_two, situation

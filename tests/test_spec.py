@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cluster.commands.spec import RunSpec
-from cluster.word import FileText, Secret
+from cluster.words import FileText, Secret
 
 SPEC = RunSpec(
     node="spark1",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.image.stamps import Stamps, labelled, read, write
+from cluster.build.stamps import Stamps, labelled, read, write
 
 OLD = Stamps(system="1", deps="2", vllm="3")
 LABELS = {

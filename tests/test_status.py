@@ -8,8 +8,8 @@ import pytest
 from cluster.commands.ray import Answer, RayNode
 from cluster.commands.vllm import Request
 from cluster.errors import Problem
-from cluster.results import status
-from cluster.results.status import Facts, Seen, Status
+from cluster.status import status
+from cluster.status.status import Facts, Seen, Status
 from tests.clusters import SPARKS
 
 MORNING = 1784534400.0  # 2026-07-20 08:00:00 UTC
@@ -153,7 +153,7 @@ def test_json_of_a_cluster_that_serves() -> None:
 
 def test_what_cannot_be_seen() -> None:
     """A node that cannot be asked is unknown and says why, once, and does not hide the other."""
-    problem = Problem(place="spark2", what="does not answer", remedy="`ssh spark2`")
+    problem = Problem(place="spark2", message="does not answer", remedy="`ssh spark2`")
     lost = replace(
         ALL_WELL,
         services={**ALL_WELL.services, "spark2": Seen(problem=problem)},

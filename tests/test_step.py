@@ -4,7 +4,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from cluster.nodes.process import Command
+from cluster.namespaces.process import Command
 from cluster.plan.step import Folder, Gate, Text, Token
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.nodes.process import Stop, Sweep, Trace
+from cluster.namespaces.process import Stop, Sweep, Trace
 from cluster.plan.step import Remove
 
 TRACE = Trace(

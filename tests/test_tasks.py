@@ -9,8 +9,8 @@ import pytest
 from invoke.main import program
 
 import tasks
-from cluster.effects.session import runtime
 from cluster.plan import plan, script
+from cluster.session import runtime
 from tests.clone import Said
 from tests.clusters import REHEARSAL, ROOT
 

@@ -8,11 +8,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import nox
+
 import docker
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = sorted((ROOT / "cluster").rglob("*.py"))
-PURE = [room for room in ROOMS if "effects" not in room.parts]
+SETTINGS = nox.project.load_toml(ROOT / "pyproject.toml")
+DIRECTING = {ROOT / name for name in SETTINGS["tool"]["coverage"]["run"]["omit"]}
+"""Modules that direct `cluster/machine/`: the unit tests do not judge how much of them is run."""
+PURE = [room for room in ROOMS if "machine" not in room.parts and room not in DIRECTING]
 PROGRAMS = [ROOT / "bootstrap.py", ROOT / "noxfile.py", ROOT / "tasks.py"]
 BENCHES = sorted((ROOT / "bench").rglob("*.py"))
 IMAGE = sorted((ROOT / "docker").rglob("*.py"))
@@ -78,8 +83,10 @@ Rule = Callable[[Path], Iterator[tuple[int, str]]]
 
 def breaches(rule: Rule, paths: Iterable[Path]) -> list[str]:
     """Return what breaks a rule, as `FILE:LINE: what`."""
-    found = ((path.relative_to(ROOT), line, what) for path in paths for line, what in rule(path))
-    return [f"{path}:{line}: {what}" for path, line, what in found]
+    found = (
+        (path.relative_to(ROOT), line, message) for path in paths for line, message in rule(path)
+    )
+    return [f"{path}:{line}: {message}" for path, line, message in found]
 
 
 def tree(path: Path) -> list[ast.AST]:
@@ -99,7 +106,11 @@ def imports(path: Path) -> Iterator[tuple[int, str, str]]:
 def unknown_imports(path: Path) -> Iterator[tuple[int, str]]:
     """Find imports that a pure room may not have."""
     for line, module, name in imports(path):
-        own = module.split(".")[0] == "cluster" and "effects" not in {*module.split("."), name}
+        paths = [ROOT.joinpath(*f"{module}.{end}".rstrip(".").split(".")) for end in ("", name)]
+        own = module.split(".")[0] == "cluster" and not DIRECTING.intersection(
+            path.with_suffix(".py") for path in paths
+        )
+        own = own and "machine" not in module.split(".")[1:2]
         names = KNOWN.get(module, set())
         if not own and names is not None and name not in names:
             yield line, f"{module} {name}".strip()
@@ -230,9 +241,9 @@ def test_functions_are_short() -> None:
 
 
 def test_files_are_short() -> None:
-    """A file of code has at most 250 lines, and a file of tests 300."""
-    assert [] == breaches(long_file(250), [*ROOMS, *PROGRAMS, *BENCHES, *IMAGE])
-    assert [] == breaches(long_file(300), TESTS)
+    """A file of code has at most 400 lines, and a file of tests 500."""
+    assert [] == breaches(long_file(400), [*ROOMS, *PROGRAMS, *BENCHES, *IMAGE])
+    assert [] == breaches(long_file(500), TESTS)
 
 
 def test_rooms_say_what_they_are() -> None:

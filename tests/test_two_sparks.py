@@ -3,18 +3,20 @@
 from dataclasses import replace
 from datetime import datetime
 
+from cluster import engine
+from cluster.checks.links import LINKS
 from cluster.commands import vllm
 from cluster.commands.ray import Answer, RayNode
-from cluster.doctor.links import LINKS
-from cluster.nodes import container, engine
-from cluster.nodes.container import Found
-from cluster.nodes.engine import Engine
+from cluster.containers import container
+from cluster.containers.container import Found
+from cluster.engine import Engine
 from cluster.preflight import sameimage
-from cluster.results import ready, status
-from cluster.results.status import Facts, Seen
+from cluster.serve import ready
 from cluster.ship import outcome
 from cluster.ship.outcome import Row
 from cluster.ship.survey import Image
+from cluster.status import status
+from cluster.status.status import Facts, Seen
 from tests import pages
 from tests.clusters import PLACE, SPARKS, boxes
 from tests.pages import ROOT, SHOWN_ROOT

@@ -2,9 +2,9 @@
 
 import pytest
 
+from cluster import engine
+from cluster.engine import Engine
 from cluster.node import Cluster
-from cluster.nodes import engine
-from cluster.nodes.engine import Engine
 from cluster.ship import unshipped
 from cluster.ship.route import Way
 from cluster.ship.survey import Image

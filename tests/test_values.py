@@ -76,13 +76,13 @@ def test_right(parse: Parse, text: str, expected: object) -> None:
     assert expected == parse(text)
 
 
-def each(parse: Parse, what: str, remedy: str, texts: list[str]) -> list[tuple[object, ...]]:
+def each(parse: Parse, message: str, remedy: str, texts: list[str]) -> list[tuple[object, ...]]:
     """Return the cases of texts that are wrong in the same way."""
-    return [(parse, text, f"{what}`{text}`", remedy) for text in texts]
+    return [(parse, text, f"{message}`{text}`", remedy) for text in texts]
 
 
 @pytest.mark.parametrize(
-    "parse,text,what,remedy",
+    "parse,text,message,remedy",
     [
         (RUNTIME, "doker", "should be docker or process: `doker`", "did you mean docker?"),
         (RUNTIME, "k8s", "should be docker or process: `k8s`", "write docker or process"),
@@ -238,12 +238,12 @@ def each(parse: Parse, what: str, remedy: str, texts: list[str]) -> list[tuple[o
         ),
     ],
 )
-def test_wrong(parse: Parse, text: str, what: str, remedy: str) -> None:
+def test_wrong(parse: Parse, text: str, message: str, remedy: str) -> None:
     """A wrong text is described, shown where that is safe, and has a remedy."""
     with pytest.raises(WrongValueError) as wrong:
         parse(text)
 
-    assert (what, remedy) == (wrong.value.what, wrong.value.remedy)
+    assert (message, remedy) == (wrong.value.message, wrong.value.remedy)
 
 
 @pytest.mark.parametrize("length,end", [(60, "`"), (61, "...`")])
@@ -271,7 +271,7 @@ def test_never_anything_else(key: Key[object], text: str) -> None:
     """A parser returns a value or raises its own error, whatever the text, on one line."""
     result = outcome(key.parse, text)
 
-    assert not isinstance(result, WrongValueError) or (result.what + result.remedy).isprintable()
+    assert not isinstance(result, WrongValueError) or (result.message + result.remedy).isprintable()
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1)))

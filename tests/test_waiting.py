@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from cluster.effects import waiting
-from cluster.effects.logs import FileLog
-from cluster.effects.report import Report
-from cluster.effects.services import Services
-from cluster.effects.waiting import Waiting
 from cluster.errors import NodeError, Problem
-from cluster.nodes.process import Command, Trace
+from cluster.logs.logs import FileLog
+from cluster.machine.report import Report
+from cluster.namespaces.process import Command, Trace
+from cluster.plan import waiting
+from cluster.plan.services import Services
 from cluster.plan.step import AnyTrace, Gate
+from cluster.plan.waiting import Waiting
 from tests.clusters import ROOT, SPARKS
 
 MARK = ("WAITING_TEST", "ours")
-NOT_READY = Problem(place="spark1", what="not ready")
+NOT_READY = Problem(place="spark1", message="not ready")
 TAKEN = """\
 Traceback (most recent call last):
   File "/opt/venv/lib/python3.12/site-packages/vllm/v1/worker/utils.py", line 762, in request_memory
@@ -49,7 +49,7 @@ class Mute(FileLog):
 
     def rest(self) -> list[str]:
         """Say that nobody answers."""
-        raise NodeError(Problem(place="spark2", what="does not answer"))
+        raise NodeError(Problem(place="spark2", message="does not answer"))
 
 
 class HalfMute(Services):

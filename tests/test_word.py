@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.word import (
+from cluster.words import (
     FileText,
     NodeHome,
     Secret,

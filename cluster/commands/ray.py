@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.advice import inv
 from cluster.errors import Problem
 from cluster.node import Cluster, Node
 
@@ -113,19 +112,19 @@ def _ray_node(node: dict[str, Any]) -> RayNode:
 
 def _silent(cluster: Cluster, found: Answer) -> Problem:
     if found.error == "unauthorized":
-        what = f"Ray at {address(cluster)} does not take this cluster's token: {found.detail}"
-        remedy = f"end the Ray that runs there, by {inv(cluster, 'down')} if it is this cluster's"
+        message = f"Ray at {address(cluster)} does not take this cluster's token: {found.detail}"
+        remedy = f"end the Ray that runs there, by {cluster.inv('down')} if it is this cluster's"
     else:
-        what = f"Ray does not answer at {address(cluster)}: {found.detail}"
-        remedy = f"start it by {inv(cluster, 'up')}; next: {inv(cluster, 'logs')}"
-    return Problem(place=cluster.head.name, what=what, remedy=remedy)
+        message = f"Ray does not answer at {address(cluster)}: {found.detail}"
+        remedy = f"start it by {cluster.inv('up')}; next: {cluster.inv('logs')}"
+    return Problem(place=cluster.head.name, message=message, remedy=remedy)
 
 
 def _absent(node: Node, cluster: Cluster, found: Answer) -> tuple[Problem, ...]:
     here = alive(node, found)
-    what = _gpus(node, here) if here else _elsewhere(node, cluster, found.nodes)
-    remedy = f"next: {inv(cluster, 'logs', '--node', node.name)}"
-    return (Problem(place=node.name, what=what, remedy=remedy),) if what else ()
+    message = _gpus(node, here) if here else _elsewhere(node, cluster, found.nodes)
+    remedy = f"next: {cluster.inv('logs', '--node', node.name)}"
+    return (Problem(place=node.name, message=message, remedy=remedy),) if message else ()
 
 
 def _gpus(node: Node, here: RayNode) -> str:
@@ -150,6 +149,6 @@ def _strangers(cluster: Cluster, seen: tuple[RayNode, ...]) -> tuple[Problem, ..
 
 
 def _stranger(other: RayNode) -> Problem:
-    what = f"is in Ray as {other.hostname} but in no env file"
+    message = f"is in Ray as {other.hostname} but in no env file"
     remedy = "stop Ray there, or describe the node in env/"
-    return Problem(place=other.address, what=what, remedy=remedy)
+    return Problem(place=other.address, message=message, remedy=remedy)

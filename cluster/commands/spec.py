@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
-from cluster.word import Environment
+from cluster.words import Environment
 
 Service = Literal["ray", "serve"]
 

@@ -148,7 +148,7 @@ class _Reader:
         try:
             return parse(text) if text else otherwise
         except WrongValueError as error:
-            self.problems.append(_problem(flag, error.what, error.remedy))
+            self.problems.append(_problem(flag, error.message, error.remedy))
             return otherwise
 
 
@@ -175,8 +175,8 @@ def _served(line: tuple[str, ...]) -> Request | None:
     return found if serve(found) == line else None
 
 
-def _problem(flag: str, what: str, remedy: str) -> Problem:
-    return Problem(place="inv serve", what=f"{flag}: {what}", remedy=remedy)
+def _problem(flag: str, message: str, remedy: str) -> Problem:
+    return Problem(place="inv serve", message=f"{flag}: {message}", remedy=remedy)
 
 
 def _impossible(cluster: Cluster, request: Request) -> Iterator[Problem]:
@@ -185,8 +185,8 @@ def _impossible(cluster: Cluster, request: Request) -> Iterator[Problem]:
         remedy = f"name one, or set MODEL in {_file(cluster)}"
         yield _problem("--model", "no model to serve", remedy)
     if (wanted := request.tp * _copies(request.extra)) > cluster.gpus:
-        what = f"{wanted} GPUs wanted, the cluster has {cluster.gpus}"
-        yield _problem("--tp", what, f"at most {cluster.gpus} in all, or describe more nodes")
+        message = f"{wanted} GPUs wanted, the cluster has {cluster.gpus}"
+        yield _problem("--tp", message, f"at most {cluster.gpus} in all, or describe more nodes")
     if request.port == cluster.head_port:
         yield _problem("--port", f"{request.port} is Ray's own port", "choose another")
 
@@ -209,8 +209,8 @@ def _clashes(cluster: Cluster, typed: tuple[str, ...]) -> Iterator[Problem]:
     Those of SERVE_ARGS hold no secret: the settings refuse it.
     """
     for name, flag in _known(typed, SECRET_FLAGS):
-        what = "would show a secret in the list of processes"
-        yield _problem(name, what, f"set {SECRET_FLAGS[flag]} in {_file(cluster)}")
+        message = "would show a secret in the list of processes"
+        yield _problem(name, message, f"set {SECRET_FLAGS[flag]} in {_file(cluster)}")
     for name, flag in _known(cluster.serve_args, OWN):
         task, key = OWN[flag]
         remedy = f"set {key} in {_file(cluster)}" if key else f"use `inv serve {task}`"

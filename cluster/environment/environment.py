@@ -4,7 +4,7 @@ import json
 
 from cluster.environment.variables import VARIABLES, token_file
 from cluster.node import Cluster, Node
-from cluster.word import Environment, Value
+from cluster.words import Environment, Value
 
 API_KEY = "VLLM_API_KEY"
 """What the API server alone gets: no container, and no worker, needs the key."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 
 from cluster.errors import Problem, SettingsError
-from cluster.word import MASK, Environment, FileText, Secret, Value
+from cluster.words import MASK, Environment, FileText, Secret, Value
 
 Pairs = tuple[tuple[str, str | None], ...]
 """Names and texts, once it is decided whether secrets show; None is one that does not."""
@@ -71,9 +71,9 @@ def docker(pairs: Pairs) -> str:
     Raises SettingsError with every variable whose value that format cannot hold.
     """
     problems = tuple(
-        Problem(place=name, what=what, remedy="use `--format shell` or `--format json`")
+        Problem(place=name, message=message, remedy="use `--format shell` or `--format json`")
         for name, value in pairs
-        if value is not None and (what := _docker_problem(name, value))
+        if value is not None and (message := _docker_problem(name, value))
     )
     if problems:
         raise SettingsError(*problems)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cluster.commands import ray
 from cluster.node import Cluster, Node
-from cluster.word import Value
+from cluster.words import Value
 
 NCCL = "https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/env.html"
 OPEN_MPI = "https://docs.open-mpi.org/en/v5.0.x/mca.html"

@@ -2,8 +2,8 @@
 
 import re
 
+from cluster.engine import SSH, Engine, problem
 from cluster.errors import Problem
-from cluster.nodes.engine import SSH, Engine, problem
 
 
 def unanswered(its: Engine, said: str) -> Problem:
@@ -12,4 +12,4 @@ def unanswered(its: Engine, said: str) -> Problem:
         return problem(its, said)
     last = said.strip().rpartition("\n")[2] or "no word of it"
     remedy = f"`ssh {its.ssh_host}` may say more" if its.ssh_host else ""
-    return Problem(place=its.node, what=f"cannot be asked: {last}", remedy=remedy)
+    return Problem(place=its.node, message=f"cannot be asked: {last}", remedy=remedy)

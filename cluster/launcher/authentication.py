@@ -43,9 +43,9 @@ def authentication(inherited: Mapping[str, str], files: Mapping[str, bool]) -> A
         return Authentication(path=path)
     if not path and not mode:
         return Authentication(chosen=False)
-    where, what = (path, "holds no token that can be read") if path else (MODE, "wants a token")
-    return Authentication(problems=(_problem(where, what),))
+    where, message = (path, "holds no token that can be read") if path else (MODE, "wants a token")
+    return Authentication(problems=(_problem(where, message),))
 
 
-def _problem(where: str, what: str) -> Problem:
-    return Problem(place=f"{PROGRAM}: {where}", what=what, remedy=f"mount one: {MOUNT}")
+def _problem(where: str, message: str) -> Problem:
+    return Problem(place=f"{PROGRAM}: {where}", message=message, remedy=f"mount one: {MOUNT}")

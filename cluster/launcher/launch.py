@@ -16,7 +16,7 @@ from cluster.launcher.persistence import FILE
 from cluster.node import Cluster, Node, Role
 from cluster.settings import passthrough, schema
 from cluster.settings.values import shown
-from cluster.word import Environment, shell_line
+from cluster.words import Environment, shell_line
 
 NO_RDMA = "no RDMA: sockets only, several times slower"
 ROLES: dict[str, Role] = {"head": "head", "node": "worker", "worker": "worker"}
@@ -61,9 +61,9 @@ def contradictions(it: Launch, inherited: Mapping[str, str]) -> Iterator[Problem
     for name in passthrough.REFUSED:
         value = inherited.get(name, ours.get(name))
         if name not in {TOKEN, TOKEN_PATH} and value != ours.get(name):
-            what = f"is set in this container, but flags decide it: {shown(str(value))}"
+            message = f"is set in this container, but flags decide it: {shown(str(value))}"
             remedy = "start the container without it"
-            yield Problem(place=f"{PROGRAM}: {name}", what=what, remedy=remedy)
+            yield Problem(place=f"{PROGRAM}: {name}", message=message, remedy=remedy)
 
 
 def variables(it: Launch, inherited: Mapping[str, str]) -> dict[str, str]:

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar, cast
 
-from cluster.columns import aligned
 from cluster.errors import Problem, SettingsError
 from cluster.settings import schema, values
 from cluster.settings.values import Parse, WrongValueError, one_line
-from cluster.spelling import did_you_mean
+from cluster.text import aligned, did_you_mean
 
 T = TypeVar("T")
 Value_co = TypeVar("Value_co", covariant=True)
@@ -128,9 +127,9 @@ def read(argv: tuple[str, ...]) -> Values:
     return found
 
 
-def problem(flag: Flag[object], what: str, remedy: str) -> Problem:
+def problem(flag: Flag[object], message: str, remedy: str) -> Problem:
     """Return what is wrong with the value of a flag."""
-    return Problem(place=f"{PROGRAM}: {flag.name}", what=what, remedy=remedy)
+    return Problem(place=f"{PROGRAM}: {flag.name}", message=message, remedy=remedy)
 
 
 def usage() -> str:
@@ -174,13 +173,13 @@ def _value(given: Given) -> object:
     if given.flag is None:
         place = f"{PROGRAM}: {one_line(given.word)}"
         remedy = did_you_mean(given.word, NAMES, "--help lists the flags")
-        return Problem(place=place, what="is no flag", remedy=remedy)
+        return Problem(place=place, message="is no flag", remedy=remedy)
     if given.text is None:
         return problem(given.flag, "has no value", f"write {given.flag.example}")
     try:
         return given.flag.parse(given.text)
     except WrongValueError as error:
-        return problem(given.flag, error.what, error.remedy)
+        return problem(given.flag, error.message, error.remedy)
 
 
 def _missing(flag: Flag[object]) -> Problem:
@@ -193,8 +192,8 @@ def _head_ip_problems(found: Values, tried: Counter[str]) -> Iterator[Problem]:
     if role in {"node", "worker"} and not tried[HEAD_IP.name]:
         yield _missing(HEAD_IP)
     if role in {"node", "worker"} and head and head == own:
-        what = f"is this machine's own --host-ip: `{head}`"
-        yield problem(HEAD_IP, what, "write the head's address")
+        message = f"is this machine's own --host-ip: `{head}`"
+        yield problem(HEAD_IP, message, "write the head's address")
     if role == "head" and head and own and head != own:
-        what = f"should be {own}, as this machine is the head: `{head}`"
-        yield problem(HEAD_IP, what, "leave it out")
+        message = f"should be {own}, as this machine is the head: `{head}`"
+        yield problem(HEAD_IP, message, "leave it out")

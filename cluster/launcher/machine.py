@@ -8,7 +8,7 @@ from cluster.errors import Problem
 from cluster.facts.links import Interface, Links
 from cluster.launcher.launcher import ETH_IF, HOST_IP, IB_IF, PORT, PROGRAM, problem
 from cluster.node import Cluster, Node
-from cluster.spelling import nearest
+from cluster.text import nearest
 
 SHOW_INTERFACES = ("ip", "-json", "address")
 PATIENCE = "Ray tries for about two minutes"
@@ -54,11 +54,11 @@ def warnings(cluster: Cluster, node: Node, machine: Machine) -> Iterator[str]:
     if node.role == "worker" and not machine.head_answers:
         yield f"nothing answers at {ray.address(cluster)} yet (start the head: {PATIENCE})"
     if machine.shared < (store := cluster.object_store_memory):
-        what = f"{_mib(machine.shared)} of shared memory are free, Ray's object store wants"
-        yield f"{what} {_mib(store)} (start the container with --ipc=host or --shm-size=16g)"
+        message = f"{_mib(machine.shared)} of shared memory are free, Ray's object store wants"
+        yield f"{message} {_mib(store)} (start the container with --ipc=host or --shm-size=16g)"
     if node.ib_if and machine.pinned is not None:
-        what = f"only {_mib(machine.pinned)} of memory can be locked, RDMA needs more"
-        yield f"{what} (start the container with --ulimit memlock=-1)"
+        message = f"only {_mib(machine.pinned)} of memory can be locked, RDMA needs more"
+        yield f"{message} (start the container with --ulimit memlock=-1)"
 
 
 def _mib(count: int) -> str:
@@ -67,10 +67,10 @@ def _mib(count: int) -> str:
 
 def _ray(cluster: Cluster, node: Node, machine: Machine) -> Iterator[Problem]:
     if machine.ray:
-        yield Problem(place=PROGRAM, what="Ray runs here already", remedy="end it: `ray stop`")
+        yield Problem(place=PROGRAM, message="Ray runs here already", remedy="end it: `ray stop`")
     elif node.role == "head" and machine.taken:
-        what = f"something listens at {ray.address(cluster)} already"
-        yield problem(PORT, what, "end it: Ray of another container on this host?")
+        message = f"something listens at {ray.address(cluster)} already"
+        yield problem(PORT, message, "end it: Ray of another container on this host?")
 
 
 def _interface(node: Node, machine: Machine) -> Iterator[Problem]:
@@ -80,8 +80,8 @@ def _interface(node: Node, machine: Machine) -> Iterator[Problem]:
     if link is None:
         yield _no_interface(node, machine, holder)
     elif holder and holder != link:
-        what = f"{own} is on {holder.name}, not on {link.name}"
-        yield problem(ETH_IF, what, f"write {holder.name}")
+        message = f"{own} is on {holder.name}, not on {link.name}"
+        yield problem(ETH_IF, message, f"write {holder.name}")
     elif not holder:
         its = ", ".join(str(one.ip) for one in link.addresses)
         has = f"has {its}" if its else "has no IPv4 address"
@@ -100,15 +100,17 @@ def _no_interface(node: Node, machine: Machine, holder: Interface | None) -> Pro
 def _rdma(node: Node, machine: Machine) -> Iterator[Problem]:
     strange = tuple(name for name in node.ib_if if name not in machine.rdma)
     if not machine.rdma and node.ib_if:
-        what = f"no RDMA device is here: {', '.join(node.ib_if)}"
+        message = f"no RDMA device is here: {', '.join(node.ib_if)}"
         remedy = 'look on the host with `ibdev2netdev`, or write --ib-if "" for sockets only'
-        yield problem(IB_IF, what, remedy)
+        yield problem(IB_IF, message, remedy)
         return
     for name in strange:
-        what = f"there is no RDMA device {name}; here: {', '.join(machine.rdma)}"
+        message = f"there is no RDMA device {name}; here: {', '.join(machine.rdma)}"
         near = nearest(name, machine.rdma)
         pairs = "`ibdev2netdev` pairs them with interfaces"
-        yield problem(IB_IF, what, f"did you mean {near}?" if near else pairs)
+        yield problem(IB_IF, message, f"did you mean {near}?" if near else pairs)
     if node.ib_if and not strange and not machine.verbs:
-        what = "this container has no /dev/infiniband"
-        yield problem(IB_IF, what, "start it with --device=/dev/infiniband, or with --privileged")
+        message = "this container has no /dev/infiniband"
+        yield problem(
+            IB_IF, message, "start it with --device=/dev/infiniband, or with --privileged"
+        )

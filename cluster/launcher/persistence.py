@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 from cluster.environment.formats import shell
-from cluster.word import Environment
+from cluster.words import Environment
 
 FILE = "/etc/spark-vllm-cluster/environment.sh"
 """What every bash of the image reads."""

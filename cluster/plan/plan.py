@@ -12,7 +12,7 @@ from cluster.plan import question
 from cluster.plan.question import Question
 from cluster.plan.runtime import Runtime
 from cluster.plan.step import AnyStart, AnyTrace, Ask, Folder, Gate, Plan, Step, Together, Token
-from cluster.word import Environment, FileText
+from cluster.words import Environment, FileText
 
 HEAD_SECONDS = 60.0
 """Ray's control store is up in about 5 s; a worker may be asked for before its head."""

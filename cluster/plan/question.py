@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.advice import inv
 from cluster.commands import ray
 from cluster.errors import Problem
 from cluster.node import Cluster, Node
@@ -46,9 +45,9 @@ def reachable(cluster: Cluster, node: Node) -> Question:
     argv = ("port", "--host", str(cluster.head.host_ip), "--port", str(cluster.head_port))
     problem = Problem(
         place=node.name,
-        what=f"cannot reach Ray's head at {ray.address(cluster)}",
-        remedy=f"start it by {inv(cluster, 'head')}; "
-        f"next: {inv(cluster, 'logs', '--node', cluster.head.name)}",
+        message=f"cannot reach Ray's head at {ray.address(cluster)}",
+        remedy=f"start it by {cluster.inv('head')}; "
+        f"next: {cluster.inv('logs', '--node', cluster.head.name)}",
     )
     return Question(
         node=node,
@@ -74,8 +73,8 @@ def healthy(cluster: Cluster, url: str) -> Question:
     """Ask whether the server answers `GET /health` with 200; while it loads nothing listens."""
     problem = Problem(
         place=cluster.head.name,
-        what=f"{url}/health does not answer",
-        remedy=f"next: {inv(cluster, 'logs', '--node', cluster.head.name)}",
+        message=f"{url}/health does not answer",
+        remedy=f"next: {cluster.inv('logs', '--node', cluster.head.name)}",
     )
     return Question(
         node=cluster.head,
@@ -122,9 +121,9 @@ def fields(text: str) -> dict[str, Any]:
 
 
 def _taken(node: Node, host: str, port: int, found: dict[str, Any]) -> Problem:
-    what = f"cannot listen on {host}, port {port}: {found.get('reason', 'no answer')}"
+    message = f"cannot listen on {host}, port {port}: {found.get('reason', 'no answer')}"
     remedy = "choose others with --host and --port, or stop what listens there"
-    return Problem(place=node.name, what=what, remedy=remedy)
+    return Problem(place=node.name, message=message, remedy=remedy)
 
 
 def _no_completion(cluster: Cluster, found: dict[str, Any]) -> Problem:
@@ -132,6 +131,6 @@ def _no_completion(cluster: Cluster, found: dict[str, Any]) -> Problem:
     answer = response if "status" in found else found.get("error", "no answer")
     return Problem(
         place=cluster.head.name,
-        what=f"the server did not complete a prompt: {answer}",
-        remedy=f"next: {inv(cluster, 'logs', '--node', cluster.head.name)}",
+        message=f"the server did not complete a prompt: {answer}",
+        remedy=f"next: {cluster.inv('logs', '--node', cluster.head.name)}",
     )

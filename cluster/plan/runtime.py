@@ -5,11 +5,11 @@ from typing import Protocol
 from cluster.commands.spec import RunSpec, Service
 from cluster.node import Cluster, Node
 from cluster.plan.step import AnyStart, AnyTrace, Ask, Gate, Inside, Plan, Step
-from cluster.word import Environment, Word
+from cluster.words import Environment, Word
 
 
 class Runtime(Protocol):
-    """Pure: every method returns steps, and performing them is the effects room's work."""
+    """Pure: every method returns steps, and other modules perform them."""
 
     @property
     def ray_token(self) -> str:

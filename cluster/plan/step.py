@@ -1,14 +1,14 @@
-"""Steps of a plan: the shell text that `--dry` prints, and what the effects room performs."""
+"""Steps of a plan: the shell text that `--dry` prints, and what is performed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from cluster.containers.contain import Contain, Discard, Examine, NoObstacle, SharedToken
+from cluster.containers.inside import Contained, Exec, Halt, Launch, Once
 from cluster.errors import Problem
-from cluster.nodes.contain import Contain, Discard, Examine, NoObstacle, SharedToken
-from cluster.nodes.inside import Contained, Exec, Halt, Launch, Once
-from cluster.nodes.process import Command, Holder, Start, Stop, Sweep, Trace
-from cluster.word import shell_line, shell_secret, shell_word
+from cluster.namespaces.process import Command, Holder, Start, Stop, Sweep, Trace
+from cluster.words import shell_line, shell_secret, shell_word
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,16 +65,16 @@ def _no_gpus(site: Site, said: str) -> Problem:
 
 def _ray(site: Site, found: Facts) -> Iterator[Problem]:
     if found.ray_error:
-        what = f"{site.cluster.image} cannot import Ray: {found.ray_error}"
-        yield site.problem(what, site.renew)
+        message = f"{site.cluster.image} cannot import Ray: {found.ray_error}"
+        yield site.problem(message, site.renew)
 
 
 def _rdma(site: Site, found: Facts) -> Iterator[Problem]:
     if not rdma.reachable(found.device_files):
         yield rdma.no_files(site, " in its containers")
     if found.memlock is not None:
-        what = f"a container may lock {found.memlock >> 10} KiB in memory, too little for RDMA"
-        yield site.problem(what, f"write PRIVILEGED=true in {site.shared_file}")
+        message = f"a container may lock {found.memlock >> 10} KiB in memory, too little for RDMA"
+        yield site.problem(message, f"write PRIVILEGED=true in {site.shared_file}")
 
 
 def _shared_memory(site: Site, found: Facts) -> Iterator[Problem]:
@@ -83,8 +83,8 @@ def _shared_memory(site: Site, found: Facts) -> Iterator[Problem]:
     if found.shm_free < wanted:
         free, total = found.shm_free // MIB, found.shm_total // MIB
         has = f"shared memory has {free} of {total} MiB free"
-        what = f"{has}, and OBJECT_STORE_MEMORY is {-(-wanted // MIB)} MiB"
-        yield site.problem(what, _more_shared_memory(site))
+        message = f"{has}, and OBJECT_STORE_MEMORY is {-(-wanted // MIB)} MiB"
+        yield site.problem(message, _more_shared_memory(site))
 
 
 def _more_shared_memory(site: Site) -> str:

@@ -10,14 +10,14 @@ DEVICE_FILES = "/dev/infiniband"
 
 def none(site: Site) -> Problem:
     """Say that there is no RDMA device at all."""
-    what = f"has no RDMA device, and IB_IF is {','.join(site.node.ib_if)}"
-    return site.problem(what, f"{site.on('sudo modprobe mlx5_ib')}, {_sockets(site)}")
+    message = f"has no RDMA device, and IB_IF is {','.join(site.node.ib_if)}"
+    return site.problem(message, f"{site.on('sudo modprobe mlx5_ib')}, {_sockets(site)}")
 
 
 def no_files(site: Site, where: str = "") -> Problem:
     """Say that programs cannot reach the RDMA devices that there are."""
-    what = f"has no {DEVICE_FILES}/uverbs*{where}"
-    return site.problem(what, f"{site.on('sudo modprobe ib_uverbs')}, {_sockets(site)}")
+    message = f"has no {DEVICE_FILES}/uverbs*{where}"
+    return site.problem(message, f"{site.on('sudo modprobe ib_uverbs')}, {_sockets(site)}")
 
 
 def reachable(device_files: Iterable[str]) -> bool:

@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 
-from cluster.advice import inv
+from cluster.build.stamps import LABEL
 from cluster.errors import Problem
-from cluster.image.stamps import LABEL
 from cluster.node import Cluster
 from cluster.ship.survey import Image
 
@@ -25,13 +24,13 @@ def problems(cluster: Cluster, images: Mapping[str, Image | None]) -> tuple[Prob
 def _problems(cluster: Cluster, images: Mapping[str, Image | None]) -> Iterator[Problem]:
     first = next((name for name in images if images[name]), "")
     for name, image in images.items():
-        ship = inv(cluster, "ship", "--node", name)
+        ship = cluster.inv("ship", "--node", name)
         if image is None:
-            remedy = f"{ship} copies it from this machine" if first else f"{inv(cluster, 'build')}"
-            yield Problem(place=name, what=f"has no image {cluster.image}", remedy=remedy)
+            remedy = f"{ship} copies it from this machine" if first else f"{cluster.inv('build')}"
+            yield Problem(place=name, message=f"has no image {cluster.image}", remedy=remedy)
         elif (mine := images[first]) and image != mine:
-            what = f"has another {cluster.image} than {first}: {_difference(mine, image)}"
-            yield Problem(place=name, what=what, remedy=f"{ship} copies it from this machine")
+            message = f"has another {cluster.image} than {first}: {_difference(mine, image)}"
+            yield Problem(place=name, message=message, remedy=f"{ship} copies it from this machine")
 
 
 def _difference(one: Image, other: Image) -> str:

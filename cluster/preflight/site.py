@@ -4,7 +4,6 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from cluster.advice import inv
 from cluster.errors import Problem
 from cluster.node import Cluster, Node
 from cluster.settings.page import CLUSTER_FILE
@@ -23,9 +22,9 @@ class Site:
     here: bool = False
     """Whether the node is this machine, to which no SSH is needed."""
 
-    def problem(self, what: str, remedy: str) -> Problem:
+    def problem(self, message: str, remedy: str) -> Problem:
         """Return a problem of this node."""
-        return Problem(place=self.node.name, what=what, remedy=remedy)
+        return Problem(place=self.node.name, message=message, remedy=remedy)
 
     def on(self, command: str) -> str:
         """Return a shell command for the node, in backticks; with a terminal: `sudo` may ask."""
@@ -47,4 +46,4 @@ class Site:
     @property
     def renew(self) -> str:
         """How a better image comes to every node."""
-        return f"{inv(self.cluster, 'build')}, then {inv(self.cluster, 'ship')}"
+        return f"{self.cluster.inv('build')}, then {self.cluster.inv('ship')}"

@@ -88,7 +88,7 @@ def requirements(text: str) -> tuple[tuple[str, ...], str]:
 def obstacles(system: str, machine: str, free: float, version: str) -> tuple[Problem, ...]:
     """Return all that stands in the way before anything is downloaded; `free` is in bytes."""
     return tuple(
-        Problem(place=PLACE, what=f"needs {need}", remedy=remedy)
+        Problem(place=PLACE, message=f"needs {need}", remedy=remedy)
         for met, need, remedy in (
             (
                 system == "Linux" and machine in MACHINES,
@@ -131,8 +131,8 @@ def failure(title: str, lines: list[str], remedy: str = AGAIN) -> Problem:
     words = _last_words([line for line in lines if line.strip() and not line.startswith(ASIDE)])
     retried = any(line.startswith("WARNING: Retrying") for line in lines)
     remedies = (HOPELESS[cause] for cause in HOPELESS if cause in words)
-    what = f"{title}: {words}" + ("; the index did not answer" if retried else "")
-    return Problem(place=PLACE, what=what, remedy=next(remedies, remedy))
+    message = f"{title}: {words}" + ("; the index did not answer" if retried else "")
+    return Problem(place=PLACE, message=message, remedy=next(remedies, remedy))
 
 
 def torch_remedy(torch: tuple[str, ...], index: str) -> str:

@@ -3,11 +3,11 @@
 import json
 from typing import NamedTuple, cast
 
-from cluster.columns import aligned
 from cluster.settings.schema import IB_IF
 from cluster.settings.settings import Setting, Settings
 from cluster.settings.values import one_line
-from cluster.word import shell_line
+from cluster.text import aligned
+from cluster.words import shell_line
 
 HOST = "host"
 """How SHM_SIZE is written when there is no size."""

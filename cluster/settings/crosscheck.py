@@ -55,7 +55,7 @@ def _no_nodes(name: str, folder: str) -> Fault:
     own = "" if name == DEFAULT else f" --cluster {name}"
     copy = f"`cp env/node.env.example {folder}spark1.env`"
     remedy = f"`inv probe --write{own} -- HOST...` writes them, or {copy}"
-    return Fault(path=folder, what="no nodes", remedy=remedy)
+    return Fault(path=folder, message="no nodes", remedy=remedy)
 
 
 def _heads(folder: str, nodes: tuple[Page, ...], heads: tuple[Page, ...]) -> Iterator[Fault]:
@@ -63,11 +63,11 @@ def _heads(folder: str, nodes: tuple[Page, ...], heads: tuple[Page, ...]) -> Ite
         names = ", ".join(node.name for node in heads)
         yield Fault(
             path=folder,
-            what=f"{len(heads)} heads: {names}",
+            message=f"{len(heads)} heads: {names}",
             remedy="set ROLE=worker on all but one",
         )
     elif not heads and all(node.get(ROLE) for node in nodes):
-        yield Fault(path=folder, what="no head", remedy="set ROLE=head on one node")
+        yield Fault(path=folder, message="no head", remedy="set ROLE=head on one node")
 
 
 def _head_ips(head: Page, nodes: tuple[Page, ...]) -> Iterator[Fault]:

@@ -42,7 +42,7 @@ class Fault:
     line: int = 0
     """0 when the fault belongs to the file as a whole."""
     key: str = ""
-    what: str
+    message: str
     remedy: str = ""
     mentions: tuple[str, ...] = ()
     """Keys that the file tried to set here: to call them missing as well would be noise."""
@@ -52,7 +52,9 @@ class Fault:
         """The fault as the user reads it: `FILE:LINE: KEY: what is wrong (what to do)`."""
         place = f"{self.path}:{self.line}" if self.line else self.path
         return Problem(
-            place=f"{place}: {self.key}" if self.key else place, what=self.what, remedy=self.remedy
+            place=f"{place}: {self.key}" if self.key else place,
+            message=self.message,
+            remedy=self.remedy,
         )
 
     @property
@@ -91,18 +93,18 @@ def _entry(path: str, line: int, binding: Binding) -> Assignment | Fault:
     return Assignment(line=line, key=key, value=value)
 
 
-def _fault(path: str, line: int, key: str, what: str, remedy: str, *mentions: str) -> Fault:
+def _fault(path: str, line: int, key: str, message: str, remedy: str, *mentions: str) -> Fault:
     mentioned = (key, *mentions)
-    return Fault(path=path, line=line, key=key, what=what, remedy=remedy, mentions=mentioned)
+    return Fault(path=path, line=line, key=key, message=message, remedy=remedy, mentions=mentioned)
 
 
 def _malformed(path: str, line: int, text: str) -> Fault:
     """Describe a line without showing it: it may hold a secret."""
     if not ASSIGNED.match(text):
-        return Fault(path=path, line=line, what="malformed line", remedy="write KEY=value")
+        return Fault(path=path, line=line, message="malformed line", remedy="write KEY=value")
     key, *swallowed = ASSIGNED.findall(text)
-    what = "its quotes are not closed, or text follows them"
-    return _fault(path, line, key, what, f'write {key}="value"', *swallowed)
+    message = "its quotes are not closed, or text follows them"
+    return _fault(path, line, key, message, f'write {key}="value"', *swallowed)
 
 
 def _without_duplicates(
@@ -111,8 +113,8 @@ def _without_duplicates(
     first: dict[str, int] = {}
     for entry in entries:
         if isinstance(entry, Assignment) and entry.key in first:
-            what = f"is already set on line {first[entry.key]}"
-            yield _fault(path, entry.line, entry.key, what, "keep one of them")
+            message = f"is already set on line {first[entry.key]}"
+            yield _fault(path, entry.line, entry.key, message, "keep one of them")
         else:
             first.setdefault(entry.key, entry.line)
             yield entry

@@ -10,8 +10,8 @@ from cluster.settings.envfile import Assignment, EnvText, Fault, parse
 from cluster.settings.key import Key, Scope
 from cluster.settings.schema import KEYS
 from cluster.settings.values import WrongValueError, label
-from cluster.spelling import nearest
-from cluster.word import Environment, Secret
+from cluster.text import nearest
+from cluster.words import Environment, Secret
 
 T = TypeVar("T")
 
@@ -53,10 +53,10 @@ class Page:
         """Return the `FILE:LINE` where the file sets a key or a variable."""
         return f"{self.path}:{self.lines[name]}"
 
-    def fault(self, key: Key[object], what: str, remedy: str) -> Fault:
+    def fault(self, key: Key[object], message: str, remedy: str) -> Fault:
         """Return a fault at the line on which the file sets a key."""
         return Fault(
-            path=self.path, line=self.lines[key.name], key=key.name, what=what, remedy=remedy
+            path=self.path, line=self.lines[key.name], key=key.name, message=message, remedy=remedy
         )
 
 
@@ -99,14 +99,14 @@ def _without_faults(results: dict[str, object]) -> dict[str, object]:
 def _of_file(file: EnvText, path: PurePosixPath, scope: Scope) -> Iterator[Fault]:
     """Yield what is wrong with the file itself: it cannot be read, or its name is no name."""
     if file.trouble:
-        yield Fault(path=file.path, what=file.trouble, remedy=file.remedy)
+        yield Fault(path=file.path, message=file.trouble, remedy=file.remedy)
     elif scope == "node":
         try:
             label(path.stem)
         except WrongValueError as wrong:
             yield Fault(
                 path=file.path,
-                what=f"a node is named after its file, and a name {wrong.what}",
+                message=f"a node is named after its file, and a name {wrong.message}",
                 remedy=f"rename the file, {wrong.remedy}.env",
             )
 
@@ -126,7 +126,7 @@ def _value(path: PurePosixPath, key: Key[object], entry: Assignment) -> object:
     try:
         return key.parse(entry.value)
     except WrongValueError as wrong:
-        return _fault(path, entry, wrong.what, wrong.remedy)
+        return _fault(path, entry, wrong.message, wrong.remedy)
 
 
 def _variable(path: PurePosixPath, entry: Assignment) -> object:
@@ -140,19 +140,26 @@ def _variable(path: PurePosixPath, entry: Assignment) -> object:
 def _stranger(path: PurePosixPath, scope: Scope, entry: Assignment) -> Fault:
     """Describe a key that this file does not have: it is another file's, or it is misspelled."""
     if entry.key in _all("node"):
-        what = "belongs to a node's file"
-        return _fault(path, entry, what, f"move it to {path.parent}/<node>.env")
+        message = "belongs to a node's file"
+        return _fault(path, entry, message, f"move it to {path.parent}/<node>.env")
     if entry.key in _all("cluster"):
-        what = "belongs to the whole cluster"
-        return _fault(path, entry, what, f"move it to {path.parent / CLUSTER_FILE}")
+        message = "belongs to the whole cluster"
+        return _fault(path, entry, message, f"move it to {path.parent / CLUSTER_FILE}")
     meant = nearest(entry.key, _all(scope)) or passthrough.nearest_name(entry.key)
     remedy = f"did you mean {meant}?" if meant else f"env/{scope}.env.example has all keys"
     return _fault(path, entry, "unknown key", remedy, meant)
 
 
-def _fault(path: PurePosixPath, entry: Assignment, what: str, remedy: str, *mentions: str) -> Fault:
+def _fault(
+    path: PurePosixPath, entry: Assignment, message: str, remedy: str, *mentions: str
+) -> Fault:
     return Fault(
-        path=str(path), line=entry.line, key=entry.key, what=what, remedy=remedy, mentions=mentions
+        path=str(path),
+        line=entry.line,
+        key=entry.key,
+        message=message,
+        remedy=remedy,
+        mentions=mentions,
     )
 
 
@@ -172,5 +179,8 @@ def _missing(path: str, scope: Scope, tried: set[str]) -> Iterator[Fault]:
     for key in KEYS[scope]:
         if key.required and key.name not in tried:
             yield Fault(
-                path=path, key=key.name, what="is missing", remedy=f"add {key.name}={key.example}"
+                path=path,
+                key=key.name,
+                message="is missing",
+                remedy=f"add {key.name}={key.example}",
             )

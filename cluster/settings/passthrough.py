@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from cluster.spelling import nearest
-from cluster.word import Secret
+from cluster.text import nearest
+from cluster.words import Secret
 
 PREFIXES = (
     "NCCL_",

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_address
 from typing import TypeVar
 
 from cluster.commands.flags import SECRET_FLAGS, meant
-from cluster.spelling import did_you_mean
+from cluster.text import did_you_mean
 
 T = TypeVar("T")
 Word = TypeVar("Word", bound=str)
@@ -29,10 +29,10 @@ RAY_PORTS = (8265, *range(10001, 20000))
 class WrongValueError(ValueError):
     """A text that is no value of its kind: what is wrong, and what to write instead."""
 
-    def __init__(self, what: str, remedy: str) -> None:
+    def __init__(self, message: str, remedy: str) -> None:
         """Hold both halves of the message."""
-        super().__init__(what)
-        self.what = what
+        super().__init__(message)
+        self.message = message
         self.remedy = remedy
 
 
@@ -235,6 +235,6 @@ def words(text: str) -> tuple[str, ...]:
         raise WrongValueError("has a quote that is not closed", "quote as for a shell") from None
     for word in split:
         if flag := meant(word, SECRET_FLAGS):
-            what = "would show a secret in the list of processes"
-            raise WrongValueError(what, f"set {SECRET_FLAGS[flag]} instead")
+            message = "would show a secret in the list of processes"
+            raise WrongValueError(message, f"set {SECRET_FLAGS[flag]} instead")
     return split

@@ -1,9 +1,9 @@
 """What a shell does instead of `inv ship`: the same in the end, but whole images, one by one."""
 
+from cluster.engine import Engine
 from cluster.node import Node
-from cluster.nodes.engine import Engine
 from cluster.ship.route import SSH, Way, address
-from cluster.word import shell_line
+from cluster.words import shell_line
 
 
 def script(name: str, nodes: tuple[Node, ...], ways: tuple[Way, ...]) -> str:

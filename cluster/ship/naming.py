@@ -4,7 +4,7 @@ import json
 
 from cluster.ship.content import PART
 from cluster.ship.survey import Facts
-from cluster.word import shell_word
+from cluster.words import shell_word
 
 OTHER = 3
 """The exit code when the layers are others."""

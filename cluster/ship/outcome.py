@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from cluster.columns import aligned
 from cluster.errors import Problem
+from cluster.text import aligned
 
 Result = Literal["here", "equal", "shipped", "failed"]
 TITLES = ("node", "route", "result", "sent", "seconds", "MB/s", "saved")

@@ -2,12 +2,12 @@
 
 import json
 
-from cluster.columns import aligned
 from cluster.node import Cluster
 from cluster.ship.leg import Leg, Order
 from cluster.ship.outcome import amount
 from cluster.ship.plan import chains, work
 from cluster.ship.route import detour
+from cluster.text import aligned
 
 TITLES = ("node", "route", "store", "layers", "send", "free", "expected")
 

@@ -2,10 +2,10 @@
 
 import re
 
-from cluster.image.stamps import LABEL
-from cluster.nodes.engine import Engine, problem
+from cluster.build.stamps import LABEL
+from cluster.engine import Engine, problem
 from cluster.ship.survey import Facts, Held
-from cluster.word import Word
+from cluster.words import Word
 
 DELETED = re.compile(r"^Deleted: (sha256:\w+)$", re.MULTILINE)
 NO_SUCH = re.compile(r"No such image: (sha256:\w+)")

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Literal
 
+from cluster.engine import Engine
 from cluster.node import Cluster, Node
-from cluster.nodes.engine import Engine
 
 Via = Literal["auto", "star", "chain"]
 Compress = Literal["auto", "none", "zstd"]

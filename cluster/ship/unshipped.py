@@ -2,14 +2,13 @@
 
 import re
 
-from cluster import advice
+from cluster import engine
 from cluster.errors import Problem
 from cluster.node import Cluster
-from cluster.nodes import engine
 from cluster.ship.outcome import amount
 from cluster.ship.route import Way, address
 from cluster.ship.survey import Facts, Image
-from cluster.word import shell_line
+from cluster.words import shell_line
 
 NO_ROOM = "no space left on device"
 UNREACHED = "ssh: connect to host "
@@ -22,51 +21,53 @@ NOT_LOADED = frozenset({126, 127, 255})
 
 def absent(name: str) -> Problem:
     """Say that there is nothing to ship."""
-    return Problem(place=name, what="is not on this machine", remedy="`inv build`")
+    return Problem(place=name, message="is not on this machine", remedy="`inv build`")
 
 
 def alien(way: Way, name: str, image: Image, architecture: str) -> Problem:
     """Say that the node cannot run the image."""
-    what = f"{name} is for {image.architecture}, and the node is {architecture}"
-    return Problem(place=way.node, what=what, remedy=f"`inv build --platform linux/{architecture}`")
+    message = f"{name} is for {image.architecture}, and the node is {architecture}"
+    return Problem(
+        place=way.node, message=message, remedy=f"`inv build --platform linux/{architecture}`"
+    )
 
 
 def cut_short(cluster: Cluster, way: Way, reason: str) -> Problem:
     """Say that this machine could not give the whole image."""
-    what = f"keeps its old image, because it got a part only: {reason}"
-    return Problem(place=way.node, what=what, remedy=_again(cluster, way))
+    message = f"keeps its old image, because it got a part only: {reason}"
+    return Problem(place=way.node, message=message, remedy=_again(cluster, way))
 
 
 def stalled(way: Way, seconds: float) -> Problem:
     """Say that the node was given up, so that the others go on."""
-    what = f"took no data for {seconds:g} s and was given up"
-    return Problem(place=way.node, what=what, remedy="look at its disk and at the link to it")
+    message = f"took no data for {seconds:g} s and was given up"
+    return Problem(place=way.node, message=message, remedy="look at its disk and at the link to it")
 
 
 def unloaded(cluster: Cluster, way: Way, name: str, code: int, words: str) -> Problem:
     """Say why `docker load` failed, in the words of SSH or of the node's engine."""
     if way.fabric and UNREACHED in words:
         must = shell_line(("ssh", *address(way), way.engine.ssh_host, "true"))
-        what = f"SSH does not answer on the fast link: {last(words)}"
-        return Problem(place=way.node, what=what, remedy=f"this must work: `{must}`")
+        message = f"SSH does not answer on the fast link: {last(words)}"
+        return Problem(place=way.node, message=message, remedy=f"this must work: `{must}`")
     if NO_ROOM in words:
         usage = shell_line(way.engine.docker("system", "df"))
-        what = f"has no room for {name}: {last(words)}"
-        return Problem(place=way.node, what=what, remedy=f"`{usage}` shows what fills it")
+        message = f"has no room for {name}: {last(words)}"
+        return Problem(place=way.node, message=message, remedy=f"`{usage}` shows what fills it")
     if code in NOT_LOADED or NO_DAEMON in words.lower():
         return engine.problem(way.engine, words)
     if DAMAGED.search(words):
-        what = f"got other bytes than were sent, and took none of them: {last(words)}"
-        return Problem(place=way.node, what=what, remedy=_again(cluster, way))
-    what = f"`docker load` of {name} failed: {last(words)}"
+        message = f"got other bytes than were sent, and took none of them: {last(words)}"
+        return Problem(place=way.node, message=message, remedy=_again(cluster, way))
+    message = f"`docker load` of {name} failed: {last(words)}"
     remedy = f"its old image is as it was; {_again(cluster, way)}"
-    return Problem(place=way.node, what=what, remedy=remedy)
+    return Problem(place=way.node, message=message, remedy=remedy)
 
 
 def different(cluster: Cluster, way: Way, name: str) -> Problem:
     """Say that the node has something else under the image's name after a load without error."""
-    what = f"has another {name} than this machine after the load; was it built meanwhile?"
-    return Problem(place=way.node, what=what, remedy=_again(cluster, way))
+    message = f"has another {name} than this machine after the load; was it built meanwhile?"
+    return Problem(place=way.node, message=message, remedy=_again(cluster, way))
 
 
 def last(words: str) -> str:
@@ -75,12 +76,12 @@ def last(words: str) -> str:
 
 
 def _again(cluster: Cluster, way: Way) -> str:
-    return advice.inv(cluster, "ship", "--node", way.node)
+    return cluster.inv("ship", "--node", way.node)
 
 
 def full(way: Way, name: str, facts: Facts, needed: int) -> Problem:
     """Say that the node has too little room, before a byte is sent."""
     usage = shell_line(way.engine.docker("system", "df"))
     free = amount(facts.free or 0)
-    what = f"has {free} free in {facts.root} and needs {amount(needed)} for {name}"
-    return Problem(place=way.node, what=what, remedy=f"`{usage}` shows what fills it")
+    message = f"has {free} free in {facts.root} and needs {amount(needed)} for {name}"
+    return Problem(place=way.node, message=message, remedy=f"`{usage}` shows what fills it")

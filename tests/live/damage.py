@@ -52,9 +52,9 @@ def stalled(host: Host, at: int) -> Iterator[None]:
 
 
 @contextmanager
-def _damaged(host: Host, what: str, at: int) -> Iterator[None]:
+def _damaged(host: Host, message: str, at: int) -> Iterator[None]:
     program = host.folder / "first" / "docker"
-    text = DAMAGE.format(path=host.path, python=sys.executable, at=at, what=what)
+    text = DAMAGE.format(path=host.path, python=sys.executable, at=at, message=message)
     host.put_program(program, text)
     try:
         yield

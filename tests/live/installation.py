@@ -22,11 +22,11 @@ PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(REPOSITORY)!r})
 from pathlib import Path
-from cluster.effects.rehearsal import rehearsal
-from cluster.effects.report import Report
+from cluster.rehearsal import making
+from cluster.machine.report import Report
 from cluster.errors import ClusterError
 try:
-    rehearsal.ensure(Path(sys.argv[1]), Report())
+    making.ensure(Path(sys.argv[1]), Report())
 except ClusterError as error:
     print(error, file=sys.stderr)
     sys.exit(error.exit_code)

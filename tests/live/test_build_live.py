@@ -13,15 +13,15 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from cluster.effects.image.docker_build import HERE, perform
-from cluster.effects.report import Report
+from cluster.build import built
+from cluster.build.build_flags import Flags, build
+from cluster.build.docker_build import HERE, perform
+from cluster.build.image import Around, Build
+from cluster.build.stamps import read
+from cluster.engine import problem
 from cluster.errors import NodeError
-from cluster.image import built
-from cluster.image.build_flags import Flags, build
-from cluster.image.image import Around, Build
-from cluster.image.stamps import read
-from cluster.nodes.engine import problem
-from cluster.word import Secret
+from cluster.machine.report import Report
+from cluster.words import Secret
 from tests.live.hosts import made
 from tests.live.machine import Host
 
@@ -50,10 +50,10 @@ STEPS = (
 PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
-from cluster.effects.image.docker_build import perform
-from cluster.effects.report import Report
-from cluster.image.image import Around, Build
-from cluster.image.stamps import Stamps
+from cluster.build.docker_build import perform
+from cluster.machine.report import Report
+from cluster.build.image import Around, Build
+from cluster.build.stamps import Stamps
 around = Around(root=sys.argv[1])
 perform(Build(tag="tiny:made", arch="cpu", around=around, stamps=Stamps()), Report())
 """

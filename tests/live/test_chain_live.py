@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cluster.nodes.containers import LOGS, TOKEN
+from cluster.containers.runtime import LOGS, TOKEN
 from tests.live.lan import CONTAINER, HF_TOKEN, IMAGE, Site, steady
 from tests.live.machine import INTERFACE, Host
 
@@ -186,13 +186,13 @@ def test_changed_settings_are_refused(site: Site, served: dict[str, str]) -> Non
     site.describe({"NCCL_DEBUG": "INFO", "SHM_SIZE": "2g"})
     refused = site.inv("up")
     site.describe()
-    what = f"{CONTAINER} runs with another value of SHM_SIZE, NCCL_DEBUG"
+    message = f"{CONTAINER} runs with another value of SHM_SIZE, NCCL_DEBUG"
     remedy = "(`inv up --recreate` replaces it, and ends what it serves)"
 
     assert (refused.code, refused.out) == (3, "")
     assert refused.err.splitlines()[1:] == [
-        f"spark1: {what} {remedy}",
-        f"spark2: {what} {remedy}",
+        f"spark1: {message} {remedy}",
+        f"spark2: {message} {remedy}",
     ]
     assert before == identities(site)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cluster.nodes.container import Container, Mount, body, options
-from cluster.word import Secret, shell_parts
+from cluster.containers.container import Container, Mount, body, options
+from cluster.words import Secret, shell_parts
 from tests.live.recording import engine
 
 pytestmark = [

@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.live, pytest.mark.containers]
 
 START = """
 import json, os, sys, threading, time
-from cluster.effects.containers.engines import Engines
-from cluster.nodes.engine import Engine
+from cluster.machine.engines import Engines
+from cluster.engine import Engine
 from cluster.errors import NodeError
 spark1, spark2 = (Engine(node=name, ssh_host=name) for name in ("spark1", "spark2"))
 engines = Engines()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.nodes.engine import Engine
+from cluster.engine import Engine
 from cluster.ship import chain
 from cluster.ship.chain import LOST, Hop, Report
 from cluster.ship.route import Way

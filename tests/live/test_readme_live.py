@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cluster.effects.session import Session
+from cluster.session import Session
 from tests import pages
 from tests.live.rehearsal import ROOT, inv, remains
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.effects.rehearsal import rehearsal
-from cluster.effects.report import Report
+from cluster.machine.report import Report
+from cluster.rehearsal.making import ensure
 from tests.live.installation import (
     MAKE,
     MODEL,
@@ -51,7 +51,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         asked_dead_index = asked(listener)
     with_pip_ray = place.ray()
     started = time.monotonic()
-    rehearsal.ensure(root, Report())
+    ensure(root, Report())
     again_seconds = time.monotonic() - started
     listing = sorted(path.name for path in place.folder.iterdir())
     with (root / "docker" / "tiny_model.py").open("a") as script:
@@ -212,9 +212,9 @@ def test_no_folder(place: Place) -> None:
     """Where the folder cannot be, the error names it."""
     place.folder.touch()
     done = place.run(without_uv())
-    what = f"cannot be made: {place.folder}: File exists"
+    message = f"cannot be made: {place.folder}: File exists"
 
-    assert (4, [f"{PLACE}: {what} (mend that, then again: finished downloads are kept)"]) == (
+    assert (4, [f"{PLACE}: {message} (mend that, then again: finished downloads are kept)"]) == (
         done.code,
         done.told,
     )

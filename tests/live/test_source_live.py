@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.effects.ship import source
-from cluster.effects.ship.source import Source, opened, saved
 from cluster.errors import NodeError
+from cluster.ship import source
+from cluster.ship.source import Source, opened, saved
 from cluster.ship.survey import Facts
 from tests.live import hosts
 from tests.live.machine import PATH, Host

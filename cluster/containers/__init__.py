@@ -1,0 +1,1 @@
+"""The Docker runtime: a container on every node."""

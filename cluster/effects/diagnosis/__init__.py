@@ -1,1 +1,0 @@
-"""Asks machines for facts, and shows what they mean."""

@@ -1,1 +1,0 @@
-"""The rehearsal's environment made."""

@@ -1,1 +1,0 @@
-"""Ships an image: asks, reads, pours, proves."""

@@ -1,0 +1,76 @@
+"""From a line of a log to what Ray or vLLM does now, in a few words for people."""
+
+import re
+
+from cluster.logs.logline import Line
+
+NUMBER = r"\d+(?:\.\d+)?"
+SECONDS = rf"(?P<seconds>{NUMBER}) ?s"
+BAR = r"\b(?P<done>\d+)/(?P<all>\d+) \["
+"""The count in a progress bar of tqdm."""
+
+PHASES = {
+    # ray/scripts/scripts.py
+    r"Local node IP: ": "starting Ray",
+    r"Failed to connect to GCS ": "waiting for Ray's head",
+    # vllm/entrypoints/, vllm/config/model.py, vllm/v1/engine/core.py
+    r"non-default args: ": "reading the model's configuration",
+    r"Resolved architecture: (?P<name>\w+)": "starting the engine for {name}",
+    r"Initializing a V1 LLM engine ": "loading the engine",
+    # ray/_private/worker.py, vllm/v1/executor/ray_utils.py
+    r"Connecting to existing Ray cluster": "connecting to Ray",
+    r"No current placement group found": "waiting for GPUs",
+    rf"Waiting for creating a placement group of specs for {SECONDS}": (
+        "waiting for GPUs ({seconds} s)"
+    ),
+    # The warning of every cluster with one GPU a node is the first line after the wait for GPUs.
+    r"tensor_parallel_size=\d+ is bigger than a reserved number": "starting the workers",
+    # vllm/distributed/
+    r"world_size=(?P<all>\d+) .*backend=(?P<name>\w+)": "joining {all} ranks over {name}",
+    r"vLLM is using nccl==(?P<name>\S+)": "joining the ranks over NCCL {name}",
+    rf"No available shared memory broadcast block found in {SECONDS}": (
+        "waiting for a rank that does not answer ({seconds} s)"
+    ),
+    # vllm/model_executor/model_loader/, vllm/v1/worker/
+    r"Starting to load model ": "loading weights",
+    rf"Time spent downloading weights for .*: {SECONDS}": "weights downloaded in {seconds} s",
+    r"Prefetching checkpoint files: .*\((?P<done>\d+)/(?P<all>\d+)\)": (
+        "reading weights: {done}/{all} files"
+    ),
+    rf"(?:Loading|Multi-thread loading) .*shards: .*{BAR}": "loading weights: {done}/{all} shards",
+    rf"Loading safetensors using .*{BAR}": "loading weights: {done}/{all}",
+    rf"Loading weights took {SECONDS}": "weights read in {seconds} s",
+    rf"Model loading took (?P<gib>{NUMBER}) GiB memory and {SECONDS}": (
+        "weights loaded: {gib} GiB in {seconds} s"
+    ),
+    # vllm/compilation/, vllm/v1/worker/, vllm/v1/core/kv_cache_utils.py
+    r"(?:\[\S+\] )?(?:Starting torch\.compile|Compiling a graph |Compile and warming up )": (
+        "compiling the model"
+    ),
+    rf"(?:\[\S+\] )?torch\.compile took {SECONDS}": "model compiled in {seconds} s",
+    rf"(?:\[\S+\] )?Initial profiling/warmup run took {SECONDS}": "measuring memory",
+    rf"Available KV cache memory: (?P<gib>{NUMBER}) GiB": "sizing the KV cache: {gib} GiB",
+    r"\w+(?: \+ host)? KV cache size: (?P<all>[\d,]+) tokens": "sizing the KV cache: {all} tokens",
+    r"Warming up |Autotuning ": "warming up kernels",
+    rf"Capturing CUDA graphs .*{BAR}": "capturing CUDA graphs: {done}/{all}",
+    r"Capturing CUDA graphs|Profiling CUDA graph memory": "capturing CUDA graphs",
+    rf"Graph capturing finished in {SECONDS}": "CUDA graphs captured in {seconds} s",
+    rf"init engine \(profile.*?\) took {SECONDS}": "engine ready after {seconds} s",
+    # vllm/entrypoints/launchers/, uvicorn/lifespan/on.py
+    r"Starting vLLM server on ": "starting the API server",
+    r"Application startup complete\.": "answering",
+}
+"""What the line begins with, and the words for it."""
+COMPILED = [(re.compile(pattern), words) for pattern, words in PHASES.items()]
+
+
+def phase(line: Line) -> str:
+    """Return what the program does from this line on; empty when the line does not tell."""
+    matches = ((words, pattern.match(line.text)) for pattern, words in COMPILED)
+    return next((words.format_map(_rounded(match)) for words, match in matches if match), "")
+
+
+def _rounded(match: re.Match[str]) -> dict[str, str]:
+    """Return what the line told, with whole seconds."""
+    told = match.groupdict()
+    return {**told, "seconds": f"{float(told.get('seconds', 0)):.0f}"}

@@ -1,0 +1,1 @@
+"""The process runtime: nodes as namespaces of this machine."""

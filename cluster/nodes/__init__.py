@@ -1,1 +1,0 @@
-"""How nodes run: as containers on their machines, or as namespaces of this one."""

@@ -1,0 +1,1 @@
+"""What a cluster looks like right now."""

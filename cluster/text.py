@@ -1,0 +1,26 @@
+"""Text for people: aligned columns, and the known word that somebody probably meant."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def aligned(rows: tuple[tuple[str, ...], ...]) -> str:
+    """Return one line per row, each column as wide as its widest cell, two spaces between."""
+    widths = tuple(max(len(cell) for cell in column) for column in zip(*rows, strict=True))
+    return "\n".join(_line(row, widths) for row in rows)
+
+
+def _line(row: tuple[str, ...], widths: tuple[int, ...]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the known word most like `word`, ignoring case; empty when none is near."""
+    spellings = {candidate.casefold(): candidate for candidate in known}
+    matches = get_close_matches(word.casefold(), spellings, 1)
+    return spellings[matches[0]] if matches else ""
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return the remedy for an unknown word: the nearest one as a question, or `otherwise`."""
+    return f"did you mean {match}?" if (match := nearest(word, known)) else otherwise
