@@ -20,7 +20,7 @@ import pytest
 
 from bench import rounds
 from cluster.environment.environment import not_carried
-from cluster.machine.files import env_files
+from cluster.machine.env_files import env_files
 from cluster.settings import settings
 from tests.live import hosts
 from tests.live.lan import CONTAINER, IMAGE, Site, cloned, equipped, place_model
@@ -32,7 +32,7 @@ SCRIPT = Path(__file__).resolve().parent / "containers_by_hand.sh"
 TASKS = (("up",), ("serve", "--detach"))
 PHASE = re.compile(r"(?P<at>\d+\.\d) s: (?P<what>.+)\n")
 STEP = re.compile(r"(?P<what>.+)  (?P<took>\d+\.\d) s\n")
-"""The line that `inv` leaves for a step that has ended (cluster/machine/report.py)."""
+"""The line that `inv` leaves for a step that has ended (cluster/machine/terminal.py)."""
 HOST_CONFIG = (
     *("CapAdd", "Devices", "Init", "IpcMode", "NetworkMode", "Privileged"),
     *("SecurityOpt", "ShmSize", "Ulimits"),

@@ -1,7 +1,5 @@
 """One run of a task: loads the cluster, then prints the plan or performs it."""
 
-import fcntl
-import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +9,10 @@ from cluster.engine import Engine
 from cluster.environment.environment import environment
 from cluster.environment.formats import FORMATS, masked, revealed
 from cluster.errors import Problem, RefusedError
-from cluster.machine import files, processes
+from cluster.machine import env_files, files, processes
 from cluster.machine.here import is_here
-from cluster.machine.report import Report
+from cluster.machine.places import REHEARSAL, ROOT, STATE
+from cluster.machine.terminal import Report
 from cluster.namespaces.process import NODE
 from cluster.node import Cluster, Node
 from cluster.plan import script
@@ -23,15 +22,10 @@ from cluster.plan.step import AnyTrace, Plan
 from cluster.settings import settings
 from cluster.text import did_you_mean
 
-ROOT = Path(__file__).resolve().parents[1]
-"""The repository."""
-REHEARSAL = ROOT / ".rehearsal"
-STATE = ROOT / ".state"
-
 
 def load(name: str) -> settings.Settings:
     """Return the settings of a cluster; a SettingsError holds all that is wrong with them."""
-    return settings.resolve(name, files.env_files(ROOT, name))
+    return settings.resolve(name, env_files.env_files(Path(ROOT), name))
 
 
 def variables(name: str, node: str, form: str, *, reveal: bool) -> str:
@@ -79,7 +73,7 @@ def runtime(cluster: Cluster, *, recreate: bool = False, preflight: bool = True)
 
         return Containers(
             cluster=cluster,
-            state=str(STATE / cluster.name),
+            state=f"{STATE}/{cluster.name}",
             engines=engines(cluster),
             recreate=recreate,
             preflight=preflight,
@@ -87,10 +81,10 @@ def runtime(cluster: Cluster, *, recreate: bool = False, preflight: bool = True)
     from cluster.namespaces.runtime import Namespaces
 
     return Namespaces(
-        state=str(STATE / cluster.name),
-        programs=str(REHEARSAL / "venv" / "bin"),
-        cache=str(REHEARSAL / "cache"),
-        script=str(ROOT / "docker" / "probe.py"),
+        state=f"{STATE}/{cluster.name}",
+        programs=f"{REHEARSAL}/venv/bin",
+        cache=f"{REHEARSAL}/cache",
+        script=f"{ROOT}/docker/probe.py",
         rootless=not processes.may_administer(),
     )
 
@@ -145,10 +139,10 @@ class Session:
         While a cluster runs from it, it stays as it is, also when it has become out of date.
         """
         process = self.cluster.runtime == "process"
-        if process and not self.dry and not processes.lives(NODE, str(STATE)):
+        if process and not self.dry and not processes.lives(NODE, STATE):
             from cluster.rehearsal import making
 
-            making.ensure(ROOT, self.report)
+            making.ensure(Path(ROOT), self.report)
 
     def alive(self) -> bool:
         """Tell whether anything of the cluster runs; a dry run takes it that nothing does."""
@@ -170,19 +164,10 @@ class Session:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Keep other runs that change this cluster waiting; a run that dies lets them go on."""
-        descriptor = os.open(ROOT / settings.folder(self.cluster.name), os.O_RDONLY)
-        try:
-            if not self.dry:
-                self._lock(descriptor)
+        if self.dry:
             yield
-        finally:
-            os.close(descriptor)
-
-    def _lock(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with self.report.step(
-                self.cluster.name, "Wait for another `inv` that works on this cluster"
-            ):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            return
+        folder = f"{ROOT}/{settings.folder(self.cluster.name)}"
+        waiting = "Wait for another `inv` that works on this cluster"
+        with files.locked(folder, self.report, self.cluster.name, waiting):
+            yield

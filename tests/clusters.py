@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cluster.containers.runtime import Containers
 from cluster.engine import Engine
-from cluster.machine.files import env_files
+from cluster.machine.env_files import env_files
 from cluster.namespaces.runtime import Namespaces
 from cluster.node import DEFAULT, Cluster, Node
 from cluster.reference import EXAMPLE

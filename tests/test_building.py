@@ -14,8 +14,9 @@ from cluster.build.build_flags import Flags
 from cluster.build.image import Around, Build, Wheels
 from cluster.build.stamps import Stamps, read, write
 from cluster.errors import NodeError
-from cluster.machine.report import Report
-from cluster.session import STATE, load
+from cluster.machine.places import STATE
+from cluster.machine.terminal import Report
+from cluster.session import load
 from tests.clusters import ROOT
 
 VARIABLES = ("PIP_", "UV_", *surroundings.CA_VARIABLES, *image.PROXIES)
@@ -89,7 +90,7 @@ def test_revision(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_dry(tag: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The command is printed, for the cluster's image unless another is named."""
     name = tag or load("rehearsal").cluster.image
-    known = read(surroundings.text(STATE / image.STAMPS)).get("cuda", Stamps())
+    known = read(surroundings.text(Path(STATE, image.STAMPS))).get("cuda", Stamps())
     expected = Build(tag=name, arch="12.1a", around=Around(root=str(ROOT)), stamps=known)
     building.build(Flags(tag=tag), "rehearsal", dry=True, json=False)
 
@@ -99,7 +100,7 @@ def test_dry(tag: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_no_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whoever has described no machine yet builds under the name that containers look for."""
     (tmp_path / "env").mkdir()
-    monkeypatch.setattr(building, "ROOT", tmp_path)
+    monkeypatch.setattr(building, "ROOT", str(tmp_path))
 
     assert "vllm-node" == building._image("default")
 

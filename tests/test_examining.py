@@ -193,7 +193,7 @@ def test_dry_of_namespaces(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_namespaces_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nodes that exist only while the cluster runs cannot be examined before."""
-    monkeypatch.setattr(session, "STATE", tmp_path)
+    monkeypatch.setattr(session, "STATE", str(tmp_path))
     with pytest.raises(RefusedError) as caught:
         examining.doctor(Session("rehearsal", dry=False), [], fast=False, json=False)
     message = "is not there: nodes of this cluster exist only while it runs"

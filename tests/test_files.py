@@ -1,143 +1,72 @@
-"""Env files on a real disk."""
+"""Files on a real disk: replaced whole, kept secret, locked."""
 
-import os
+import io
+import stat
 from pathlib import Path
 
 import pytest
 
-from cluster.machine.files import clusters, env_files
-from cluster.settings.envfile import EnvText
-
-REMEDY = "remove it, or make it a file that you may read"
+from cluster.machine import files
+from cluster.machine.terminal import Report
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """Return a repository with two clusters."""
-    (tmp_path / "env/lab").mkdir(parents=True)
-    (tmp_path / "env/cluster.env").write_text("A=1\n", encoding="utf-8")
-    (tmp_path / "env/spark1.env").write_text("B=1\n", encoding="utf-8")
-    (tmp_path / "env/lab/spark9.env").write_text("C=1\n", encoding="utf-8")
-    return tmp_path
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_replaced_file_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    """A file is replaced to the letter, with its mode, where a link points to; nothing is left."""
+    target = tmp_path / "elsewhere.env"
+    target.write_text("ROLE=head\n", "utf-8")
+    target.chmod(mode)
+    (tmp_path / "a.env").symlink_to(target)
+    files.write(f"{tmp_path}/a.env", "A=é\r\n")
+
+    assert b"A=\xc3\xa9\r\n" == target.read_bytes()
+    assert mode == stat.S_IMODE(target.stat().st_mode)
+    assert ["a.env", "elsewhere.env"] == sorted(path.name for path in tmp_path.rglob("*"))
 
 
-def test_default(root: Path) -> None:
-    """The default cluster's files are those of env/ itself, by name."""
-    expected = (
-        EnvText(path="env/cluster.env", text="A=1\n"),
-        EnvText(path="env/spark1.env", text="B=1\n"),
-    )
+def test_new_file(tmp_path: Path) -> None:
+    """A new file gets its folder, and the permissions that the umask leaves."""
+    files.write(f"{tmp_path}/mine/a.env", "A=1\n")
+    (tmp_path / "usual").write_text("", "utf-8")
 
-    assert expected == env_files(root, "default")
-
-
-def test_other(root: Path) -> None:
-    """Another cluster's files are those of its folder."""
-    assert (EnvText(path="env/lab/spark9.env", text="C=1\n"),) == env_files(root, "lab")
+    assert "A=1\n" == (tmp_path / "mine/a.env").read_text("utf-8")
+    assert (tmp_path / "usual").stat().st_mode == (tmp_path / "mine/a.env").stat().st_mode
 
 
-def test_other_files_are_left_out(root: Path) -> None:
-    """Examples, hidden files and an editor's leftovers are no settings."""
-    for name in ("spark2.env~", "node.env.example", ".env", "README"):
-        (root / "env/lab" / name).write_text("x", encoding="utf-8")
-    (root / "env/lab/.#spark9.env").symlink_to("nobody@nowhere")
+def test_half_a_file(tmp_path: Path) -> None:
+    """What cannot be written leaves the old file, and nothing beside it."""
+    (tmp_path / "a.env").write_text("A=1\n", "utf-8")
+    with pytest.raises(UnicodeEncodeError):
+        files.write(f"{tmp_path}/a.env", "\ud800")
 
-    assert [file.path for file in env_files(root, "lab")] == ["env/lab/spark9.env"]
-
-
-def test_encodings(root: Path) -> None:
-    """A byte order mark and CRLF are no part of the text."""
-    (root / "env/lab/spark9.env").write_bytes(b"\xef\xbb\xbfA=1\r\nB=\xc3\xa4\r\n")
-
-    assert (EnvText(path="env/lab/spark9.env", text="A=1\nB=ä\n"),) == env_files(root, "lab")
+    assert ["a.env"] == [path.name for path in tmp_path.iterdir()]
+    assert "A=1\n" == (tmp_path / "a.env").read_text("utf-8")
 
 
-@pytest.mark.parametrize("content", [b"A=\xff\n", "A=1".encode("utf-16")])
-def test_not_utf8(root: Path, content: bytes) -> None:
-    """A file in another encoding says so."""
-    (root / "env/lab/spark9.env").write_bytes(content)
-    expected = EnvText(
-        path="env/lab/spark9.env", trouble="is not UTF-8 text", remedy="save it as UTF-8"
-    )
+def test_secret(tmp_path: Path) -> None:
+    """A generated secret is its owner's alone, and a secret that is there stays."""
+    path = f"{tmp_path}/token"
+    files.ensure_secret(path)
+    first = files.text(path)
+    files.ensure_secret(path)
+    files.keep_secret(path, b"another")
 
-    assert (expected,) == env_files(root, "lab")
-
-
-def test_not_files(root: Path) -> None:
-    """A folder, a pipe, a dangling link and a loop are named; none raises or blocks."""
-    lab = root / "env/lab"
-    (lab / "spark9.env").unlink()
-    (lab / "a.env").mkdir()
-    os.mkfifo(lab / "b.env")
-    (lab / "c.env").symlink_to("nowhere")
-    (lab / "d.env").symlink_to("d.env")
-
-    assert env_files(root, "lab") == (
-        EnvText(path="env/lab/a.env", trouble="is not a file", remedy=REMEDY),
-        EnvText(path="env/lab/b.env", trouble="is not a file", remedy=REMEDY),
-        EnvText(
-            path="env/lab/c.env",
-            trouble="cannot be read: no such file or directory",
-            remedy=REMEDY,
-        ),
-        EnvText(
-            path="env/lab/d.env",
-            trouble="cannot be read: too many levels of symbolic links",
-            remedy=REMEDY,
-        ),
-    )
+    assert 64 == len(first)
+    assert first == files.text(path)
+    assert 0o600 == stat.S_IMODE(Path(path).stat().st_mode)
+    assert ["token"] == [entry.name for entry in tmp_path.iterdir()]
 
 
-def test_unprintable_name(root: Path) -> None:
-    """A name that a terminal cannot show is escaped."""
-    (root / "env/lab/spark9.env").unlink()
-    (root / os.fsdecode(b"env/lab/a\xff\n.env")).write_text("", encoding="utf-8")
-
-    assert (EnvText(path="env/lab/a\\udcff\\n.env"),) == env_files(root, "lab")
+def test_text_of_nothing(tmp_path: Path) -> None:
+    """A file that cannot be read has no text."""
+    assert "" == files.text(f"{tmp_path}/absent")
 
 
-@pytest.mark.parametrize(
-    "name,path,remedy",
-    [
-        ("lap", "env/lap/", "did you mean lab?"),
-        ("gold", "env/gold/", "there is default, lab"),
-        ("..", "env/../", "there is default, lab"),
-        ("", "env//", "there is default, lab"),
-        ("x\ny", "env/x\\ny/", "there is default, lab"),
-    ],
-)
-def test_no_such_cluster(root: Path, name: str, path: str, remedy: str) -> None:
-    """A cluster that is not there is one trouble, with the names that are."""
-    expected = EnvText(path=path, trouble="no such cluster", remedy=remedy)
+def test_lock(tmp_path: Path) -> None:
+    """A lock that nobody else holds is taken without a word, and released at the end."""
+    said = io.StringIO()
+    for _ in range(2):
+        with files.locked(str(tmp_path), Report(said), "default", "Wait for another `inv`"):
+            pass
 
-    assert (expected,) == env_files(root, name)
-
-
-def test_no_folder(tmp_path: Path) -> None:
-    """Without env/ there is one trouble, no traceback."""
-    expected = EnvText(
-        path="env/",
-        trouble="cannot be read: no such file or directory",
-        remedy="make it a folder that you may read",
-    )
-
-    assert (expected,) == env_files(tmp_path, "default")
-
-
-def test_clusters(root: Path) -> None:
-    """The default comes first; a folder whose name cannot be a cluster's is none."""
-    for name in ("Big", "a_b", "default", "2nd"):
-        (root / "env" / name).mkdir()
-
-    assert clusters(root) == ("default", "2nd", "lab")
-
-
-def test_clusters_in_a_folder(root: Path) -> None:
-    """A folder without env files may hold clusters; below a cluster there is none."""
-    for name in ("many/one", "many/two", "many/Big", "lab/old", "many/one/deep", "many/empty"):
-        (root / "env" / name).mkdir(parents=True)
-    for name in ("many/one", "many/two", "many/Big", "lab/old", "many/one/deep"):
-        (root / "env" / name / "spark1.env").write_text("D=1\n", encoding="utf-8")
-
-    assert clusters(root) == ("default", "lab", "many/one", "many/two")
-    assert (EnvText(path="env/many/one/spark1.env", text="D=1\n"),) == env_files(root, "many/one")
+    assert "" == said.getvalue()

@@ -57,7 +57,7 @@ class Nowhere(Namespaces):
 @pytest.fixture(name="opened")
 def _opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     """Return a run on the rehearsal, of which nothing runs below a folder of this test."""
-    monkeypatch.setattr(session, "STATE", tmp_path)
+    monkeypatch.setattr(session, "STATE", str(tmp_path))
     return Session("rehearsal", dry=False)
 
 

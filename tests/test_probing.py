@@ -3,7 +3,6 @@
 import os
 import re
 import socket
-import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +14,6 @@ import pytest
 
 from cluster.discovery import probing
 from cluster.discovery.files import Files
-from cluster.discovery.outcome import Change
 from cluster.engine import Engine
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.facts import bundle, by_hand
@@ -30,7 +28,7 @@ from tests.situations import situation
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with an empty `env/`."""
-    monkeypatch.setattr(probing, "ROOT", tmp_path)
+    monkeypatch.setattr(probing, "ROOT", str(tmp_path))
     (tmp_path / "env").mkdir()
     return tmp_path
 
@@ -45,39 +43,6 @@ def refusal(*hosts: str, write: bool = False, check: bool = False) -> str:
     with pytest.raises(RefusedError) as error:
         probe(*hosts, write=write, check=check)
     return str(error.value)
-
-
-@pytest.mark.parametrize("mode", [0o600, 0o664])
-def test_written_file_keeps_its_mode(root: Path, mode: int) -> None:
-    """A file is replaced to the letter, with its mode, where a link points to; nothing is left."""
-    place = root / "elsewhere.env"
-    place.write_text("ROLE=head\n", "utf-8")
-    place.chmod(mode)
-    (root / "env/a.env").symlink_to(place)
-    probing._write(Change(path="env/a.env", before="ROLE=head\n", after="A=é\r\n", entries=()))
-
-    assert b"A=\xc3\xa9\r\n" == place.read_bytes()
-    assert mode == stat.S_IMODE(place.stat().st_mode)
-    assert ["a.env", "elsewhere.env", "env"] == sorted(path.name for path in root.rglob("*"))
-
-
-def test_new_file(root: Path) -> None:
-    """A new cluster gets its folder, and a file the mode that files have."""
-    probing._write(Change(path="env/mine/a.env", before=None, after="A=1\n", entries=()))
-    (root / "usual").write_text("", "utf-8")
-
-    assert "A=1\n" == (root / "env/mine/a.env").read_text("utf-8")
-    assert (root / "usual").stat().st_mode == (root / "env/mine/a.env").stat().st_mode
-
-
-def test_half_a_file(root: Path) -> None:
-    """What cannot be written leaves the old file, and nothing beside it."""
-    (root / "env/a.env").write_text("A=1\n", "utf-8")
-    with pytest.raises(UnicodeEncodeError):
-        probing._write(Change(path="env/a.env", before="A=1\n", after="\ud800", entries=()))
-
-    assert ["a.env"] == [path.name for path in (root / "env").iterdir()]
-    assert "A=1\n" == (root / "env/a.env").read_text("utf-8")
 
 
 def test_read_to_the_letter(root: Path) -> None:

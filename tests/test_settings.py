@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.errors import SettingsError
-from cluster.machine.files import env_files
+from cluster.machine.env_files import env_files
 from cluster.node import Cluster, Node
 from cluster.settings.envfile import EnvText
 from cluster.settings.schema import CLUSTER_KEYS, NODE_KEYS

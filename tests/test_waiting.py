@@ -10,7 +10,7 @@ import pytest
 
 from cluster.errors import NodeError, Problem
 from cluster.logs.logs import FileLog
-from cluster.machine.report import Report
+from cluster.machine.terminal import Report
 from cluster.namespaces.process import Command, Trace
 from cluster.plan import waiting
 from cluster.plan.services import Services

@@ -22,7 +22,7 @@ from cluster.build.surroundings import text
 from cluster.engine import Engine
 from cluster.errors import NodeError, Problem
 from cluster.machine import processes
-from cluster.machine.report import Progress, Report
+from cluster.machine.terminal import Progress, Report
 from cluster.words import Secret
 
 HERE = Engine(node="this machine")

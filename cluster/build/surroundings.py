@@ -9,8 +9,8 @@ from pathlib import Path
 from cluster.build import image, package_index
 from cluster.build.image import CPU, Around
 from cluster.machine import processes
+from cluster.machine.places import ROOT
 from cluster.rehearsal import installer, rehearsal
-from cluster.session import ROOT
 
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 GIT_SECONDS = 5.0
@@ -21,7 +21,7 @@ def around(arch: str) -> Around:
     files = (Path(name).expanduser() for name in installer.pip_files(os.environ, sys.prefix))
     pip = installer.pip_settings(tuple(text(path) for path in files), os.environ)
     return Around(
-        root=str(ROOT),
+        root=ROOT,
         revision=_revision(),
         ca=next(_bundles(), ""),
         index=package_index.settings(os.environ, pip),
@@ -47,13 +47,13 @@ def _bundles() -> Iterator[str]:
 def _revision() -> str:
     """Return the commit that is checked out; empty where there is no git, or no repository."""
     words = ("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
-    git = processes.run(("git", "-C", str(ROOT), *words), seconds=GIT_SECONDS)
+    git = processes.run(("git", "-C", ROOT, *words), seconds=GIT_SECONDS)
     return git.output.strip()
 
 
 def _wheels(folders: tuple[str, ...]) -> tuple[str, ...]:
     """Return the wheels of PyTorch for CPUs that are at hand: PyPI has none of them."""
-    pins, _ = rehearsal.requirements(text(ROOT / "docker" / "requirements-cpu.txt"))
+    pins, _ = rehearsal.requirements(text(Path(ROOT, "docker/requirements-cpu.txt")))
     patterns = [f"{pin.replace('==', '-')}-*.whl" for pin in pins]
     places = [Path(folder).expanduser() for folder in folders]
     found = (path for place in places for it in patterns for path in sorted(place.glob(it)))

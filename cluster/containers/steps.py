@@ -7,8 +7,8 @@ from cluster.containers.contain import Contain, Discard, Examine, NoObstacle, Sh
 from cluster.containers.container import Found
 from cluster.containers.inside import Halt, Launch
 from cluster.errors import Problem, RefusedError
-from cluster.machine import secret
-from cluster.machine.report import Report
+from cluster.machine import files
+from cluster.machine.terminal import Report
 from cluster.node import Cluster
 from cluster.plan.services import Services
 from cluster.plan.starting import LOST_SECONDS, Starting
@@ -57,8 +57,8 @@ class ContainerSteps:
         """Take the token from who has it, or make one."""
         path = Path(step.path)
         if not path.exists() and (held := self._services.containers.secret(step)):
-            secret.keep(path, held)
-        secret.ensure(path)
+            files.keep_secret(step.path, held)
+        files.ensure_secret(step.path)
 
     def examine(self, step: Examine) -> None:
         """Refuse nodes that cannot work, all problems of all of them at once."""

@@ -1,10 +1,9 @@
 """`inv probe`: asks machines how they are joined, and writes the env files that describe them."""
 
-import os
 import shlex
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.discovery.files import Files
@@ -12,11 +11,11 @@ from cluster.engine import Engine
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.facts import asking, bundle, by_hand
 from cluster.facts.facts import Facts
-from cluster.machine import files, ssh
+from cluster.machine import env_files, files, ssh
 from cluster.machine.here import is_here, loops
-from cluster.machine.report import Report
+from cluster.machine.places import ROOT
+from cluster.machine.terminal import Report
 from cluster.node import DEFAULT
-from cluster.session import ROOT
 from cluster.settings import settings
 from cluster.settings.envfile import EnvText
 from cluster.settings.schema import HOST_IP, SSH_HOST
@@ -24,12 +23,10 @@ from cluster.settings.values import LABEL, WrongValueError, ssh_host
 from cluster.words import shell_line
 
 if TYPE_CHECKING:
-    from cluster.discovery.outcome import Change, Outcome
+    from cluster.discovery.outcome import Outcome
 
 COMMAND = "inv probe"
 HERE = "this machine"
-NEW = 0o666
-"""The mode of a new file, less what the umask takes."""
 NEXT = "# Then each tries the addresses of the others from its interfaces: a second question.\n"
 
 
@@ -68,7 +65,7 @@ def probe(  # noqa: PLR0913 (an argument for each option of the command line)
     found = _outcome(its, machines)
     if write and not found.questions:
         for change in found.changed:
-            _write(change)
+            files.write(f"{ROOT}/{change.path}", change.after)
     print(_page(found, _command(name, hosts), write=write, check=check, json=json), end="")
     if check:
         return found.drift_code
@@ -152,13 +149,13 @@ def _gaps(name: str, facts: Facts) -> Iterator[Problem]:
 def _texts(name: str, *, new: bool) -> tuple[EnvText, ...]:
     """Read a cluster's files to the letter; a cluster that is to be made has none yet."""
     folder = settings.folder(name)
-    if new and not (ROOT / folder).exists() and all(map(LABEL.fullmatch, name.split("/"))):
+    if new and not files.exists(f"{ROOT}/{folder}") and all(map(LABEL.fullmatch, name.split("/"))):
         return ()
     return tuple(
         its
         if its.trouble
-        else replace(its, text=(ROOT / its.path).read_bytes().decode("utf-8-sig"))
-        for its in files.env_files(ROOT, name)
+        else replace(its, text=Path(ROOT, its.path).read_bytes().decode("utf-8-sig"))
+        for its in env_files.env_files(Path(ROOT), name)
     )
 
 
@@ -215,21 +212,3 @@ def _command(name: str, hosts: tuple[str, ...]) -> str:
     return (
         f"`{shlex.join((*COMMAND.split(), '--write', *own, *(('--', *hosts) if hosts else ())))}`"
     )
-
-
-def _write(change: "Change") -> None:
-    """Write a file as a whole: who reads it meanwhile sees the old text or the new one."""
-    path = (ROOT / change.path).resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        with os.fdopen(os.open(half, flags, NEW if mode is None else mode), "wb") as file:
-            file.write(change.after.encode())
-        if mode is not None:
-            half.chmod(mode)
-        half.replace(path)
-    except BaseException:
-        half.unlink(missing_ok=True)
-        raise

@@ -1,65 +1,118 @@
-"""The env files on disk, read as they are: whatever is wrong with one becomes a sentence."""
+"""Files of this machine: read, written whole, kept secret, locked."""
 
+import fcntl
+import os
+import secrets
+import shutil
+import stat
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import mkstemp
 
-from cluster.node import DEFAULT
-from cluster.settings.envfile import EnvText
-from cluster.settings.settings import folder
-from cluster.settings.values import LABEL, one_line
-from cluster.text import did_you_mean
+from cluster.machine.terminal import Report
 
-REMEDY = "remove it, or make it a file that you may read"
+SECRET_BYTES = 32
+"""Random bytes in a generated secret."""
+NEW_FILE = 0o666
+"""Permissions of a new file, before the umask."""
 
 
-def clusters(root: Path) -> tuple[str, ...]:
-    """Return the names of the clusters that exist: the default one, then the folders of env/.
+def exists(path: str) -> bool:
+    """Whether there is a file or folder at the path."""
+    return Path(path).exists()
 
-    A folder without env files of its own may hold clusters instead: `examples/two-sparks`.
+
+def text(path: str) -> str:
+    """Return the text of a file; empty if it cannot be read."""
+    with suppress(OSError):
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    return ""
+
+
+def make_folder(path: str) -> None:
+    """Make a folder that only its owner can enter, and its parents, unless it is there."""
+    Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def remove_folder(path: str) -> None:
+    """Remove a folder with everything in it, if it is there."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(path)
+
+
+def write(path: str, content: str | bytes, mode: int | None = None) -> None:
+    """Replace a file in one step: readers see the old content or the new one, never half of it.
+
+    Without `mode`, a file keeps its permissions, and a new one gets those of the umask. A symbolic
+    link stays, and what it points to is replaced.
     """
-    place = root / folder(DEFAULT)
-    own = {path for path in place.iterdir() if path.is_dir()} if place.is_dir() else set()
-    inner = {path.parent for path in place.glob("*/*/*.env")}
-    groups = {path.parent for path in inner if not any(path.parent.glob("*.env"))}
-    found = (own - groups) | {path for path in inner if path.parent in groups}
-    names = {path.relative_to(place).as_posix() for path in found}
-    named = {name for name in names if all(map(LABEL.fullmatch, name.split("/")))}
-    return (DEFAULT, *sorted(named - {DEFAULT}))
-
-
-def env_files(root: Path, cluster: str) -> tuple[EnvText, ...]:
-    """Return the env files of a cluster by name; what cannot be read says why."""
+    target = Path(path).resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if mode is None:
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else NEW_FILE & ~_umask()
+    descriptor, aside = mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        known = clusters(root)
-        if cluster not in known:
-            remedy = did_you_mean(cluster, known, f"there is {', '.join(known)}")
-            return (_trouble(folder(cluster), "no such cluster", remedy),)
-        return tuple(_files(root / folder(cluster), folder(cluster)))
-    except OSError as error:
-        return (_trouble(folder(cluster), _reason(error), "make it a folder that you may read"),)
+        _fill(descriptor, content)
+        Path(aside).chmod(mode)
+        Path(aside).replace(target)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
 
 
-def _files(place: Path, shown: str) -> Iterator[EnvText]:
-    """Yield every `*.env`; as in a shell, `*` leaves out hidden files (an editor's locks)."""
-    for path in sorted(place.iterdir()):
-        if path.name.endswith(".env") and not path.name.startswith("."):
-            yield _read(path, shown + path.name)
+def ensure_secret(path: str) -> None:
+    """Make a random secret in a file for its owner alone, unless the file is there."""
+    if not exists(path):
+        keep_secret(path, secrets.token_hex(SECRET_BYTES).encode())
 
 
-def _read(path: Path, shown: str) -> EnvText:
+def keep_secret(path: str, content: bytes) -> None:
+    """Write a secret to a file for its owner alone, unless another program does so first.
+
+    It is written aside and then linked: two programs that start at once agree on one secret, and no
+    reader sees half of it.
+    """
+    descriptor, aside = mkstemp(dir=Path(path).parent)  # mkstemp's files are 0600
     try:
-        if path.exists() and not path.is_file():  # to read a pipe would wait for its writer
-            return _trouble(shown, "is not a file", REMEDY)
-        return EnvText(path=one_line(shown), text=path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        return _trouble(shown, "is not UTF-8 text", "save it as UTF-8")
-    except OSError as error:
-        return _trouble(shown, _reason(error), REMEDY)
+        _fill(descriptor, content)
+        with suppress(FileExistsError):
+            os.link(aside, path)
+    finally:
+        Path(aside).unlink()
 
 
-def _trouble(shown: str, trouble: str, remedy: str) -> EnvText:
-    return EnvText(path=one_line(shown), trouble=trouble, remedy=remedy)
+@contextmanager
+def locked(path: str, report: Report, place: str, waiting: str) -> Iterator[int]:
+    """Hold the lock of a file or folder that exists; yield its file descriptor.
+
+    While another program holds it, the step `waiting` is shown. The lock of a program that dies is
+    released by the kernel.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with report.step(place, waiting):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
-def _reason(error: OSError) -> str:
-    return f"cannot be read: {(error.strerror or str(error)).lower()}"
+def _fill(descriptor: int, content: str | bytes) -> None:
+    """Write a whole file to the disk, and close it."""
+    with os.fdopen(descriptor, "wb") as file:
+        if isinstance(content, str):
+            content = content.encode(errors="surrogateescape")
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    """Return the process's umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

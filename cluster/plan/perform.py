@@ -1,10 +1,8 @@
 """Performs the steps of a plan on this machine."""
 
-import shutil
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from functools import singledispatchmethod
 from pathlib import Path
 from subprocess import Popen
@@ -13,8 +11,8 @@ from cluster.containers.contain import Contain, Discard, Examine, NoObstacle, Sh
 from cluster.containers.inside import Halt, Launch
 from cluster.containers.steps import ContainerSteps
 from cluster.errors import ClusterError, NodeError, Problem
-from cluster.machine import processes, secret
-from cluster.machine.report import Report
+from cluster.machine import files, processes
+from cluster.machine.terminal import Report
 from cluster.namespaces.process import Command, Holder, Start, Stop, Sweep
 from cluster.node import Cluster
 from cluster.plan.services import Services
@@ -56,7 +54,7 @@ class Performer:
 
     @step.register
     def _(self, step: Folder) -> str:
-        Path(step.path).mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_folder(step.path)
         return ""
 
     @step.register
@@ -66,7 +64,7 @@ class Performer:
 
     @step.register
     def _(self, step: Token) -> str:
-        secret.ensure(Path(step.path))
+        files.ensure_secret(step.path)
         return ""
 
     @step.register
@@ -163,8 +161,7 @@ class Performer:
 
     @step.register
     def _(self, step: Remove) -> str:
-        with suppress(FileNotFoundError):
-            shutil.rmtree(step.path)
+        files.remove_folder(step.path)
         return ""
 
     @step.register

@@ -3,7 +3,7 @@
 from cluster.containers.contain import Contain
 from cluster.containers.inside import Launch
 from cluster.errors import Problem, RefusedError
-from cluster.machine.report import Report
+from cluster.machine.terminal import Report
 from cluster.namespaces.process import Start
 from cluster.node import Cluster
 from cluster.plan.services import Services

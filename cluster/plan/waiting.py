@@ -8,7 +8,7 @@ from cluster.errors import NodeError, Problem, RefusedError
 from cluster.logs import explain, explained, journal, logs
 from cluster.logs.explain import Explanation, Told
 from cluster.machine.processes import Completed
-from cluster.machine.report import Progress
+from cluster.machine.terminal import Progress
 from cluster.node import Cluster
 from cluster.plan.services import Services
 from cluster.plan.step import AnyTrace, Gate

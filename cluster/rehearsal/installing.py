@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from cluster.errors import NodeError, Problem
-from cluster.machine.report import Progress, Report
+from cluster.machine.terminal import Progress, Report
 from cluster.rehearsal import installer, rehearsal
 from cluster.rehearsal.installer import Attempt, Installer, Pip, Uv, Variables
 

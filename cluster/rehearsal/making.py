@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import NodeError, RefusedError
-from cluster.machine.report import Report
+from cluster.machine.terminal import Report
 from cluster.rehearsal import installer, installing, rehearsal
 from cluster.rehearsal.installer import Attempt
 from cluster.rehearsal.rehearsal import PLACE

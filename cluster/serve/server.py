@@ -5,9 +5,10 @@ from collections.abc import Callable
 from cluster.commands import vllm
 from cluster.errors import NodeError, Problem
 from cluster.logs import logs
+from cluster.machine.places import ROOT
 from cluster.plan import plan, question
 from cluster.serve import ready
-from cluster.session import ROOT, Session
+from cluster.session import Session
 
 Form = Callable[[ready.Ready], str]
 PROMPT = "Two machines"
@@ -19,7 +20,7 @@ def serve(
     session: Session, flags: vllm.Flags, *, detach: bool, form: Form = ready.text
 ) -> vllm.Request:
     """Serve a model; without `detach` stay, show the log, and stop the server at the end."""
-    request = vllm.request(session.cluster, flags, str(ROOT))
+    request = vllm.request(session.cluster, flags, ROOT)
     session.equip()
     ours = False
     try:
@@ -43,7 +44,7 @@ def rehearse(session: Session, *, keep: bool) -> None:
 
     A cluster that was up before stays up.
     """
-    request = vllm.request(session.cluster, vllm.Flags(), str(ROOT))
+    request = vllm.request(session.cluster, vllm.Flags(), ROOT)
     session.equip()
     ours = False
     try:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cluster.errors import NodeError, Problem
-from cluster.machine.report import Report
+from cluster.machine.terminal import Report
 from cluster.node import Cluster
 from cluster.ship import chain, outcome, unshipped
 from cluster.ship.chain import Hop

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cluster import engine
 from cluster.errors import Problem
 from cluster.machine import ssh
-from cluster.machine.report import Report
+from cluster.machine.terminal import Report
 from cluster.node import Cluster
 from cluster.ship import naming, unshipped
 from cluster.ship.carrying import Arrived, Carriage, Freight

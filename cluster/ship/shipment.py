@@ -7,7 +7,7 @@ from typing import cast
 
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.machine import processes
-from cluster.machine.report import Report
+from cluster.machine.terminal import Report
 from cluster.node import Cluster
 from cluster.ship import asking, chain, outcome, plan, planned, prune, unshipped
 from cluster.ship.asking import HERE

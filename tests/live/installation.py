@@ -23,7 +23,7 @@ import sys
 sys.path.insert(0, {str(REPOSITORY)!r})
 from pathlib import Path
 from cluster.rehearsal import making
-from cluster.machine.report import Report
+from cluster.machine.terminal import Report
 from cluster.errors import ClusterError
 try:
     making.ensure(Path(sys.argv[1]), Report())

@@ -20,7 +20,7 @@ from cluster.build.image import Around, Build
 from cluster.build.stamps import read
 from cluster.engine import problem
 from cluster.errors import NodeError
-from cluster.machine.report import Report
+from cluster.machine.terminal import Report
 from cluster.words import Secret
 from tests.live.hosts import made
 from tests.live.machine import Host
@@ -51,7 +51,7 @@ PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
 from cluster.build.docker_build import perform
-from cluster.machine.report import Report
+from cluster.machine.terminal import Report
 from cluster.build.image import Around, Build
 from cluster.build.stamps import Stamps
 around = Around(root=sys.argv[1])

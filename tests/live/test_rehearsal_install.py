@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.machine.report import Report
+from cluster.machine.terminal import Report
 from cluster.rehearsal.making import ensure
 from tests.live.installation import (
     MAKE,

@@ -1,0 +1,65 @@
+"""The env files on disk, read as they are: whatever is wrong with one becomes a sentence."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from cluster.node import DEFAULT
+from cluster.settings.envfile import EnvText
+from cluster.settings.settings import folder
+from cluster.settings.values import LABEL, one_line
+from cluster.text import did_you_mean
+
+REMEDY = "remove it, or make it a file that you may read"
+
+
+def clusters(root: Path) -> tuple[str, ...]:
+    """Return the names of the clusters that exist: the default one, then the folders of env/.
+
+    A folder without env files of its own may hold clusters instead: `examples/two-sparks`.
+    """
+    place = root / folder(DEFAULT)
+    own = {path for path in place.iterdir() if path.is_dir()} if place.is_dir() else set()
+    inner = {path.parent for path in place.glob("*/*/*.env")}
+    groups = {path.parent for path in inner if not any(path.parent.glob("*.env"))}
+    found = (own - groups) | {path for path in inner if path.parent in groups}
+    names = {path.relative_to(place).as_posix() for path in found}
+    named = {name for name in names if all(map(LABEL.fullmatch, name.split("/")))}
+    return (DEFAULT, *sorted(named - {DEFAULT}))
+
+
+def env_files(root: Path, cluster: str) -> tuple[EnvText, ...]:
+    """Return the env files of a cluster by name; what cannot be read says why."""
+    try:
+        known = clusters(root)
+        if cluster not in known:
+            remedy = did_you_mean(cluster, known, f"there is {', '.join(known)}")
+            return (_trouble(folder(cluster), "no such cluster", remedy),)
+        return tuple(_files(root / folder(cluster), folder(cluster)))
+    except OSError as error:
+        return (_trouble(folder(cluster), _reason(error), "make it a folder that you may read"),)
+
+
+def _files(place: Path, shown: str) -> Iterator[EnvText]:
+    """Yield every `*.env`; as in a shell, `*` leaves out hidden files (an editor's locks)."""
+    for path in sorted(place.iterdir()):
+        if path.name.endswith(".env") and not path.name.startswith("."):
+            yield _read(path, shown + path.name)
+
+
+def _read(path: Path, shown: str) -> EnvText:
+    try:
+        if path.exists() and not path.is_file():  # to read a pipe would wait for its writer
+            return _trouble(shown, "is not a file", REMEDY)
+        return EnvText(path=one_line(shown), text=path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        return _trouble(shown, "is not UTF-8 text", "save it as UTF-8")
+    except OSError as error:
+        return _trouble(shown, _reason(error), REMEDY)
+
+
+def _trouble(shown: str, trouble: str, remedy: str) -> EnvText:
+    return EnvText(path=one_line(shown), trouble=trouble, remedy=remedy)
+
+
+def _reason(error: OSError) -> str:
+    return f"cannot be read: {(error.strerror or str(error)).lower()}"

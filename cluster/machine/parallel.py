@@ -1,0 +1,34 @@
+"""Side by side: the same call for several things at once, in threads."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from cluster.errors import ClusterError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def side_by_side(call: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Call once for each item, all at once; return the results in the order of the items.
+
+    Every call runs to its end. Then the problems of all ClusterErrors are raised together, as an
+    error of the first one's class; any other exception is raised as it is.
+    """
+    calls = tuple(items)
+    with ThreadPoolExecutor(max_workers=max(1, len(calls))) as pool:
+        futures = [pool.submit(call, item) for item in calls]
+    errors = [error for future in futures if (error := cluster_error(future))]
+    if errors:
+        problems = dict.fromkeys(problem for error in errors for problem in error.problems)
+        raise type(errors[0])(*problems)
+    return [future.result() for future in futures]
+
+
+def cluster_error(future: Future[Result]) -> ClusterError | None:
+    """Return the ClusterError that a call ended with; any other exception is raised."""
+    error = future.exception()
+    if error is not None and not isinstance(error, ClusterError):
+        raise error
+    return error
