@@ -25,7 +25,7 @@ BLOCK = re.compile(r"(<!-- begin (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.D
 
 
 def _node(name: str, role: Role, address: str, port: int) -> Node:
-    """Return a Spark that is cabled on one of its two ports, with both halves of the port."""
+    """Return a Spark that is cabled on one of its two ports, with both twins of the port."""
     return Node(
         name=name,
         role=role,

@@ -45,11 +45,11 @@ LINKS = {
         edits=each(*unplugged(ETH, "rocep1s0f1"), *unplugged(TWIN, "roceP2p1s0f1"), UNANSWERED),
         found=("blocks cable spark1", "blocks cable spark2"),
     ),
-    "half a link": Broken(
+    "one twin with a link": Broken(
         edits=on("spark2", *unplugged(TWIN, "roceP2p1s0f1")),
         found=("slow twin-cable spark2",),
     ),
-    "a half without an address": Broken(
+    "a twin without an address": Broken(
         edits=on("spark2", *unaddressed(TWIN, "roceP2p1s0f1")),
         found=("slow twin-address spark2",),
     ),
@@ -86,7 +86,7 @@ RDMA = {
         edits=(("spark1.env", "IB_IF=.*", "IB_IF=rocep1s0f0,roceP2p1s0f0"),),
         found=("blocks rdma-pair spark1",),
     ),
-    "half a port that is active": Broken(
+    "one twin that is active": Broken(
         edits=on("spark1", sysfs("infiniband/rocep1s0f1/ports/1/state", "2: INIT")),
         found=("slow rdma-half spark1",),
     ),

@@ -16,7 +16,7 @@ from cluster.facts.rdma import Device, Rdma
 from cluster.facts.reach import Ping, Reach, Way
 
 ONE, TWO = ("enp1s0f0np0", "enP2p1s0f0np0"), ("enp1s0f1np1", "enP2p1s0f1np1")
-"""The halves of a Spark's two ports."""
+"""The twins of a Spark's two ports."""
 CARD = {
     "enp1s0f0np0": ("rocep1s0f0", "0000:01:00.0"),
     "enp1s0f1np1": ("rocep1s0f1", "0000:01:00.1"),
@@ -75,7 +75,7 @@ def switch(hosts: Iterable[str], *names: str) -> list[list[Place]]:
 
 
 def cable(one: str, other: str, here: tuple[str, ...], there: tuple[str, ...]) -> list[list[Place]]:
-    """Return a cable from a port of a host to one of another: it joins both halves."""
+    """Return a cable from a port of a host to one of another: it joins both twins."""
     return [[(one, mine), (other, its)] for mine, its in zip(here, there, strict=True)]
 
 
@@ -94,8 +94,8 @@ def found(hosts: Mapping[str, Facts], cables: Cables) -> Topology:
 
 
 def port(number: int, names: tuple[str, ...] = ONE, net: int = 177) -> dict[str, str]:
-    """Return the addresses of a port whose halves are in two networks."""
-    return {name: f"192.168.{net + half}.{number}/24" for half, name in enumerate(names)}
+    """Return the addresses of a port whose twins are in two networks."""
+    return {name: f"192.168.{net + index}.{number}/24" for index, name in enumerate(names)}
 
 
 def sparks(count: int, names: tuple[str, ...] = ONE) -> dict[str, Facts]:
@@ -119,7 +119,7 @@ def ring(
 
 def said(seat: Seat) -> str:
     """Return what a seat brings into the env file, on a line."""
-    devices = ",".join(half.device.name for half in seat.halves)
+    devices = ",".join(twin.device.name for twin in seat.twins)
     return f"{seat.spot.address} {seat.spot.interface.name} {devices}".strip()
 
 

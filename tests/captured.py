@@ -37,8 +37,8 @@ def _at(*addresses: str) -> tuple[IPv4Interface, ...]:
     return tuple(map(IPv4Interface, addresses))
 
 
-def _half(name: str, last: str, pci: str, address: str = "") -> Interface:
-    """Return half of a port of `spark1`, with a cable if it has an address."""
+def _twin(name: str, last: str, pci: str, address: str = "") -> Interface:
+    """Return a twin of a port of `spark1`, with a cable if it has an address."""
     return Interface(
         name=name,
         mac=f"4c:bb:47:2c:1b:{last}",
@@ -53,7 +53,7 @@ def _half(name: str, last: str, pci: str, address: str = "") -> Interface:
 
 
 def _device(name: str, last: str, pci: str, address: str = "") -> Device:
-    """Return the RDMA device of that half; `address` is as in a GID."""
+    """Return the RDMA device of that twin; `address` is as in a GID."""
     netdev = f"{name.replace('roce', 'en')}np{name[-1]}"
     own = f"fe80:0000:0000:0000:4ebb:47ff:fe2c:1b{last}"
     mapped = [f"0000:0000:0000:0000:0000:ffff:{address}"] * 2 if address else []
@@ -110,10 +110,10 @@ SPARK = Facts(
                 pcie_width=1,
                 pcie_speed="16.0 GT/s PCIe",
             ),
-            _half("enp1s0f0np0", "31", "0000:01:00.0"),
-            _half("enp1s0f1np1", "32", "0000:01:00.1", "192.168.177.11/24"),
-            _half("enP2p1s0f0np0", "35", "0002:01:00.0"),
-            _half("enP2p1s0f1np1", "36", "0002:01:00.1", "192.168.178.11/24"),
+            _twin("enp1s0f0np0", "31", "0000:01:00.0"),
+            _twin("enp1s0f1np1", "32", "0000:01:00.1", "192.168.177.11/24"),
+            _twin("enP2p1s0f0np0", "35", "0002:01:00.0"),
+            _twin("enP2p1s0f1np1", "36", "0002:01:00.1", "192.168.178.11/24"),
             Interface(
                 name="wlP9s9",
                 mac="f4:4e:e3:2c:1b:40",

@@ -6,7 +6,7 @@ from tests.situations import Edit
 
 NODES = ("spark1", "spark2")
 ETH, TWIN = "enp1s0f1np1", "enP2p1s0f1np1"
-"""The halves of the port that the cable is in, in one-cable."""
+"""The twins of the port that the cable is in, in one-cable."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -157,7 +157,7 @@ def machine(hostname: str, last: int) -> Machine:
 
 
 def twin(bus: str, pci: str, port: int, address: str, *, live: bool) -> Interface:
-    """Return half of a port; the other half is on the other bus."""
+    """Return the interface of a twin; the other twin is on the other bus."""
     return Interface(
         name=f"{bus}f{port}np{port}",
         mac=f"4c:bb:47:{address.rpartition('.')[2]:0>2}:{pci[3]}a:{port}0",
@@ -172,7 +172,7 @@ def twin(bus: str, pci: str, port: int, address: str, *, live: bool) -> Interfac
 
 
 def roce(bus: str, pci: str, port: int, address: str, *, live: bool) -> Device:
-    """Return the RDMA device of half a port."""
+    """Return the RDMA device of a twin."""
     netdev = f"en{bus}f{port}np{port}"
     own = f"fe80:0000:0000:0000:4ebb:47ff:fe2c:{pci[3]}a{port}0"
     mapped = IPv4Address(address).packed.hex()

@@ -34,8 +34,8 @@ def test_unreadable(its: Patient, names: tuple[str, ...], sentence: str) -> None
     assert [expected] == findings(ANSWERS, its, patient("spark2"))
 
 
-def half(netdev: str, *, live: bool) -> dict[str, Any]:
-    """Return what is said of half a port."""
+def twin(netdev: str, *, live: bool) -> dict[str, Any]:
+    """Return what is said of a twin."""
     rate = 200 if live else 40
     state = "ACTIVE" if live else "DOWN"
     return {"netdev": netdev, "state": state, "rate": rate, "link_layer": "Ethernet"}
@@ -59,10 +59,10 @@ def test_summary() -> None:
             "docker0": 1500,
         },
         "rdma": {
-            "roceP2p1s0f0": half("enP2p1s0f0np0", live=False),
-            "roceP2p1s0f1": half("enP2p1s0f1np1", live=True),
-            "rocep1s0f0": half("enp1s0f0np0", live=False),
-            "rocep1s0f1": half("enp1s0f1np1", live=True),
+            "roceP2p1s0f0": twin("enP2p1s0f0np0", live=False),
+            "roceP2p1s0f1": twin("enP2p1s0f1np1", live=True),
+            "rocep1s0f0": twin("enp1s0f0np0", live=False),
+            "rocep1s0f1": twin("enp1s0f1np1", live=True),
         },
     }
 

@@ -91,7 +91,7 @@ def deaf(nodes: Nodes) -> Nodes:
                 interface(SPARK, TWIN, addresses=at("192.168.177.111")),
                 *led(TWO, "spark1", "spark2", TWIN)[1:],
             ),
-            id="both halves in one network",
+            id="both twins in one network",
         ),
     ],
 )

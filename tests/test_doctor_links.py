@@ -96,7 +96,7 @@ def test_the_cable_in_the_other_port() -> None:
             "[address] spark1: HOST_IP 192.168.177.11 is on enP2p1s0f1np1, not on ETH_IF"
             " enp1s0f1np1, which has 192.168.178.11, 192.168.179.11"
             " (write ETH_IF=enP2p1s0f1np1 or HOST_IP=192.168.178.11 in env/spark1.env)",
-            id="the other half of the port",
+            id="the other twin of the port",
         ),
         pytest.param(
             interface(SLOW_PORT, LINK, addresses=at("192.168.177.21")),

@@ -9,8 +9,8 @@ from cluster.checks.rdma import RDMA
 from cluster.facts.rdma import Device, Rdma
 from tests.clusters import HEAD, SPARKS, third
 from tests.patients import at, device, findings, interface, patient, ring, settings, told
-from tests.test_doctor_halves import ON_RJ45, ordinary, renamed, vlan
 from tests.test_doctor_links import CABLE, CHECKS, LINK
+from tests.test_doctor_twins import ON_RJ45, ordinary, renamed, vlan
 
 SPARK = patient()
 ALONE = patient(cluster=replace(SPARKS, nodes=(HEAD,)))
@@ -171,7 +171,7 @@ def test_healthy(before: Patient) -> None:
         pytest.param(
             device(SPARK, "roceP2p1s0f1", state="INIT"),
             f"[rdma-half] spark1: roceP2p1s0f1 (INIT) of IB_IF is not ACTIVE {RESTART}",
-            id="a link, and half a port is active",
+            id="a link, and one twin is active",
         ),
         pytest.param(
             device(device(SPARK, "rocep1s0f1", state="INIT"), "roceP2p1s0f1", state="INIT"),
@@ -219,13 +219,13 @@ def test_healthy(before: Patient) -> None:
             settings(SPARK, ib_if=("rocep1s0f1", "roceP2p1s0f0")),
             "[rdma-half] spark1: IB_IF rocep1s0f1,roceP2p1s0f0 leaves out roceP2p1s0f1, which is"
             f" ACTIVE {WRITE}",
-            id="half of the other port",
+            id="a twin of the other port",
         ),
         pytest.param(
             settings(SPARK, ib_if=("rocep1s0f0",)),
             "[rdma-pair] spark1: IB_IF rocep1s0f0 is of another port than ETH_IF enp1s0f1np1"
             f" {WRITE}",
-            id="half of the other port alone",
+            id="a twin of the other port alone",
         ),
         pytest.param(
             told(SPARK, rdma=replace(SPARK.facts.rdma, device_files=("rdma_cm",))),
@@ -257,14 +257,14 @@ def test_healthy(before: Patient) -> None:
             settings(SPARK, ib_if=("rocep1s0f1",)),
             "[rdma-half] spark1: IB_IF rocep1s0f1 leaves out roceP2p1s0f1, which is ACTIVE"
             f" {WRITE}",
-            id="half",
+            id="one twin",
         ),
         pytest.param(
             settings(ring(), ib_if=BOTH),
             "[rdma-half] spark1: IB_IF rocep1s0f1,roceP2p1s0f1 leaves out rocep1s0f0,"
             " roceP2p1s0f0, which are ACTIVE"
             " (write IB_IF=rocep1s0f1,roceP2p1s0f1,rocep1s0f0,roceP2p1s0f0 in env/spark1.env)",
-            id="half of a ring",
+            id="one port of a ring",
         ),
     ],
 )

@@ -27,7 +27,7 @@ def difference(cluster: Cluster) -> tuple[set[str], dict[str, Value]]:
     return plain.keys() - ours.keys(), more
 
 
-def test_head_with_both_halves_of_port_1() -> None:
+def test_head_with_both_twins_of_port_1() -> None:
     """The head gets its own address and interfaces, and what is the same everywhere."""
     expected = (
         ("VLLM_HOST_IP", "192.168.177.11"),

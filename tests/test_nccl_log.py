@@ -92,7 +92,7 @@ def test_warnings(run: str, rank: int, warning: str) -> None:
 
 
 def test_two_sparks() -> None:
-    """Both halves of the port carry channels, and the receiver's lines count for nothing."""
+    """Both twins of the port carry channels, and the receiver's lines count for nothing."""
     expected = Transport(
         network="IB",
         ways=(way("IB", TWINS[0]), way("IB", TWINS[1])),

@@ -15,7 +15,7 @@ from tests.nccl_answers import MIB, TWINS, broken, heard, row, spark, wired
 DOCTOR = "(`inv doctor`)"
 ANEW = "then `inv down` and `inv up`)"
 TCP = spark(2.8, ("enp1s0f1np1",), "Socket")
-HALF = spark(11.7, TWINS[:1])
+ONE_TWIN = spark(11.7, TWINS[:1])
 SILENT = "python: can't open file '/opt/spark-vllm-cluster/nccl.py': [Errno 2] No such file"
 NOISE = "[W1123 22:10:22 socket.cpp:207] [c10d] The hostname cannot be retrieved. err=-3\n"
 
@@ -78,18 +78,18 @@ def test_smaller_buffers_need_not_reach_the_mark(size: int, exit_code: int, last
         (TWINS, DOCTOR),
     ],
 )
-def test_half_a_port(devices: tuple[str, ...], remedy: str) -> None:
-    """A slow node that leaves half of its port idle is named, with the setting if it is that."""
+def test_one_twin(devices: tuple[str, ...], remedy: str) -> None:
+    """A slow node that leaves a twin of its port idle is named, with the setting if it is that."""
     message = "all_gather moves 11.7 GB/s, and should move 18.6 GB/s"
     expected = [
-        f"spark1, spark2: {message} (use the idle half of the port first)",
-        f"spark1: rank 0 leaves roceP2p1s0f1 idle, half of its port {remedy}",
+        f"spark1, spark2: {message} (use the idle twin of the port first)",
+        f"spark1: rank 0 leaves roceP2p1s0f1 idle, the other twin of its port {remedy}",
     ]
 
-    assert (1, expected) == told(result(with_devices(*devices), wired(HALF, spark(11.7))))
+    assert (1, expected) == told(result(with_devices(*devices), wired(ONE_TWIN, spark(11.7))))
 
 
-def test_half_a_port_by_other_names() -> None:
+def test_one_twin_by_other_names() -> None:
     """The PCI address tells which devices are one port, whatever the kernel calls them."""
     names = {"rocep1s0f1": "mlx5_1", "roceP2p1s0f1": "mlx5_3"}
     renamed = tuple(replace(one, name=names.get(one.name, one.name)) for one in spark().rdma)
@@ -97,8 +97,8 @@ def test_half_a_port_by_other_names() -> None:
     message = "all_gather moves 11.7 GB/s, and should move 18.6 GB/s"
     remedy = f"(write IB_IF=mlx5_1,mlx5_3 in env/spark1.env, {ANEW}"
     expected = [
-        f"spark1, spark2: {message} (use the idle half of the port first)",
-        f"spark1: rank 0 leaves mlx5_3 idle, half of its port {remedy}",
+        f"spark1, spark2: {message} (use the idle twin of the port first)",
+        f"spark1: rank 0 leaves mlx5_3 idle, the other twin of its port {remedy}",
     ]
 
     assert (1, expected) == told(result(SPARKS, wired(its, spark(11.7))))

@@ -139,7 +139,7 @@ def test_healthy_files_stay(name: str) -> None:
 def test_other_cable() -> None:
     """When the cable is in another port, each value that is wrong is a line, and changes."""
     hosts = joined(sparks(2), switch(PAIR, *ONE))
-    texts = pair(IB_IF="IB_IF='rocep1s0f1' # one half", ROLE="ROLE=head\nHEAD_IP=192.168.177.10")
+    texts = pair(IB_IF="IB_IF='rocep1s0f1' # one twin", ROLE="ROLE=head\nHEAD_IP=192.168.177.10")
     its = probed(hosts, texts)
 
     assert [
@@ -162,11 +162,11 @@ def test_other_cable() -> None:
 +HEAD_IP=192.168.177.11
  HOST_IP=192.168.177.11
 -ETH_IF=enp1s0f1np1
--IB_IF='rocep1s0f1' # one half
+-IB_IF='rocep1s0f1' # one twin
 +# probe: enp1s0f0np0 reaches spark2 at 192.168.177.12; 0000:01:00.0, 200 Gb/s
 +ETH_IF=enp1s0f0np0
 +# probe: the port of enp1s0f0np0: 0000:01:00.0, 0002:01:00.0
-+IB_IF=rocep1s0f0,roceP2p1s0f0 # one half
++IB_IF=rocep1s0f0,roceP2p1s0f0 # one twin
  SSH_HOST=spark1
 """ == pages.diff(its.changed[0])
 

@@ -40,7 +40,7 @@ def netplan(*lines: tuple[str, str]) -> str:
 
 
 def test_no_addresses() -> None:
-    """Who has a cable and no address gets addresses for both halves, in two networks."""
+    """Who has a cable and no address gets addresses for both twins, in two networks."""
     hosts = {name: spark(**dict.fromkeys(TWO, "")) for name in PAIR}
 
     assert [

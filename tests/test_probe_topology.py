@@ -111,8 +111,8 @@ def test_cable_to_something_else() -> None:
     ] == remarks(its)
 
 
-def test_one_network_for_both_halves() -> None:
-    """The address is that of the half which the kernel takes, and the other should get another."""
+def test_one_network_for_both_twins() -> None:
+    """The address is that of the twin which the kernel takes, and the other should get another."""
     hosts = {
         name: spark(enp1s0f0np0=f"10.1.0.{n + 100}/16", enP2p1s0f0np0=f"10.1.0.{n}/16")
         for n, name in enumerate(PAIR, 11)
@@ -136,8 +136,8 @@ def _by(facts: Facts, device: str) -> Facts:
     return replace(facts, reach=replace(facts.reach, ways=ways))
 
 
-def test_half_without_address() -> None:
-    """A half without an address is used, with a warning; one that is dead is not, with another."""
+def test_twin_without_address() -> None:
+    """A twin without an address is used, with a warning; one that is dead is not, with another."""
     hosts = sparks(3)
     hosts["spark1"] = spark(enp1s0f0np0="192.168.177.11/24", enP2p1s0f0np0="")
     hosts["spark2"] = spark(enp1s0f0np0="192.168.177.12/24", enP2p1s0f0np0="169.254.7.7/16")

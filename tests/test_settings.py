@@ -237,7 +237,7 @@ def test_rehearsal() -> None:
 
 
 def test_example() -> None:
-    """The tracked example is two Sparks with both halves of a port, and holds no secret."""
+    """The tracked example is two Sparks with both twins of a port, and holds no secret."""
     cluster = resolve("examples/two-sparks", env_files(ROOT, "examples/two-sparks")).cluster
     twins = ("rocep1s0f1", "roceP2p1s0f1")
 

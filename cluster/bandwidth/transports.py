@@ -75,8 +75,8 @@ def _anew(site: Site) -> str:
     return f"{site.cluster.inv('down')} and {site.cluster.inv('up')}"
 
 
-def halves(cluster: Cluster, seats: tuple[Seat, ...], answers: Answers) -> Iterator[Problem]:
-    """Yield the nodes that use one half of a port whose other half is active as well."""
+def idle_twins(cluster: Cluster, seats: tuple[Seat, ...], answers: Answers) -> Iterator[Problem]:
+    """Yield the nodes that use one twin of a port whose other twin is active as well."""
     for seat in seats:
         its = answers[seat.rank]
         used = set(its.transport.carriers)
@@ -85,12 +85,12 @@ def halves(cluster: Cluster, seats: tuple[Seat, ...], answers: Answers) -> Itera
         twins = [one.name for one in idle if one.port in ports]
         if twins:
             site = Site(cluster=cluster, node=seat.node)
-            message = f"rank {seat.rank} leaves {', '.join(twins)} idle, half of its port"
+            message = f"rank {seat.rank} leaves {', '.join(twins)} idle, the other twin of its port"
             yield site.problem(message, _both(site, (*its.transport.carriers, *twins)))
 
 
 def _both(site: Site, devices: tuple[str, ...]) -> str:
-    """Say how NCCL gets both halves; where the settings have them already, something else is."""
+    """Say how NCCL gets both twins; where the settings have them already, something else is."""
     if set(devices) <= set(site.node.ib_if):
         return site.cluster.inv("doctor")
     return f"write IB_IF={','.join(devices)} in {site.own_file}, then {_anew(site)}"

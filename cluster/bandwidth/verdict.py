@@ -79,12 +79,12 @@ def _slow(
     gathered: float,
     enough: float,
 ) -> Iterator[Problem]:
-    """Yield that the mark is missed, and the nodes that use one half of a port, if any."""
+    """Yield that the mark is missed, and the nodes that use one twin of a port, if any."""
     if gathered >= enough:
         return
-    halves = tuple(transports.halves(cluster, its, answers))
+    idle = tuple(transports.idle_twins(cluster, its, answers))
     message = f"all_gather moves {gathered:.1f} GB/s, and should move {enough:.1f} GB/s"
     places = ", ".join(dict.fromkeys(seat.node.name for seat in its))
-    remedy = "use the idle half of the port first" if halves else cluster.inv("doctor")
+    remedy = "use the idle twin of the port first" if idle else cluster.inv("doctor")
     yield Problem(place=places, message=message, remedy=remedy)
-    yield from halves
+    yield from idle

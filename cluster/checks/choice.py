@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from cluster.checks.check import Patient
 from cluster.checks.fabric import RING, in_ring, named, ours, port_of
-from cluster.facts.halves import Half
+from cluster.facts.ports import Twin
 
 
 def left(patient: Patient) -> bool:
@@ -29,7 +29,7 @@ def _needs_all(patient: Patient) -> bool:
     return in_ring(patient) and len(patient.cluster.nodes) >= RING and not virtual
 
 
-def alien(patient: Patient) -> tuple[Half, ...]:
+def alien(patient: Patient) -> tuple[Twin, ...]:
     """Return what IB_IF names of another port than ETH_IF's, if ETH_IF is right.
 
     A second port beside ETH_IF's is nothing wrong, whether it has a link or not; nor are the ports
@@ -40,15 +40,15 @@ def alien(patient: Patient) -> tuple[Half, ...]:
     return () if beside or not _sound(patient) else strange
 
 
-def others(patient: Patient) -> tuple[Half, ...]:
+def others(patient: Patient) -> tuple[Twin, ...]:
     """Return what IB_IF names of another port than ETH_IF's, if that is a port."""
     own = port_of(patient.facts, patient.node.eth_if)
-    return tuple(half for half in named(patient) if own and half.port != own[0].port)
+    return tuple(twin for twin in named(patient) if own and twin.port != own[0].port)
 
 
-def names_of(chosen: Iterable[Half]) -> set[str]:
+def names_of(chosen: Iterable[Twin]) -> set[str]:
     """Return the names of their devices."""
-    return {half.device.name for half in chosen}
+    return {twin.device.name for twin in chosen}
 
 
 def _sound(patient: Patient) -> bool:

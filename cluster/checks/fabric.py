@@ -1,4 +1,4 @@
-"""What belongs together in a node: the two halves of a port, their interfaces and RDMA devices."""
+"""What belongs together in a node: the twins of a port, their interfaces and RDMA devices."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,25 +7,25 @@ from ipaddress import IPv4Address
 from cluster.checks.check import Look, Patient, each
 from cluster.errors import Problem
 from cluster.facts.facts import Facts
-from cluster.facts.halves import Half, halves, ports
 from cluster.facts.links import DOCKERS, RJ45, Interface
+from cluster.facts.ports import Twin, ports, twins
 from cluster.node import Node
 
 RING = 3
 """Nodes of the smallest ring."""
 
 
-def twin(facts: Facts, half: Half) -> Half | None:
-    """Return the other half of a port."""
-    its = (port.halves for port in ports(facts) if half in port.halves)
-    return next((one for one in next(its, ()) if one != half), None)
+def counterpart(facts: Facts, twin: Twin) -> Twin | None:
+    """Return the other twin of a port."""
+    its = (port.twins for port in ports(facts) if twin in port.twins)
+    return next((one for one in next(its, ()) if one != twin), None)
 
 
-def port_of(facts: Facts, name: str) -> tuple[Half, ...]:
-    """Return the halves of the port of an interface, its own first; none of one without RDMA."""
-    own = (half for half in halves(facts) if half.interface.name == name)
-    its = next((port.halves for half in own for port in ports(facts) if half in port.halves), ())
-    return tuple(sorted(its, key=lambda half: half.interface.name != name))
+def port_of(facts: Facts, name: str) -> tuple[Twin, ...]:
+    """Return the twins of the port of an interface, its own first; none of one without RDMA."""
+    own = (twin for twin in twins(facts) if twin.interface.name == name)
+    its = next((port.twins for twin in own for port in ports(facts) if twin in port.twins), ())
+    return tuple(sorted(its, key=lambda twin: twin.interface.name != name))
 
 
 def ours(patient: Patient) -> Interface | None:
@@ -33,9 +33,9 @@ def ours(patient: Patient) -> Interface | None:
     return patient.facts.links.named(patient.node.eth_if)
 
 
-def named(patient: Patient) -> tuple[Half, ...]:
+def named(patient: Patient) -> tuple[Twin, ...]:
     """Return what IB_IF names and the node has."""
-    return tuple(half for half in halves(patient.facts) if half.device.name in patient.node.ib_if)
+    return tuple(twin for twin in twins(patient.facts) if twin.device.name in patient.node.ib_if)
 
 
 def absent(patient: Patient) -> tuple[str, ...]:
@@ -51,8 +51,8 @@ def in_ring(patient: Patient) -> bool:
     """
     if port_of(patient.facts, patient.node.eth_if):
         return False
-    chosen = {half.port for half in named(patient)}
-    alive = {half.port for half in halves(patient.facts) if half.device.active}
+    chosen = {twin.port for twin in named(patient)}
+    alive = {twin.port for twin in twins(patient.facts) if twin.device.active}
     return len(chosen) > 1 or (len(alive) > 1 and len(patient.cluster.nodes) >= RING)
 
 
@@ -98,10 +98,10 @@ def own(patient: Patient) -> tuple[Interface, ...]:
     return tuple(one for one in interfaces if not one.name.startswith(DOCKERS))
 
 
-def used(patient: Patient) -> tuple[Half, ...]:
-    """Return the halves that carry the cluster's data: those of IB_IF, and that of ETH_IF."""
-    chosen = {patient.node.eth_if, *(half.interface.name for half in named(patient))}
-    return tuple(half for half in halves(patient.facts) if half.interface.name in chosen)
+def used(patient: Patient) -> tuple[Twin, ...]:
+    """Return the twins that carry the cluster's data: those of IB_IF, and that of ETH_IF."""
+    chosen = {patient.node.eth_if, *(twin.interface.name for twin in named(patient))}
+    return tuple(twin for twin in twins(patient.facts) if twin.interface.name in chosen)
 
 
 def machines(look: Callable[[Patient], Iterator[Problem]]) -> Look:

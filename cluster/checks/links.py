@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from cluster.checks.addresses import mixed_up
 from cluster.checks.check import Check, Patient
 from cluster.checks.fabric import Detour, detour, in_ring, joined, machines, ours, own, used
-from cluster.checks.halves import HALVES
+from cluster.checks.twins import TWINS
 from cluster.errors import Problem
 from cluster.facts.links import DOCKERS, RJ45, Interface
 from cluster.text import did_you_mean
@@ -121,7 +121,7 @@ def _link_local(patient: Patient) -> Iterator[Problem]:
 
 
 def _default_route(patient: Patient) -> Iterator[Problem]:
-    fast = {half.interface.name for half in used(patient)}
+    fast = {twin.interface.name for twin in used(patient)}
     routes = patient.facts.links.routes
     default = (one.device for one in routes if one.destination == "default")
     for name in dict.fromkeys(device for device in default if device in fast):
@@ -197,7 +197,7 @@ LINKS: tuple[Check, ...] = (
         source="RFC 3927",
         look=joined(_link_local),
     ),
-    *HALVES,
+    *TWINS,
     Check(
         name="default-route",
         severity="note",

@@ -67,12 +67,12 @@ def said(pair: Pair) -> str:
 def astray(one: Patient, other: Patient) -> str | None:
     """Return the wrong interface of a node's way to another; empty where there is no way.
 
-    Both halves of a port in one network are none: they lead to the same neighbour.
+    Both twins of a port in one network are none: they lead to the same neighbour.
     """
     ways = (its.device for its in one.facts.reach.ways if its.peer == other.node.host_ip)
     device = next(ways, one.node.eth_if)
-    halves = (half.interface for half in port_of(one.facts, one.node.eth_if))
-    right = {one.node.eth_if, *(its.name for its in halves if _leads(its, other))}
+    twins = (twin.interface for twin in port_of(one.facts, one.node.eth_if))
+    right = {one.node.eth_if, *(its.name for its in twins if _leads(its, other))}
     return None if device in right else device
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from cluster.checks.check import Check, Patient
 from cluster.checks.choice import alien, left, names_of, others
-from cluster.checks.fabric import absent, in_ring, joined, machines, named, port_of, twin
+from cluster.checks.fabric import absent, counterpart, in_ring, joined, machines, named, port_of
 from cluster.checks.links import PLAYBOOK, cable
 from cluster.checks.registration import REGISTRATION
 from cluster.errors import Problem
-from cluster.facts.halves import Half, halves
+from cluster.facts.ports import Twin, twins
 from cluster.facts.rdma import ACTIVE, Device
 from cluster.preflight import rdma
 from cluster.text import did_you_mean
@@ -31,7 +31,7 @@ def _right_names(patient: Patient, unknown: tuple[str, ...]) -> str:
     """Return how to find the right names: ETH_IF tells, if it is a ConnectX port."""
     own = port_of(patient.facts, patient.node.eth_if)
     if own:
-        return _write(patient, (half.device.name for half in own))
+        return _write(patient, (twin.device.name for twin in own))
     there = (device.name for device in patient.facts.rdma.devices)
     more = tuple(name for name in there if name not in patient.node.ib_if)
     otherwise = f"write those of the ConnectX link in {patient.own_file}"
@@ -55,22 +55,22 @@ def _port(patient: Patient) -> Iterator[Problem]:
 def _explained(patient: Patient, device: Device) -> bool:
     """Tell whether a device is not active because its interface has no link, said elsewhere.
 
-    ETH_IF's own is said of the port, and that of one half while the other half has a link.
+    ETH_IF's own is said of the port, and that of one twin while the other twin has a link.
     """
-    half = next((one for one in halves(patient.facts) if one.device == device), None)
-    if not half or half.alive:
+    twin = next((one for one in twins(patient.facts) if one.device == device), None)
+    if not twin or twin.alive:
         return False
-    other = twin(patient.facts, half)
-    return half in port_of(patient.facts, patient.node.eth_if) or bool(other and other.alive)
+    other = counterpart(patient.facts, twin)
+    return twin in port_of(patient.facts, patient.node.eth_if) or bool(other and other.alive)
 
 
 def _pair(patient: Patient) -> Iterator[Problem]:
-    strange = ", ".join(half.device.name for half in alien(patient))
+    strange = ", ".join(twin.device.name for twin in alien(patient))
     if strange:
         verb = "are" if "," in strange else "is"
         message = f"IB_IF {strange} {verb} of another port than ETH_IF {patient.node.eth_if}"
         own = port_of(patient.facts, patient.node.eth_if)
-        yield patient.problem(message, _write(patient, (half.device.name for half in own)))
+        yield patient.problem(message, _write(patient, (twin.device.name for twin in own)))
 
 
 def _files(patient: Patient) -> Iterator[Problem]:
@@ -83,29 +83,29 @@ def _unused(patient: Patient) -> Iterator[Problem]:
     """Find active devices of a node without IB_IF; only NCCL would use them, and only with GPUs."""
     if not patient.node.ib_if and patient.cluster.accelerator != "none":
         own = port_of(patient.facts, patient.node.eth_if)
-        every = halves(patient.facts) if in_ring(patient) else own
-        names = tuple(half.device.name for half in every if half.device.active)
+        every = twins(patient.facts) if in_ring(patient) else own
+        names = tuple(twin.device.name for twin in every if twin.device.active)
         if names:
             verb = "is" if len(names) == 1 else "are"
             message = f"IB_IF is empty, and {', '.join(names)} {verb} {ACTIVE}"
             yield patient.problem(message, _write(patient, names))
 
 
-def _half(patient: Patient) -> Iterator[Problem]:
-    """Find halves that NCCL does not use: IB_IF leaves them out, or they are not active."""
+def _unused_twins(patient: Patient) -> Iterator[Problem]:
+    """Find twins that NCCL does not use: IB_IF leaves them out, or they are not active."""
     yield from _left_out(patient)
-    for half in named(patient):
-        if half.alive and not half.device.active and _alone(patient, half):
+    for twin in named(patient):
+        if twin.alive and not twin.device.active and _alone(patient, twin):
             message = (
-                f"{half.device.name} ({half.device.state or 'no port'}) of IB_IF is not {ACTIVE}"
+                f"{twin.device.name} ({twin.device.state or 'no port'}) of IB_IF is not {ACTIVE}"
             )
             remedy = f"restart {patient.node.name}, or the machine at the cable's other end"
             yield patient.problem(message, remedy)
 
 
-def _alone(patient: Patient, half: Half) -> bool:
-    """Tell whether the other half does all the work, and does it."""
-    other = twin(patient.facts, half)
+def _alone(patient: Patient, twin: Twin) -> bool:
+    """Tell whether the other twin does all the work, and does it."""
+    other = counterpart(patient.facts, twin)
     if other is None or other not in named(patient):
         return False
     return other.device.active and left(patient)
@@ -114,14 +114,14 @@ def _alone(patient: Patient, half: Half) -> bool:
 def _left_out(patient: Patient) -> Iterator[Problem]:
     """Find active devices beside those of IB_IF, where those are right as far as they go."""
     chosen = named(patient)
-    ports = {half.port for half in chosen}
-    every = halves(patient.facts)
-    beside = every if in_ring(patient) else tuple(half for half in every if half.port in ports)
-    more = tuple(half.device.name for half in beside if half.device.active and half not in chosen)
+    ports = {twin.port for twin in chosen}
+    every = twins(patient.facts)
+    beside = every if in_ring(patient) else tuple(twin for twin in every if twin.port in ports)
+    more = tuple(twin.device.name for twin in beside if twin.device.active and twin not in chosen)
     if chosen and more and not absent(patient) and not alien(patient):
         verb = "is" if len(more) == 1 else "are"
         message = f"IB_IF {','.join(patient.node.ib_if)} leaves out {', '.join(more)}, which {verb}"
-        idle = names_of(half for half in others(patient) if not half.device.active)
+        idle = names_of(twin for twin in others(patient) if not twin.device.active)
         kept = (name for name in patient.node.ib_if if name not in idle)
         yield patient.problem(f"{message} {ACTIVE}", _write(patient, (*kept, *more)))
 
@@ -173,7 +173,7 @@ RDMA: tuple[Check, ...] = (
         looks_at="`/sys/class/infiniband/*/device/net`, and PCI addresses",
         why="The ranks agree over ETH_IF and send over IB_IF; the other port's cable is not in, or "
         "leads elsewhere.",
-        remedy="write the RDMA devices of ETH_IF's port as IB_IF, both halves; in a ring, where "
+        remedy="write the RDMA devices of ETH_IF's port as IB_IF, both twins; in a ring, where "
         "ETH_IF is no ConnectX port, those of all ports.",
         source=f"{PLAYBOOK} and connect-three-sparks",
         look=joined(_pair),
@@ -202,13 +202,13 @@ RDMA: tuple[Check, ...] = (
     Check(
         name="rdma-half",
         severity="slow",
-        title="IB_IF names both halves of a port, and both are active",
-        looks_at="`/sys/class/infiniband/*/device`: the halves are one function on two PCI "
+        title="IB_IF names both twins of a port, and both are active",
+        looks_at="`/sys/class/infiniband/*/device`: the twins are one function on two PCI "
         "domains; `ports/1/state`",
-        why="Each half has its own PCIe link of about 100 Gb/s: one device is half of the port.",
+        why="Each twin has its own PCIe link of about 100 Gb/s: one device is half of the port.",
         remedy="write both as IB_IF, with a comma between them.",
         source="NVIDIA dgx-spark-playbooks, connect-two-sparks, performance_benchmarking_guide.md",
-        look=joined(_half),
+        look=joined(_unused_twins),
     ),
     *REGISTRATION,
 )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from cluster.checks.check import Check, Patient
 from cluster.checks.fabric import joined, named
 from cluster.errors import Problem
-from cluster.facts.halves import Half
+from cluster.facts.ports import Twin
 
 FORCED = "NCCL_IB_GID_INDEX"
 ROCE_2 = "RoCE v2"
@@ -35,24 +35,24 @@ def _wrong(patient: Patient, value: str) -> str:
         return ""
     if not value.isdecimal():
         return "it is no number"
-    halves = (half for half in named(patient) if half.device.active)
-    found = ((half.device.name, _row(half, int(value))) for half in halves)
+    twins = (twin for twin in named(patient) if twin.device.active)
+    found = ((twin.device.name, _row(twin, int(value))) for twin in twins)
     return ", ".join(f"{name} {why}" for name, why in found if why)
 
 
-def _row(half: Half, index: int) -> str:
+def _row(twin: Twin, index: int) -> str:
     """Say what is wrong with a row of a device's GID table; InfiniBand has no other kind."""
-    row = next((one for one in half.device.gids if one.index == index), None)
+    row = next((one for one in twin.device.gids if one.index == index), None)
     if not row:
         return "has no such row"
-    if half.device.link_layer != ETHERNET:
+    if twin.device.link_layer != ETHERNET:
         return ""
     if row.kind != ROCE_2:
         return f"has {row.kind or 'an unknown kind'} there, not {ROCE_2}"
-    if row.netdev not in {"", half.interface.name}:
+    if row.netdev not in {"", twin.interface.name}:
         return f"has a row of {row.netdev} there"
-    if row.address not in {its.ip for its in half.interface.addresses}:
-        return f"has {row.address or row.value} there, no IPv4 address of {half.interface.name}"
+    if row.address not in {its.ip for its in twin.interface.addresses}:
+        return f"has {row.address or row.value} there, no IPv4 address of {twin.interface.name}"
     return ""
 
 

@@ -7,7 +7,7 @@ from cluster.discovery.files import Written
 from cluster.discovery.proposal import Host
 from cluster.discovery.seat import Seat
 from cluster.errors import Problem
-from cluster.facts.halves import Half
+from cluster.facts.ports import Twin
 
 GID_INDEX = "NCCL_IB_GID_INDEX"
 ROCE = "RoCE v2"
@@ -38,10 +38,10 @@ def moved(host: Host, seat: Seat, shared: Written) -> Iterator[Problem]:
     """Yield a GID row that is forced, and is no longer that of the address."""
     file = host.file if GID_INDEX in host.file.raw else shared
     forced = file.raw.get(GID_INDEX, "")
-    wrong = (half for half in seat.halves if _rows(half) and forced not in _rows(half))
-    if half := next(wrong, None) if forced.isdecimal() else None:
-        row, address = next(iter(_rows(half).items()))
-        message = f"is {forced}, on {host.name} {half.device.name} has {address} in row {row}"
+    wrong = (twin for twin in seat.twins if _rows(twin) and forced not in _rows(twin))
+    if twin := next(wrong, None) if forced.isdecimal() else None:
+        row, address = next(iter(_rows(twin).items()))
+        message = f"is {forced}, on {host.name} {twin.device.name} has {address} in row {row}"
         remedy = "remove the line: NCCL finds the row"
         yield Problem(place=_place(file, GID_INDEX), message=message, remedy=remedy)
 
@@ -56,11 +56,11 @@ def _right(entry: Entry) -> str:
     return f"{TRUTHS.get(entry.key, 'it should be')} {entry.value}"
 
 
-def _rows(half: Half) -> dict[str, str]:
+def _rows(twin: Twin) -> dict[str, str]:
     """Return the rows of RoCE v2 with an IPv4 address of a device's interface, by number."""
-    own = {one.ip for one in half.interface.addresses}
+    own = {one.ip for one in twin.interface.addresses}
     return {
         str(row.index): str(row.address)
-        for row in half.device.gids
+        for row in twin.device.gids
         if row.kind == ROCE and row.address in own
     }

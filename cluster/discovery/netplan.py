@@ -1,11 +1,11 @@
-"""Addresses for the halves of ports that have none, as lines of a netplan file."""
+"""Addresses for the twins of ports that have none, as lines of a netplan file."""
 
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from itertools import chain
 
 from cluster.discovery.wiring import Hosts
-from cluster.facts.halves import Half, Port
+from cluster.facts.ports import Port, Twin
 
 FILE = "/etc/netplan/40-cx7.yaml"
 """NVIDIA's name for it (dgx-spark-playbooks, connect-two-sparks)."""
@@ -30,39 +30,39 @@ def lines(addresses: Mapping[str, IPv4Interface]) -> tuple[str, ...]:
 
 
 def missing(hosts: Hosts, used: Mapping[str, Port]) -> New:
-    """Return addresses for the halves of these ports that have no lasting one of their own.
+    """Return addresses for the twins of these ports that have no lasting one of their own.
 
-    The first halves share a network, and so do the second ones: two in one network would make it
+    The first twins share a network, and so do the second ones: two in one network would make it
     a matter of luck which of them is used (NVIDIA dgx-spark-playbooks, connect-two-sparks).
     """
     found: New = {}
-    for number in range(max((len(port.halves) for port in used.values()), default=0)):
-        halves = {
-            host: port.halves[number] for host, port in used.items() if number < len(port.halves)
+    for number in range(max((len(port.twins) for port in used.values()), default=0)):
+        twins = {
+            host: port.twins[number] for host, port in used.items() if number < len(port.twins)
         }
-        _add(found, hosts, used, halves)
+        _add(found, hosts, used, twins)
     return found
 
 
-def own(port: Port, half: Half) -> IPv4Interface | None:
-    """Return the lasting address of a half, in a network that no half before it has."""
-    before = port.halves[: port.halves.index(half)]
+def own(port: Port, twin: Twin) -> IPv4Interface | None:
+    """Return the lasting address of a twin, in a network that no twin before it has."""
+    before = port.twins[: port.twins.index(twin)]
     taken = {one.network for its in before for one in its.interface.addresses}
-    lasting = (one for one in half.interface.addresses if not one.is_link_local)
+    lasting = (one for one in twin.interface.addresses if not one.is_link_local)
     return next((one for one in lasting if one.network not in taken), None)
 
 
-def _add(found: New, hosts: Hosts, used: Mapping[str, Port], halves: Mapping[str, Half]) -> None:
-    """Add the addresses of those halves that share a network."""
-    has = {host: own(used[host], half) for host, half in halves.items()}
+def _add(found: New, hosts: Hosts, used: Mapping[str, Port], twins: Mapping[str, Twin]) -> None:
+    """Add the addresses of those twins that share a network."""
+    has = {host: own(used[host], twin) for host, twin in twins.items()}
     taken = {one.ip for one in _all(hosts, found)}
     network = next((one.network for one in has.values() if one), None) or _free(hosts, found)
-    for position, (host, half) in enumerate(halves.items()):
+    for position, (host, twin) in enumerate(twins.items()):
         wanted = _number(used[host], FIRST_NUMBER + position)
         if not has[host] and (address := _address(network, wanted, taken)):
             taken.add(address)
             new = IPv4Interface(f"{address}/{network.prefixlen}")
-            found.setdefault(host, {})[half.interface.name] = new
+            found.setdefault(host, {})[twin.interface.name] = new
 
 
 def _all(hosts: Hosts, found: New) -> Iterator[IPv4Interface]:
@@ -81,8 +81,8 @@ def _free(hosts: Hosts, found: New) -> IPv4Network:
 
 
 def _number(port: Port, otherwise: int) -> int:
-    """Return the number that a host has in the network of its first half, for the others, too."""
-    first = own(port, port.halves[0])
+    """Return the number that a host has in the network of its first twin, for the others, too."""
+    first = own(port, port.twins[0])
     return int(first.ip) - int(first.network.network_address) if first else otherwise
 
 

@@ -1,4 +1,4 @@
-"""What is odd about how hosts are joined, though it works: cables, halves and addresses."""
+"""What is odd about how hosts are joined, though it works: cables, twins and addresses."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from cluster.discovery import netplan
 from cluster.discovery.remark import Remark, remark
 from cluster.discovery.seat import Seat, Seats
 from cluster.discovery.wiring import Wiring
-from cluster.facts.halves import Half, Port, ports
+from cluster.facts.ports import Port, Twin, ports
 
 
 def oddities(wiring: Wiring, seats: Seats) -> Iterator[Remark]:
@@ -17,7 +17,7 @@ def oddities(wiring: Wiring, seats: Seats) -> Iterator[Remark]:
     for name, seat in seats.items():
         yield from _left_out(wiring, name, seat, alone=len(seats) == 1)
         for port in seat.ports:
-            yield from _halves(name, port, netplan.lines(new[name]) if name in new else ())
+            yield from _twins(name, port, netplan.lines(new[name]) if name in new else ())
 
 
 def _left_out(wiring: Wiring, name: str, seat: Seat, *, alone: bool) -> Iterator[Remark]:
@@ -33,27 +33,27 @@ def _left_out(wiring: Wiring, name: str, seat: Seat, *, alone: bool) -> Iterator
         yield remark(name, f"{port.name} {message}; left out")
 
 
-def _halves(name: str, port: Port, lines: tuple[str, ...]) -> Iterator[Remark]:
-    for half in port.halves:
-        if not half.device.active:
-            state = half.device.state or "without a port"
-            message = f"{half.device.name} is {state}: half of {port.name}'s bandwidth is missing"
+def _twins(name: str, port: Port, lines: tuple[str, ...]) -> Iterator[Remark]:
+    for twin in port.twins:
+        if not twin.device.active:
+            state = twin.device.state or "without a port"
+            message = f"{twin.device.name} is {state}: half of {port.name}'s bandwidth is missing"
             yield remark(name, message, "take the cable out and in; look at `ibdev2netdev` there")
-        elif half.alive and not netplan.own(port, half):
+        elif twin.alive and not netplan.own(port, twin):
             remedy = f"add these lines to {netplan.FILE} there, then `sudo netplan apply`"
-            yield remark(name, _without(port, half), remedy if lines else "", lines)
+            yield remark(name, _without(port, twin), remedy if lines else "", lines)
 
 
-def _without(port: Port, half: Half) -> str:
-    """Say what is wrong with the addresses of a half."""
-    its = half.interface.addresses
+def _without(port: Port, twin: Twin) -> str:
+    """Say what is wrong with the addresses of a twin."""
+    its = twin.interface.addresses
     if shared := next((one for one in its if not one.is_link_local), None):
-        first = next(one for one in port.halves if _within(one, shared.network))
+        first = next(one for one in port.twins if _within(one, shared.network))
         where = f"both in {shared.network}: the kernel sends all by one of them"
-        return f"{first.interface.name} and {half.interface.name} are {where}"
+        return f"{first.interface.name} and {twin.interface.name} are {where}"
     has = f"only {its[0].ip}, which changes" if its else "no address"
-    return f"{half.interface.name} has {has}: NCCL may not reach it"
+    return f"{twin.interface.name} has {has}: NCCL may not reach it"
 
 
-def _within(half: Half, network: object) -> bool:
-    return any(one.network == network for one in half.interface.addresses)
+def _within(twin: Twin, network: object) -> bool:
+    return any(one.network == network for one in twin.interface.addresses)

@@ -104,7 +104,7 @@ def _drifts(files: Files, changes: tuple[Change, ...]) -> Iterator[Problem]:
 
 
 def _left_over(files: Files, found: Topology) -> Iterator[Remark]:
-    """Yield what an earlier ring has left: it keeps a port's halves from working as one."""
+    """Yield what an earlier ring has left: it keeps a port's twins from working as one."""
     shared = files.shared
     if found.kind != "ring" and shared.raw.get(MERGE) == proposal.RING[MERGE]:
         message = f"is {shared.raw[MERGE]}, which is for a ring, and this is none"

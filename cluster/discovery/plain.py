@@ -1,8 +1,8 @@
 """The interfaces of a machine that may carry a cluster without RDMA."""
 
 from cluster.facts.facts import Facts
-from cluster.facts.halves import halves
 from cluster.facts.links import DOCKERS, RJ45, Interface
+from cluster.facts.ports import twins
 
 TUNNELS = frozenset({"tun", "wireguard"})
 """Networks over other networks: no place for a cluster."""
@@ -10,7 +10,7 @@ TUNNELS = frozenset({"tun", "wireguard"})
 
 def plain(facts: Facts) -> tuple[Interface, ...]:
     """Return the living interfaces with an address and without RDMA, the likeliest first."""
-    fast = {half.interface.name for half in halves(facts)}
+    fast = {twin.interface.name for twin in twins(facts)}
     others = (one for one in facts.links.interfaces if one.name not in fast)
     return tuple(sorted(filter(_serves, others), key=_likelihood))
 

@@ -94,9 +94,9 @@ def _role(host: Host, head: str) -> Iterator[Entry]:
 
 def _ib_if(host: Host, seat: Seat) -> Iterator[Entry]:
     """Yield the RDMA devices; that there are none goes without saying in a file that has more."""
-    value = ",".join(half.device.name for half in seat.halves)
+    value = ",".join(twin.device.name for twin in seat.twins)
     if value or IB_IF.name in host.file.raw or not host.file.raw:
-        yield _entry(host, IB_IF, value, _halves(seat))
+        yield _entry(host, IB_IF, value, _twins(seat))
 
 
 def _head_ip(host: Host, seats: Seats, head: str) -> Iterator[Entry]:
@@ -141,14 +141,14 @@ def _reached(seat: Seat) -> str:
     return "; ".join(filter(None, (f"{its.name} {next(reaches, 'has a cable')}", message)))
 
 
-def _halves(seat: Seat) -> str:
+def _twins(seat: Seat) -> str:
     """Say what the RDMA devices are."""
     if not seat.ports:
         return "no RDMA device: sockets only"
-    count = sum(len(port.halves) for port in seat.ports)
+    count = sum(len(port.twins) for port in seat.ports)
     which = "both ports" if len(seat.ports) > 1 else f"the port of {seat.ports[0].name}"
-    part = "" if len(seat.halves) == count else f"{len(seat.halves)} of {count} halves of "
-    places = ", ".join(filter(None, (half.device.pci for half in seat.halves)))
+    part = "" if len(seat.twins) == count else f"{len(seat.twins)} of {count} twins of "
+    places = ", ".join(filter(None, (twin.device.pci for twin in seat.twins)))
     return f"{part}{which}: {places}" if places else f"{part}{which}"
 
 

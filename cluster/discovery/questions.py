@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from cluster.discovery import netplan
 from cluster.discovery.remark import Remark, remark
 from cluster.discovery.wiring import Hosts, Wiring
-from cluster.facts.halves import Port, ports
+from cluster.facts.ports import Port, ports
 
 MOST_SHOWN = 6
 NO_PING = "ping: not found"
@@ -16,8 +16,8 @@ def twice(hosts: Hosts) -> Iterator[Remark]:
     """Yield the addresses that two hosts have on their ports: who answers there is luck."""
     first: dict[IPv4Address, str] = {}
     for name, facts in hosts.items():
-        halves = (half for port in ports(facts) for half in port.halves)
-        for address in (one.ip for half in halves for one in half.interface.addresses):
+        twins = (twin for port in ports(facts) for twin in port.twins)
+        for address in (one.ip for twin in twins for one in twin.interface.addresses):
             if (other := first.setdefault(address, name)) != name:
                 yield remark(f"{other}, {name}", f"both have {address}", "give one of them another")
 
@@ -54,7 +54,7 @@ def _deaf(wiring: Wiring) -> Iterator[Remark]:
 
 def _unaddressed(name: str, alive: tuple[Port, ...], lines: tuple[str, ...]) -> Remark:
     temporary = [
-        str(one.ip) for port in alive for half in port.halves for one in half.interface.addresses
+        str(one.ip) for port in alive for twin in port.twins for one in twin.interface.addresses
     ]
     has = "only link-local addresses, which change" if temporary else "no IPv4 address"
     those = "the one that leads to the others: " if len(alive) > 1 else ""
@@ -76,11 +76,11 @@ def _used(wiring: Wiring) -> dict[str, Port]:
 
 
 def _has(port: Port, interface: object) -> bool:
-    return any(half.interface == interface for half in port.halves)
+    return any(twin.interface == interface for twin in port.twins)
 
 
 def _lasting(port: Port) -> bool:
-    return any(netplan.own(port, half) for half in port.halves)
+    return any(netplan.own(port, twin) for twin in port.twins)
 
 
 def _apart(wiring: Wiring) -> Iterator[Remark]:

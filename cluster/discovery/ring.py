@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cluster.discovery.remark import Remark, remark
 from cluster.discovery.wiring import Wiring
-from cluster.facts.halves import Port, ports
+from cluster.facts.ports import Port, ports
 
 Ring = tuple[str, ...]
 """Hosts, each with its neighbours before and after it; the last is the first's neighbour."""
@@ -56,4 +56,4 @@ def _towards(wiring: Wiring, name: str, other: str) -> Port:
 
 def _function(port: Port) -> str:
     """Return the port's number: the function in its PCI address."""
-    return port.halves[0].device.pci.rpartition(".")[2]
+    return port.twins[0].device.pci.rpartition(".")[2]

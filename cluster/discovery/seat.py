@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cluster.discovery.wiring import Spot
-from cluster.facts.halves import Half, Port
+from cluster.facts.ports import Port, Twin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +19,10 @@ class Seat:
     """What answered it."""
 
     @property
-    def halves(self) -> tuple[Half, ...]:
-        """The halves whose RDMA devices work; all of them when none does."""
-        found = tuple(half for port in self.ports for half in port.halves)
-        return tuple(half for half in found if half.device.active) or found
+    def twins(self) -> tuple[Twin, ...]:
+        """The twins whose RDMA devices work; all of them when none does."""
+        found = tuple(twin for port in self.ports for twin in port.twins)
+        return tuple(twin for twin in found if twin.device.active) or found
 
 
 Seats = Mapping[str, Seat]

@@ -9,7 +9,7 @@ from cluster.discovery.oddities import oddities
 from cluster.discovery.remark import Remark, remark
 from cluster.discovery.seat import Seat, Seats
 from cluster.discovery.wiring import Chosen, Hosts, Spot, Wiring
-from cluster.facts.halves import Port, ports
+from cluster.facts.ports import Port, ports
 
 Kind = Literal["alone", "direct", "switch", "ring", "sockets", "undecided"]
 PAIR = 2
@@ -124,11 +124,11 @@ def _question(place: str, message: str, remedy: str) -> Topology:
 
 
 def _holder(wiring: Wiring, spot: Spot) -> Port:
-    """Return the port that an interface is half of."""
+    """Return the port that an interface is a twin of."""
     return next(
         port
         for port in ports(wiring.hosts[spot.host])
-        if any(half.interface == spot.interface for half in port.halves)
+        if any(twin.interface == spot.interface for twin in port.twins)
     )
 
 

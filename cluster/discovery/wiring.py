@@ -7,8 +7,8 @@ from ipaddress import IPv4Address, IPv4Interface
 from cluster.discovery.plain import plain
 from cluster.facts.bundle import Wanted
 from cluster.facts.facts import Facts
-from cluster.facts.halves import Half, Port, ports
 from cluster.facts.links import Interface
+from cluster.facts.ports import Port, Twin, ports
 
 Hosts = Mapping[str, Facts]
 """What each host said, by its name, in the order in which they were named."""
@@ -73,7 +73,7 @@ def _of(name: str, interfaces: Iterable[Interface]) -> Iterator[Spot]:
 
 
 def _of_ports(name: str, its: Iterable[Port]) -> Iterator[Spot]:
-    return _of(name, (half.interface for port in its for half in port.halves if half.alive))
+    return _of(name, (twin.interface for port in its for twin in port.twins if twin.alive))
 
 
 class Wiring:
@@ -118,8 +118,8 @@ class Wiring:
     def _fast(self, name: str) -> Iterator[Spot]:
         its = {port: tuple(_of_ports(name, (port,))) for port in ports(self.hosts[name])}
         for port in sorted(its, key=lambda port: not any(map(self._chooses, its[port]))):
-            for half in self._by_way(self.hosts[name], port):
-                yield from (spot for spot in its[port] if spot.interface == half.interface)
+            for twin in self._by_way(self.hosts[name], port):
+                yield from (spot for spot in its[port] if spot.interface == twin.interface)
 
     def _chooses(self, spot: Spot) -> bool:
         return self._chosen.get(spot.host) == spot.address.ip
@@ -135,12 +135,12 @@ class Wiring:
         found = (self._meeting((*chosen, spot), rows[1:]) for spot in fitting)
         return next(filter(None, found), ())
 
-    def _by_way(self, facts: Facts, port: Port) -> tuple[Half, ...]:
-        """Return the halves of a port; first the one that the kernel takes, if they share a net."""
+    def _by_way(self, facts: Facts, port: Port) -> tuple[Twin, ...]:
+        """Return the twins of a port; first the one that the kernel takes, if they share a net."""
         taken = {way.device for way in facts.reach.ways}
-        nets = [its.network for half in port.halves for its in half.interface.addresses]
+        nets = [its.network for twin in port.twins for its in twin.interface.addresses]
         share = len({*nets}) < len(nets)
-        return tuple(sorted(port.halves, key=lambda it: share and it.interface.name not in taken))
+        return tuple(sorted(port.twins, key=lambda it: share and it.interface.name not in taken))
 
     def neighbours(self, name: str, port: Port) -> tuple[str, ...]:
         """Return the hosts that a port reaches on one of theirs, in order."""

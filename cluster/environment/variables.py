@@ -88,7 +88,7 @@ VARIABLES = (
         name="NCCL_IB_HCA",
         per_node=True,
         value=exact_ib_if,
-        why="The RDMA devices, both halves of the port for full bandwidth. One `=` makes every "
+        why="The RDMA devices, both twins of the port for full bandwidth. One `=` makes every "
         "name of the list exact. Left out without `IB_IF`.",
         source=NCCL,
     ),

@@ -1,4 +1,4 @@
-"""What the checks of a port's two halves find: the exact sentences, and no other."""
+"""What the checks of a port's twins find: the exact sentences, and no other."""
 
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -82,7 +82,7 @@ def ordinary(before: Patient) -> Patient:
     ],
 )
 def test_healthy(before: Patient) -> None:
-    """Halves are known by their PCI addresses; of what is unknown nothing is said."""
+    """Twins are known by their PCI addresses; of what is unknown nothing is said."""
     assert [] == [line for line in findings(CHECKS, before) if "[rdma-unused]" not in line]
 
 
@@ -133,23 +133,23 @@ def test_healthy(before: Patient) -> None:
         ),
         pytest.param(
             device(interface(SPARK, OTHER, carrier=False), "roceP2p1s0f1", state="DOWN"),
-            "[twin-cable] spark1: enP2p1s0f1np1, the other half of enp1s0f1np1, has no link"
+            "[twin-cable] spark1: enP2p1s0f1np1, the other twin of enp1s0f1np1, has no link"
             " (push the cable in anew, or restart spark1: both share one cable)",
-            id="half a link",
+            id="one twin with a link",
         ),
         pytest.param(
             device(
                 interface(SPARK, OTHER, enabled=False, addresses=()), "roceP2p1s0f1", state="DOWN"
             ),
-            "[twin-cable] spark1: enP2p1s0f1np1, the other half of enp1s0f1np1, is switched off"
+            "[twin-cable] spark1: enP2p1s0f1np1, the other twin of enp1s0f1np1, is switched off"
             " (`ssh -t spark1 sudo ip link set enP2p1s0f1np1 up`, and netplan to keep it so)",
-            id="half switched off",
+            id="one twin switched off",
         ),
         pytest.param(
             interface(SPARK, OTHER, addresses=()),
             "[twin-address] spark1: enP2p1s0f1np1 has no IPv4 address, and IB_IF names its"
             " roceP2p1s0f1 (give enP2p1s0f1np1 one by netplan, in a network of its own)",
-            id="half an address",
+            id="one twin with an address",
         ),
         pytest.param(
             interface(SPARK, OTHER, addresses=at("192.168.177.111")),
@@ -213,8 +213,8 @@ def test_situations(name: str) -> None:
     assert expected.get(name, []) == findings(CHECKS, *patients)
 
 
-def test_sockets_need_one_half() -> None:
-    """Without IB_IF nobody asks whether the other half has a link or an address."""
+def test_sockets_need_one_twin() -> None:
+    """Without IB_IF nobody asks whether the other twin has a link or an address."""
     before = settings(interface(SPARK, OTHER, carrier=False, addresses=()), ib_if=())
     cpu = replace(before, cluster=replace(before.cluster, accelerator="none"))
 

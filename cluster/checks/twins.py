@@ -1,12 +1,22 @@
-"""Whether both halves of a port bring what a Spark's ConnectX-7 can: 200 Gb/s by two PCIe links."""
+"""Whether both twins of a port bring what a Spark's ConnectX-7 can: 200 Gb/s by two PCIe links."""
 
 from collections.abc import Iterator
 
 from cluster.checks.check import Check, Patient
-from cluster.checks.fabric import absent, detour, in_ring, joined, named, ours, port_of, twin, used
+from cluster.checks.fabric import (
+    absent,
+    counterpart,
+    detour,
+    in_ring,
+    joined,
+    named,
+    ours,
+    port_of,
+    used,
+)
 from cluster.errors import Problem
-from cluster.facts.halves import Half, halves
 from cluster.facts.links import RJ45, Interface
+from cluster.facts.ports import Twin, twins
 
 FULL = 200_000
 """Mb/s of a ConnectX-7 port."""
@@ -20,18 +30,21 @@ def _link_speed(patient: Patient) -> Iterator[Problem]:
     its = ours(patient)
     if its and _beside(patient, its):
         yield _slow_way(patient, its)
-    slow = tuple(half for half in used(patient) if _below(patient, half))
-    for port in dict.fromkeys(half.port for half in slow):
-        names = tuple(half.interface.name for half in slow if half.port == port)
-        speed = min(half.interface.speed or 0 for half in slow if half.port == port)
+    slow = tuple(twin for twin in used(patient) if _below(patient, twin))
+    for port in dict.fromkeys(twin.port for twin in slow):
+        names = tuple(twin.interface.name for twin in slow if twin.port == port)
+        speed = min(twin.interface.speed or 0 for twin in slow if twin.port == port)
         yield _slow_link(patient, names, speed)
 
 
-def _below(patient: Patient, half: Half) -> bool:
-    """Tell whether half of a port is slower than it could be; other cards have other speeds."""
-    speed = half.interface.speed
+def _below(patient: Patient, twin: Twin) -> bool:
+    """Tell whether a twin is slower than it could be; other cards have other speeds."""
+    speed = twin.interface.speed
     return (
-        half.alive and twin(patient.facts, half) is not None and speed is not None and speed < FULL
+        twin.alive
+        and counterpart(patient.facts, twin) is not None
+        and speed is not None
+        and speed < FULL
     )
 
 
@@ -46,12 +59,12 @@ def _beside(patient: Patient, its: Interface) -> bool:
     """Tell whether ETH_IF is no ConnectX port, and could be one; of virtual ones nobody knows."""
     if its.kind or in_ring(patient) or port_of(patient.facts, its.name) or detour(patient):
         return False
-    return its.name == RJ45 or (bool(halves(patient.facts)) and not absent(patient))
+    return its.name == RJ45 or (bool(twins(patient.facts)) and not absent(patient))
 
 
 def _slow_way(patient: Patient, its: Interface) -> Problem:
     which = "the 10 Gb/s port" if its.name == RJ45 else "no ConnectX port"
-    alive = tuple(half.interface for half in halves(patient.facts) if half.alive)
+    alive = tuple(twin.interface for twin in twins(patient.facts) if twin.alive)
     others = ", ".join(one.name for one in alive) or "none"
     message = f"ETH_IF {its.name} is {which}; ConnectX ports with a link: {others}"
     remedy = f"write one of them as ETH_IF, and its address as HOST_IP, in {patient.own_file}"
@@ -63,38 +76,38 @@ def _then(patient: Patient) -> str:
 
 
 def _twin_cable(patient: Patient) -> Iterator[Problem]:
-    """Find halves without a link; what ETH_IF lacks is said of the whole port."""
-    for half in used(patient) if patient.node.ib_if else ():
-        other = twin(patient.facts, half)
-        if half.alive and other and not other.alive and other.interface != ours(patient):
-            yield _no_twin(patient, half.interface.name, other.interface)
+    """Find twins without a link; what ETH_IF lacks is said of the whole port."""
+    for twin in used(patient) if patient.node.ib_if else ():
+        other = counterpart(patient.facts, twin)
+        if twin.alive and other and not other.alive and other.interface != ours(patient):
+            yield _no_twin(patient, twin.interface.name, other.interface)
 
 
 def _no_twin(patient: Patient, name: str, other: Interface) -> Problem:
-    half = f"the other half of {name}"
+    role = f"the other twin of {name}"
     if other.enabled:
         remedy = f"push the cable in anew, or restart {patient.node.name}: both share one cable"
-        return patient.problem(f"{other.name}, {half}, has no link", remedy)
+        return patient.problem(f"{other.name}, {role}, has no link", remedy)
     up = patient.on(f"sudo ip link set {other.name} up")
     return patient.problem(
-        f"{other.name}, {half}, is switched off", f"{up}, and netplan to keep it so"
+        f"{other.name}, {role}, is switched off", f"{up}, and netplan to keep it so"
     )
 
 
 def _twin_address(patient: Patient) -> Iterator[Problem]:
-    """Find halves without an address, but those whose addresses a VLAN, bond or bridge has."""
+    """Find twins without an address, but those whose addresses a VLAN, bond or bridge has."""
     its = ours(patient)
-    for half in named(patient) if its and not its.kind else ():
-        one = half.interface
-        if half.alive and not one.addresses and one != its:
-            message = f"{one.name} has no IPv4 address, and IB_IF names its {half.device.name}"
+    for twin in named(patient) if its and not its.kind else ():
+        one = twin.interface
+        if twin.alive and not one.addresses and one != its:
+            message = f"{one.name} has no IPv4 address, and IB_IF names its {twin.device.name}"
             remedy = f"give {one.name} one by netplan, in a network of its own"
             yield patient.problem(message, remedy)
 
 
 def _twin_subnets(patient: Patient) -> Iterator[Problem]:
-    chosen = {half.port for half in used(patient)}
-    interfaces = tuple(half.interface for half in halves(patient.facts) if half.port in chosen)
+    chosen = {twin.port for twin in used(patient)}
+    interfaces = tuple(twin.interface for twin in twins(patient.facts) if twin.port in chosen)
     networks = dict.fromkeys(its.network for one in interfaces for its in one.addresses)
     for network in networks:
         names = tuple(
@@ -107,11 +120,11 @@ def _twin_subnets(patient: Patient) -> Iterator[Problem]:
 
 
 def _pcie_width(patient: Patient) -> Iterator[Problem]:
-    for half in used(patient):
-        has = _lanes(half.interface) if twin(patient.facts, half) else ""
+    for twin in used(patient):
+        has = _lanes(twin.interface) if counterpart(patient.facts, twin) else ""
         if has:
             update = patient.on("sudo fwupdmgr update")
-            yield patient.problem(f"{half.interface.name} has {has}", f"{update}, then a restart")
+            yield patient.problem(f"{twin.interface.name} has {has}", f"{update}, then a restart")
 
 
 def _lanes(one: Interface) -> str:
@@ -123,7 +136,7 @@ def _lanes(one: Interface) -> str:
     return f"PCIe lanes of {speed} of {GENERATION:g} GT/s" if slow else ""
 
 
-HALVES: tuple[Check, ...] = (
+TWINS: tuple[Check, ...] = (
     Check(
         name="link-speed",
         severity="slow",
@@ -139,11 +152,11 @@ HALVES: tuple[Check, ...] = (
     Check(
         name="twin-cable",
         severity="slow",
-        title="Both halves of a port have a link",
-        looks_at="`ip address`, and PCI addresses: the halves are one function on two PCI domains",
-        why="Each half carries about 100 Gb/s, as its PCIe link has four lanes; NCCL leaves out a "
-        "half without a link, without a word.",
-        remedy="switch the other half on, and have netplan keep it so.",
+        title="Both twins of a port have a link",
+        looks_at="`ip address`, and PCI addresses: the twins are one function on two PCI domains",
+        why="Each twin carries about 100 Gb/s, as its PCIe link has four lanes; NCCL leaves out a "
+        "twin without a link, without a word.",
+        remedy="switch the other twin on, and have netplan keep it so.",
         source="NVIDIA dgx-spark-playbooks, connect-two-sparks; NCCL, src/transport/net_ib",
         look=joined(_twin_cable),
     ),
@@ -154,7 +167,7 @@ HALVES: tuple[Check, ...] = (
         looks_at="`ip address`",
         why="Without one the RDMA device has no RoCE v2 address of its own: NCCL falls back to a "
         "link-local one, which may work on a cable, and never through a switch that routes.",
-        remedy="give each half an address, each in a network of its own.",
+        remedy="give each twin an address, each in a network of its own.",
         source="NVIDIA dgx-spark-playbooks, connect-two-sparks; NCCL, src/transport/net_ib",
         look=joined(_twin_address),
     ),
@@ -165,16 +178,16 @@ HALVES: tuple[Check, ...] = (
         looks_at="`ip address`",
         why="With two interfaces in one network the kernel sends everything out of one of them, "
         "and answers come back by the other.",
-        remedy="give the second half an address in another network, the same one on all nodes.",
+        remedy="give the second twin an address in another network, the same one on all nodes.",
         source=f"{SWITCH}, step 4",
         look=joined(_twin_subnets),
     ),
     Check(
         name="pcie-width",
         severity="slow",
-        title="Each half of a port has its four PCIe lanes",
+        title="Each twin of a port has its four PCIe lanes",
         looks_at="`/sys/class/net/*/device/current_link_width` and `current_link_speed`",
-        why="Old firmware trained the second half with two lanes, which halves what it carries.",
+        why="Old firmware trained the second twin with two lanes, which halves what it carries.",
         remedy="update the firmware with `fwupdmgr`, and restart.",
         source="tonyd2wild/DeepSeek-v4-Flash-Vision-Exp-DSpark-1M-NVFP4-KV-2x-DGX-Spark, pull/35",
         look=joined(_pcie_width),

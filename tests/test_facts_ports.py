@@ -1,13 +1,13 @@
 """What belongs together in a machine, whatever devices and interfaces are called."""
 
 from cluster.facts.facts import Facts
-from cluster.facts.halves import halves, ports
+from cluster.facts.ports import ports, twins
 from tests.cabling import CARD, changed, device, spark
 
 
 def found(facts: Facts) -> list[tuple[str, str, str]]:
-    """Return the interface, the device and the port of each half."""
-    return [(half.interface.name, half.device.name, half.port) for half in halves(facts)]
+    """Return the interface, the device and the port of each twin."""
+    return [(twin.interface.name, twin.device.name, twin.port) for twin in twins(facts)]
 
 
 def test_a_spark() -> None:
@@ -60,26 +60,24 @@ def test_software_device() -> None:
 
 
 def test_alive() -> None:
-    """A half is alive if its interface is switched on and has a link."""
+    """A twin is alive if its interface is switched on and has a link."""
     facts = changed(spark(enp1s0f0np0="", enp1s0f1np1=""), "enp1s0f1np1", enabled=False)
 
-    assert [True, False, False, False] == [half.alive for half in halves(facts)]
+    assert [True, False, False, False] == [twin.alive for twin in twins(facts)]
 
 
 def test_ports() -> None:
-    """The functions of a port, in two PCI domains, are its halves; the first port comes first."""
+    """The functions of a port, in two PCI domains, are its twins; the first port comes first."""
     facts = spark()
 
     assert [
         [("enp1s0f0np0", "rocep1s0f0"), ("enP2p1s0f0np0", "roceP2p1s0f0")],
         [("enp1s0f1np1", "rocep1s0f1"), ("enP2p1s0f1np1", "roceP2p1s0f1")],
-    ] == [
-        [(half.interface.name, half.device.name) for half in port.halves] for port in ports(facts)
-    ]
+    ] == [[(twin.interface.name, twin.device.name) for twin in port.twins] for port in ports(facts)]
 
 
 def test_port_alive() -> None:
-    """A port is alive if a cable is in one of its halves."""
+    """A port is alive if a cable is in one of its twins."""
     one, other = ports(spark(enp1s0f0np0=""))
 
     assert (True, False) == (one.alive, other.alive)

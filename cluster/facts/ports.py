@@ -1,4 +1,4 @@
-"""A machine's ports, and their halves: RDMA devices, each with the interface that it has."""
+"""A machine's ports, and their twins: RDMA devices, each with the interface that it has."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from cluster.facts.rdma import Device
 
 
 @dataclass(frozen=True, kw_only=True)
-class Half:
-    """An RDMA device and its interface: half of a port, or all of one that is no Spark's."""
+class Twin:
+    """An RDMA device and its interface: one function of a Spark's port, all of another card's."""
 
     interface: Interface
     device: Device
 
     @property
     def port(self) -> str:
-        """What both halves of a port share.
+        """What both twins of a port share.
 
         A Spark's ConnectX-7 hangs on two PCI domains, and a port is the same function of both
         (NVIDIA dgx-spark-playbooks, connect-two-sparks): 0000:01:00.1 and 0002:01:00.1. Only the
@@ -33,34 +33,34 @@ class Half:
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
-    """A socket for a cable; its halves by PCI address."""
+    """A socket for a cable; its twins by PCI address."""
 
-    halves: tuple[Half, ...]
+    twins: tuple[Twin, ...]
 
     @property
     def name(self) -> str:
         """The name of its first interface, as people know the port."""
-        return self.halves[0].interface.name
+        return self.twins[0].interface.name
 
     @property
     def alive(self) -> bool:
         """Whether a cable is in it."""
-        return any(half.alive for half in self.halves)
+        return any(twin.alive for twin in self.twins)
 
 
 def ports(facts: Facts) -> tuple[Port, ...]:
     """Return the ports by PCI address, whatever their interfaces and devices are called."""
-    found: dict[str, list[Half]] = {}
-    for half in halves(facts):
-        found.setdefault(half.port, []).append(half)
-    return tuple(Port(halves=tuple(its)) for its in found.values())
+    found: dict[str, list[Twin]] = {}
+    for twin in twins(facts):
+        found.setdefault(twin.port, []).append(twin)
+    return tuple(Port(twins=tuple(its)) for its in found.values())
 
 
-def halves(facts: Facts) -> tuple[Half, ...]:
+def twins(facts: Facts) -> tuple[Twin, ...]:
     """Return all RDMA devices that have an interface, in the order of their PCI addresses."""
     pairs = ((device, _interface(facts, device)) for device in facts.rdma.devices)
-    found = (Half(interface=interface, device=device) for device, interface in pairs if interface)
-    return tuple(sorted(found, key=lambda half: (half.device.pci, half.interface.name)))
+    found = (Twin(interface=interface, device=device) for device, interface in pairs if interface)
+    return tuple(sorted(found, key=lambda twin: (twin.device.pci, twin.interface.name)))
 
 
 def _interface(facts: Facts, device: Device) -> Interface | None:
