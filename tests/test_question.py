@@ -122,11 +122,11 @@ def test_joined() -> None:
     """The list of Ray's nodes is judged for the nodes that were asked for."""
     assert [
         (
-            "spark1: has not joined Ray at 192.168.177.11:6379 with address 192.168.177.11"
+            "spark1: not in the Ray cluster at 192.168.177.11:6379, expected with 192.168.177.11"
             " (next: `inv logs --node spark1`)"
         ),
         (
-            "spark2: has not joined Ray at 192.168.177.11:6379 with address 192.168.177.12"
+            "spark2: not in the Ray cluster at 192.168.177.11:6379, expected with 192.168.177.12"
             " (next: `inv logs --node spark2`)"
         ),
     ] == problems(ASK["joined"], {"nodes": []})

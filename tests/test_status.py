@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.commands.ray import Answer, RayNode
 from cluster.commands.vllm import Request
 from cluster.errors import Problem
+from cluster.plan.ray_nodes import NodeListing, RayNode
 from cluster.status import status
 from cluster.status.status import Facts, Seen, Status
 from tests.clusters import SPARKS
@@ -21,7 +21,7 @@ vllm:num_requests_running{engine="0",model_name="tiny-llama"} 2.0
 # TYPE vllm:num_requests_waiting gauge
 vllm:num_requests_waiting{engine="0",model_name="tiny-llama"} 7.0
 """
-BOTH = Answer(
+BOTH = NodeListing(
     nodes=tuple(
         RayNode(address=str(node.host_ip), hostname=node.name, alive=True, gpus=1.0)
         for node in SPARKS.nodes
@@ -49,7 +49,7 @@ ALL_WELL = Facts(
 NO_SERVER = replace(ALL_WELL, server=Seen(), request=None, url="", healthy=False, metrics="")
 NOTHING = Facts(
     services={"spark1": Seen(), "spark2": Seen()},
-    joined=Answer(error="unreachable", detail="Connection refused"),
+    joined=NodeListing(error="unreachable", detail="Connection refused"),
     server=Seen(),
     request=None,
     url="",
@@ -93,7 +93,7 @@ def test_text_while_something_is_wrong() -> None:
     facts = replace(
         ALL_WELL,
         services={"spark1": Seen(since=MORNING, started=True), "spark2": Seen(started=True)},
-        joined=Answer(nodes=(BOTH.nodes[0], replace(BOTH.nodes[1], alive=False))),
+        joined=NodeListing(nodes=(BOTH.nodes[0], replace(BOTH.nodes[1], alive=False))),
         healthy=False,
         metrics="",
     )
@@ -201,12 +201,14 @@ def test_json_of_nothing() -> None:
             replace(NO_SERVER, server=Seen(started=True)), False, id="the server has ended"
         ),
         pytest.param(
-            replace(ALL_WELL, joined=Answer(nodes=BOTH.nodes[:1])), False, id="a node is absent"
+            replace(ALL_WELL, joined=NodeListing(nodes=BOTH.nodes[:1])),
+            False,
+            id="a node is absent",
         ),
         pytest.param(
             replace(
                 ALL_WELL,
-                joined=Answer(nodes=(BOTH.nodes[0], replace(BOTH.nodes[1], gpus=0.0))),
+                joined=NodeListing(nodes=(BOTH.nodes[0], replace(BOTH.nodes[1], gpus=0.0))),
             ),
             False,
             id="a GPU is missing",

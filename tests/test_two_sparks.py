@@ -6,10 +6,10 @@ from datetime import datetime
 from cluster import engine
 from cluster.checks.links import LINKS
 from cluster.commands import vllm
-from cluster.commands.ray import Answer, RayNode
 from cluster.containers import container
 from cluster.containers.container import Found
 from cluster.engine import Engine
+from cluster.plan.ray_nodes import NodeListing, RayNode
 from cluster.preflight import sameimage
 from cluster.serve import ready
 from cluster.ship import outcome
@@ -66,7 +66,7 @@ def test_status() -> None:
     )
     facts = Facts(
         services={"spark1": ray, "spark2": worker},
-        joined=Answer(nodes=joined),
+        joined=NodeListing(nodes=joined),
         server=server,
         request=REQUEST,
         url=vllm.url(CLUSTER, REQUEST),

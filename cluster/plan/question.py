@@ -8,6 +8,7 @@ from typing import Any
 from cluster.commands import ray
 from cluster.errors import Problem
 from cluster.node import Cluster, Node
+from cluster.plan.ray_nodes import membership_problems, node_listing
 
 Problems = tuple[Problem, ...]
 HTTP_OK = 200
@@ -36,7 +37,7 @@ def joined(cluster: Cluster, nodes: tuple[Node, ...]) -> Question:
         node=cluster.head,
         hope=f"Ray has {names}" if names else "Ray answers",
         argv=argv,
-        problems=lambda text: ray.missing(cluster, nodes, ray.answer(fields(text))),
+        problems=lambda text: membership_problems(cluster, nodes, node_listing(fields(text))),
     )
 
 

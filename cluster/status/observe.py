@@ -3,11 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
-from cluster.commands import ray, vllm
+from cluster.commands import vllm
 from cluster.errors import NodeError
 from cluster.machine.processes import Alive
 from cluster.node import Cluster
 from cluster.plan import question
+from cluster.plan.ray_nodes import node_listing
 from cluster.plan.runtime import Runtime
 from cluster.plan.services import Services
 from cluster.plan.step import AnyTrace
@@ -46,7 +47,7 @@ def observe(cluster: Cluster, runtime: Runtime, services: Services) -> Facts:
         )
         return Facts(
             services={node: its.result() for node, its in rays.items()},
-            joined=ray.answer(question.fields(nodes.result())),
+            joined=node_listing(question.fields(nodes.result())),
             server=server,
             request=request,
             url=url,

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Literal
 
-from cluster.commands import ray
 from cluster.commands.vllm import Request
 from cluster.errors import Problem
 from cluster.node import Cluster, Node
+from cluster.plan.ray_nodes import NodeListing, living_entry, membership
 from cluster.text import aligned
 
 Server = Literal["not started", "loading", "ready", "ended", "unknown"]
@@ -35,7 +35,7 @@ class Facts:
 
     services: dict[str, Seen]
     """Ray on each node, by node name."""
-    joined: ray.Answer
+    joined: NodeListing
     server: Seen
     request: Request | None
     """What the running server was asked to serve."""
@@ -136,13 +136,13 @@ def _row(node: NodeState) -> tuple[str, ...]:
 
 def _node(node: Node, facts: Facts) -> NodeState:
     seen = facts.services[node.name]
-    entry = ray.alive(node, facts.joined)
+    entry = living_entry(node, facts.joined)
     return NodeState(
         node=node.name,
         role=node.role,
         address=str(node.host_ip),
         runtime=_runtime(seen),
-        ray="unknown" if facts.joined.error else ray.state(node, facts.joined),
+        ray="unknown" if facts.joined.error else membership(node, facts.joined),
         gpus=int(entry.gpus) if entry else 0,
         gpus_expected=node.gpus,
         since=_moment(seen.since),

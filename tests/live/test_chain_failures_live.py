@@ -230,8 +230,8 @@ def test_a_killed_head(site: Site, up: None) -> None:
     said = site.inv("up")
     unanswered = f"""\
 spark1: Check that Ray has spark1, spark2  N s  failed
-spark1: Ray does not answer at 192.168.177.11:6379: no answer \
-(start it by `inv up`; next: `inv logs`)
+spark1: Ray does not answer at 192.168.177.11:6379: the probe gave no answer \
+(start it with `inv up`, or read `inv logs`)
 spark1: could not be asked: {CONTAINER} does not run
 """
 

@@ -54,7 +54,7 @@ def test_half_a_cluster_is_named_and_healed() -> None:
 
     assert head.code == 0, head.err
     assert (served.code, served.out) == (3, "")
-    assert "spark2: has not joined Ray at 192.168.177.11:6379" in last(served.err)
+    assert "spark2: not in the Ray cluster at 192.168.177.11:6379" in last(served.err)
     assert healed.code == 0, healed.err
     assert "spark1: Start Ray (head): already running" in healed.err
 
