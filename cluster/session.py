@@ -10,7 +10,7 @@ from cluster.environment.environment import environment
 from cluster.environment.formats import FORMATS, masked, revealed
 from cluster.errors import Problem, RefusedError
 from cluster.machine import env_files, files, processes
-from cluster.machine.here import is_here
+from cluster.machine.local_addresses import is_local
 from cluster.machine.places import REHEARSAL, ROOT, STATE
 from cluster.machine.terminal import Report
 from cluster.namespaces.process import NODE
@@ -93,7 +93,7 @@ def engines(cluster: Cluster) -> dict[str, Engine]:
     """Return the engine of each node: this machine's own where it has the node's address."""
     return {
         node.name: Engine(
-            node=node.name, ssh_host="" if is_here(str(node.host_ip)) else node.ssh_host
+            node=node.name, ssh_host="" if is_local(str(node.host_ip)) else node.ssh_host
         )
         for node in cluster.nodes
     }

@@ -12,7 +12,7 @@ from cluster.errors import NodeError, Problem, RefusedError
 from cluster.facts import asking, bundle, by_hand
 from cluster.facts.facts import Facts
 from cluster.machine import env_files, files, ssh
-from cluster.machine.here import is_here, loops
+from cluster.machine.local_addresses import is_local, is_loopback
 from cluster.machine.places import ROOT
 from cluster.machine.terminal import Report
 from cluster.node import DEFAULT
@@ -171,8 +171,8 @@ def _machine(host: str) -> Machine:
         raise RefusedError(
             Problem(place="--", message=wrong.message, remedy=wrong.remedy)
         ) from None
-    engine = Engine(node=its, ssh_host="" if is_here(its) else its)
-    return Machine(engine=engine, destination="" if loops(its) else its)
+    engine = Engine(node=its, ssh_host="" if is_local(its) else its)
+    return Machine(engine=engine, destination="" if is_loopback(its) else its)
 
 
 def _described(its: Files) -> Machines:
@@ -186,7 +186,7 @@ def _described(its: Files) -> Machines:
             raise RefusedError(
                 Problem(place=page.path, message=message, remedy=f"`{COMMAND} -- HOST...`")
             )
-        here = bool(address) and is_here(str(address))
+        here = bool(address) and is_local(str(address))
         engine = Engine(node=page.name, ssh_host="" if here else way)
         found[page.name] = Machine(engine=engine, node=page.name)
     return found
