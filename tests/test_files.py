@@ -70,3 +70,38 @@ def test_lock(tmp_path: Path) -> None:
             pass
 
     assert "" == said.getvalue()
+
+
+def test_link_takes_no_space(tmp_path: Path) -> None:
+    """A file is linked into a folder in the place of an older one; what cannot be is copied."""
+    source, folder = tmp_path / "a.whl", tmp_path / "wheels"
+    source.write_text("new", "utf-8")
+    folder.mkdir()
+    (folder / "a.whl").write_text("old", "utf-8")
+    files.link_or_copy(str(source), str(folder))
+    files.link_or_copy("/proc/version", str(folder))
+
+    assert (folder / "a.whl").samefile(source)
+    assert Path("/proc/version").read_text("utf-8") == (folder / "version").read_text("utf-8")
+
+
+def test_replaced_link(tmp_path: Path) -> None:
+    """A link changes its target in one step; a folder in its place is kept beside it."""
+    link = tmp_path / "venv"
+    link.mkdir()
+    before = files.link_target(str(link))
+    for target in ("venv-1", "venv-2"):
+        files.replace_link(str(link), target)
+
+    assert ("", "venv-2") == (before, files.link_target(str(link)))
+    assert ["venv", "venv-replaced"] == sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_private_log(tmp_path: Path) -> None:
+    """A log is its owner's alone, and every line is on disk as soon as it is written."""
+    with files.private_log(f"{tmp_path}/log") as log:
+        log.write("a\rb\n")
+        written = (tmp_path / "log").read_bytes()
+
+    assert b"a\rb\n" == written
+    assert 0o600 == stat.S_IMODE((tmp_path / "log").stat().st_mode)

@@ -1,4 +1,4 @@
-"""Files of this machine: read, written whole, kept secret, locked."""
+"""Files and folders of this machine: found, read, written whole, linked, kept secret, locked."""
 
 import fcntl
 import os
@@ -8,7 +8,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import mkstemp
+from tempfile import TemporaryDirectory, mkstemp
+from typing import TextIO
 
 from cluster.machine.terminal import Report
 
@@ -16,11 +17,37 @@ SECRET_BYTES = 32
 """Random bytes in a generated secret."""
 NEW_FILE = 0o666
 """Permissions of a new file, before the umask."""
+OWNER_ONLY = 0o600
 
 
 def exists(path: str) -> bool:
     """Whether there is a file or folder at the path."""
     return Path(path).exists()
+
+
+def is_readable(path: str) -> bool:
+    """Whether the path is a file that this user may read."""
+    return Path(path).is_file() and os.access(path, os.R_OK)
+
+
+def is_executable(path: str) -> bool:
+    """Whether the path is a file that this user may execute."""
+    return Path(path).is_file() and os.access(path, os.X_OK)
+
+
+def absolute(path: str) -> str:
+    """Return the absolute path; `~` is the user's home folder."""
+    return str(Path(path).expanduser().absolute())
+
+
+def matches(folder: str, pattern: str) -> tuple[str, ...]:
+    """Return the paths below a folder that match a pattern like `*/*.py`, sorted."""
+    return tuple(str(path) for path in sorted(Path(folder).glob(pattern)))
+
+
+def free_bytes(folder: str) -> int:
+    """Return the free space on the disk of a folder, in bytes."""
+    return shutil.disk_usage(folder).free
 
 
 def text(path: str) -> str:
@@ -30,15 +57,77 @@ def text(path: str) -> str:
     return ""
 
 
-def make_folder(path: str) -> None:
-    """Make a folder that only its owner can enter, and its parents, unless it is there."""
-    Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+def content(path: str) -> bytes:
+    """Return the bytes of a file; an OSError if it cannot be read."""
+    return Path(path).read_bytes()
 
 
-def remove_folder(path: str) -> None:
+def make_folder(path: str, mode: int = 0o700) -> None:
+    """Make a folder and its parents, unless it is there; by default only its owner can enter it."""
+    Path(path).mkdir(mode=mode, parents=True, exist_ok=True)
+
+
+def remove_folder(path: str, *, ignore_errors: bool = False) -> None:
     """Remove a folder with everything in it, if it is there."""
     with suppress(FileNotFoundError):
-        shutil.rmtree(path)
+        shutil.rmtree(path, ignore_errors=ignore_errors)
+
+
+def remove_file(path: str) -> None:
+    """Remove a file or a symbolic link, if it is there."""
+    Path(path).unlink(missing_ok=True)
+
+
+def copy_folder(source: str, target: str) -> None:
+    """Copy a folder with everything in it to a path where nothing is yet."""
+    shutil.copytree(source, target)
+
+
+def link_or_copy(source: str, folder: str) -> None:
+    """Link a file into a folder, which takes no space; copy it where it cannot be linked.
+
+    It cannot be linked from another file system, or if it belongs to another user.
+    """
+    target = Path(folder, Path(source).name)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(Path(source).resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def link_target(path: str) -> str:
+    """Return the text of a symbolic link; empty if the path is none."""
+    try:
+        return str(Path(path).readlink())
+    except OSError:
+        return ""
+
+
+def replace_link(path: str, target: str) -> None:
+    """Point a symbolic link at `target` in one step; a folder in its place is moved aside.
+
+    The folder's new name ends in `-replaced`.
+    """
+    link, fresh = Path(path), Path(f"{path}-link")
+    if link.is_dir() and not link.is_symlink():
+        link.rename(f"{path}-replaced")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(link)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[str]:
+    """Yield a new folder that is removed at the end of the block."""
+    with TemporaryDirectory() as folder:
+        yield folder
+
+
+def private_log(path: str) -> TextIO:
+    """Open an empty log for its owner alone; each line is on disk at once, carriage returns too."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
+    return os.fdopen(descriptor, "w", encoding="utf-8", newline="", buffering=1)
 
 
 def write(path: str, content: str | bytes, mode: int | None = None) -> None:

@@ -110,6 +110,11 @@ def revealed(value: Value) -> str:
     return value.value if isinstance(value, Secret) else value
 
 
+def own_variables() -> dict[str, str]:
+    """Return the environment variables of this program."""
+    return dict(os.environ)
+
+
 def values(environment: Environment) -> dict[str, str]:
     """Return the variables with the secrets among them."""
     return {name: revealed(value) for name, value in environment}
@@ -238,4 +243,4 @@ def _variables(environment: Environment) -> dict[str, str]:
     """
     if environment:
         return values(environment)
-    return dict(os.environ) | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_PATH}"}
+    return own_variables() | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_PATH}"}

@@ -1,0 +1,70 @@
+"""Programs that are followed line by line, and ended with what they have started."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from cluster.machine import programs
+
+VARIABLES = {"PATH": os.environ["PATH"], "WORD": "grün"}
+
+
+def test_lines_and_exit_code() -> None:
+    """Output and errors come as lines, carriage returns as they are, then the exit code."""
+    script = r"printf 'a\rb\n'; echo $WORD >&2; printf '\377'; exit 7"
+    with programs.followed(("sh", "-c", script), VARIABLES, grace_seconds=1) as program:
+        lines = list(program.lines)
+
+    assert ["a\rb\n", "grün\n", "\N{REPLACEMENT CHARACTER}"] == lines
+    assert 7 == program.code
+
+
+def test_missing_program() -> None:
+    """A program that does not exist is a FileNotFoundError that names it."""
+    with (
+        pytest.raises(FileNotFoundError, match="no-such-program"),
+        programs.followed(("no-such-program",), VARIABLES, grace_seconds=1),
+    ):
+        pass
+
+    assert not programs.which("no-such-program")
+    assert programs.which("sh").endswith("/sh")
+
+
+def interrupt(program: programs.Program, children: list[int]) -> None:
+    """Read the PID of the program's child, and press Ctrl-C."""
+    children.append(int(next(program.lines)))
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("trap", ["", "trap '' TERM; "])
+def test_interruption_ends_the_whole_group(trap: str) -> None:
+    """After an interruption neither the program nor its children live, if need be by SIGKILL."""
+    script = ("sh", "-c", f"{trap}sleep 60 & echo $!; wait; wait")
+    children: list[int] = []
+    started = time.monotonic()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        programs.followed(script, VARIABLES, grace_seconds=0.3) as program,
+    ):
+        interrupt(program, children)
+
+    assert program.code < 0
+    assert time.monotonic() - started < 5
+    assert not Path(f"/proc/{children[0]}/exe").exists()
+
+
+def test_inherited_descriptor(tmp_path: Path) -> None:
+    """A file descriptor that is named stays open in the program, and no other does."""
+    descriptors = [os.open(tmp_path, os.O_RDONLY) for _ in range(2)]
+    script = f"test -e /proc/self/fd/{descriptors[0]} && ! test -e /proc/self/fd/{descriptors[1]}"
+    with programs.followed(
+        ("sh", "-c", script), VARIABLES, grace_seconds=1, inherited=(descriptors[0],)
+    ) as program:
+        pass
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+    assert 0 == program.code
