@@ -15,7 +15,7 @@ from cluster.environment.variables import VARIABLES, token_file
 from cluster.logs.signature import Signature, advice
 from cluster.logs.signatures import SIGNATURES
 from cluster.node import DEFAULT, Cluster, Node, Role
-from cluster.preflight.site import Site
+from cluster.node_context import NodeContext
 from cluster.settings.key import Key
 from cluster.settings.passthrough import PREFIXES, REFUSED
 from cluster.settings.schema import CLUSTER_KEYS, NODE_KEYS, Keys
@@ -138,7 +138,7 @@ def signatures(*, notes: bool) -> str:
 
 def _signature(it: Signature) -> tuple[str, ...]:
     """Return a row, as the worker of the example would be told."""
-    site = Site(cluster=replace(EXAMPLE, name=DEFAULT), node=EXAMPLE.nodes[1])
+    site = NodeContext(cluster=replace(EXAMPLE, name=DEFAULT), node=EXAMPLE.nodes[1])
     told = dict.fromkeys(frozenset().union(*it.fields), "…")
     return (
         "<br>".join(_code(words) for words in it.shown),

@@ -171,10 +171,10 @@ def test_this_machine() -> None:
     seen: list[tuple[str, bool]] = []
 
     def look(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-        seen.extend((its.node.name, its.here) for its in patients)
+        seen.extend((its.node.name, its.is_local) for its in patients)
         yield from ()
 
-    diagnosis(SPARKS, BOTH, here={"spark1"}, checks=(check("any", "note", look),))
+    diagnosis(SPARKS, BOTH, local={"spark1"}, checks=(check("any", "note", look),))
 
     assert [("spark1", True), ("spark2", False)] == seen
 

@@ -103,7 +103,7 @@ def test_nothing_to_say(its: Patient) -> None:
             id="no Docker",
         ),
         pytest.param(
-            replace(docker(error="permission denied while trying to connect"), here=True),
+            replace(docker(error="permission denied while trying to connect"), is_local=True),
             "[docker] spark1: this user may not use Docker on this machine"
             ' (`sudo usermod -aG docker "$USER"`, then log in there again)',
             id="no Docker here",

@@ -106,7 +106,7 @@ def test_too_little(its: Patient, sentence: str) -> None:
             id="swap",
         ),
         pytest.param(
-            replace(memory(free=20 * GIB, cached=95 * GIB), here=True),
+            replace(memory(free=20 * GIB, cached=95 * GIB), is_local=True),
             "[page-cache] spark1: 95.0 GiB of memory hold files that were read, 20.0 GiB are free,"
             " and vLLM takes 84.0 GiB (`sync; echo 3 | sudo tee /proc/sys/vm/drop_caches`)",
             id="page cache of this machine",

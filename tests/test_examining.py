@@ -231,8 +231,8 @@ def test_nodes_that_are_this_machine() -> None:
     """A node that is asked without SSH is this machine; namespaces are of it."""
     engines = {"spark1": HERE, "spark2": Engine(node="spark2", ssh_host="spark2")}
 
-    assert {"spark1"} == examining._here(TWO_SPARKS, engines)
-    assert {"spark1", "spark2"} == examining._here(REHEARSAL, engines)
+    assert {"spark1"} == examining._local(TWO_SPARKS, engines)
+    assert {"spark1", "spark2"} == examining._local(REHEARSAL, engines)
 
 
 def test_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,7 +190,7 @@ def test_docker_refuses(cluster: Cluster, said: str, sentence: str) -> None:
 def test_this_machine() -> None:
     """On this machine a remedy needs no SSH."""
     text = changed(lambda answer: answer.update(infiniband=[]))
-    problems = preflight(SPARKS, HEAD, here=True).problems(text)
+    problems = preflight(SPARKS, HEAD, is_local=True).problems(text)
 
     assert [
         (

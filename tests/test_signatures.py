@@ -11,7 +11,7 @@ from cluster.checks.checks import CHECKS
 from cluster.logs.explain import Told, explain
 from cluster.logs.signature import Signature, advice
 from cluster.logs.signatures import SIGNATURES
-from cluster.preflight.site import Site
+from cluster.node_context import NodeContext
 from tests.clusters import HEAD, REHEARSAL, ROOT, SPARKS, WORKER
 
 CAPTURES = ROOT / "tests" / "captures"
@@ -43,7 +43,7 @@ def samples() -> list[tuple[str, str, str]]:
 
 def filled(signature: Signature) -> list[str]:
     """Return what is told when all blanks are `x`, for each of the words that may be said."""
-    site = Site(cluster=SPARKS, node=WORKER)
+    site = NodeContext(cluster=SPARKS, node=WORKER)
     return [
         advice(template, site, dict.fromkeys(fields, "x"))
         for fields in signature.fields
@@ -151,13 +151,13 @@ def test_any_text(text: str) -> None:
 )
 def test_advice(template: str, expected: str) -> None:
     """Commands are those of the cluster and of the node."""
-    site = Site(cluster=replace(SPARKS, name="lab"), node=HEAD)
+    site = NodeContext(cluster=replace(SPARKS, name="lab"), node=HEAD)
 
     assert expected == advice(template, site, {"free": "1", "all": "2"})
 
 
 def test_advice_for_this_machine() -> None:
     """The nodes of a rehearsal are on this machine, so nothing needs SSH."""
-    site = Site(cluster=REHEARSAL, node=REHEARSAL.head)
+    site = NodeContext(cluster=REHEARSAL, node=REHEARSAL.head)
 
     assert "`df -h`" == advice("{on:df -h}", site, {})

@@ -8,7 +8,7 @@ from cluster.bandwidth.answer import Answer
 from cluster.bandwidth.seat import Seat
 from cluster.errors import Problem
 from cluster.node import Cluster
-from cluster.preflight.site import Site
+from cluster.node_context import NodeContext
 
 LATE = 124
 """The exit code of a command that was ended because its time was over (coreutils, timeout)."""
@@ -58,9 +58,9 @@ def _explained(answer: Answer, said: Said) -> bool:
 
 
 def _silent(cluster: Cluster, seat: Seat, heard: Heard) -> Problem:
-    site = Site(cluster=cluster, node=seat.node)
+    site = NodeContext(cluster=cluster, node=seat.node)
     if OLD_IMAGE in heard.error:
-        return site.problem(f"{cluster.image} is older than `inv nccl`", site.renew)
+        return site.problem(f"{cluster.image} is older than `inv nccl`", site.new_image)
     lines = [line for line in heard.error.splitlines() if line and not line.startswith(NOISE)]
     last = f": {lines[-1]}" if lines else ""
     message = "did not end" if heard.code == LATE else f"ended with code {heard.code}"
@@ -68,21 +68,21 @@ def _silent(cluster: Cluster, seat: Seat, heard: Heard) -> Problem:
 
 
 def _problem(cluster: Cluster, seat: Seat, answer: Answer) -> Problem:
-    site = Site(cluster=cluster, node=seat.node)
+    site = NodeContext(cluster=cluster, node=seat.node)
     error = SOURCE.sub("", answer.error, count=1).partition(". ")[0]
     message = f"rank {seat.rank} failed at `{answer.during}`: {error}"
     return site.problem(message, _remedy(site, answer))
 
 
-def _remedy(site: Site, answer: Answer) -> str:
+def _remedy(site: NodeContext, answer: Answer) -> str:
     """Say what to do about an error whose words are known; `inv doctor` looks for the others."""
     doctor = _doctor(site.cluster)
     if any(words in answer.error for words in NO_INTERFACE):
-        return f"mend ETH_IF in {site.own_file}; {doctor} says what the node has"
+        return f"mend ETH_IF in {site.node_file}; {doctor} says what the node has"
     if NO_NETWORK in answer.error and answer.transport.no_device:
         return f"NCCL finds no RDMA device of IB_IF that it may use: {doctor}"
     if ONE_GPU in answer.error:
-        return f"mend GPUS in {site.own_file}: a GPU takes one rank"
+        return f"mend GPUS in {site.node_file}: a GPU takes one rank"
     if NO_MEMORY in answer.error:
         smaller = site.cluster.inv("nccl", "--largest", "8m")
         return f"{smaller}, or stop what uses the memory"

@@ -7,7 +7,7 @@ from cluster.bandwidth.seat import Seat
 from cluster.bandwidth.sizes import shown
 from cluster.errors import Problem
 from cluster.node import Cluster
-from cluster.preflight.site import Site
+from cluster.node_context import NodeContext
 
 Answers = Mapping[int, Answer]
 NCCL = "nccl"
@@ -27,7 +27,7 @@ def wrong(cluster: Cluster, seats: tuple[Seat, ...], answers: Answers) -> Iterat
             if not row.right:
                 message = f"{row.operation} of {shown(row.size)} gave wrong numbers"
                 remedy = "try another cable, and NVIDIA's own nccl-tests"
-                yield Site(cluster=cluster, node=seat.node).problem(message, remedy)
+                yield NodeContext(cluster=cluster, node=seat.node).problem(message, remedy)
 
 
 def sockets(cluster: Cluster, seats: tuple[Seat, ...], answers: Answers) -> Iterator[Problem]:
@@ -37,7 +37,7 @@ def sockets(cluster: Cluster, seats: tuple[Seat, ...], answers: Answers) -> Iter
         active = tuple(one for one in its.rdma if one.active)
         ours = its.backend == NCCL and (its.transport.by_sockets or its.transport.unknown)
         if ours and (active or seat.node.ib_if):
-            site = Site(cluster=cluster, node=seat.node)
+            site = NodeContext(cluster=cluster, node=seat.node)
             message = f"rank {seat.rank} {_over(its)}, {_although(seat, active)}"
             yield site.problem(message, _remedy(site, active))
 
@@ -54,7 +54,7 @@ def _although(seat: Seat, active: tuple[Device, ...]) -> str:
     return f"and IB_IF is {','.join(seat.node.ib_if)}"
 
 
-def _remedy(site: Site, active: tuple[Device, ...]) -> str:
+def _remedy(site: NodeContext, active: tuple[Device, ...]) -> str:
     """Name what keeps NCCL from RDMA in the env files; its log has no word of NCCL_NET."""
     own = dict((*site.cluster.variables, *site.node.variables))
     forced = [name for name, value in FORCING.items() if own.get(name) == value]
@@ -62,7 +62,7 @@ def _remedy(site: Site, active: tuple[Device, ...]) -> str:
         return f"take {' and '.join(forced)} out of your env files, then {_anew(site)}"
     if not site.node.ib_if:
         devices = ",".join(_of_one_port(active))
-        return f"write IB_IF={devices} in {site.own_file}, then {_anew(site)}"
+        return f"write IB_IF={devices} in {site.node_file}, then {_anew(site)}"
     return site.cluster.inv("doctor")
 
 
@@ -70,7 +70,7 @@ def _of_one_port(active: tuple[Device, ...]) -> tuple[str, ...]:
     return tuple(one.name for one in active if one.port == active[0].port)
 
 
-def _anew(site: Site) -> str:
+def _anew(site: NodeContext) -> str:
     """Return how a running cluster gets other settings."""
     return f"{site.cluster.inv('down')} and {site.cluster.inv('up')}"
 
@@ -84,13 +84,13 @@ def idle_twins(cluster: Cluster, seats: tuple[Seat, ...], answers: Answers) -> I
         idle = (one for one in its.rdma if one.active and one.name not in used)
         twins = [one.name for one in idle if one.port in ports]
         if twins:
-            site = Site(cluster=cluster, node=seat.node)
+            site = NodeContext(cluster=cluster, node=seat.node)
             message = f"rank {seat.rank} leaves {', '.join(twins)} idle, the other twin of its port"
             yield site.problem(message, _both(site, (*its.transport.carriers, *twins)))
 
 
-def _both(site: Site, devices: tuple[str, ...]) -> str:
+def _both(site: NodeContext, devices: tuple[str, ...]) -> str:
     """Say how NCCL gets both twins; where the settings have them already, something else is."""
     if set(devices) <= set(site.node.ib_if):
         return site.cluster.inv("doctor")
-    return f"write IB_IF={','.join(devices)} in {site.own_file}, then {_anew(site)}"
+    return f"write IB_IF={','.join(devices)} in {site.node_file}, then {_anew(site)}"

@@ -6,7 +6,7 @@ from typing import Literal
 
 from cluster.errors import Problem
 from cluster.facts.facts import Facts
-from cluster.preflight.site import Site
+from cluster.node_context import NodeContext
 
 Severity = Literal["blocks", "slow", "note"]
 """The cluster will not work; it will, but not well; worth knowing."""
@@ -14,10 +14,14 @@ SEVERITIES: tuple[Severity, ...] = ("blocks", "slow", "note")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patient(Site):
+class Patient(NodeContext):
     """A node in its cluster, and what its machine said."""
 
     facts: Facts = field(repr=False)
+
+    def on(self, line: str) -> str:
+        """Return a shell command for the node, in backticks."""
+        return self.command(line)
 
 
 Look = Callable[[tuple[Patient, ...]], Iterator[Problem]]

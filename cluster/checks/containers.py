@@ -22,7 +22,7 @@ def _answers(patient: Patient) -> bool:
 def _docker(patient: Patient) -> Iterator[Problem]:
     error = patient.facts.docker.error
     if patient.cluster.runtime == "docker" and error:
-        host = "" if patient.here else patient.node.ssh_host
+        host = "" if patient.is_local else patient.node.ssh_host
         yield problem(Engine(node=patient.node.name, ssh_host=host), error)
 
 

@@ -49,19 +49,19 @@ def diagnosis(
     answers: Answers,
     *,
     fast: bool = False,
-    here: Collection[str] = (),
+    local: Collection[str] = (),
     checks: tuple[Check, ...] = CHECKS,
 ) -> Diagnosis:
     """Return what the checks find in what these nodes said; `fast` asks what blocks `inv up`.
 
     Nodes of the cluster without an answer were not asked, and nothing is said about them. Those
-    that are `here`, by their names, are this machine.
+    named in `local`, are this machine.
     """
     asked = tuple(node for node in cluster.nodes if node.name in answers)
     severities = SEVERITIES[:1] if fast else SEVERITIES
     wanted = (check for check in checks if check.severity in severities)
     made = tuple(check for check in wanted if not (fast and check.serving))
-    patients = _patients(cluster, asked, answers, here)
+    patients = _patients(cluster, asked, answers, local)
     return Diagnosis(
         cluster=cluster.name,
         nodes=tuple(node.name for node in asked),
@@ -78,7 +78,7 @@ def problems(found: Diagnosis) -> tuple[Problem, ...]:
 
 
 def _patients(
-    cluster: Cluster, asked: tuple[Node, ...], answers: Answers, here: Collection[str]
+    cluster: Cluster, asked: tuple[Node, ...], answers: Answers, local: Collection[str]
 ) -> tuple[Patient, ...]:
     """Return the nodes that answered, without what they know of the others.
 
@@ -90,7 +90,7 @@ def _patients(
         Patient(
             cluster=cluster,
             node=node,
-            here=node.name in here,
+            is_local=node.name in local,
             facts=replace(its, reach=_without(its.reach, off)),
         )
         for node, its in said

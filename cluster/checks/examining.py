@@ -38,7 +38,7 @@ def doctor(session: Session, names: list[str], *, fast: bool, json: bool) -> int
 
     with session.report.step(cluster.name, "Ask all nodes"):
         answers = _answers(session, questions)
-    found = diagnosis(cluster, answers, fast=fast, here=_here(cluster, engines(cluster)))
+    found = diagnosis(cluster, answers, fast=fast, local=_local(cluster, engines(cluster)))
     print((pages.as_json if json else pages.text)(found), end="")
     return found.exit_code
 
@@ -53,13 +53,13 @@ def blocking(cluster: Cluster, its: tuple[Engine, ...]) -> tuple[Problem, ...]:
     asked = {engine.node: engine for engine in its}
     nodes = tuple(node for node in cluster.nodes if node.name in asked)
     answers = examine(asked, _questions(cluster, nodes, fast=True))
-    return problems(diagnosis(cluster, answers, fast=True, here=_here(cluster, asked)))
+    return problems(diagnosis(cluster, answers, fast=True, local=_local(cluster, asked)))
 
 
-def _here(cluster: Cluster, its: Mapping[str, Engine]) -> set[str]:
+def _local(cluster: Cluster, its: Mapping[str, Engine]) -> set[str]:
     """Return the names of the nodes that are this machine, or namespaces of it."""
-    local = cluster.runtime == "process"
-    return {name for name, engine in its.items() if local or not engine.ssh_host}
+    virtual = cluster.runtime == "process"
+    return {name for name, engine in its.items() if virtual or not engine.ssh_host}
 
 
 def _questions(cluster: Cluster, nodes: tuple[Node, ...], *, fast: bool) -> dict[str, str]:

@@ -24,13 +24,13 @@ def _gpu(patient: Patient) -> Iterator[Problem]:
         remedy = f"{patient.on('nvidia-smi')} must answer; {patient.on('sudo dmesg')} may say why"
         yield patient.problem(f"does not tell of its GPUs: {its.error}", f"{remedy} it does not")
     elif computes(patient) and not has:
-        without = f"write ACCELERATOR=none in {patient.shared_file}, for CPUs only"
+        without = f"write ACCELERATOR=none in {patient.cluster_file}, for CPUs only"
         message = f"has no GPU: {its.error or 'nvidia-smi lists none'}"
         yield patient.problem(message, f"{patient.on('nvidia-smi')} must list one; or {without}")
     elif computes(patient) and has < wanted:
         remedy = f"{patient.on('nvidia-smi -L')} lists them; or write GPUS={has}"
         yield patient.problem(
-            f"has {has} of {wanted} GPUs (GPUS)", f"{remedy} in {patient.own_file}"
+            f"has {has} of {wanted} GPUs (GPUS)", f"{remedy} in {patient.node_file}"
         )
 
 
@@ -51,7 +51,7 @@ def _gpu_docker(patient: Patient) -> Iterator[Problem]:
 def _again(patient: Patient, make: str, other: str) -> str:
     """Return how to set Docker up, and the setting that may do without."""
     restart = patient.on("sudo systemctl restart docker")
-    instead = f"or write ACCELERATOR={other} in {patient.shared_file}"
+    instead = f"or write ACCELERATOR={other} in {patient.cluster_file}"
     return f"{patient.on(make)}, then {restart}; {instead}"
 
 

@@ -16,7 +16,7 @@ PLAYBOOK = "NVIDIA dgx-spark-playbooks, connect-two-sparks"
 def cable(patient: Patient) -> str:
     """Return what to do about a port without a link."""
     look = f"look at the cable and its other end by {patient.on('ibdev2netdev')}"
-    return f"{look}, or write the port that it is in as ETH_IF and IB_IF in {patient.own_file}"
+    return f"{look}, or write the port that it is in as ETH_IF and IB_IF in {patient.node_file}"
 
 
 def place(holder: Interface | None) -> str:
@@ -49,8 +49,8 @@ def _other_name(patient: Patient) -> str:
     holder = _candidate(patient)
     if holder:
         which = f"which has HOST_IP {patient.node.host_ip}"
-        return f"write ETH_IF={holder.name}, {which}, in {patient.own_file}"
-    otherwise = f"write the one of the ConnectX link in {patient.own_file}"
+        return f"write ETH_IF={holder.name}, {which}, in {patient.node_file}"
+    otherwise = f"write the one of the ConnectX link in {patient.node_file}"
     others = (one.name for one in own(patient) if one.name != RJ45)
     return did_you_mean(patient.node.eth_if, others, otherwise)
 
@@ -76,7 +76,7 @@ def _away(patient: Patient, better: Detour) -> Problem:
     message = f"HOST_IP {patient.node.host_ip} is on {place(ours(patient))}"
     where = f"{other.name}'s {other.host_ip} is in the network of {name}"
     lines = f"ETH_IF={name} and HOST_IP={better.address}"
-    return patient.problem(f"{message}; {where}", f"write {lines} in {patient.own_file}")
+    return patient.problem(f"{message}; {where}", f"write {lines} in {patient.node_file}")
 
 
 def _apart(patient: Patient, its: Interface, holder: Interface | None) -> Problem:
@@ -96,9 +96,9 @@ def _together(patient: Patient, its: Interface) -> str:
         *(f"HOST_IP={address}" for address in lasting[:1]),
     )
     if lines:
-        return f"write {' or '.join(lines)} in {patient.own_file}"
+        return f"write {' or '.join(lines)} in {patient.node_file}"
     if _elsewhere(patient):
-        return f"give {its.name} an address, and write it as HOST_IP in {patient.own_file}"
+        return f"give {its.name} an address, and write it as HOST_IP in {patient.node_file}"
     new = f"{patient.node.host_ip}/{patient.cluster.subnet.prefixlen}"
     return f"{patient.on(f'sudo ip address add {new} dev {its.name}')}, and netplan to keep it"
 
@@ -117,7 +117,7 @@ def _link_local(patient: Patient) -> Iterator[Problem]:
     if its and address.is_link_local and not _elsewhere(patient):
         message = f"HOST_IP {address} is one that the node gave itself, and another after a restart"
         wanted = f"give {its.name} an address by netplan"
-        yield patient.problem(message, f"{wanted}, and write it as HOST_IP in {patient.own_file}")
+        yield patient.problem(message, f"{wanted}, and write it as HOST_IP in {patient.node_file}")
 
 
 def _default_route(patient: Patient) -> Iterator[Problem]:

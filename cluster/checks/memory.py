@@ -49,7 +49,7 @@ def _room(patient: Patient) -> str:
     its = patient.facts.machine.memory
     share = math.floor(its.available / its.total / HUNDREDTH) * HUNDREDTH - HUNDREDTH
     serve = patient.cluster.inv("serve", "--gpu-memory-utilization", f"{share:.2f}")
-    smaller = f"write GPU_MEMORY_UTILIZATION={share:.2f} in {patient.shared_file}, or {serve}"
+    smaller = f"write GPU_MEMORY_UTILIZATION={share:.2f} in {patient.cluster_file}, or {serve}"
     return f"{show}; or {smaller}" if share > 0 else show
 
 

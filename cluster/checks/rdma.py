@@ -34,7 +34,7 @@ def _right_names(patient: Patient, unknown: tuple[str, ...]) -> str:
         return _write(patient, (twin.device.name for twin in own))
     there = (device.name for device in patient.facts.rdma.devices)
     more = tuple(name for name in there if name not in patient.node.ib_if)
-    otherwise = f"write those of the ConnectX link in {patient.own_file}"
+    otherwise = f"write those of the ConnectX link in {patient.node_file}"
     return did_you_mean(unknown[0], more, otherwise)
 
 
@@ -132,7 +132,7 @@ def _there(patient: Patient) -> str:
 
 
 def _write(patient: Patient, names: Iterable[str]) -> str:
-    return f"write IB_IF={','.join(names)} in {patient.own_file}"
+    return f"write IB_IF={','.join(names)} in {patient.node_file}"
 
 
 RDMA: tuple[Check, ...] = (

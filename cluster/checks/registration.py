@@ -18,8 +18,8 @@ WITHOUT = "kho=off"
 
 def _gid_index(patient: Patient) -> Iterator[Problem]:
     files = {
-        patient.shared_file: patient.cluster.variables,
-        patient.own_file: patient.node.variables,
+        patient.cluster_file: patient.cluster.variables,
+        patient.node_file: patient.node.variables,
     }
     forced = {file: dict(its)[FORCED] for file, its in files.items() if FORCED in dict(its)}
     for file, value in tuple(forced.items())[-1:]:

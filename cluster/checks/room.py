@@ -68,7 +68,7 @@ def _taken(patient: Patient, port: Port) -> Iterator[Problem]:
         show = f"{patient.on(f'sudo ss -ltnp sport = :{port.number}')} shows who does"
         there = ", ".join(dict.fromkeys(who))
         message = f"cannot listen on port {port.number} ({port.whose}): {there} does"
-        yield patient.problem(message, f"{show}; or {port.without} in {patient.shared_file}")
+        yield patient.problem(message, f"{show}; or {port.without} in {patient.cluster_file}")
 
 
 def _who(listener: Listener) -> str:
@@ -98,7 +98,7 @@ def _model_disk(patient: Patient) -> Iterator[Problem]:
         show = f"du -sh {shlex.quote(disk.path)}/hub/*"
         remedy = f"{patient.on(show)} shows what models take"
         yield patient.problem(
-            message, f"{remedy}; or write another HF_CACHE in {patient.shared_file}"
+            message, f"{remedy}; or write another HF_CACHE in {patient.cluster_file}"
         )
 
 

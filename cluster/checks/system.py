@@ -84,7 +84,7 @@ def _driver(patient: Patient) -> Iterator[Problem]:
     if computes(patient) and is_spark(patient) and its.startswith(HANGING):
         message = f"GPU driver {its}: capturing CUDA graphs can hang with it on a Spark"
         new = patient.on("sudo apt-get install nvidia-driver-580-open")
-        without = f"SERVE_ARGS=--enforce-eager in {patient.shared_file}"
+        without = f"SERVE_ARGS=--enforce-eager in {patient.cluster_file}"
         yield patient.problem(message, f"{new}, then restart it; or write {without}")
 
 

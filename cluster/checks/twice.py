@@ -32,7 +32,7 @@ def _one_machine(one: Patient, other: Patient) -> tuple[str, str]:
     hosts = f"{one.node.ssh_host} and {other.node.ssh_host}"
     message = f"SSH_HOST {hosts} are one machine, {one.facts.machine.hostname}"
     wrong = other if has(one, one) else one
-    return message, f"write {wrong.node.name}'s own SSH_HOST in {wrong.own_file}"
+    return message, f"write {wrong.node.name}'s own SSH_HOST in {wrong.node_file}"
 
 
 def _swapped(one: Patient, other: Patient) -> tuple[str, str]:
@@ -43,10 +43,10 @@ def _swapped(one: Patient, other: Patient) -> tuple[str, str]:
         f"HOST_IPs are swapped: the machine at SSH_HOST {first.ssh_host} has {second.host_ip},"
         f" and the one at {second.ssh_host} has {first.host_ip}"
     )
-    ssh = f"SSH_HOST={second.ssh_host} in {one.own_file}, SSH_HOST={first.ssh_host}"
-    own = f"HOST_IP={second.host_ip} in {one.own_file}, HOST_IP={first.host_ip}"
+    ssh = f"SSH_HOST={second.ssh_host} in {one.node_file}, SSH_HOST={first.ssh_host}"
+    own = f"HOST_IP={second.host_ip} in {one.node_file}, HOST_IP={first.host_ip}"
     right = ssh if hosts == (second.name, first.name) else own
-    return message, f"write {right} in {other.own_file}"
+    return message, f"write {right} in {other.node_file}"
 
 
 def _as_well(one: Patient, other: Patient) -> tuple[str, str]:

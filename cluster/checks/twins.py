@@ -67,12 +67,12 @@ def _slow_way(patient: Patient, its: Interface) -> Problem:
     alive = tuple(twin.interface for twin in twins(patient.facts) if twin.alive)
     others = ", ".join(one.name for one in alive) or "none"
     message = f"ETH_IF {its.name} is {which}; ConnectX ports with a link: {others}"
-    remedy = f"write one of them as ETH_IF, and its address as HOST_IP, in {patient.own_file}"
+    remedy = f"write one of them as ETH_IF, and its address as HOST_IP, in {patient.node_file}"
     return patient.problem(message, remedy if alive else f"put a cable in, and {_then(patient)}")
 
 
 def _then(patient: Patient) -> str:
-    return f"write its port as ETH_IF, and the address of that as HOST_IP, in {patient.own_file}"
+    return f"write its port as ETH_IF, and the address of that as HOST_IP, in {patient.node_file}"
 
 
 def _twin_cable(patient: Patient) -> Iterator[Problem]:

@@ -82,7 +82,7 @@ def _written(patient: Patient) -> Iterator[Written]:
     """Yield what somebody wrote for a node; its own file wins."""
     own = dict(patient.node.variables)
     for name, value in (dict(patient.cluster.variables) | own).items():
-        file = patient.own_file if name in own else patient.shared_file
+        file = patient.node_file if name in own else patient.cluster_file
         yield Written(name=name, value=str(value), file=file)
 
 

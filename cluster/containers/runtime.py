@@ -163,8 +163,8 @@ class Containers:
         return (examine, Together(branches=branches))
 
     def _preflight(self, cluster: Cluster, node: Node) -> Gate:
-        here = not self.engines[node.name].ssh_host
-        asked = preflight.preflight(cluster, node, here=here)
+        is_local = not self.engines[node.name].ssh_host
+        asked = preflight.preflight(cluster, node, is_local=is_local)
         return Gate(
             place=node.name,
             title=f"Check that {asked.hope}",

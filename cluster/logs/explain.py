@@ -11,7 +11,7 @@ from cluster.logs.logline import Line
 from cluster.logs.signature import Signature, advice
 from cluster.logs.signatures import SIGNATURES
 from cluster.node import Cluster, Node
-from cluster.preflight.site import Site
+from cluster.node_context import NodeContext
 
 LITERALS = [(literal, it) for it in SIGNATURES for literal in it.literals]
 """What a line must have before its signature is looked for: a log may have 100000 lines."""
@@ -158,7 +158,7 @@ class _Reader:
         said = failure.NOISE.sub("", line.text)
         who = self.authors.get(said, line.who)
         node = self._node(told.get("address") or _address(who))
-        site = Site(cluster=self.cluster, node=node)
+        site = NodeContext(cluster=self.cluster, node=node)
         names = {str(each.host_ip): each.name for each in self.cluster.nodes}
         told = {field: names.get(value, value) for field, value in told.items()}
         repeated = REPETITION if failure.WRAPPER.search(line.text) else 0

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from cluster.preflight.site import Site
+from cluster.node_context import NodeContext
 
 BLANK = re.compile(r"\\\{(?P<name>\w+)\\\}|(?P<anything>…)")
 """What stands for something else in the words, after `re.escape`."""
@@ -81,15 +81,15 @@ class _Command:
         return self.spelled(words)
 
 
-def advice(template: str, site: Site, told: Mapping[str, str]) -> str:
+def advice(template: str, site: NodeContext, told: Mapping[str, str]) -> str:
     """Fill a template with what the words told, and what is known of the node."""
     remote = site.cluster.runtime == "docker"
     known = {
         "node": site.node.name,
-        "own": site.own_file,
-        "shared": site.shared_file,
-        "renew": site.renew,
+        "own": site.node_file,
+        "shared": site.cluster_file,
+        "renew": site.new_image,
         "inv": _Command(site.cluster.inv),
-        "on": _Command(lambda words: site.on(words) if remote else f"`{words}`"),
+        "on": _Command(lambda words: site.command(words) if remote else f"`{words}`"),
     }
     return template.format_map({**told, **known})

@@ -3,21 +3,21 @@
 from collections.abc import Iterable
 
 from cluster.errors import Problem
-from cluster.preflight.site import Site
+from cluster.node_context import NodeContext
 
 DEVICE_FILES = "/dev/infiniband"
 
 
-def none(site: Site) -> Problem:
+def none(site: NodeContext) -> Problem:
     """Say that there is no RDMA device at all."""
     message = f"has no RDMA device, and IB_IF is {','.join(site.node.ib_if)}"
-    return site.problem(message, f"{site.on('sudo modprobe mlx5_ib')}, {_sockets(site)}")
+    return site.problem(message, f"{site.command('sudo modprobe mlx5_ib')}, {_sockets(site)}")
 
 
-def no_files(site: Site, where: str = "") -> Problem:
+def no_files(site: NodeContext, where: str = "") -> Problem:
     """Say that programs cannot reach the RDMA devices that there are."""
     message = f"has no {DEVICE_FILES}/uverbs*{where}"
-    return site.problem(message, f"{site.on('sudo modprobe ib_uverbs')}, {_sockets(site)}")
+    return site.problem(message, f"{site.command('sudo modprobe ib_uverbs')}, {_sockets(site)}")
 
 
 def reachable(device_files: Iterable[str]) -> bool:
@@ -25,5 +25,5 @@ def reachable(device_files: Iterable[str]) -> bool:
     return any(name.startswith("uverbs") for name in device_files)
 
 
-def _sockets(site: Site) -> str:
-    return f"or write IB_IF= in {site.own_file}, for sockets only"
+def _sockets(site: NodeContext) -> str:
+    return f"or write IB_IF= in {site.node_file}, for sockets only"

@@ -1,0 +1,56 @@
+"""A node in its cluster, as problems and remedies speak of it: its files, commands for it."""
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from cluster.errors import Problem
+from cluster.node import Cluster, Node
+
+PLAIN = re.compile(r"[\w@%+=:,./ -]*", re.ASCII)
+"""A command that two shells, this machine's and the node's, leave unchanged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeContext:
+    """A node in its cluster."""
+
+    cluster: Cluster
+    node: Node
+    is_local: bool = False
+    """Whether the node is this machine, so that no SSH is needed."""
+
+    def problem(self, message: str, remedy: str) -> Problem:
+        """Return a problem of this node."""
+        return Problem(place=self.node.name, message=message, remedy=remedy)
+
+    def command(self, line: str) -> str:
+        """Return a shell command for the node in backticks; with a terminal, as `sudo` may ask."""
+        if self.is_local:
+            return f"`{line}`"
+        word = line if PLAIN.fullmatch(line) else shlex.quote(line)
+        return f"`ssh -t {self.node.ssh_host} {word}`"
+
+    @property
+    def node_file(self) -> str:
+        """The node's env file."""
+        return f"{_folder(self.cluster)}{self.node.name}.env"
+
+    @property
+    def cluster_file(self) -> str:
+        """The env file that all nodes share."""
+        from cluster.settings.page import CLUSTER_FILE
+
+        return f"{_folder(self.cluster)}{CLUSTER_FILE}"
+
+    @property
+    def new_image(self) -> str:
+        """The commands that bring a newly built image to every node."""
+        return f"{self.cluster.inv('build')}, then {self.cluster.inv('ship')}"
+
+
+def _folder(cluster: Cluster) -> str:
+    # The settings are read with python-dotenv, which `run-cluster-node` in the image has not.
+    from cluster.settings.settings import folder
+
+    return folder(cluster.name)
