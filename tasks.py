@@ -162,10 +162,10 @@ def up(
     c: Context, cluster: str = "default", recreate: bool = False, preflight: bool = True
 ) -> None:
     """Start the head and all workers, and wait until the cluster is whole."""
-    from cluster.plan import plan
+    from cluster.plan import plans
 
     run = session(c, cluster, recreate=recreate, preflight=preflight)
-    run.start(plan.up(run.cluster, run.runtime))
+    run.start(plans.up(run.cluster, run.runtime))
 
 
 @task(help=CLUSTER | START)
@@ -174,10 +174,10 @@ def head(
     c: Context, cluster: str = "default", recreate: bool = False, preflight: bool = True
 ) -> None:
     """Start Ray's head, and wait until it answers."""
-    from cluster.plan import plan
+    from cluster.plan import plans
 
     run = session(c, cluster, recreate=recreate, preflight=preflight)
-    run.start(plan.head(run.cluster, run.runtime))
+    run.start(plans.head(run.cluster, run.runtime))
 
 
 @task(help=CLUSTER | NODE | START, iterable=["node"])
@@ -190,10 +190,10 @@ def worker(
     preflight: bool = True,
 ) -> None:
     """Start Ray on the workers, and wait until they have joined."""
-    from cluster.plan import plan
+    from cluster.plan import plans
 
     run = session(c, cluster, recreate=recreate, preflight=preflight)
-    run.start(plan.workers(run.cluster, run.chosen(node, run.cluster.workers), run.runtime))
+    run.start(plans.workers(run.cluster, run.chosen(node, run.cluster.workers), run.runtime))
 
 
 @task(help=CLUSTER | JSON | NCCL)
@@ -293,11 +293,11 @@ def shell(c: Context, node: str = "", cluster: str = "default") -> int:
 @verb
 def down(c: Context, cluster: str = "default", server: bool = False) -> None:
     """Stop everything of this cluster, and remove what it left."""
-    from cluster.plan import plan
+    from cluster.plan import plans
 
     run = session(c, cluster)
     with run.alone():
-        run.perform((plan.stop_server if server else plan.down)(run.cluster, run.runtime))
+        run.perform((plans.stop_server if server else plans.down)(run.cluster, run.runtime))
 
 
 @task(help={"live": "run the live suite instead: real Ray and vLLM in namespaces"})

@@ -24,7 +24,7 @@ from cluster.machine.env_files import env_files
 from cluster.settings import settings
 from tests.live import hosts
 from tests.live.lan import CONTAINER, IMAGE, Site, cloned, equipped, place_model
-from tests.live.machine import Host
+from tests.live.machine import Machine
 
 BAR = 1.10
 """What `inv` may take, as a multiple of by hand."""
@@ -147,7 +147,7 @@ def with_inv(site: Site) -> list[Event]:
     return events
 
 
-def running(host: Host) -> Iterator[str]:
+def running(host: Machine) -> Iterator[str]:
     """Yield what a host runs, so far as it could make a difference, line by line."""
     found: dict[str, Any] = json.loads(host.docker("inspect", CONTAINER))[0]
     # Docker's client and its SDK say differently that there is none.
@@ -212,7 +212,7 @@ def saved(image: str, folder: Path) -> Path:
     return file
 
 
-def load(host: Host, file: Path) -> None:
+def load(host: Machine, file: Path) -> None:
     """Give a host the image of a file, with the name that the cluster's settings have."""
     argv = ["docker", "load", "--quiet", "--input", str(file)]
     done = host.run(argv, timeout=600, check=True)

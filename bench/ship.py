@@ -15,7 +15,7 @@ from bench import rounds, ship_images
 from bench.ship_images import AFTER, BEFORE, MEGA, SMALL, Image
 from tests.live import hosts
 from tests.live.lan import Site, cloned
-from tests.live.machine import Host
+from tests.live.machine import Machine
 
 NODES = ("spark1", "spark2", "spark3", "spark4")
 NODE = NODES[0]
@@ -199,7 +199,7 @@ class Bench:
             clear(host)
 
 
-def clear(host: Host) -> None:
+def clear(host: Machine) -> None:
     """Remove all images of a host."""
     host.docker("image", "prune", "--all", "--force")
 

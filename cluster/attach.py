@@ -3,12 +3,12 @@
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from cluster.containers.inside import Exec
+from cluster.containers.inside import ExecCommand
 from cluster.errors import Problem, RefusedError
 from cluster.machine import processes
 from cluster.machine.processes import Completed
-from cluster.namespaces.process import Command
-from cluster.plan.step import Inside
+from cluster.namespaces.steps import Command
+from cluster.plan.steps import Inside
 from cluster.session import Session
 from cluster.words import shell_line
 
@@ -43,14 +43,16 @@ def run(session: Session, names: list[str], argv: tuple[str, ...]) -> int:
 
 def _here(ask: Inside) -> int:
     """Run a command with the input and output of this program."""
-    if isinstance(ask, Exec):
+    if isinstance(ask, ExecCommand):
         argv = ask.attached(terminal=_terminal())
         return processes.attached(Command(place=ask.place, argv=argv))
     return processes.attached(ask)
 
 
 def _line(ask: Inside) -> str:
-    return shell_line(ask.attached(terminal=_terminal())) if isinstance(ask, Exec) else ask.text
+    return (
+        shell_line(ask.attached(terminal=_terminal())) if isinstance(ask, ExecCommand) else ask.text
+    )
 
 
 def _beside(session: Session, asks: tuple[Inside, ...]) -> int:

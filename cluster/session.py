@@ -5,20 +5,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster.engine import Engine
 from cluster.environment.environment import environment
 from cluster.environment.formats import FORMATS, masked, revealed
 from cluster.errors import Problem, RefusedError
+from cluster.host import Host
 from cluster.machine import env_files, files, processes
 from cluster.machine.local_addresses import is_local
 from cluster.machine.places import REHEARSAL, ROOT, STATE
 from cluster.machine.terminal import Report
-from cluster.namespaces.process import NODE
+from cluster.namespaces.steps import NODE
 from cluster.node import Cluster, Node
 from cluster.plan import script
 from cluster.plan.runtime import Runtime
 from cluster.plan.services import Services
-from cluster.plan.step import AnyTrace, Plan
+from cluster.plan.steps import AnyHandle, Plan
 from cluster.settings import settings
 from cluster.text import did_you_mean
 
@@ -89,11 +89,11 @@ def runtime(cluster: Cluster, *, recreate: bool = False, preflight: bool = True)
     )
 
 
-def engines(cluster: Cluster) -> dict[str, Engine]:
+def engines(cluster: Cluster) -> dict[str, Host]:
     """Return the engine of each node: this machine's own where it has the node's address."""
     return {
-        node.name: Engine(
-            node=node.name, ssh_host="" if is_local(str(node.host_ip)) else node.ssh_host
+        node.name: Host(
+            name=node.name, ssh_host="" if is_local(str(node.host_ip)) else node.ssh_host
         )
         for node in cluster.nodes
     }
@@ -152,7 +152,7 @@ class Session:
         """Return the nodes with these names, all of `among` when there are none."""
         return chosen(self.cluster, names, among)
 
-    def traces(self, names: list[str]) -> tuple[AnyTrace, ...]:
+    def traces(self, names: list[str]) -> tuple[AnyHandle, ...]:
         """Return the services of these nodes, of all nodes when there are no names."""
         nodes = self.chosen(names, self.cluster.nodes)
         rays = tuple(self.runtime.trace(node.name, "ray") for node in nodes)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cluster.containers.runtime import Containers
-from cluster.engine import Engine
+from cluster.host import Host
 from cluster.machine.env_files import env_files
 from cluster.namespaces.runtime import Namespaces
 from cluster.node import DEFAULT, Cluster, Node
@@ -55,6 +55,6 @@ def boxes(cluster: Cluster = TWO_SPARKS, *, recreate: bool = False) -> Container
     return Containers(
         cluster=cluster,
         state=f"{PLACE}/.state/{cluster.name}",
-        engines={its.name: Engine(node=its.name, ssh_host=its.ssh_host) for its in cluster.nodes},
+        engines={its.name: Host(name=its.name, ssh_host=its.ssh_host) for its in cluster.nodes},
         recreate=recreate,
     )

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cluster.engine import Engine
 from cluster.errors import Problem
+from cluster.host import Host
 from cluster.ship import plan
 from cluster.ship.content import Layer
 from cluster.ship.leg import Leg, Order
@@ -34,7 +34,7 @@ NODES = (HEAD, WORKER, *(third(f"spark{n}", f"192.168.177.1{n}") for n in (3, 4,
 CLUSTER = replace(SPARKS, nodes=NODES)
 WAYS = tuple(
     Way(
-        engine=Engine(node=node.name, ssh_host="" if node == HEAD else f"{node.name}.lan"),
+        engine=Host(name=node.name, ssh_host="" if node == HEAD else f"{node.name}.lan"),
         fabric="" if node == HEAD else str(node.host_ip),
     )
     for node in NODES

@@ -7,7 +7,7 @@ import pytest
 
 from cluster import attach, session
 from cluster.errors import RefusedError
-from cluster.namespaces.process import Command
+from cluster.namespaces.steps import Command
 from cluster.session import Session
 
 

@@ -1,11 +1,11 @@
 """What a shell does instead of `inv ship`."""
 
-from cluster.engine import Engine
+from cluster.host import Host
 from cluster.ship import by_hand
 from cluster.ship.route import Way
 from tests.clusters import HEAD, WORKER, third
 
-ENGINE = Engine(node="spark2", ssh_host="spark-02")
+ENGINE = Host(name="spark2", ssh_host="spark-02")
 FABRIC = Way(engine=ENGINE, fabric="192.168.177.12", known_as="spark-02.lan")
 SSH = (
     "ssh -T -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=10 -o ControlPath=none "
@@ -21,7 +21,7 @@ BY_SSH_HOST = f"{SSH} spark-02 docker load"
 def test_script() -> None:
     """The text ships to one node after the other, and compares the layers."""
     nodes = (HEAD, WORKER, third())
-    ways = (FABRIC, Way(engine=Engine(node="spark3", ssh_host="me@spark-03")))
+    ways = (FABRIC, Way(engine=Host(name="spark3", ssh_host="me@spark-03")))
     expected = f"""\
 # spark1: Has the engine of this machine, and so the image
 

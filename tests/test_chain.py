@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.engine import Engine
+from cluster.host import Host
 from cluster.ship import chain
 from cluster.ship.chain import LOST, MARK, Hop, Report
 from cluster.ship.route import Way
 
 NAMES = ("spark1", "spark2", "spark3", "spark4")
-WAYS = tuple(Way(engine=Engine(node=name, ssh_host=f"{name}.lan")) for name in NAMES)
+WAYS = tuple(Way(engine=Host(name=name, ssh_host=f"{name}.lan")) for name in NAMES)
 HOPS = tuple(Hop(address=f"192.168.177.{n}", user="nvidia") for n in (12, 13, 14))
 ARCHIVE = bytes(range(256)) * 4096
 SSH = (

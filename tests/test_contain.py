@@ -9,15 +9,15 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.commands.spec import RunSpec
-from cluster.containers.contain import Contain, Discard, Examine, SharedToken
+from cluster.commands.run_spec import RunSpec
 from cluster.containers.container import Container, Mount
-from cluster.containers.inside import Contained, Exec, Launch, Once
-from cluster.engine import Engine
+from cluster.containers.inside import ContainerHandle, ExecCommand, RunOnce, StartService
+from cluster.containers.steps import CheckNodes, RemoveContainer, ShareToken, StartContainer
+from cluster.host import Host
 from cluster.words import FileText, Secret
 
-HERE, THERE = Engine(node="spark1"), Engine(node="spark2", ssh_host="spark-02")
-TRACE = Contained(
+HERE, THERE = Host(name="spark1"), Host(name="spark2", ssh_host="spark-02")
+TRACE = ContainerHandle(
     place="spark2",
     service="serve",
     cluster="default",
@@ -45,7 +45,7 @@ CONTAINER = Container(
     rdma=False,
     privileged=True,
 )
-EXEC = Exec(place="spark2", engine=THERE, container="vllm_node", argv=("bash", "-c", "a b"))
+EXEC = ExecCommand(place="spark2", engine=THERE, container="vllm_node", argv=("bash", "-c", "a b"))
 # Docker, played by a program that prints the words after the container's name.
 ECHO = 'while [ "$1" != vllm_node ]; do shift; done; shift; printf \'%s\\0\' "$@"'
 READ = (
@@ -136,7 +136,7 @@ def test_a_variable_survives(value: str) -> None:
 def test_once() -> None:
     """What runs in a container of its own leaves none."""
     container = replace(CONTAINER, name="", argv=("python", "x.py"), environment=(), mounts=())
-    step = Once(place="spark2", engine=THERE, container=container)
+    step = RunOnce(place="spark2", engine=THERE, container=container)
     expected = """\
 docker --host ssh://spark-02 run --rm \\
   --network host \\
@@ -150,7 +150,7 @@ docker --host ssh://spark-02 run --rm \\
 
 def test_contain() -> None:
     """A container is made, gets its files, and starts; secrets are nowhere in its line."""
-    step = Contain(
+    step = StartContainer(
         title="Start Ray",
         spec=SPEC,
         container=CONTAINER,
@@ -186,7 +186,7 @@ docker --host ssh://spark-02 start vllm_node"""
 
 def test_launch() -> None:
     """The server is a command of the head's container, in the background."""
-    step = Launch(
+    step = StartService(
         title="Serve m",
         spec=SPEC,
         argv=("run-service", "serve", "0123456789ab", "vllm", "serve", "m"),
@@ -204,7 +204,7 @@ def test_launch() -> None:
 
 def test_examine() -> None:
     """By hand, one runs the doctor."""
-    step = Examine(command="inv doctor --fast", engines=(HERE, THERE), unless=(TRACE,))
+    step = CheckNodes(command="inv doctor --fast", engines=(HERE, THERE), unless=(TRACE,))
 
     assert "inv doctor --fast" == step.text
     assert ("all nodes", "Check that nothing keeps the cluster from working") == (
@@ -215,7 +215,7 @@ def test_examine() -> None:
 
 def test_discard() -> None:
     """A container has its time, and then goes."""
-    step = Discard(title="Stop ray", trace=TRACE, seconds=5)
+    step = RemoveContainer(title="Stop ray", trace=TRACE, seconds=5)
     docker = "docker --host ssh://spark-02"
 
     assert f"{docker} stop --time 5 vllm_node\n{docker} rm vllm_node" == step.text
@@ -224,7 +224,7 @@ def test_discard() -> None:
 
 def test_line_of_a_shared_token() -> None:
     """A token is taken from the head's container, or made; none shows."""
-    step = SharedToken(path="/s/a token", held=TRACE, there="/run/secrets/ray-token")
+    step = ShareToken(path="/s/a token", held=TRACE, there="/run/secrets/ray-token")
     expected = (
         "test -s '/s/a token' ||\n"
         "  docker --host ssh://spark-02 cp vllm_node:/run/secrets/ray-token '/s/a token'"
@@ -238,7 +238,7 @@ def test_line_of_a_shared_token() -> None:
 def test_shared_token(tmp_path: Path) -> None:
     """Without a container, or a Docker, a token is made: 32 bytes, its owner's alone, once."""
     file = tmp_path / "a token"
-    step = SharedToken(path=str(file), held=TRACE, there="/run/secrets/ray-token")
+    step = ShareToken(path=str(file), held=TRACE, there="/run/secrets/ray-token")
     script = f"docker() {{ return 1; }}; {step.text}"
     codes = [shell(script).returncode]
     first = file.read_text(encoding="utf-8")

@@ -10,9 +10,9 @@ from typing import cast
 import pytest
 
 from cluster.containers.containment import Containment
-from cluster.containers.inside import Contained
+from cluster.containers.inside import ContainerHandle
 from cluster.containers.log import ContainerLog
-from cluster.engine import Engine
+from cluster.host import Host
 
 WAIT_SECONDS = 10.0
 
@@ -23,12 +23,12 @@ class Machine:
 
     running: list[subprocess.Popen[bytes]]
 
-    def log(self, trace: Contained) -> bytes | None:
+    def log(self, trace: ContainerHandle) -> bytes | None:
         """Return the log; None when there is none."""
         file = Path(trace.log)
         return file.read_bytes() if file.exists() else None
 
-    def stream(self, trace: Contained, script: str) -> Iterator[bytes]:
+    def stream(self, trace: ContainerHandle, script: str) -> Iterator[bytes]:
         """Yield what a script prints, as it comes, until it ends."""
         argv = ["bash", "-c", script, trace.log]
         pipe = subprocess.PIPE
@@ -51,13 +51,13 @@ def _machine() -> Iterator[Machine]:
 
 
 @pytest.fixture(name="trace")
-def _trace(tmp_path: Path) -> Contained:
+def _trace(tmp_path: Path) -> ContainerHandle:
     """Return how a service is found whose log is in this test's folder."""
-    return Contained(
+    return ContainerHandle(
         place="spark1",
         service="ray",
         cluster="default",
-        engine=Engine(node="spark1"),
+        engine=Host(name="spark1"),
         container="vllm_node",
         image="vllm-node",
         pid_file="/run/x/ray.pid",
@@ -66,12 +66,12 @@ def _trace(tmp_path: Path) -> Contained:
     )
 
 
-def opened(trace: Contained, machine: Machine) -> ContainerLog:
+def opened(trace: ContainerHandle, machine: Machine) -> ContainerLog:
     """Return the log, read from its top."""
     return ContainerLog(trace, cast("Containment", machine))
 
 
-def write(trace: Contained, content: bytes) -> None:
+def write(trace: ContainerHandle, content: bytes) -> None:
     """Add to the log."""
     with Path(trace.log).open("ab") as log:
         log.write(content)
@@ -86,7 +86,7 @@ def awaited(log: ContainerLog, count: int) -> list[str]:
     return lines
 
 
-def test_whole_lines(trace: Contained, machine: Machine) -> None:
+def test_whole_lines(trace: ContainerHandle, machine: Machine) -> None:
     """What is there comes at once, what is added comes by itself; each whole line once."""
     write(trace, b"one\ntw")
     log = opened(trace, machine)
@@ -101,7 +101,7 @@ def test_whole_lines(trace: Contained, machine: Machine) -> None:
     assert [] == log.rest()
 
 
-def test_rest(trace: Contained, machine: Machine) -> None:
+def test_rest(trace: ContainerHandle, machine: Machine) -> None:
     """What has ended is read whole, and needs no stream."""
     write(trace, b"one\ntwo\nKilled")
     log = opened(trace, machine)
@@ -110,7 +110,7 @@ def test_rest(trace: Contained, machine: Machine) -> None:
     assert [] == machine.running
 
 
-def test_no_log(trace: Contained, machine: Machine) -> None:
+def test_no_log(trace: ContainerHandle, machine: Machine) -> None:
     """A log that is not there has no lines until it is."""
     log = opened(trace, machine)
     nothing = (log.exists, log.rest(), log.grown())

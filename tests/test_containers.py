@@ -4,22 +4,28 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.commands.spec import RunSpec, Service
-from cluster.containers.contain import Contain, Discard, Examine
+from cluster.commands.run_spec import RunSpec, Service
 from cluster.containers.container import Container, Mount
-from cluster.containers.inside import Contained, Exec, Halt, Launch, Once
+from cluster.containers.inside import (
+    ContainerHandle,
+    ExecCommand,
+    RunOnce,
+    StartService,
+    StopService,
+)
 from cluster.containers.runtime import Containers
-from cluster.engine import Engine
+from cluster.containers.steps import CheckNodes, RemoveContainer, StartContainer
 from cluster.environment.environment import not_carried
+from cluster.host import Host
 from cluster.node import Cluster
 from cluster.plan import script
-from cluster.plan.step import Folder, Gate, Remove, Text
+from cluster.plan.steps import Await, MakeFolder, RemoveFolder, WriteFile
 from cluster.words import FileText
 from tests.clusters import TWO_SPARKS, boxes
 
 HEAD, WORKER = TWO_SPARKS.nodes
 RUNTIME = boxes()
-ENGINES = tuple(Engine(node=name, ssh_host=name) for name in ("spark1", "spark2"))
+ENGINES = tuple(Host(name=name, ssh_host=name) for name in ("spark1", "spark2"))
 STATE = "/opt/spark/.state/examples/two-sparks"
 SPEC = RunSpec(
     node="spark2",
@@ -35,7 +41,7 @@ SERVE = RunSpec(
     extra=(("VLLM_API_KEY", FileText("/s/api-key")),),
 )
 CPU = replace(TWO_SPARKS, accelerator="none", shm_size=None, privileged=True, container="mine")
-PROOF = Gate(
+PROOF = Await(
     place="spark1",
     title="Check",
     ask=RUNTIME.inside(TWO_SPARKS, HEAD, ("true",)),
@@ -44,13 +50,13 @@ PROOF = Gate(
 )
 
 
-def traced(node: str, service: Service) -> Contained:
+def traced(node: str, service: Service) -> ContainerHandle:
     """Return how a service is found again."""
-    return Contained(
+    return ContainerHandle(
         place=node,
         service=service,
         cluster="examples/two-sparks",
-        engine=Engine(node=node, ssh_host=node),
+        engine=Host(name=node, ssh_host=node),
         container="vllm_node",
         image="vllm-node",
         pid_file=f"/run/spark-vllm-cluster/{service}.pid",
@@ -59,15 +65,15 @@ def traced(node: str, service: Service) -> Contained:
     )
 
 
-def preflights(runtime: Containers) -> list[Gate]:
+def preflights(runtime: Containers) -> list[Await]:
     """Return what is asked on each node before anything starts."""
     steps = script.flat(runtime.prepare(TWO_SPARKS, TWO_SPARKS.nodes))
-    return [step for step in steps if isinstance(step, Gate)]
+    return [step for step in steps if isinstance(step, Await)]
 
 
-def asked(gate: Gate) -> tuple[str, ...]:
+def asked(gate: Await) -> tuple[str, ...]:
     """Return the words of a question."""
-    assert isinstance(gate.ask, Once)
+    assert isinstance(gate.ask, RunOnce)
     return gate.ask.container.argv
 
 
@@ -124,7 +130,7 @@ def test_ray() -> None:
         ),
     )
     carried = "/root/.config/vllm/ray_non_carry_over_env_vars.json"
-    expected = Contain(
+    expected = StartContainer(
         title="Start Ray (worker)",
         spec=SPEC,
         container=container,
@@ -145,7 +151,7 @@ def test_ray_as_the_settings_say() -> None:
     cluster = replace(CPU, hf_cache="/data", nodes=(HEAD, replace(WORKER, ib_if=())))
     step = boxes(cluster, recreate=True).service(SPEC, "Start Ray")
 
-    assert isinstance(step, Contain)
+    assert isinstance(step, StartContainer)
     made = step.container
     sources = ["/data", "mine-cache", "mine-logs"]
 
@@ -157,7 +163,7 @@ def test_ray_as_the_settings_say() -> None:
 
 def test_server() -> None:
     """The server is a command of the head's container, which has all variables but its own."""
-    expected = Launch(
+    expected = StartService(
         title="Serve m",
         spec=SERVE,
         argv=("run-service", "serve", SERVE.digest, "vllm", "serve", "m"),
@@ -171,9 +177,9 @@ def test_server() -> None:
 def test_inside() -> None:
     """A command beside Ray needs no variable but its own: the container has the others."""
     extra = (("VLLM_API_KEY", FileText("/s/api-key")),)
-    expected = Exec(
+    expected = ExecCommand(
         place="spark2",
-        engine=Engine(node="spark2", ssh_host="spark2"),
+        engine=Host(name="spark2", ssh_host="spark2"),
         container="vllm_node",
         argv=("env",),
         environment=extra,
@@ -193,9 +199,9 @@ def test_beforehand() -> None:
         rdma=True,
         privileged=False,
     )
-    engine = Engine(node="spark2", ssh_host="spark2")
+    engine = Host(name="spark2", ssh_host="spark2")
 
-    assert Once(place="spark2", engine=engine, container=container) == RUNTIME.beforehand(
+    assert RunOnce(place="spark2", engine=engine, container=container) == RUNTIME.beforehand(
         TWO_SPARKS, WORKER, ("env",)
     )
 
@@ -205,10 +211,12 @@ def test_prepare() -> None:
     first, *_, folder, text, token = script.flat(RUNTIME.prepare(TWO_SPARKS, TWO_SPARKS.nodes))
     traces = (RUNTIME.trace("spark1", "ray"), RUNTIME.trace("spark2", "ray"))
     command = "inv doctor --fast --cluster examples/two-sparks"
-    kept = Text(place="spark1", path=f"{STATE}/not-carried.json", content=not_carried(TWO_SPARKS))
+    kept = WriteFile(
+        place="spark1", path=f"{STATE}/not-carried.json", content=not_carried(TWO_SPARKS)
+    )
 
-    assert Examine(command=command, engines=ENGINES, unless=traces) == first
-    assert (Folder(place="spark1", path=STATE), kept) == (folder, text)
+    assert CheckNodes(command=command, engines=ENGINES, unless=traces) == first
+    assert (MakeFolder(place="spark1", path=STATE), kept) == (folder, text)
     assert ("spark1", "Make a secret, unless it is there") == (token.place, token.title)
 
 
@@ -218,7 +226,7 @@ def test_prepare_one() -> None:
     command = "inv doctor --fast --cluster examples/two-sparks"
     traces = (RUNTIME.trace("spark2", "ray"),)
 
-    assert Examine(command=command, engines=ENGINES, unless=traces) == first
+    assert CheckNodes(command=command, engines=ENGINES, unless=traces) == first
     assert ("spark2", "Check that spark2 can run Ray") == (gate.place, gate.title)
 
 
@@ -228,7 +236,7 @@ def test_prepare_the_head() -> None:
     command = "inv doctor --fast --node spark1 --cluster examples/two-sparks"
 
     assert (
-        Examine(command=command, engines=ENGINES[:1], unless=(RUNTIME.trace("spark1", "ray"),))
+        CheckNodes(command=command, engines=ENGINES[:1], unless=(RUNTIME.trace("spark1", "ray"),))
         == first
     )
 
@@ -253,8 +261,8 @@ def test_preflight() -> None:
 
 def test_stop() -> None:
     """The server ends inside its container, Ray with it."""
-    ray = Discard(title="Stop ray", trace=traced("spark2", "ray"), seconds=5)
-    serve = Halt(title="Stop serve", trace=traced("spark1", "serve"), seconds=20)
+    ray = RemoveContainer(title="Stop ray", trace=traced("spark2", "ray"), seconds=5)
+    serve = StopService(title="Stop serve", trace=traced("spark1", "serve"), seconds=20)
 
     assert ray == RUNTIME.stop(WORKER, "ray", 5)
     assert serve == RUNTIME.stop(HEAD, "serve", 20)
@@ -262,7 +270,7 @@ def test_stop() -> None:
 
 def test_visit() -> None:
     """Another machine asks from inside the node; the node itself needs nothing in front."""
-    here = replace(RUNTIME, engines={"spark1": Engine(node="spark1")})
+    here = replace(RUNTIME, engines={"spark1": Host(name="spark1")})
 
     assert ("docker", "--host", "ssh://spark1", "exec", "vllm_node") == RUNTIME.visit(HEAD)
     assert () == here.visit(HEAD)
@@ -271,4 +279,4 @@ def test_visit() -> None:
 def test_end() -> None:
     """A stopped container is gone; the secrets of this machine go last."""
     assert () == RUNTIME.release(TWO_SPARKS.nodes)
-    assert (Remove(place="spark1", path=STATE),) == RUNTIME.end()
+    assert (RemoveFolder(place="spark1", path=STATE),) == RUNTIME.end()

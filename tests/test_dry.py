@@ -14,11 +14,11 @@ import pytest
 
 from cluster.commands import ray, vllm
 from cluster.environment.environment import environment
-from cluster.namespaces.process import Command
+from cluster.namespaces.steps import Command
 from cluster.node import Cluster
-from cluster.plan import plan, script
+from cluster.plan import plans, script
 from cluster.plan.runtime import Runtime
-from cluster.plan.step import Plan
+from cluster.plan.steps import Plan
 from cluster.serve.server import PROMPT, TOKENS
 from cluster.words import Secret
 from tests.clusters import (
@@ -42,24 +42,24 @@ SECRETS = (
 def serve(cluster: Cluster, runtime: Runtime) -> Plan:
     """Return the steps of `inv serve`."""
     request = vllm.request(cluster, vllm.Flags(), PLACE)
-    ready = plan.ready(cluster, request, runtime)
-    return (*plan.serve(cluster, request, runtime), *ready)
+    ready = plans.ready(cluster, request, runtime)
+    return (*plans.serve(cluster, request, runtime), *ready)
 
 
 def rehearse(cluster: Cluster, runtime: Runtime) -> Plan:
     """Return the steps of `inv rehearse`."""
     request = vllm.request(cluster, vllm.Flags(), PLACE)
-    asked = plan.complete(cluster, request, runtime, prompt=PROMPT, tokens=TOKENS)
-    steps = (*plan.up(cluster, runtime), *serve(cluster, runtime), asked)
-    return (*steps, *plan.down(cluster, runtime))
+    asked = plans.complete(cluster, request, runtime, prompt=PROMPT, tokens=TOKENS)
+    steps = (*plans.up(cluster, runtime), *serve(cluster, runtime), asked)
+    return (*steps, *plans.down(cluster, runtime))
 
 
 VERBS: dict[str, Callable[[Cluster, Runtime], Plan]] = {
-    "up": plan.up,
-    "head": plan.head,
-    "worker": lambda cluster, runtime: plan.workers(cluster, cluster.workers, runtime),
+    "up": plans.up,
+    "head": plans.head,
+    "worker": lambda cluster, runtime: plans.workers(cluster, cluster.workers, runtime),
     "serve": serve,
-    "down": plan.down,
+    "down": plans.down,
     "rehearse": rehearse,
 }
 

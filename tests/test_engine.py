@@ -2,11 +2,11 @@
 
 import pytest
 
-from cluster.engine import Engine, problem
 from cluster.errors import Problem
+from cluster.host import Host, host_problem
 
-FAR = Engine(node="spark2", ssh_host="spark-02")
-HERE = Engine(node="spark1")
+FAR = Host(name="spark2", ssh_host="spark-02")
+HERE = Host(name="spark1")
 THROUGH = (
     'error during connect: Get "http://docker.example.com/v1.24/version": command [ssh -- spark-02 '
     "docker system dial-stdio] has exited with exit status {code}, please make sure the URL is "
@@ -176,13 +176,13 @@ def test_far(text: str, expected: tuple[str, str]) -> None:
     """What ssh and a machine's Docker say becomes a sentence with a command that cures it."""
     message, remedy = expected
 
-    assert Problem(place="spark2", message=message, remedy=remedy) == problem(FAR, text)
+    assert Problem(place="spark2", message=message, remedy=remedy) == host_problem(FAR, text)
 
 
 @pytest.mark.parametrize("said", FROM_SSH)
 def test_through_the_client(said: str) -> None:
     """What ssh says is known again in what the Docker client makes of it."""
-    assert problem(FAR, said) == problem(FAR, THROUGH.format(code=255, said=said))
+    assert host_problem(FAR, said) == host_problem(FAR, THROUGH.format(code=255, said=said))
 
 
 @pytest.mark.parametrize("text, expected", FROM_HERE.items())
@@ -190,7 +190,7 @@ def test_here(text: str, expected: tuple[str, str]) -> None:
     """The same for this machine, where commands need no ssh."""
     message, remedy = expected
 
-    assert Problem(place="spark1", message=message, remedy=remedy) == problem(HERE, text)
+    assert Problem(place="spark1", message=message, remedy=remedy) == host_problem(HERE, text)
 
 
 def test_as_a_line() -> None:
@@ -200,4 +200,4 @@ def test_as_a_line() -> None:
         "(`ssh -t spark-02 'sudo systemctl start docker'`)"
     )
 
-    assert expected == str(problem(FAR, STOPPED))
+    assert expected == str(host_problem(FAR, STOPPED))

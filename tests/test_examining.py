@@ -13,18 +13,18 @@ import pytest
 from cluster import session
 from cluster.checks import examining
 from cluster.checks.checks import ANSWER, CHECKS
-from cluster.engine import Engine
 from cluster.errors import Problem, RefusedError
 from cluster.facts import asking, bundle
 from cluster.facts.bundle import Wanted
 from cluster.facts.facts import Facts
+from cluster.host import Host
 from cluster.machine import ssh
 from cluster.machine.processes import Completed
 from cluster.machine.ssh import SSH
 from cluster.session import Session
 from tests.clusters import REHEARSAL, TWO_SPARKS
 
-HERE = Engine(node="here")
+HERE = Host(name="here")
 LONG = 60.0
 """Seconds that no machine of the tests is slow."""
 OFF = 'echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255'
@@ -75,7 +75,7 @@ def test_fast_and_full_ask_the_same_way() -> None:
 
 def test_text() -> None:
     """A text of one's own is run on each machine that has a question, on no other."""
-    engines = {"one": HERE, "two": Engine(node="two"), "three": Engine(node="three")}
+    engines = {"one": HERE, "two": Host(name="two"), "three": Host(name="three")}
     said = asking.ask(engines, {"two": "echo 2; exit 0", "one": "echo 1"})
 
     assert {"two": "2\n", "one": "1\n"} == said
@@ -83,7 +83,7 @@ def test_text() -> None:
 
 def test_text_fails() -> None:
     """A text that fails says why; the others answer all the same."""
-    engines = {"one": HERE, "two": Engine(node="two")}
+    engines = {"one": HERE, "two": Host(name="two")}
     said = asking.ask(engines, {"one": "echo no >&2; exit 3", "two": "echo yes"})
 
     assert {"one": Problem(place="here", message="cannot be asked: no"), "two": "yes\n"} == said
@@ -107,7 +107,7 @@ def test_half_an_answer() -> None:
 def test_unknown_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What SSH says is told in the words that other tasks have for it, host by host."""
     put_ssh(tmp_path, monkeypatch, OFF)
-    engines = {name: Engine(node=name, ssh_host=name) for name in ("dgx1", "dgx2")}
+    engines = {name: Host(name=name, ssh_host=name) for name in ("dgx1", "dgx2")}
     found = asking.examine(engines, dict.fromkeys(engines, "echo"))
     message = "{0} does not answer: No route to host"
     remedy = "is it switched on, and on this network? `ssh -v {0}`"
@@ -121,7 +121,7 @@ def test_unknown_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_connection_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each node is asked once, all at the same time."""
     put_ssh(tmp_path, monkeypatch, f'echo "$host" >>{tmp_path}/calls; sleep 0.5; exit 255')
-    engines = {name: Engine(node=name, ssh_host=name) for name in ("a", "b", "c", "d")}
+    engines = {name: Host(name=name, ssh_host=name) for name in ("a", "b", "c", "d")}
     began = time.monotonic()
     asking.examine(engines, dict.fromkeys(engines, "echo"))
     seconds = time.monotonic() - began
@@ -145,7 +145,7 @@ def test_ssh_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PATH", str(tmp_path))
     expected = Completed(code=127, output="", error="`ssh` is not there")
 
-    assert expected == ssh.tell(Engine(node="spark1", ssh_host="spark1"), "echo")
+    assert expected == ssh.tell(Host(name="spark1", ssh_host="spark1"), "echo")
 
 
 def test_the_terminal_is_not_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +229,7 @@ def test_doctor_for_programs(
 
 def test_nodes_that_are_this_machine() -> None:
     """A node that is asked without SSH is this machine; namespaces are of it."""
-    engines = {"spark1": HERE, "spark2": Engine(node="spark2", ssh_host="spark2")}
+    engines = {"spark1": HERE, "spark2": Host(name="spark2", ssh_host="spark2")}
 
     assert {"spark1"} == examining._local(TWO_SPARKS, engines)
     assert {"spark1", "spark2"} == examining._local(REHEARSAL, engines)
@@ -239,7 +239,7 @@ def test_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """Before a start only the nodes that take part in it are asked, and what blocks is told."""
     put_ssh(tmp_path, monkeypatch, f'echo "$host" >>{tmp_path}/calls; {OFF}')
     cluster = session.load("examples/two-sparks").cluster
-    found = examining.blocking(cluster, (Engine(node="spark2", ssh_host="spark2"),))
+    found = examining.blocking(cluster, (Host(name="spark2", ssh_host="spark2"),))
     message, remedy = "spark2 does not answer: No route to host", "`ssh -v spark2`"
 
     assert "spark2\n" == (tmp_path / "calls").read_text("utf-8")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cluster.engine import Engine
 from cluster.facts.unanswered import unanswered
+from cluster.host import Host
 
-FAR, HERE = Engine(node="spark2", ssh_host="dgx"), Engine(node="spark1")
+FAR, HERE = Host(name="spark2", ssh_host="dgx"), Host(name="spark1")
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,6 @@ FAR, HERE = Engine(node="spark2", ssh_host="dgx"), Engine(node="spark1")
     ],
     ids=["ssh", "shell", "nothing", "here"],
 )
-def test_unanswered(its: Engine, said: str, expected: str) -> None:
+def test_unanswered(its: Host, said: str, expected: str) -> None:
     """What SSH says has its own sentence; what else is said is shown as it is."""
     assert expected == str(unanswered(its, said))

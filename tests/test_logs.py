@@ -10,24 +10,24 @@ import pytest
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.logs import logs
 from cluster.logs.logs import FileLog
-from cluster.namespaces.process import Trace
+from cluster.namespaces.steps import ProcessHandle
 from cluster.plan.services import Services
-from cluster.plan.step import AnyTrace
+from cluster.plan.steps import AnyHandle
 from tests.clusters import SPARKS
 
 MARK = ("LOGS_TEST", "ours")
 
 
-def traced(folder: Path, content: bytes | None = None, node: str = "spark1") -> Trace:
+def traced(folder: Path, content: bytes | None = None, node: str = "spark1") -> ProcessHandle:
     """Return a service that has logged so much; None is a service without a log."""
     log = folder / f"{node}.log"
     if content is not None:
         log.write_bytes(content)
     pid_file = str(folder / f"{node}.pid")
-    return Trace(place=node, service="ray", pid_file=pid_file, mark=MARK, log=str(log))
+    return ProcessHandle(place=node, service="ray", pid_file=pid_file, mark=MARK, log=str(log))
 
 
-def write(trace: Trace, content: bytes) -> None:
+def write(trace: ProcessHandle, content: bytes) -> None:
     """Add to a log."""
     with Path(trace.log).open("ab") as log:
         log.write(content)
@@ -186,12 +186,12 @@ class Away(FileLog):
 class Ended(Services):
     """Services as containers: the third machine does not answer, and others were killed."""
 
-    def log(self, trace: AnyTrace) -> FileLog:
+    def log(self, trace: AnyHandle) -> FileLog:
         """Return a log."""
-        assert isinstance(trace, Trace)
+        assert isinstance(trace, ProcessHandle)
         return (Away if trace.place == "spark3" else FileLog)(trace)
 
-    def exit_code(self, trace: AnyTrace) -> int | None:
+    def exit_code(self, trace: AnyHandle) -> int | None:
         """Return the code of a container."""
         return 137 if trace.place == "spark2" else 0
 

@@ -4,11 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from cluster.commands.spec import RunSpec
-from cluster.namespaces.process import Command, Holder, Start, Sweep, Trace
+from cluster.commands.run_spec import RunSpec
 from cluster.namespaces.runtime import Namespaces
-from cluster.plan import plan, script
-from cluster.plan.step import Plan, Remove
+from cluster.namespaces.steps import (
+    Command,
+    HoldNamespaces,
+    KillLeftovers,
+    ProcessHandle,
+    StartProcess,
+)
+from cluster.plan import plans, script
+from cluster.plan.steps import Plan, RemoveFolder
 from cluster.words import ProcessNumber, Word
 from tests.clusters import REHEARSAL, spaces
 
@@ -29,18 +35,18 @@ SPEC = RunSpec(
 )
 
 
-def holders(runtime: Namespaces) -> list[Holder]:
+def holders(runtime: Namespaces) -> list[HoldNamespaces]:
     """Return what keeps the link and the nodes alive."""
     steps = script.flat(runtime.prepare(REHEARSAL, REHEARSAL.nodes))
-    return [step for step in steps if isinstance(step, Holder)]
+    return [step for step in steps if isinstance(step, HoldNamespaces)]
 
 
 def commands(steps: Plan) -> Iterator[tuple[Word, ...]]:
     """Yield every command line of a plan."""
     for step in script.flat(steps):
-        if isinstance(step, Holder):
+        if isinstance(step, HoldNamespaces):
             yield from (command.argv for command in step.setup)
-        if isinstance(step, Holder | Start):
+        if isinstance(step, HoldNamespaces | StartProcess):
             yield step.argv
 
 
@@ -58,7 +64,7 @@ def test_probe() -> None:
 
 def test_trace() -> None:
     """A service is found by its number, and proved by its environment."""
-    expected = Trace(
+    expected = ProcessHandle(
         place="spark2",
         service="serve",
         pid_file=f"{STATE}/spark2/serve.pid",
@@ -94,7 +100,7 @@ def test_service() -> None:
         ("SPARK_CLUSTER_SPEC", SPEC.digest),
         ("VLLM_HOST_IP", "1.2.3.4"),
     )
-    expected = Start(
+    expected = StartProcess(
         title="Start Ray (head)",
         spec=SPEC,
         argv=argv,
@@ -163,7 +169,7 @@ def test_holders(runtime: Namespaces, made: tuple[str, ...], entered: tuple[str,
 
 def test_rootless_commands_enter_the_user_namespace() -> None:
     """Without root no command works outside the user namespace, so none is there."""
-    lines = [line for line in commands(plan.up(REHEARSAL, ROOTLESS)) if "nsenter" in line]
+    lines = [line for line in commands(plans.up(REHEARSAL, ROOTLESS)) if "nsenter" in line]
     outside = [line for line in lines if "--user" not in line]
 
     assert (30, []) == (len(lines), outside)
@@ -172,7 +178,7 @@ def test_rootless_commands_enter_the_user_namespace() -> None:
 def test_every_node_has_its_own_port() -> None:
     """A worker that is made alone is plugged where it would be plugged with the others."""
     steps = script.flat(ROOT.prepare(REHEARSAL, (WORKER,)))
-    (_, node) = [step for step in steps if isinstance(step, Holder)]
+    (_, node) = [step for step in steps if isinstance(step, HoldNamespaces)]
     ports = {word for command in node.setup for word in command.argv if str(word)[:4] == "port"}
 
     assert ("spark2", {"port1"}) == (node.place, ports)
@@ -182,10 +188,14 @@ def test_release() -> None:
     """All processes of all nodes end before any folder goes."""
     name = "SPARK_CLUSTER_NODE"
     expected = (
-        Sweep(place="spark1", title="End what is left", name=name, folder=f"{STATE}/spark1"),
-        Sweep(place="spark2", title="End what is left", name=name, folder=f"{STATE}/spark2"),
-        Remove(place="spark1", path=f"{STATE}/spark1"),
-        Remove(place="spark2", path=f"{STATE}/spark2"),
+        KillLeftovers(
+            place="spark1", title="End what is left", name=name, folder=f"{STATE}/spark1"
+        ),
+        KillLeftovers(
+            place="spark2", title="End what is left", name=name, folder=f"{STATE}/spark2"
+        ),
+        RemoveFolder(place="spark1", path=f"{STATE}/spark1"),
+        RemoveFolder(place="spark2", path=f"{STATE}/spark2"),
     )
 
     assert expected == ROOT.release(REHEARSAL.nodes)
@@ -195,8 +205,8 @@ def test_end() -> None:
     """The link ends last, and the run state goes with it."""
     name = "SPARK_CLUSTER_NODE"
     expected = (
-        Sweep(place="link", title="End what is left", name=name, folder=f"{STATE}/link"),
-        Remove(place="link", path=STATE),
+        KillLeftovers(place="link", title="End what is left", name=name, folder=f"{STATE}/link"),
+        RemoveFolder(place="link", path=STATE),
     )
 
     assert expected == ROOT.end()

@@ -12,8 +12,8 @@ import pytest
 from cluster import session
 from cluster.bandwidth import measuring
 from cluster.errors import ClusterError, NodeError, Problem
-from cluster.namespaces.process import Command
 from cluster.namespaces.runtime import Namespaces
+from cluster.namespaces.steps import Command
 from cluster.node import Cluster, Node
 from cluster.session import Session
 from cluster.words import Environment

@@ -7,10 +7,10 @@ import pytest
 
 from cluster.commands import vllm
 from cluster.commands.vllm import Request
-from cluster.namespaces.process import Command, Start, Stop
+from cluster.namespaces.steps import Command, StartProcess, StopProcess
 from cluster.node import Cluster
-from cluster.plan import plan, script
-from cluster.plan.step import Ask, Folder, Gate, Plan, Single, Together, Token
+from cluster.plan import plans, script
+from cluster.plan.steps import Ask, Await, MakeFolder, MakeSecret, Parallel, Plan, Single
 from cluster.words import Environment, FileText, Secret, Word
 from tests.clusters import REHEARSAL, spaces, third, written
 
@@ -35,19 +35,19 @@ def titles(steps: Plan) -> list[str]:
     return [f"{step.place}: {step.title}" for step in flat]
 
 
-def gates(steps: Plan) -> dict[str, Gate]:
+def gates(steps: Plan) -> dict[str, Await]:
     """Return the gates of a plan by what they are for."""
-    found = (step for step in script.flat(steps) if isinstance(step, Gate))
+    found = (step for step in script.flat(steps) if isinstance(step, Await))
     return {f"{step.place}: {step.title}": step for step in found}
 
 
 def side_by_side(steps: Plan) -> list[list[str]]:
     """Return the branches of the last steps that are performed side by side."""
-    together = [step for step in steps if isinstance(step, Together)]
+    together = [step for step in steps if isinstance(step, Parallel)]
     return [titles(branch) for branch in together[-1].branches]
 
 
-def watched(gate: Gate) -> list[str]:
+def watched(gate: Await) -> list[str]:
     """Return what must stay alive while a gate is shut."""
     return [f"{trace.place} {trace.service}" for trace in gate.watch]
 
@@ -60,7 +60,7 @@ def words(ask: Ask | None) -> tuple[Word, ...]:
 
 def key(cluster: Cluster, request: Request) -> Environment:
     """Return the API key in the environment of the server."""
-    spec = plan.server(cluster, request, RUNTIME).spec
+    spec = plans.server(cluster, request, RUNTIME).spec
     assert "VLLM_API_KEY" not in dict(spec.environment)
     return spec.extra
 
@@ -71,12 +71,12 @@ def test_head() -> None:
         "spark1: Make a secret, unless it is there",
         "spark1: Start Ray (head)",
         "spark1: Wait until Ray has spark1",
-    ] == titles(plan.head(REHEARSAL, RUNTIME))
+    ] == titles(plans.head(REHEARSAL, RUNTIME))
 
 
 def test_workers() -> None:
     """Each worker starts once the head answers there; all are waited for together."""
-    steps = plan.workers(THREE, THREE.workers, RUNTIME)
+    steps = plans.workers(THREE, THREE.workers, RUNTIME)
 
     assert [
         ["spark2: Wait until the head answers", "spark2: Start Ray (worker)"],
@@ -92,12 +92,12 @@ def test_one_worker() -> None:
         "spark3: Wait until the head answers",
         "spark3: Start Ray (worker)",
         "spark1: Wait until Ray has spark3",
-    ] == titles(plan.workers(THREE, THREE.workers[1:], RUNTIME))
+    ] == titles(plans.workers(THREE, THREE.workers[1:], RUNTIME))
 
 
 def test_up() -> None:
     """Head and workers start side by side, and the whole is waited for."""
-    steps = plan.up(THREE, RUNTIME)
+    steps = plans.up(THREE, RUNTIME)
 
     assert [
         "spark1: Make a secret, unless it is there",
@@ -111,7 +111,7 @@ def test_up() -> None:
 
 def test_up_watches() -> None:
     """While they join, none may die, and each must have said itself that it has started."""
-    found = gates(plan.up(REHEARSAL, RUNTIME))
+    found = gates(plans.up(REHEARSAL, RUNTIME))
 
     assert {
         "spark1: Wait until Ray has spark1, spark2": (
@@ -128,27 +128,27 @@ def test_serve() -> None:
         "spark1: Check that port 8888 is free",
         "spark1: Make a secret, unless it is there",
         "spark1: Serve m",
-    ] == titles(plan.serve(REHEARSAL, REQUEST, RUNTIME))
+    ] == titles(plans.serve(REHEARSAL, REQUEST, RUNTIME))
 
 
 def test_folder_of_the_key() -> None:
     """The key's folder is made before it: another machine may have started the cluster."""
-    steps = script.flat(plan.serve(REHEARSAL, REQUEST, RUNTIME))
-    places = [step.path for step in steps if isinstance(step, Folder | Token)]
+    steps = script.flat(plans.serve(REHEARSAL, REQUEST, RUNTIME))
+    places = [step.path for step in steps if isinstance(step, MakeFolder | MakeSecret)]
 
     assert ["/opt/spark/.state/rehearsal", "/opt/spark/.state/rehearsal/api-key"] == places
 
 
 def test_serve_refuses() -> None:
     """What stands against a start is asked once, and is a refusal."""
-    found = gates(plan.refuse(REHEARSAL, REQUEST, RUNTIME)).values()
+    found = gates(plans.refuse(REHEARSAL, REQUEST, RUNTIME)).values()
 
     assert [(0, True), (0, True)] == [(gate.seconds, gate.refuses) for gate in found]
 
 
 def test_ready() -> None:
     """A model may take as long as it needs, while all that it needs is alive."""
-    found = gates(plan.ready(REHEARSAL, REQUEST, RUNTIME))
+    found = gates(plans.ready(REHEARSAL, REQUEST, RUNTIME))
 
     assert {
         "spark1: Wait until the model is ready": (
@@ -162,7 +162,7 @@ def test_ready() -> None:
 
 def test_patience() -> None:
     """The probe waits a little by itself, and by hand for the whole time."""
-    wait, check = gates(plan.ready(REHEARSAL, REQUEST, RUNTIME)).values()
+    wait, check = gates(plans.ready(REHEARSAL, REQUEST, RUNTIME)).values()
 
     once, by_hand = words(wait.ask), words(wait.by_hand)
 
@@ -174,7 +174,7 @@ def test_patience() -> None:
 
 def test_down() -> None:
     """The server ends before Ray, and Ray before the nodes, all nodes at once."""
-    steps = plan.down(REHEARSAL, RUNTIME)
+    steps = plans.down(REHEARSAL, RUNTIME)
 
     assert [
         "spark1: Stop serve",
@@ -188,19 +188,22 @@ def test_down() -> None:
         "link: Remove the run state",
     ] == titles(steps)
     assert [["spark1: Stop serve"], ["spark1: Stop ray", "spark2: Stop ray"]] == side_by_side(steps)
-    assert [True] == [step.in_turn for step in steps if isinstance(step, Together)]
+    assert [True] == [step.in_turn for step in steps if isinstance(step, Parallel)]
 
 
 def test_stop_server() -> None:
     """The server ends and nothing else."""
-    (step,) = plan.stop_server(REHEARSAL, RUNTIME)
+    (step,) = plans.stop_server(REHEARSAL, RUNTIME)
 
-    assert Stop(title="Stop serve", trace=RUNTIME.trace("spark1", "serve"), seconds=20.0) == step
+    assert (
+        StopProcess(title="Stop serve", trace=RUNTIME.trace("spark1", "serve"), seconds=20.0)
+        == step
+    )
 
 
 def test_steps_are_worth_comparing() -> None:
     """The same settings give the same specs, so that a service that runs is known again."""
-    first, again = (_specs(plan.up(REHEARSAL, RUNTIME)) for _ in range(2))
+    first, again = (_specs(plans.up(REHEARSAL, RUNTIME)) for _ in range(2))
 
     assert first == again
     assert 2 == len(set(first))
@@ -226,8 +229,8 @@ def test_steps_are_worth_comparing() -> None:
 def test_api_key(cluster: Cluster, request_: Request, expected: Environment) -> None:
     """A server that others can reach has a key: the user's own, else a generated one."""
     generated = any(isinstance(value, FileText) for _, value in expected)
-    tokens = _tokens(plan.serve(cluster, request_, RUNTIME))
-    ask = plan.complete(cluster, request_, RUNTIME, prompt="", tokens=1).ask
+    tokens = _tokens(plans.serve(cluster, request_, RUNTIME))
+    ask = plans.complete(cluster, request_, RUNTIME, prompt="", tokens=1).ask
 
     assert expected == key(cluster, request_)
     assert generated == bool(tokens)
@@ -237,7 +240,7 @@ def test_api_key(cluster: Cluster, request_: Request, expected: Environment) -> 
 
 def test_server() -> None:
     """The server runs on the head, as the request says."""
-    step = plan.server(REHEARSAL, REQUEST, RUNTIME)
+    step = plans.server(REHEARSAL, REQUEST, RUNTIME)
 
     assert ("spark1", "serve") == (step.spec.node, step.spec.service)
     assert vllm.serve(REQUEST) == step.spec.argv
@@ -245,8 +248,8 @@ def test_server() -> None:
 
 
 def _specs(steps: Plan) -> list[str]:
-    return [step.spec.digest for step in script.flat(steps) if isinstance(step, Start)]
+    return [step.spec.digest for step in script.flat(steps) if isinstance(step, StartProcess)]
 
 
 def _tokens(steps: Plan) -> list[Single]:
-    return [step for step in script.flat(steps) if isinstance(step, Token)]
+    return [step for step in script.flat(steps) if isinstance(step, MakeSecret)]

@@ -14,12 +14,12 @@ import pytest
 
 from cluster.discovery import probing
 from cluster.discovery.files import Files
-from cluster.engine import Engine
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.facts import bundle, by_hand
 from cluster.facts.facts import Facts
 from cluster.facts.links import Links
 from cluster.facts.reach import Reach
+from cluster.host import Host
 from tests.cabling import plain
 from tests.pages import ROOT
 from tests.situations import situation
@@ -112,7 +112,7 @@ def test_broken_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     docker.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\necho '{{'\n", "utf-8")
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    machine = probing.Machine(engine=Engine(node=probing.HERE), node="a")
+    machine = probing.Machine(engine=Host(name=probing.HERE), node="a")
     probing._outcome(Files(name="default", texts=()), {probing.HERE: machine})
 
     assert ["docker"] == [path.name for path in tmp_path.iterdir()]
@@ -132,14 +132,14 @@ def test_dry_is_light() -> None:
 def test_second_question() -> None:
     """Machines with others are asked about them; what they reach comes to what they are."""
     hosts = {name: plain(name, no0=f"192.0.2.{n}/24") for n, name in enumerate(("a", "b"), 1)}
-    found = probing._reached({name: Engine(node=name) for name in hosts}, hosts)
+    found = probing._reached({name: Host(name=name) for name in hosts}, hosts)
     tried = {name: [(its.peer, its.answered) for its in found[name].reach.pings] for name in found}
 
     assert {"a": [(IPv4Address("192.0.2.2"), False)], "b": [(IPv4Address("192.0.2.1"), False)]} == (
         tried
     )
     assert hosts == {name: replace(its, reach=Reach()) for name, its in found.items()}
-    assert {} == probing._reached({"a": Engine(node="a")}, {"a": hosts["a"]})
+    assert {} == probing._reached({"a": Host(name="a")}, {"a": hosts["a"]})
 
 
 @pytest.mark.parametrize(

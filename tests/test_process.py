@@ -4,8 +4,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from cluster.commands.spec import RunSpec
-from cluster.namespaces.process import Command, Holder, Start, Trace
+from cluster.commands.run_spec import RunSpec
+from cluster.namespaces.steps import Command, HoldNamespaces, ProcessHandle, StartProcess
 from cluster.words import FileText, Secret
 
 ENVIRONMENT = (
@@ -16,7 +16,7 @@ ENVIRONMENT = (
 )
 NAMES = "HF_TOKEN VLLM_API_KEY"
 READ = f'for it in {NAMES}; do IFS= read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-'
-TRACE = Trace(
+TRACE = ProcessHandle(
     place="spark1", service="ray", pid_file="/s/ray.pid", mark=("MARK", "/s"), log="/s/ray.log"
 )
 SPEC = RunSpec(node="spark1", service="ray", argv=("ray", "start"), environment=ENVIRONMENT)
@@ -55,7 +55,7 @@ def test_command_of_this_machine() -> None:
 
 def test_start() -> None:
     """A service runs in the background, without the terminal, and writes into its log."""
-    step = Start(
+    step = StartProcess(
         title="Start Ray",
         spec=SPEC,
         argv=("setsid", "ray", "start"),
@@ -74,7 +74,7 @@ env -i \\
 
 def test_holder() -> None:
     """A holder is waited for, set up, and only then ready."""
-    step = Holder(
+    step = HoldNamespaces(
         title="Make the link",
         argv=("setsid", "unshare", "--net", "sleep", "inf"),
         environment=ENVIRONMENT[:1],
@@ -102,7 +102,7 @@ touch /s/ready"""
 
 def test_wait_for_a_holder(tmp_path: Path) -> None:
     """The wait for a process ends when the process has written its number."""
-    step = Holder(
+    step = HoldNamespaces(
         title="Make the link",
         argv=("sh", "-c", 'sleep 0.2; echo "$$" >"$0"', str(tmp_path / "init.pid")),
         environment=(("PATH", "/usr/bin:/bin"),),

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from cluster import engine
-from cluster.engine import Engine
+from cluster.host import Host, host_problem
 from cluster.ship import prune
 from cluster.ship.survey import Facts, Held, Image
 
-ENGINE = Engine(node="spark2", ssh_host="spark-02")
+ENGINE = Host(name="spark2", ssh_host="spark-02")
 IMAGE = Image(architecture="arm64", layers=(), configuration="{}")
 OLD, PART, BEFORE = (f"sha256:{digit * 64}" for digit in "123")
 OURS = Held(
@@ -79,4 +78,4 @@ def test_lost() -> None:
     """An engine that does not answer has not refused anything."""
     words = "ssh: connect to host spark-02 port 22: Connection refused\n"
 
-    assert str(engine.problem(ENGINE, words)) == prune.outcome(ENGINE, (OLD,), "", words)
+    assert str(host_problem(ENGINE, words)) == prune.outcome(ENGINE, (OLD,), "", words)

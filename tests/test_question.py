@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.plan import question
-from cluster.plan.question import Question
+from cluster.plan import questions
+from cluster.plan.questions import Question
 from tests.clusters import HEAD, ROOT, SPARKS, WORKER
 
 URL = "http://192.168.177.11:8000"
 LAB = replace(SPARKS, name="lab")
 ASK = {
-    "joined": question.joined(SPARKS, SPARKS.nodes),
-    "nobody": question.joined(SPARKS, ()),
-    "reachable": question.reachable(SPARKS, WORKER),
-    "free": question.free(SPARKS, "0.0.0.0", 8000),  # noqa: S104 (an address to ask about)
-    "healthy": question.healthy(SPARKS, URL),
-    "completion": question.completion(SPARKS, URL, prompt='Say "hi"', tokens=4, seconds=300.0),
+    "joined": questions.joined(SPARKS, SPARKS.nodes),
+    "nobody": questions.joined(SPARKS, ()),
+    "reachable": questions.reachable(SPARKS, WORKER),
+    "free": questions.free(SPARKS, "0.0.0.0", 8000),  # noqa: S104 (an address to ask about)
+    "healthy": questions.healthy(SPARKS, URL),
+    "completion": questions.completion(SPARKS, URL, prompt='Say "hi"', tokens=4, seconds=300.0),
 }
 
 
@@ -202,21 +202,21 @@ def test_bad_answers(name: str, answer: object, sentence: str) -> None:
     "ask, sentence",
     [
         (
-            lambda: question.reachable(LAB, WORKER),
+            lambda: questions.reachable(LAB, WORKER),
             (
                 "spark2: cannot reach Ray's head at 192.168.177.11:6379 (start it by"
                 " `inv head --cluster lab`; next: `inv logs --node spark1 --cluster lab`)"
             ),
         ),
         (
-            lambda: question.healthy(LAB, URL),
+            lambda: questions.healthy(LAB, URL),
             (
                 "spark1: http://192.168.177.11:8000/health does not answer"
                 " (next: `inv logs --node spark1 --cluster lab`)"
             ),
         ),
         (
-            lambda: question.completion(LAB, URL, prompt="", tokens=1, seconds=1),
+            lambda: questions.completion(LAB, URL, prompt="", tokens=1, seconds=1),
             (
                 "spark1: the server did not complete a prompt: no answer"
                 " (next: `inv logs --node spark1 --cluster lab`)"
@@ -243,7 +243,7 @@ def test_completed() -> None:
     """The text of the first choice is what the model added."""
     answer = {"status": 200, "body": {"choices": [{"text": " one.\n"}]}}
 
-    assert " one.\n" == question.completed(json.dumps(answer))
+    assert " one.\n" == questions.completed(json.dumps(answer))
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_completed() -> None:
 )
 def test_fields(text: str, expected: object) -> None:
     """The last line counts, and only when it is a JSON object."""
-    assert expected == question.fields(text)
+    assert expected == questions.fields(text)
 
 
 @given(

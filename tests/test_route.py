@@ -2,12 +2,12 @@
 
 import pytest
 
-from cluster.engine import Engine
+from cluster.host import Host
 from cluster.ship import route
 from cluster.ship.route import Way
 from tests.clusters import SPARKS, WORKER
 
-ENGINE = Engine(node="spark2", ssh_host="spark-02")
+ENGINE = Host(name="spark2", ssh_host="spark-02")
 FABRIC = Way(engine=ENGINE, fabric="192.168.177.12", known_as="spark-02.lan")
 BY_NAME = Way(engine=ENGINE)
 

@@ -1,10 +1,10 @@
 """A plan as a script."""
 
 from cluster.plan import script
-from cluster.plan.step import Folder, Remove, Together
+from cluster.plan.steps import MakeFolder, Parallel, RemoveFolder
 
-MAKE, REMOVE = Folder(place="link", path="/s"), Remove(place="spark1", path="/s/spark1")
-LATER = Remove(place="spark2", path="/s/spark2")
+MAKE, REMOVE = MakeFolder(place="link", path="/s"), RemoveFolder(place="spark1", path="/s/spark1")
+LATER = RemoveFolder(place="spark2", path="/s/spark2")
 
 
 def test_text() -> None:
@@ -22,7 +22,7 @@ rm -rf -- /s/spark1
 
 def test_flat() -> None:
     """Branches stand one after the other, however deep."""
-    plan = (MAKE, Together(branches=((REMOVE, Together(branches=((LATER,),))), (MAKE,))))
+    plan = (MAKE, Parallel(branches=((REMOVE, Parallel(branches=((LATER,),))), (MAKE,))))
 
     assert (MAKE, REMOVE, LATER, MAKE) == script.flat(plan)
 

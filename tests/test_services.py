@@ -7,16 +7,16 @@ from pathlib import Path
 
 from cluster.logs.logs import FileLog
 from cluster.machine.processes import Completed
-from cluster.namespaces.process import Command, Trace
+from cluster.namespaces.steps import Command, ProcessHandle
 from cluster.plan.services import Services
 
 MARK = ("SERVICES_TEST", "ours")
 
 
-def traced(folder: Path) -> Trace:
+def traced(folder: Path) -> ProcessHandle:
     """Return how a service is found again."""
     pid_file, log = str(folder / "ray.pid"), str(folder / "ray.log")
-    return Trace(place="spark1", service="ray", pid_file=pid_file, mark=MARK, log=log)
+    return ProcessHandle(place="spark1", service="ray", pid_file=pid_file, mark=MARK, log=log)
 
 
 def test_what_never_was(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.commands.spec import RunSpec
+from cluster.commands.run_spec import RunSpec
 from cluster.words import FileText, Secret
 
 SPEC = RunSpec(

@@ -4,8 +4,8 @@ import stat
 import subprocess
 from pathlib import Path
 
-from cluster.namespaces.process import Command
-from cluster.plan.step import Folder, Gate, Text, Token
+from cluster.namespaces.steps import Command
+from cluster.plan.steps import Await, MakeFolder, MakeSecret, WriteFile
 
 
 def shell(script: str) -> subprocess.CompletedProcess[str]:
@@ -17,7 +17,7 @@ def shell(script: str) -> subprocess.CompletedProcess[str]:
 
 def test_folder(tmp_path: Path) -> None:
     """A folder is for its owner alone."""
-    step = Folder(place="link", path=str(tmp_path / "a b"))
+    step = MakeFolder(place="link", path=str(tmp_path / "a b"))
     run = shell(step.text)
 
     assert f"mkdir -p -m 700 '{tmp_path}/a b'" == step.text
@@ -27,14 +27,14 @@ def test_folder(tmp_path: Path) -> None:
 def test_text(tmp_path: Path) -> None:
     """A file gets its content to the letter."""
     content = "127.0.0.1 localhost\n%s \\n it's\n"
-    shell(Text(place="link", path=str(tmp_path / "a b"), content=content).text)
+    shell(WriteFile(place="link", path=str(tmp_path / "a b"), content=content).text)
 
     assert content == (tmp_path / "a b").read_text(encoding="utf-8")
 
 
 def test_line_of_a_text() -> None:
     """The line shows the content."""
-    step = Text(place="link", path="/s/hosts", content="127.0.0.1 localhost\n")
+    step = WriteFile(place="link", path="/s/hosts", content="127.0.0.1 localhost\n")
 
     assert "printf %s '127.0.0.1 localhost\n' >/s/hosts" == step.text
 
@@ -45,13 +45,13 @@ def test_line_of_a_token() -> None:
         "test -s /s/token || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \\n' >/s/token)"
     )
 
-    assert expected == Token(place="spark1", path="/s/token").text
+    assert expected == MakeSecret(place="spark1", path="/s/token").text
 
 
 def test_token(tmp_path: Path) -> None:
     """A token is 32 random bytes that only its owner reads, and is made once."""
     file = tmp_path / "token"
-    step = Token(place="spark1", path=str(file))
+    step = MakeSecret(place="spark1", path=str(file))
     shell(step.text)
     first = file.read_text(encoding="utf-8")
     shell(step.text)
@@ -67,7 +67,7 @@ def command(*argv: str) -> Command:
 
 def test_gate() -> None:
     """A gate is a command that is run once."""
-    step = Gate(
+    step = Await(
         place="spark1",
         title="Check that port 8000 is free",
         ask=command("probe", "listen-free"),
@@ -80,7 +80,7 @@ def test_gate() -> None:
 
 def test_gate_by_hand() -> None:
     """By hand a gate that waits is one command that waits for all of that time."""
-    step = Gate(
+    step = Await(
         place="spark1",
         title="Wait until the head answers",
         ask=command("probe", "port", "--wait", "2"),

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.namespaces.process import Stop, Sweep, Trace
-from cluster.plan.step import Remove
+from cluster.namespaces.steps import KillLeftovers, ProcessHandle, StopProcess
+from cluster.plan.steps import RemoveFolder
 
-TRACE = Trace(
+TRACE = ProcessHandle(
     place="spark1", service="ray", pid_file="/s/ray.pid", mark=("MARK", "/s"), log="/s/ray.log"
 )
 
@@ -24,7 +24,7 @@ def shell(script: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(name="sleeper")
-def _sleeper(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Trace]]:
+def _sleeper(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], ProcessHandle]]:
     """Yield a process group as a service leaves it: a leader and a child, and its number."""
     process = subprocess.Popen(
         ["/bin/sh", "-c", 'echo "$$" >"$1"; sleep 60 & wait', "sh", str(tmp_path / "ray.pid")],
@@ -42,7 +42,7 @@ def _sleeper(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Trace]]:
 
 def test_line_of_a_stop() -> None:
     """A service is asked with the signal that Ctrl-C would be, its whole group, and waited for."""
-    step = Stop(title="Stop ray", trace=TRACE, seconds=5)
+    step = StopProcess(title="Stop ray", trace=TRACE, seconds=5)
     expected = (
         """if grep -qsxzF MARK=/s /proc/"$(cat /s/ray.pid 2>/dev/null)"/environ; then\n"""
         """  kill -s TERM -- -"$(cat /s/ray.pid)"\n"""
@@ -53,10 +53,10 @@ def test_line_of_a_stop() -> None:
     assert ("spark1", expected) == (step.place, step.text)
 
 
-def test_stop(sleeper: tuple[subprocess.Popen[bytes], Trace]) -> None:
+def test_stop(sleeper: tuple[subprocess.Popen[bytes], ProcessHandle]) -> None:
     """A service ends, with the children it has."""
     process, trace = sleeper
-    shell(Stop(title="Stop ray", trace=trace, seconds=0.5).text)
+    shell(StopProcess(title="Stop ray", trace=trace, seconds=0.5).text)
 
     # The pipe ends with the last process that could write into it.
     assert b"" == process.communicate(timeout=10)[0]
@@ -73,7 +73,7 @@ def test_stop_of_what_does_not_listen(tmp_path: Path) -> None:
         env={**os.environ, "MARK": "/s"},
     ) as process:
         shell(f"until test -s {trace.pid_file}; do sleep 0.01; done")
-        shell(Stop(title="Stop ray", trace=trace, seconds=0.5).text)
+        shell(StopProcess(title="Stop ray", trace=trace, seconds=0.5).text)
 
     assert -9 == process.returncode
 
@@ -81,22 +81,24 @@ def test_stop_of_what_does_not_listen(tmp_path: Path) -> None:
 def test_stop_of_what_does_not_run(tmp_path: Path) -> None:
     """A service that was never started is fine."""
     trace = replace(TRACE, pid_file=str(tmp_path / "ray.pid"))
-    run = shell(Stop(title="Stop ray", trace=trace, seconds=5).text)
+    run = shell(StopProcess(title="Stop ray", trace=trace, seconds=5).text)
 
     assert (0, "", "") == (run.returncode, run.stdout, run.stderr)
 
 
-def test_stop_of_another_process(sleeper: tuple[subprocess.Popen[bytes], Trace]) -> None:
+def test_stop_of_another_process(sleeper: tuple[subprocess.Popen[bytes], ProcessHandle]) -> None:
     """A number that was used again is not taken for the service."""
     process, trace = sleeper
-    shell(Stop(title="Stop ray", trace=replace(trace, mark=("MARK", "/s")), seconds=5).text)
+    shell(StopProcess(title="Stop ray", trace=replace(trace, mark=("MARK", "/s")), seconds=5).text)
 
     assert process.poll() is None
 
 
 def test_line_of_a_sweep() -> None:
     """Everything is found by its environment, the folder taken to the letter."""
-    step = Sweep(place="spark1", title="End what is left", name="MARK", folder="/s/.state/a+b")
+    step = KillLeftovers(
+        place="spark1", title="End what is left", name="MARK", folder="/s/.state/a+b"
+    )
     expected = (
         r"grep -lzsE '^MARK=/s/\.state/a\+b(/|$)' /proc/[0-9]*/environ"
         " | cut -d/ -f3 | xargs -r kill -KILL"
@@ -116,11 +118,14 @@ def test_line_of_a_sweep() -> None:
     ],
 )
 def test_sweep(
-    sleeper: tuple[subprocess.Popen[bytes], Trace], tmp_path: Path, folder: str, code: int | None
+    sleeper: tuple[subprocess.Popen[bytes], ProcessHandle],
+    tmp_path: Path,
+    folder: str,
+    code: int | None,
 ) -> None:
     """A process below the folder is killed, and no other."""
     process, _ = sleeper
-    step = Sweep(
+    step = KillLeftovers(
         place="spark1",
         title="End what is left",
         name="MARK",
@@ -135,7 +140,7 @@ def test_remove(tmp_path: Path) -> None:
     """A folder goes with all that is in it, whatever its name."""
     folder = tmp_path / "-a b"
     (folder / "c").mkdir(parents=True)
-    step = Remove(place="link", path=str(folder))
+    step = RemoveFolder(place="link", path=str(folder))
     shell(step.text)
 
     assert f"rm -rf -- '{folder}'" == step.text

@@ -9,7 +9,7 @@ import pytest
 from invoke.main import program
 
 import tasks
-from cluster.plan import plan, script
+from cluster.plan import plans, script
 from cluster.session import runtime
 from tests.clone import Said
 from tests.clusters import REHEARSAL, ROOT
@@ -110,7 +110,7 @@ def test_list(inv: Inv) -> None:
 )
 def test_dry(inv: Inv, words: tuple[str, ...]) -> None:
     """Wherever `--dry` stands, the plan is printed, and nothing else."""
-    expected = script.text(plan.up(REHEARSAL, runtime(REHEARSAL)))
+    expected = script.text(plans.up(REHEARSAL, runtime(REHEARSAL)))
 
     assert Said(0, expected, "") == inv(*words)
 

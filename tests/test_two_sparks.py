@@ -3,12 +3,11 @@
 from dataclasses import replace
 from datetime import datetime
 
-from cluster import engine
 from cluster.checks.links import LINKS
 from cluster.commands import vllm
 from cluster.containers import container
 from cluster.containers.container import Found
-from cluster.engine import Engine
+from cluster.host import Host, host_problem
 from cluster.plan.ray_nodes import NodeListing, RayNode
 from cluster.preflight import sameimage
 from cluster.serve import ready
@@ -24,7 +23,7 @@ from tests.patients import at, interface, patient
 
 CLUSTER = replace(SPARKS, serve_host="0.0.0.0", serve_port=8888)  # noqa: S104 (printed)
 REQUEST = vllm.request(CLUSTER, vllm.Flags(model="Qwen/Qwen3-4B"), "")
-FAR = Engine(node="spark2", ssh_host="spark2")
+FAR = Host(name="spark2", ssh_host="spark2")
 
 
 def shown(word: str) -> str:
@@ -47,7 +46,7 @@ def test_shipped() -> None:
 def test_ready() -> None:
     """What `inv serve` prints on the head."""
     runtime = replace(
-        boxes(CLUSTER), state=f"{PLACE}/.state/default", engines={"spark1": Engine(node="spark1")}
+        boxes(CLUSTER), state=f"{PLACE}/.state/default", engines={"spark1": Host(name="spark1")}
     )
     found = ready.text(ready.ready(CLUSTER, REQUEST, runtime))
 
@@ -95,8 +94,8 @@ def test_problems() -> None:
         *address.look((wrong_nic,)),
         *sameimage.problems(CLUSTER, {"spark1": one, "spark2": None}),
         *sameimage.problems(CLUSTER, {"spark1": one, "spark2": other}),
-        engine.problem(FAR, "Host key verification failed.\n"),
-        engine.problem(FAR, stopped),
+        host_problem(FAR, "Host key verification failed.\n"),
+        host_problem(FAR, stopped),
         container.obstacle(CLUSTER, "spark2", changes, recreate=False),
     )
 

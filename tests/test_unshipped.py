@@ -2,8 +2,7 @@
 
 import pytest
 
-from cluster import engine
-from cluster.engine import Engine
+from cluster.host import Host, host_problem
 from cluster.node import Cluster
 from cluster.ship import unshipped
 from cluster.ship.route import Way
@@ -11,7 +10,7 @@ from cluster.ship.survey import Image
 from tests.clusters import REHEARSAL, SPARKS
 
 NAME = "vllm-node:latest"
-ENGINE = Engine(node="spark2", ssh_host="spark-02")
+ENGINE = Host(name="spark2", ssh_host="spark-02")
 FABRIC = Way(engine=ENGINE, fabric="192.168.177.12", known_as="spark-02")
 BY_NAME = Way(engine=ENGINE)
 FULL = """\
@@ -112,7 +111,7 @@ def test_load_failed() -> None:
 )
 def test_other_words(way: Way, code: int, words: str) -> None:
     """What every question to an engine may meet has the same sentence everywhere."""
-    expected = engine.problem(ENGINE, words)
+    expected = host_problem(ENGINE, words)
 
     assert expected == unshipped.unloaded(SPARKS, way, NAME, code, words)
 

@@ -11,10 +11,10 @@ import pytest
 from cluster.errors import NodeError, Problem
 from cluster.logs.logs import FileLog
 from cluster.machine.terminal import Report
-from cluster.namespaces.process import Command, Trace
+from cluster.namespaces.steps import Command, ProcessHandle
 from cluster.plan import waiting
 from cluster.plan.services import Services
-from cluster.plan.step import AnyTrace, Gate
+from cluster.plan.steps import AnyHandle, Await
 from cluster.plan.waiting import Waiting
 from tests.clusters import ROOT, SPARKS
 
@@ -39,7 +39,7 @@ reset by peer\n"
 class Ended(Services):
     """Services of which one has ended with a code, as containers do."""
 
-    def exit_code(self, trace: AnyTrace) -> int | None:
+    def exit_code(self, trace: AnyHandle) -> int | None:
         """Return what a killed container has."""
         return 137 if trace.service == "ray" else None
 
@@ -55,18 +55,18 @@ class Mute(FileLog):
 class HalfMute(Services):
     """Services of which one cannot be asked any more."""
 
-    def log(self, trace: AnyTrace) -> FileLog:
+    def log(self, trace: AnyHandle) -> FileLog:
         """Return the log of a process."""
-        assert isinstance(trace, Trace)
+        assert isinstance(trace, ProcessHandle)
         return (Mute if trace.place == "spark2" else FileLog)(trace)
 
 
-def traced(folder: Path, node: str, service: str, content: str) -> Trace:
+def traced(folder: Path, node: str, service: str, content: str) -> ProcessHandle:
     """Return a service that has logged so much."""
     log = folder / f"{node}-{service}.log"
     log.write_text(content, encoding="utf-8")
     pid_file = str(log.with_suffix(".pid"))
-    return Trace(place=node, service=service, pid_file=pid_file, mark=MARK, log=str(log))
+    return ProcessHandle(place=node, service=service, pid_file=pid_file, mark=MARK, log=str(log))
 
 
 @pytest.fixture
@@ -80,15 +80,15 @@ def alive() -> Iterator[int]:
         process.kill()
 
 
-def living(trace: Trace, number: int) -> Trace:
+def living(trace: ProcessHandle, number: int) -> ProcessHandle:
     """Return a service that lives."""
     Path(trace.pid_file).write_text(f"{number}\n", encoding="utf-8")
     return trace
 
 
-def failure(*watch: Trace, services: Services | None = None) -> str:
+def failure(*watch: ProcessHandle, services: Services | None = None) -> str:
     """Wait for what never comes, and return what is said then."""
-    gate = Gate(
+    gate = Await(
         place="spark1",
         title="Wait",
         ask=Command(place="spark1", argv=("true",)),

@@ -6,7 +6,7 @@ from typing import Any
 
 from cluster.bandwidth.log import Transport, transport
 from cluster.facts.part import UNREADABLE
-from cluster.plan.question import fields
+from cluster.plan.questions import fields
 
 CODING = 128 / 130
 """Of 130 bits on PCI Express 128 are data, since its third generation."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from cluster.bandwidth.seat import LATE_SECONDS, PORTS, Seat, arguments, seats, title
 from cluster.bandwidth.sizes import sizes
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.plan import question
-from cluster.plan.step import Inside
+from cluster.plan import questions
+from cluster.plan.steps import Inside
 from cluster.session import Session
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _free_port(session: Session) -> int:
     """Return a port at which rank 0 can listen on the head."""
     cluster, runtime, message = session.cluster, session.runtime, ""
     for port in PORTS:
-        asked = question.free(cluster, str(cluster.head.host_ip), port)
+        asked = questions.free(cluster, str(cluster.head.host_ip), port)
         ask = runtime.inside(cluster, cluster.head, (*runtime.probe, *asked.argv))
         problems = asked.problems(session.services.ask(ask).output)
         if not problems:

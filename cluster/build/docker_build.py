@@ -13,19 +13,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
 
-from cluster import engine
 from cluster.build import built, image, package_index, stamps
 from cluster.build.buildkit import Listener, Step, news
 from cluster.build.built import Built
 from cluster.build.image import Build
 from cluster.build.surroundings import text
-from cluster.engine import Engine
 from cluster.errors import NodeError, Problem
+from cluster.host import Host, host_problem
 from cluster.machine import processes
 from cluster.machine.terminal import Progress, Report
 from cluster.words import Secret
 
-HERE = Engine(node="this machine")
+HERE = Host(name="this machine")
 GRACE_SECONDS = 10.0
 """BuildKit ends the programs of its steps first."""
 OWNER_ONLY = 0o600
@@ -42,7 +41,7 @@ def perform(asked: Build, report: Report) -> Built:
         identity = text(Path(build.id_file))
         inspected = processes.run(("docker", "image", "inspect", identity))
         if inspected.code:
-            raise NodeError(engine.problem(HERE, inspected.error))
+            raise NodeError(host_problem(HERE, inspected.error))
         versions = _file_of(identity, image.VERSIONS)
     return built.built(build, listener, inspected.output, versions, time.monotonic() - started)
 
@@ -67,7 +66,7 @@ def _problem(build: Build, listener: Listener) -> Problem:
         return built.problem(build, listener)
     # What the client says when it cannot build depends on which of two connections fails first.
     plainly = processes.run(("docker", "version")).error
-    return engine.problem(HERE, "\n".join((plainly, *listener.rest)))
+    return host_problem(HERE, "\n".join((plainly, *listener.rest)))
 
 
 def _keep_stamps(build: Build) -> None:
@@ -141,7 +140,7 @@ def _started(build: Build) -> "subprocess.Popen[bytes]":
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise NodeError(engine.problem(HERE, f"{error.filename}: command not found")) from None
+        raise NodeError(host_problem(HERE, f"{error.filename}: command not found")) from None
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

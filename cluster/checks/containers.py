@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from cluster.checks.check import Check, Look, Patient, each
 from cluster.checks.gpus import GPUS
 from cluster.checks.room import ROOM
-from cluster.engine import Engine, problem
 from cluster.errors import Problem
+from cluster.host import Host, host_problem
 from cluster.preflight import sameimage
 
 
@@ -23,7 +23,7 @@ def _docker(patient: Patient) -> Iterator[Problem]:
     error = patient.facts.docker.error
     if patient.cluster.runtime == "docker" and error:
         host = "" if patient.is_local else patient.node.ssh_host
-        yield problem(Engine(node=patient.node.name, ssh_host=host), error)
+        yield host_problem(Host(name=patient.node.name, ssh_host=host), error)
 
 
 def _image(patients: tuple[Patient, ...]) -> Iterator[Problem]:

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cluster.checks.wanted import wanted
-from cluster.engine import Engine
 from cluster.errors import Problem, RefusedError
 from cluster.facts import bundle, by_hand
 from cluster.facts.asking import SECONDS, Tell, by_ssh, examine
+from cluster.host import Host
 from cluster.machine import ssh
 from cluster.machine.processes import Completed
 from cluster.node import Cluster, Node
-from cluster.plan.step import Inside
+from cluster.plan.steps import Inside
 from cluster.session import Session, engines
 from cluster.words import shell_line
 
@@ -43,20 +43,20 @@ def doctor(session: Session, names: list[str], *, fast: bool, json: bool) -> int
     return found.exit_code
 
 
-def blocking(cluster: Cluster, its: tuple[Engine, ...]) -> tuple[Problem, ...]:
+def blocking(cluster: Cluster, its: tuple[Host, ...]) -> tuple[Problem, ...]:
     """Return what keeps the nodes of these engines, the head's first, from being a cluster.
 
     Only they are asked, and none about the others, which may be switched off.
     """
     from cluster.checks.diagnosis import diagnosis, problems
 
-    asked = {engine.node: engine for engine in its}
+    asked = {engine.name: engine for engine in its}
     nodes = tuple(node for node in cluster.nodes if node.name in asked)
     answers = examine(asked, _questions(cluster, nodes, fast=True))
     return problems(diagnosis(cluster, answers, fast=True, local=_local(cluster, asked)))
 
 
-def _local(cluster: Cluster, its: Mapping[str, Engine]) -> set[str]:
+def _local(cluster: Cluster, its: Mapping[str, Host]) -> set[str]:
     """Return the names of the nodes that are this machine, or namespaces of it."""
     virtual = cluster.runtime == "process"
     return {name for name, engine in its.items() if virtual or not engine.ssh_host}
@@ -94,8 +94,8 @@ def _refuse_absent(session: Session, names: tuple[str, ...]) -> None:
 
 
 def _teller(session: Session) -> Tell:
-    def tell(its: Engine, text: str) -> Completed:
-        return session.services.ask(_inside(session, its.node, "sh", "-c", text), SECONDS)
+    def tell(its: Host, text: str) -> Completed:
+        return session.services.ask(_inside(session, its.name, "sh", "-c", text), SECONDS)
 
     return tell
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from cluster.containers import container
 from cluster.containers.container import Container
-from cluster.containers.inside import Exec, Once
+from cluster.containers.inside import ExecCommand, RunOnce
 from cluster.machine.processes import Completed, values
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ ABSENT = (404, 409)
 """HTTP statuses of the Engine API: no such container, and one that does not run."""
 
 
-def run_inside(api: "APIClient", ask: Exec) -> Completed:
+def run_inside(api: "APIClient", ask: ExecCommand) -> Completed:
     """Run a command in a running container; one that does not run gives code 125."""
     from docker.errors import APIError
 
@@ -31,7 +31,7 @@ def run_inside(api: "APIClient", ask: Exec) -> Completed:
     return Completed(code=code, output=_decoded(output), error=_decoded(said))
 
 
-def run_once(api: "APIClient", ask: Once, home: str) -> Completed:
+def run_once(api: "APIClient", ask: RunOnce, home: str) -> Completed:
     """Run a command in a container of its own; one that cannot start says why as its output."""
     from docker.errors import APIError
 

@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cluster.containers import container
 from cluster.containers.asks import create, run_inside, run_once
-from cluster.containers.contain import Contain, NoObstacle, SharedToken
 from cluster.containers.container import Found
 from cluster.containers.files import archive, file, file_of_volume
-from cluster.containers.inside import SERVICE, Contained, Exec, Halt, Launch, Once
+from cluster.containers.inside import (
+    SERVICE,
+    ContainerHandle,
+    ExecCommand,
+    RunOnce,
+    StartService,
+    StopService,
+)
+from cluster.containers.steps import CheckContainers, ShareToken, StartContainer
 from cluster.errors import NodeError
 from cluster.machine.engines import Engines
 from cluster.machine.processes import Alive, Completed, values
@@ -44,7 +51,7 @@ class Containment:
         """Take the way to the engines."""
         self._engines = engines
 
-    def find(self, trace: Contained, *, timed: bool = False) -> Alive | None:
+    def find(self, trace: ContainerHandle, *, timed: bool = False) -> Alive | None:
         """Return a service that runs in a running container of ours.
 
         Since when a server runs is one more question to the node, asked for if it is `timed`.
@@ -55,14 +62,14 @@ class Containment:
                 return None
             return _ray(seen) if trace.service == "ray" else _server(api, seen, timed=timed)
 
-    def ask(self, ask: Exec | Once) -> Completed:
+    def ask(self, ask: ExecCommand | RunOnce) -> Completed:
         """Run a command in a container to its end; one that is not there gives code 125."""
         with self._engines.asking(ask.engine) as api:
-            if isinstance(ask, Exec):
+            if isinstance(ask, ExecCommand):
                 return run_inside(api, ask)
             return run_once(api, ask, self._engines.home(ask.engine))
 
-    def started(self, trace: Contained) -> bool:
+    def started(self, trace: ContainerHandle) -> bool:
         """Tell whether a service was started and not taken down."""
         with self._engines.asking(trace.engine) as api:
             seen = _inspected(api, trace.container)
@@ -70,14 +77,14 @@ class Containment:
                 return False
             return trace.service == "ray" or file(api, trace.container, trace.pid_file) is not None
 
-    def exit_code(self, trace: Contained) -> int | None:
+    def exit_code(self, trace: ContainerHandle) -> int | None:
         """Return the code with which a container has ended."""
         with self._engines.asking(trace.engine) as api:
             seen = _inspected(api, trace.container)
             ended = seen is not None and not seen["State"]["Running"]
             return int(seen["State"]["ExitCode"]) if seen and ended else None
 
-    def found(self, step: Contain) -> Found | None:
+    def found(self, step: StartContainer) -> Found | None:
         """Compare the container that has the name with the one that should have it."""
         with self._engines.asking(step.trace.engine) as api:
             if (seen := _inspected(api, step.container.name)) is None:
@@ -98,18 +105,18 @@ class Containment:
                 changes=tuple(dict.fromkeys((*changes, *rebuilt))),
             )
 
-    def all_found(self, step: NoObstacle) -> list[Found | None]:
+    def all_found(self, step: CheckContainers) -> list[Found | None]:
         """Compare the containers of several nodes, side by side."""
         return side_by_side(self.found, step.starts)
 
-    def secret(self, step: SharedToken) -> bytes | None:
+    def secret(self, step: ShareToken) -> bytes | None:
         """Return the token that a running container of ours has."""
         if self.find(step.held) is None:
             return None
         with self._engines.asking(step.held.engine) as api:
             return file(api, step.held.container, step.there)
 
-    def contain(self, step: Contain) -> None:
+    def contain(self, step: StartContainer) -> None:
         """Create a container, put its files in, and start it; one that cannot start is removed."""
         with self._engines.asking(step.trace.engine) as api:
             created = create(api, step.container, self._engines.home(step.trace.engine))
@@ -122,7 +129,7 @@ class Containment:
                 api.remove_container(created, force=True)
                 raise
 
-    def launch(self, step: Launch) -> None:
+    def launch(self, step: StartService) -> None:
         """Start a service inside a running container."""
         trace = step.trace
         with self._engines.asking(trace.engine) as api:
@@ -133,16 +140,16 @@ class Containment:
             api.exec_start(made["Id"], detach=True)
             self._begun(api, trace, before)
 
-    def halt(self, step: Halt) -> None:
+    def halt(self, step: StopService) -> None:
         """End a service inside a container."""
         trace = step.trace
-        asked = Exec(
+        asked = ExecCommand(
             place=step.place, engine=trace.engine, container=trace.container, argv=step.argv
         )
         if self.ask(asked).code:
             self.ask(replace(asked, argv=step.kill))
 
-    def discard(self, trace: Contained, seconds: float) -> bool:
+    def discard(self, trace: ContainerHandle, seconds: float) -> bool:
         """Stop and remove a container of ours; tell whether there was one."""
         with self._engines.asking(trace.engine) as api:
             if (seen := _inspected(api, trace.container)) is None or not _of(trace, seen):
@@ -152,14 +159,14 @@ class Containment:
             api.remove_container(trace.container, force=True)
             return True
 
-    def log(self, trace: Contained) -> bytes | None:
+    def log(self, trace: ContainerHandle) -> bytes | None:
         """Return the log of a service; None when it never wrote one."""
         with self._engines.asking(trace.engine) as api:
             if _inspected(api, trace.container) is not None:
                 return file(api, trace.container, trace.log)
             return file_of_volume(api, trace.volume, trace.image, trace.log)
 
-    def stream(self, trace: Contained, script: str) -> Iterator[bytes]:
+    def stream(self, trace: ContainerHandle, script: str) -> Iterator[bytes]:
         """Yield what a shell script with the service's log as `$0` prints, until it ends."""
         from docker.utils.socket import frames_iter
 
@@ -170,7 +177,7 @@ class Containment:
             for _, content in frames_iter(socket, tty=False):
                 yield content
 
-    def _begun(self, api: "APIClient", trace: Contained, before: bytes | None) -> None:
+    def _begun(self, api: "APIClient", trace: ContainerHandle, before: bytes | None) -> None:
         """Wait until a service has put its old log aside and written its number."""
         until = time.monotonic() + START_SECONDS
         while file(api, trace.container, trace.pid_file) in {None, before}:
@@ -207,7 +214,7 @@ def _labels(seen: dict[str, Any]) -> dict[str, str]:
     return seen["Config"]["Labels"] or {}
 
 
-def _of(trace: Contained, seen: dict[str, Any]) -> bool:
+def _of(trace: ContainerHandle, seen: dict[str, Any]) -> bool:
     """Tell whether a container was made for the cluster that asks."""
     return _labels(seen).get(container.OWNER) == trace.cluster
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from cluster.commands.spec import RunSpec
+from cluster.commands.run_spec import RunSpec
 from cluster.containers.container import Container, options, variables
-from cluster.engine import Engine
+from cluster.host import Host
 from cluster.words import Environment, shell_line, shell_parts
 
 SERVICE = "run-service"
@@ -15,14 +15,14 @@ END = f'set -- "$(cat "$0")"; kill -s TERM "$1"; {WHILE_IT_LIVES}; rm -f "$0"'
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contained:
+class ContainerHandle:
     """How a service of a container is found again."""
 
     place: str
     service: str
     cluster: str
     """The cluster's name: others may have a container of the same name on the machine."""
-    engine: Engine
+    engine: Host
     container: str
     image: str
     pid_file: str
@@ -34,11 +34,11 @@ class Contained:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exec:
+class ExecCommand:
     """Run a command inside a container to its end."""
 
     place: str
-    engine: Engine
+    engine: Host
     container: str
     argv: tuple[str, ...]
     environment: Environment = ()
@@ -63,11 +63,11 @@ class Exec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Once:
+class RunOnce:
     """Run a command in a container of its own, which is then removed."""
 
     place: str
-    engine: Engine
+    engine: Host
     container: Container
 
     @property
@@ -80,7 +80,7 @@ class Once:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Launch:
+class StartService:
     """Start a run spec inside a running container; the same one that runs is left alone."""
 
     title: str
@@ -89,7 +89,7 @@ class Launch:
     """The spec's own argv, run as a service of the container."""
     environment: Environment
     """What the service has besides the container's own."""
-    trace: Contained
+    trace: ContainerHandle
 
     @property
     def place(self) -> str:
@@ -105,11 +105,11 @@ class Launch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Halt:
+class StopService:
     """Ask a service inside a container to end, and wait for it at most `seconds`."""
 
     title: str
-    trace: Contained
+    trace: ContainerHandle
     seconds: float
 
     @property

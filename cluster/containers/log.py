@@ -4,7 +4,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cluster.containers.inside import Contained
+from cluster.containers.inside import ContainerHandle
 
 if TYPE_CHECKING:
     from cluster.containers.containment import Containment
@@ -16,7 +16,7 @@ FOLLOW = 'tail -c +{first} -F "$0" 2>/dev/null & read -r; kill "$!"'
 class ContainerLog:
     """A log that is read as it grows."""
 
-    def __init__(self, trace: Contained, containment: "Containment") -> None:
+    def __init__(self, trace: ContainerHandle, containment: "Containment") -> None:
         """Begin at the top."""
         self.trace = trace
         self._containment = containment

@@ -2,14 +2,27 @@
 
 from dataclasses import dataclass, replace
 
-from cluster.commands.spec import RunSpec, Service
-from cluster.containers.contain import Contain, Discard, Examine, NoObstacle, SharedToken
+from cluster.commands.run_spec import RunSpec, Service
 from cluster.containers.container import OURS, Container, Mount
-from cluster.containers.inside import SERVICE, Contained, Exec, Halt, Launch, Once
-from cluster.engine import Engine
+from cluster.containers.inside import (
+    SERVICE,
+    ContainerHandle,
+    ExecCommand,
+    RunOnce,
+    StartService,
+    StopService,
+)
+from cluster.containers.steps import (
+    CheckContainers,
+    CheckNodes,
+    RemoveContainer,
+    ShareToken,
+    StartContainer,
+)
 from cluster.environment.environment import not_carried
+from cluster.host import Host
 from cluster.node import Cluster, Node
-from cluster.plan.step import AnyStart, Folder, Gate, Plan, Remove, Text, Together
+from cluster.plan.steps import AnyStart, Await, MakeFolder, Parallel, Plan, RemoveFolder, WriteFile
 from cluster.preflight import preflight
 from cluster.words import Environment, Word
 
@@ -29,7 +42,7 @@ class Containers:
     cluster: Cluster
     state: str
     """The folder of the cluster's run state, on this machine."""
-    engines: dict[str, Engine]
+    engines: dict[str, Host]
     """The engine of each node, by its name."""
     recreate: bool = False
     """Whether a container with other settings is replaced."""
@@ -68,18 +81,22 @@ class Containers:
         place, held = cluster.head.name, self.trace(cluster.head.name, "ray")
         return (
             *(self._examined(cluster, nodes) if self.preflight else ()),
-            Folder(place=place, path=self.state),
-            Text(place=place, path=self._kept, content=not_carried(cluster)),
-            SharedToken(path=self._token, held=held, there=TOKEN),
+            MakeFolder(place=place, path=self.state),
+            WriteFile(place=place, path=self._kept, content=not_carried(cluster)),
+            ShareToken(path=self._token, held=held, there=TOKEN),
         )
 
-    def service(self, spec: RunSpec, title: str, proof: Gate | None = None) -> Contain | Launch:
+    def service(
+        self, spec: RunSpec, title: str, proof: Await | None = None
+    ) -> StartContainer | StartService:
         """Start Ray as the node's container, and the server inside the head's."""
         trace = self.trace(spec.node, spec.service)
         argv = (SERVICE, spec.service, spec.digest, *spec.argv)
         if spec.service == "serve":
-            return Launch(title=title, spec=spec, argv=argv, environment=spec.extra, trace=trace)
-        return Contain(
+            return StartService(
+                title=title, spec=spec, argv=argv, environment=spec.extra, trace=trace
+            )
+        return StartContainer(
             title=title,
             spec=spec,
             container=_node_container(self.cluster, self._node(spec.node), spec, argv),
@@ -91,25 +108,25 @@ class Containers:
 
     def admit(self, starts: tuple[AnyStart, ...]) -> Plan:
         """Look at the containers that have the name on all nodes."""
-        contains = tuple(step for step in starts if isinstance(step, Contain))
-        return (NoObstacle(starts=contains),)
+        contains = tuple(step for step in starts if isinstance(step, StartContainer))
+        return (CheckContainers(starts=contains),)
 
-    def stop(self, node: Node, service: Service, seconds: float) -> Halt | Discard:
+    def stop(self, node: Node, service: Service, seconds: float) -> StopService | RemoveContainer:
         """End the server inside the head's container, or a whole container."""
         trace = self.trace(node.name, service)
-        step = Halt if service == "serve" else Discard
+        step = StopService if service == "serve" else RemoveContainer
         return step(title=f"Stop {service}", trace=trace, seconds=seconds)
 
-    def beforehand(self, cluster: Cluster, node: Node, argv: tuple[str, ...]) -> Once:
+    def beforehand(self, cluster: Cluster, node: Node, argv: tuple[str, ...]) -> RunOnce:
         """Run a command in a container that is thrown away, with the rights of the real one."""
         bare = _bare(cluster, node, argv)
-        return Once(place=node.name, engine=self.engines[node.name], container=bare)
+        return RunOnce(place=node.name, engine=self.engines[node.name], container=bare)
 
     def inside(
         self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()
-    ) -> Exec:
+    ) -> ExecCommand:
         """Run a command by `docker exec`."""
-        return Exec(
+        return ExecCommand(
             place=node.name,
             engine=self.engines[node.name],
             container=cluster.container,
@@ -122,9 +139,9 @@ class Containers:
         engine = self.engines[node.name]
         return engine.docker("exec", self.cluster.container) if engine.ssh_host else ()
 
-    def trace(self, node: str, service: Service) -> Contained:
+    def trace(self, node: str, service: Service) -> ContainerHandle:
         """Find a service of a node again."""
-        return Contained(
+        return ContainerHandle(
             place=node,
             service=service,
             cluster=self.cluster.name,
@@ -143,7 +160,7 @@ class Containers:
 
     def end(self) -> Plan:
         """Remove the secrets; logs and caches stay in their volumes."""
-        return (Remove(place=self.cluster.head.name, path=self.state),)
+        return (RemoveFolder(place=self.cluster.head.name, path=self.state),)
 
     def _node(self, name: str) -> Node:
         return next(node for node in self.cluster.nodes if node.name == name)
@@ -154,18 +171,18 @@ class Containers:
         names = tuple(dict.fromkeys(node.name for node in (cluster.head, *nodes)))
         some = names if len(names) < len(cluster.nodes) else ()
         chosen = (word for name in some for word in ("--node", name))
-        examine = Examine(
+        examine = CheckNodes(
             command=cluster.inv("doctor", "--fast", *chosen).strip("`"),
             engines=tuple(self.engines[name] for name in names),
             unless=tuple(self.trace(node.name, "ray") for node in nodes),
         )
         branches = tuple((self._preflight(cluster, node),) for node in nodes)
-        return (examine, Together(branches=branches))
+        return (examine, Parallel(branches=branches))
 
-    def _preflight(self, cluster: Cluster, node: Node) -> Gate:
+    def _preflight(self, cluster: Cluster, node: Node) -> Await:
         is_local = not self.engines[node.name].ssh_host
         asked = preflight.preflight(cluster, node, is_local=is_local)
-        return Gate(
+        return Await(
             place=node.name,
             title=f"Check that {asked.hope}",
             ask=self.beforehand(cluster, node, ("python", PREFLIGHT)),

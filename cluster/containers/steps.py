@@ -1,88 +1,132 @@
-"""Performs the steps of a plan that are about containers."""
+"""Steps on containers: their shell text for `--dry`, and what is performed."""
 
-from pathlib import Path
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-from cluster.containers import container
-from cluster.containers.contain import Contain, Discard, Examine, NoObstacle, SharedToken
-from cluster.containers.container import Found
-from cluster.containers.inside import Halt, Launch
-from cluster.errors import Problem, RefusedError
-from cluster.machine import files
-from cluster.machine.terminal import Report
-from cluster.node import Cluster
-from cluster.plan.services import Services
-from cluster.plan.starting import LOST_SECONDS, Starting
+from cluster.commands.run_spec import RunSpec
+from cluster.containers.container import Container, options
+from cluster.containers.inside import ContainerHandle
+from cluster.host import Host
+from cluster.words import shell_line, shell_parts, shell_secret, shell_word
+
+if TYPE_CHECKING:
+    from cluster.plan.steps import Await
 
 
-class ContainerSteps:
-    """Performs steps, each unless what it is for is so already."""
+if TYPE_CHECKING:
+    pass
 
-    def __init__(self, cluster: Cluster, services: Services, report: Report) -> None:
-        """Take the cluster that errors speak of, its services, and who hears of each step."""
-        self._cluster = cluster
-        self._services = services
-        self._report = report
-        self._starting = Starting(cluster, services, report)
 
-    def admit(self, step: NoObstacle) -> None:
-        """Refuse what stands in the way, of all nodes at once."""
-        with self._report.step(step.place, step.title):
-            found = self._services.containers.all_found(step)
-        obstacles = (
-            self._obstacle(start, its) for start, its in zip(step.starts, found, strict=True)
+@dataclass(frozen=True, kw_only=True)
+class ShareToken:
+    """Take Ray's token from a container that has it, unless the file is there; else make one."""
+
+    title: ClassVar[str] = "Make a secret, unless it is there"
+    path: str
+    held: ContainerHandle
+    """The service that knows it: another machine may have started it."""
+    there: str
+    """Its path in the container."""
+
+    @property
+    def place(self) -> str:
+        """The node of the service."""
+        return self.held.place
+
+    @property
+    def text(self) -> str:
+        """The shell lines."""
+        path = shell_word(self.path)
+        source = f"{self.held.container}:{self.there}"
+        take = shell_line(self.held.engine.docker("cp", source, self.path))
+        return f"test -s {path} ||\n  {take} 2>/dev/null ||\n  {shell_secret(self.path)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckNodes:
+    """Ask the machines of nodes what would keep a cluster from working."""
+
+    title: ClassVar[str] = "Check that nothing keeps the cluster from working"
+    place: ClassVar[str] = "all nodes"
+    command: str
+    """What does the same by hand."""
+    engines: tuple[Host, ...]
+    """Of the nodes, the head's first."""
+    unless: tuple[ContainerHandle, ...]
+    """Nothing is asked while all of these run."""
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        return self.command
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartContainer:
+    """Start a run spec as a container; the same one that runs already is left alone."""
+
+    title: str
+    spec: RunSpec
+    container: Container
+    trace: ContainerHandle
+    files: tuple[tuple[str, str], ...]
+    """Files of this machine, each with its path in the container, where root alone reads it."""
+    recreate: bool
+    """Whether a container with other settings is replaced."""
+    proof: "Await | None" = None
+    """Asked of a container that runs already: with a problem it is started anew."""
+
+    @property
+    def place(self) -> str:
+        """The node of the spec."""
+        return self.spec.node
+
+    @property
+    def text(self) -> str:
+        """The shell lines."""
+        engine, name = self.trace.engine, self.container.name
+        parts = options(self.container, engine.ssh_host)
+        end = (self.container.image, *self.container.argv)
+        create = shell_parts(self.container.environment, (engine.docker("create"), *parts, end))
+        copies = (engine.docker("cp", path, f"{name}:{there}") for path, there in self.files)
+        lines = (*copies, engine.docker("start", name))
+        return "\n".join((create, *(shell_line(line) for line in lines)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckContainers:
+    """Check that no container is in the way of those that are to be started."""
+
+    title: ClassVar[str] = "Check that no other container is in the way"
+    place: ClassVar[str] = "all nodes"
+    starts: tuple[StartContainer, ...]
+
+    @property
+    def text(self) -> str:
+        """The shell lines: each prints what has the name."""
+        asked = ("ps", "--all", "--filter")
+        return "\n".join(
+            shell_line(step.trace.engine.docker(*asked, f"name=^{step.container.name}$"))
+            for step in self.starts
         )
-        if problems := tuple(problem for problem in obstacles if problem):
-            raise RefusedError(*problems)
 
-    def contain(self, step: Contain) -> None:
-        """Start a container, in place of one that is of no use any more."""
-        found = self._services.containers.found(step)
-        if found and found.running and not found.changes and self._starting.proved(step):
-            self._starting.already(step)
-            return
-        if obstacle := self._obstacle(step, found):
-            raise RefusedError(obstacle)
-        with self._report.step(step.place, step.title):
-            if found:
-                self._services.containers.discard(step.trace, LOST_SECONDS)
-            self._services.containers.contain(step)
 
-    def launch(self, step: Launch) -> None:
-        """Start a service inside a container."""
-        if not self._starting.runs(step):
-            with self._report.step(step.place, step.title):
-                self._services.containers.launch(step)
+@dataclass(frozen=True, kw_only=True)
+class RemoveContainer:
+    """Stop a container, killing it after `seconds`, and remove it; its volumes stay."""
 
-    def share(self, step: SharedToken) -> None:
-        """Take the token from who has it, or make one."""
-        path = Path(step.path)
-        if not path.exists() and (held := self._services.containers.secret(step)):
-            files.keep_secret(step.path, held)
-        files.ensure_secret(step.path)
+    title: str
+    trace: ContainerHandle
+    seconds: float
 
-    def examine(self, step: Examine) -> None:
-        """Refuse nodes that cannot work, all problems of all of them at once."""
-        if all(self._services.find(trace) for trace in step.unless):
-            return
-        from cluster.checks import examining
+    @property
+    def place(self) -> str:
+        """The node of the container."""
+        return self.trace.place
 
-        with self._report.step(step.place, step.title):
-            problems = examining.blocking(self._cluster, step.engines)
-        if problems:
-            message, remedy = "nothing was started", "`--no-preflight` leaves these checks out"
-            raise RefusedError(*problems, Problem(place=step.place, message=message, remedy=remedy))
-
-    def halt(self, step: Halt) -> None:
-        """End a service inside a container."""
-        if self._services.find(step.trace):
-            with self._report.step(step.place, step.title):
-                self._services.containers.halt(step)
-
-    def discard(self, step: Discard) -> None:
-        """Stop and remove a container."""
-        if self._services.started(step.trace):
-            with self._report.step(step.place, step.title):
-                self._services.containers.discard(step.trace, step.seconds)
-
-    def _obstacle(self, step: Contain, found: Found | None) -> Problem | None:
-        return container.obstacle(self._cluster, step.place, found, recreate=step.recreate)
+    @property
+    def text(self) -> str:
+        """The shell lines."""
+        engine, name = self.trace.engine, self.trace.container
+        stop = engine.docker("stop", "--time", f"{self.seconds:g}", name)
+        return f"{shell_line(stop)}\n{shell_line(engine.docker('rm', name))}"

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.discovery.files import Files
-from cluster.engine import Engine
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.facts import asking, bundle, by_hand
 from cluster.facts.facts import Facts
+from cluster.host import Host
 from cluster.machine import env_files, files, ssh
 from cluster.machine.local_addresses import is_local, is_loopback
 from cluster.machine.places import ROOT
@@ -34,7 +34,7 @@ NEXT = "# Then each tries the addresses of the others from its interfaces: a sec
 class Machine:
     """A machine to ask."""
 
-    engine: Engine
+    engine: Host
     destination: str = ""
     """How it was named, if others would know it by that."""
     node: str = ""
@@ -58,7 +58,7 @@ def probe(  # noqa: PLR0913 (an argument for each option of the command line)
         raise RefusedError(Problem(place="--write --check", message=message, remedy="give one"))
     its = Files(name=name, texts=_texts(name, new=bool(hosts)))
     its.check()
-    machines = _named(hosts) or _described(its) or {HERE: Machine(engine=Engine(node=HERE))}
+    machines = _named(hosts) or _described(its) or {HERE: Machine(engine=Host(name=HERE))}
     if dry:
         print(_by_hand(machines), end="")
         return 0
@@ -116,7 +116,7 @@ def _outcome(its: Files, machines: Machines) -> "Outcome":
     return outcome(its, tuple(hosts), topology(facts, its.addresses))
 
 
-def _reached(engines: dict[str, Engine], facts: dict[str, Facts]) -> dict[str, Facts]:
+def _reached(engines: dict[str, Host], facts: dict[str, Facts]) -> dict[str, Facts]:
     """Ask hosts about each other, and return their facts with what they reach."""
     from cluster.discovery import wiring
 
@@ -171,7 +171,7 @@ def _machine(host: str) -> Machine:
         raise RefusedError(
             Problem(place="--", message=wrong.message, remedy=wrong.remedy)
         ) from None
-    engine = Engine(node=its, ssh_host="" if is_local(its) else its)
+    engine = Host(name=its, ssh_host="" if is_local(its) else its)
     return Machine(engine=engine, destination="" if is_loopback(its) else its)
 
 
@@ -187,7 +187,7 @@ def _described(its: Files) -> Machines:
                 Problem(place=page.path, message=message, remedy=f"`{COMMAND} -- HOST...`")
             )
         here = bool(address) and is_local(str(address))
-        engine = Engine(node=page.name, ssh_host="" if here else way)
+        engine = Host(name=page.name, ssh_host="" if here else way)
         found[page.name] = Machine(engine=engine, node=page.name)
     return found
 

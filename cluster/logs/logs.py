@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.namespaces.process import Trace
+from cluster.namespaces.steps import ProcessHandle
 from cluster.node import Cluster
-from cluster.plan.step import AnyTrace
+from cluster.plan.steps import AnyHandle
 from cluster.settings.values import WrongValueError, whole
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ class Log(Protocol):
         """Return all lines that are new, a last one that was never finished included."""
 
 
-Logs = list[tuple[AnyTrace, Log]]
+Logs = list[tuple[AnyHandle, Log]]
 
 
 class FileLog:
     """The log of a process."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: ProcessHandle) -> None:
         """Begin at the top."""
         self.trace = trace
         self._read = 0
@@ -95,7 +95,7 @@ def refuse(*, follow: bool, explain: bool, json: bool) -> None:
         )
 
 
-def show(services: "Services", traces: tuple[AnyTrace, ...], lines: int) -> None:
+def show(services: "Services", traces: tuple[AnyHandle, ...], lines: int) -> None:
     """Print the last lines of each log; a NodeError has the nodes that could not be asked."""
     logs, problems = _started(services, traces)
     for trace, log in logs:
@@ -104,7 +104,7 @@ def show(services: "Services", traces: tuple[AnyTrace, ...], lines: int) -> None
         raise NodeError(*problems)
 
 
-def follow(services: "Services", traces: tuple[AnyTrace, ...], lines: int = 0) -> None:
+def follow(services: "Services", traces: tuple[AnyHandle, ...], lines: int = 0) -> None:
     """Print the last lines of each log, then what is added, until every service has ended."""
     logs, problems = _started(services, traces)
     for trace, log in logs:
@@ -120,7 +120,7 @@ def follow(services: "Services", traces: tuple[AnyTrace, ...], lines: int = 0) -
 
 
 def explain(
-    cluster: Cluster, services: "Services", traces: tuple[AnyTrace, ...], *, as_json: bool = False
+    cluster: Cluster, services: "Services", traces: tuple[AnyHandle, ...], *, as_json: bool = False
 ) -> int:
     """Print what is known to have gone wrong, and return 1 if anything has, else 0.
 
@@ -142,7 +142,7 @@ Read = tuple[list["Told"], tuple[Problem, ...]]
 """What was logged, and why more could not be read."""
 
 
-def _told(services: "Services", traces: tuple[AnyTrace, ...]) -> Read:
+def _told(services: "Services", traces: tuple[AnyHandle, ...]) -> Read:
     """Read all logs to their ends."""
     logs, problems = _started(services, traces)
     read = [_whole(services, trace, log) for trace, log in logs]
@@ -150,7 +150,7 @@ def _told(services: "Services", traces: tuple[AnyTrace, ...]) -> Read:
     return [told for one, _ in read for told in one], tuple(why)
 
 
-def _whole(services: "Services", trace: AnyTrace, log: Log) -> Read:
+def _whole(services: "Services", trace: AnyHandle, log: Log) -> Read:
     from cluster.logs.explain import Told
 
     try:
@@ -160,7 +160,7 @@ def _whole(services: "Services", trace: AnyTrace, log: Log) -> Read:
     return [Told(node=trace.place, service=trace.service, lines=lines)], ()
 
 
-def ending(services: "Services", trace: AnyTrace) -> list[str]:
+def ending(services: "Services", trace: AnyHandle) -> list[str]:
     """Return how a service has ended, as a line that it could not log itself; else nothing."""
     code = None if services.find(trace) else services.exit_code(trace)
     return [f"{trace.service} has ended with exit code {code}"] if code else []
@@ -170,7 +170,7 @@ def _last(lines: list[str], number: int) -> list[str]:
     return lines[-number:] if number else []
 
 
-def _started(services: "Services", traces: tuple[AnyTrace, ...]) -> tuple[Logs, list[Problem]]:
+def _started(services: "Services", traces: tuple[AnyHandle, ...]) -> tuple[Logs, list[Problem]]:
     """Return the services that have a log, and why others could not be asked.
 
     A RefusedError says that none of those that could be asked has one.
@@ -195,6 +195,6 @@ def _exists(log: Log) -> tuple[bool, tuple[Problem, ...]]:
         return False, error.problems
 
 
-def _print(trace: AnyTrace, lines: list[str]) -> None:
+def _print(trace: AnyHandle, lines: list[str]) -> None:
     for line in lines:
         print(f"{trace.place} {trace.service} | {line}", flush=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.engine import Engine, problem
 from cluster.errors import NodeError
+from cluster.host import Host, host_problem
 from cluster.machine import processes
 from cluster.machine.ssh import SSH
 
@@ -91,17 +91,17 @@ class Engines(AbstractContextManager["Engines"]):
                 self._folder.cleanup()
                 self._folder = None
 
-    def client(self, engine: Engine) -> "DockerClient":
+    def client(self, engine: Host) -> "DockerClient":
         """Return the client of an engine that answers, or raise NodeError with what is wrong."""
         return self._open(engine).client
 
-    def home(self, engine: Engine) -> str:
+    def home(self, engine: Host) -> str:
         """Return the home folder of the user on the engine's machine."""
         tunnel = self._open(engine).tunnel
         return tunnel.home if tunnel else str(Path.home())
 
     @contextmanager
-    def asking(self, engine: Engine) -> Iterator["APIClient"]:
+    def asking(self, engine: Host) -> Iterator["APIClient"]:
         """Lend the client's plain API; what Docker or the connection raises becomes NodeError.
 
         That is an engine that ends or refuses, a broken connection; not an error of a file.
@@ -115,9 +115,9 @@ class Engines(AbstractContextManager["Engines"]):
         try:
             yield opened.client.api
         except (*lost, DockerException, RequestException) as error:
-            raise NodeError(problem(engine, _words(engine, opened.tunnel, error))) from error
+            raise NodeError(host_problem(engine, _words(engine, opened.tunnel, error))) from error
 
-    def _open(self, engine: Engine) -> Opened:
+    def _open(self, engine: Host) -> Opened:
         with self._lock:
             lock = self._locks[engine.ssh_host]
         with lock:
@@ -128,7 +128,7 @@ class Engines(AbstractContextManager["Engines"]):
                 opened = self._opened[engine.ssh_host] = self._connect(engine)
             return opened
 
-    def _connect(self, engine: Engine) -> Opened:
+    def _connect(self, engine: Host) -> Opened:
         tunnel = _tunnel(engine, self._path()) if engine.ssh_host else None
         try:
             return Opened(client=_client(engine, tunnel), tunnel=tunnel)
@@ -145,7 +145,7 @@ class Engines(AbstractContextManager["Engines"]):
             return Path(self._folder.name, f"{self._count}.sock")
 
 
-def _tunnel(engine: Engine, socket: Path) -> Tunnel:
+def _tunnel(engine: Host, socket: Path) -> Tunnel:
     errors = socket.with_suffix(".log")
     try:
         with errors.open("wb") as log:
@@ -160,7 +160,7 @@ def _tunnel(engine: Engine, socket: Path) -> Tunnel:
                 start_new_session=True,
             )
     except FileNotFoundError as error:
-        raise NodeError(problem(engine, str(error))) from None
+        raise NodeError(host_problem(engine, str(error))) from None
     try:
         home = _home(process)
     except BaseException:
@@ -169,7 +169,7 @@ def _tunnel(engine: Engine, socket: Path) -> Tunnel:
     tunnel = Tunnel(process=process, socket=socket, errors=errors, home=home)
     if not home:
         _end(process)
-        raise NodeError(problem(engine, tunnel.said))
+        raise NodeError(host_problem(engine, tunnel.said))
     return tunnel
 
 
@@ -184,7 +184,7 @@ def _home(process: "subprocess.Popen[str]") -> str:
         timer.cancel()
 
 
-def _client(engine: Engine, tunnel: Tunnel | None) -> "DockerClient":
+def _client(engine: Host, tunnel: Tunnel | None) -> "DockerClient":
     """Return a client that has asked the engine which version of the API it speaks."""
     import docker
 
@@ -193,10 +193,10 @@ def _client(engine: Engine, tunnel: Tunnel | None) -> "DockerClient":
             return docker.DockerClient(base_url=f"unix://{tunnel.socket}")
         return docker.from_env()
     except docker.errors.DockerException as error:
-        raise NodeError(problem(engine, _words(engine, tunnel, error))) from error
+        raise NodeError(host_problem(engine, _words(engine, tunnel, error))) from error
 
 
-def _words(engine: Engine, tunnel: Tunnel | None, error: Exception) -> str:
+def _words(engine: Host, tunnel: Tunnel | None, error: Exception) -> str:
     """Return the words of who knows best: the engine, ssh, Docker's client, or the exception."""
     from docker.errors import APIError
 
@@ -211,7 +211,7 @@ def _words(engine: Engine, tunnel: Tunnel | None, error: Exception) -> str:
     return tunnel.said or ENDED
 
 
-def _complaint(engine: Engine) -> str:
+def _complaint(engine: Host) -> str:
     """Return what the Docker client on the engine's own machine has to complain of."""
     far = (*SSH, "--", engine.ssh_host, "docker version")
     near = ("docker", "version")

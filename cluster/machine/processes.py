@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from errno import ENOENT
 from pathlib import Path
 
-from cluster.namespaces.process import SPEC, Command, Trace
+from cluster.namespaces.steps import SPEC, Command, ProcessHandle
 from cluster.words import Environment, FileText, ProcessNumber, Secret, Value, Word
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -120,7 +120,7 @@ def values(environment: Environment) -> dict[str, str]:
     return {name: revealed(value) for name, value in environment}
 
 
-def find(trace: Trace) -> Running | None:
+def find(trace: ProcessHandle) -> Running | None:
     """Return the traced process, if it lives and its environment proves that it is ours."""
     with suppress(FileNotFoundError):
         return _proved(ProcessNumber(trace.pid_file, trace.mark))
@@ -137,7 +137,7 @@ def _proved(number: ProcessNumber) -> Running:
     return found
 
 
-def end(trace: Trace, seconds: float) -> bool:
+def end(trace: ProcessHandle, seconds: float) -> bool:
     """Ask the traced process and its group to end; kill them when `seconds` are over.
 
     Tell whether they are gone.

@@ -2,7 +2,7 @@
 
 import os
 
-from cluster.engine import Engine
+from cluster.host import Host
 from cluster.machine.processes import Completed, run
 
 OPTIONS = (
@@ -28,12 +28,12 @@ SENT_FROM = "SSH_CONNECTION"
 """Of a terminal that is itself a session over SSH: it would tell of that one."""
 
 
-def command(its: Engine) -> tuple[str, ...]:
+def command(its: Host) -> tuple[str, ...]:
     """Return the command that runs the shell text of its standard input on an engine's machine."""
     return (*SSH, "--", its.ssh_host, *SHELL) if its.ssh_host else SHELL
 
 
-def tell(its: Engine, text: str, seconds: float = SECONDS) -> Completed:
+def tell(its: Host, text: str, seconds: float = SECONDS) -> Completed:
     """Run a shell text on an engine's machine, and return what came of it.
 
     Without SSH or within too long a time nothing comes, as if the machine had not answered.

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
-from cluster.commands.spec import RunSpec, Service
+from cluster.commands.run_spec import RunSpec, Service
 from cluster.environment.environment import environment, not_carried
-from cluster.namespaces.process import (
+from cluster.namespaces.steps import (
     NODE,
     SERVICE,
     SPEC,
     Command,
-    Holder,
-    Start,
-    Stop,
-    Sweep,
-    Trace,
+    HoldNamespaces,
+    KillLeftovers,
+    ProcessHandle,
+    StartProcess,
+    StopProcess,
 )
 from cluster.namespaces.virtual_node import (
     RAY_FOLDER,
@@ -25,7 +25,16 @@ from cluster.namespaces.virtual_node import (
     system,
 )
 from cluster.node import Cluster, Node
-from cluster.plan.step import AnyStart, Folder, Gate, Plan, Remove, Text, Together, Token
+from cluster.plan.steps import (
+    AnyStart,
+    Await,
+    MakeFolder,
+    MakeSecret,
+    Parallel,
+    Plan,
+    RemoveFolder,
+    WriteFile,
+)
 from cluster.words import Environment, ProcessNumber, Word
 
 # The process writes its number as /proc shows it here, also when it is 1 in its own namespace. Then
@@ -89,24 +98,24 @@ class Namespaces:
 
     def prepare(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
         """Make the link unless it is there, and these nodes on it."""
-        known = Text(place="link", path=self.of("hosts"), content=hosts(cluster))
+        known = WriteFile(place="link", path=self.of("hosts"), content=hosts(cluster))
         files = tuple(step for node in nodes for step in _files(cluster, node, self))
         branches = tuple((_node(cluster, node, self),) for node in nodes)
         return (
-            Folder(place="link", path=self.of("link")),
+            MakeFolder(place="link", path=self.of("link")),
             known,
             *files,
             _link(self),
-            Together(branches=branches),
-            Token(place=cluster.head.name, path=self.ray_token),
+            Parallel(branches=branches),
+            MakeSecret(place=cluster.head.name, path=self.ray_token),
         )
 
-    def service(self, spec: RunSpec, title: str, proof: Gate | None = None) -> Start:
+    def service(self, spec: RunSpec, title: str, proof: Await | None = None) -> StartProcess:
         """Start a run spec inside its node, detached from this terminal."""
         trace = self.trace(spec.node, spec.service)
         marks = ((NODE, self.of(spec.node)), trace.mark, (SPEC, spec.digest))
         launch = ("setsid", "/bin/sh", "-c", LAUNCH, "launch", trace.pid_file)
-        return Start(
+        return StartProcess(
             title=title,
             spec=spec,
             argv=(*launch, *_enter(spec.node, self), *spec.argv),
@@ -120,10 +129,10 @@ class Namespaces:
         del starts
         return ()
 
-    def stop(self, node: Node, service: Service, seconds: float) -> Stop:
+    def stop(self, node: Node, service: Service, seconds: float) -> StopProcess:
         """End a service by signals to its process group."""
         trace = self.trace(node.name, service)
-        return Stop(title=f"Stop {service}", trace=trace, seconds=seconds)
+        return StopProcess(title=f"Stop {service}", trace=trace, seconds=seconds)
 
     def beforehand(self, cluster: Cluster, node: Node, argv: tuple[str, ...]) -> Command:
         """Run a command inside a node, which is there before its Ray."""
@@ -145,38 +154,41 @@ class Namespaces:
         """Enter the node's network: its address means nothing outside."""
         return (*_target(node.name, self), "--net")
 
-    def trace(self, node: str, service: Service) -> Trace:
+    def trace(self, node: str, service: Service) -> ProcessHandle:
         """Find a service of a node again."""
         path = self.of(node, service)
         mark = (SERVICE, path)
-        return Trace(
+        return ProcessHandle(
             place=node, service=service, pid_file=f"{path}.pid", mark=mark, log=f"{path}.log"
         )
 
     def release(self, nodes: tuple[Node, ...]) -> Plan:
         """End all processes of the nodes; namespaces, interfaces and mounts go with the last."""
         sweeps = tuple(_sweep(node.name, self) for node in nodes)
-        return (*sweeps, *(Remove(place=node.name, path=self.of(node.name)) for node in nodes))
+        return (
+            *sweeps,
+            *(RemoveFolder(place=node.name, path=self.of(node.name)) for node in nodes),
+        )
 
     def end(self) -> Plan:
         """Remove the link and the run state."""
-        return (_sweep("link", self), Remove(place="link", path=self.state))
+        return (_sweep("link", self), RemoveFolder(place="link", path=self.state))
 
 
 def _files(cluster: Cluster, node: Node, spaces: Namespaces) -> Plan:
     carried = spaces.of(node.name, NOT_CARRIED)
     folders = (spaces.of(node.name, "ray"), carried.rpartition("/")[0])
-    made = tuple(Folder(place=node.name, path=path) for path in folders)
-    return (*made, Text(place=node.name, path=carried, content=not_carried(cluster)))
+    made = tuple(MakeFolder(place=node.name, path=path) for path in folders)
+    return (*made, WriteFile(place=node.name, path=carried, content=not_carried(cluster)))
 
 
-def _link(spaces: Namespaces) -> Holder:
+def _link(spaces: Namespaces) -> HoldNamespaces:
     user = ("--user", "--map-root-user") if spaces.rootless else ()
     argv = ("unshare", *user, "--mount", "--net")
     return _holder("link", "Make the link", argv, bridge(_on_link(spaces)), spaces)
 
 
-def _node(cluster: Cluster, node: Node, spaces: Namespaces) -> Holder:
+def _node(cluster: Cluster, node: Node, spaces: Namespaces) -> HoldNamespaces:
     enter = _enter(node.name, spaces)
     plug = cable(cluster, node, _on_link(spaces), enter, _number(node.name, spaces))
     own = system(node, enter, ray=spaces.of(node.name, "ray"), known=spaces.of("hosts"))
@@ -195,14 +207,14 @@ def _holder(
     argv: tuple[Word, ...],
     lines: Lines,
     spaces: Namespaces,
-) -> Holder:
+) -> HoldNamespaces:
     mark = (NODE, spaces.of(place))
     pid_file, log = spaces.of(place, "init.pid"), spaces.of(place, "init.log")
-    return Holder(
+    return HoldNamespaces(
         title=title,
         argv=("setsid", *argv, "/bin/sh", "-c", INIT, "init", pid_file),
         environment=(("PATH", PATH), mark),
-        trace=Trace(place=place, service="init", pid_file=pid_file, mark=mark, log=log),
+        trace=ProcessHandle(place=place, service="init", pid_file=pid_file, mark=mark, log=log),
         ready=spaces.of(place, "ready"),
         remedy=FORBIDDEN,
         setup=tuple(Command(place=place, argv=line) for line in lines),
@@ -231,8 +243,8 @@ def _user(spaces: Namespaces) -> tuple[str, ...]:
     return ("--user", "--preserve-credentials") if spaces.rootless else ()
 
 
-def _sweep(place: str, spaces: Namespaces) -> Sweep:
-    return Sweep(place=place, title="End what is left", name=NODE, folder=spaces.of(place))
+def _sweep(place: str, spaces: Namespaces) -> KillLeftovers:
+    return KillLeftovers(place=place, title="End what is left", name=NODE, folder=spaces.of(place))
 
 
 def _base(node: str, spaces: Namespaces) -> Environment:

@@ -7,17 +7,38 @@ from functools import singledispatchmethod
 from pathlib import Path
 from subprocess import Popen
 
-from cluster.containers.contain import Contain, Discard, Examine, NoObstacle, SharedToken
-from cluster.containers.inside import Halt, Launch
-from cluster.containers.steps import ContainerSteps
+from cluster.containers.inside import StartService, StopService
+from cluster.containers.perform import ContainerSteps
+from cluster.containers.steps import (
+    CheckContainers,
+    CheckNodes,
+    RemoveContainer,
+    ShareToken,
+    StartContainer,
+)
 from cluster.errors import ClusterError, NodeError, Problem
 from cluster.machine import files, processes
 from cluster.machine.terminal import Report
-from cluster.namespaces.process import Command, Holder, Start, Stop, Sweep
+from cluster.namespaces.steps import (
+    Command,
+    HoldNamespaces,
+    KillLeftovers,
+    StartProcess,
+    StopProcess,
+)
 from cluster.node import Cluster
 from cluster.plan.services import Services
 from cluster.plan.starting import LOST_SECONDS, Starting
-from cluster.plan.step import Folder, Gate, Plan, Remove, Step, Text, Together, Token
+from cluster.plan.steps import (
+    Await,
+    MakeFolder,
+    MakeSecret,
+    Parallel,
+    Plan,
+    RemoveFolder,
+    Step,
+    WriteFile,
+)
 from cluster.plan.waiting import Waiting
 from cluster.words import shell_line
 
@@ -53,17 +74,17 @@ class Performer:
         raise NotImplementedError(step)
 
     @step.register
-    def _(self, step: Folder) -> str:
+    def _(self, step: MakeFolder) -> str:
         files.make_folder(step.path)
         return ""
 
     @step.register
-    def _(self, step: Text) -> str:
+    def _(self, step: WriteFile) -> str:
         Path(step.path).write_text(step.content, encoding="utf-8")
         return ""
 
     @step.register
-    def _(self, step: Token) -> str:
+    def _(self, step: MakeSecret) -> str:
         files.ensure_secret(step.path)
         return ""
 
@@ -83,7 +104,7 @@ class Performer:
         return ""
 
     @step.register
-    def _(self, step: Holder) -> str:
+    def _(self, step: HoldNamespaces) -> str:
         found = processes.find(step.trace)
         if found and Path(step.ready).exists():
             return ""
@@ -94,7 +115,7 @@ class Performer:
         return ""
 
     @step.register
-    def _(self, step: Start) -> str:
+    def _(self, step: StartProcess) -> str:
         if not self._starting.runs(step):
             with self._report.step(step.place, step.title):
                 processes.end(step.trace, LOST_SECONDS)
@@ -102,42 +123,42 @@ class Performer:
         return ""
 
     @step.register
-    def _(self, step: Contain) -> str:
+    def _(self, step: StartContainer) -> str:
         self._containers.contain(step)
         return ""
 
     @step.register
-    def _(self, step: Launch) -> str:
+    def _(self, step: StartService) -> str:
         self._containers.launch(step)
         return ""
 
     @step.register
-    def _(self, step: SharedToken) -> str:
+    def _(self, step: ShareToken) -> str:
         self._containers.share(step)
         return ""
 
     @step.register
-    def _(self, step: Examine) -> str:
+    def _(self, step: CheckNodes) -> str:
         self._containers.examine(step)
         return ""
 
     @step.register
-    def _(self, step: NoObstacle) -> str:
+    def _(self, step: CheckContainers) -> str:
         self._containers.admit(step)
         return ""
 
     @step.register
-    def _(self, step: Halt) -> str:
+    def _(self, step: StopService) -> str:
         self._containers.halt(step)
         return ""
 
     @step.register
-    def _(self, step: Discard) -> str:
+    def _(self, step: RemoveContainer) -> str:
         self._containers.discard(step)
         return ""
 
     @step.register
-    def _(self, step: Gate) -> str:
+    def _(self, step: Await) -> str:
         if step.unless and self._services.find(step.unless):
             return ""
         with self._report.step(step.place, step.title) as progress:
@@ -145,7 +166,7 @@ class Performer:
             return waiting.wait()
 
     @step.register
-    def _(self, step: Stop) -> str:
+    def _(self, step: StopProcess) -> str:
         if processes.find(step.trace):
             with self._report.step(step.place, step.title):
                 if not processes.end(step.trace, step.seconds):
@@ -154,18 +175,18 @@ class Performer:
         return ""
 
     @step.register
-    def _(self, step: Sweep) -> str:
+    def _(self, step: KillLeftovers) -> str:
         if not processes.sweep(step.name, step.folder):
             raise NodeError(_undying(step))
         return ""
 
     @step.register
-    def _(self, step: Remove) -> str:
+    def _(self, step: RemoveFolder) -> str:
         files.remove_folder(step.path)
         return ""
 
     @step.register
-    def _(self, step: Together) -> str:
+    def _(self, step: Parallel) -> str:
         """Perform the branches in threads; wait for all, then raise the problems of all."""
         problems: list[ClusterError] = []
         threads = 1 if step.in_turn else len(step.branches)
@@ -181,7 +202,7 @@ class Performer:
             raise type(problems[0])(*dict.fromkeys(each))
         return ""
 
-    def _hold(self, step: Holder) -> None:
+    def _hold(self, step: HoldNamespaces) -> None:
         pid_file = Path(step.trace.pid_file)
         process = processes.launch(step.argv, step.environment, Path(step.trace.log))
         try:
@@ -193,19 +214,21 @@ class Performer:
             processes.sweep(*step.trace.mark)
             raise
 
-    def _appear(self, pid_file: Path, process: Popen[bytes], step: Holder | Start) -> None:
+    def _appear(
+        self, pid_file: Path, process: Popen[bytes], step: HoldNamespaces | StartProcess
+    ) -> None:
         """Wait until a launched process has written its number."""
         until = time.monotonic() + START_SECONDS
         while not (pid_file.exists() and pid_file.stat().st_size):
             if process.poll() is not None or time.monotonic() > until:
                 text = Path(step.trace.log).read_text(encoding="utf-8", errors="replace").strip()
-                remedy = step.remedy if isinstance(step, Holder) else ""
+                remedy = step.remedy if isinstance(step, HoldNamespaces) else ""
                 raise NodeError(
                     Problem(place=step.place, message=f"{step.title}: {text}", remedy=remedy)
                 )
             time.sleep(START_POLL_SECONDS)
 
-    def _launch(self, step: Start) -> None:
+    def _launch(self, step: StartProcess) -> None:
         pid_file = Path(step.trace.pid_file)
         pid_file.unlink(missing_ok=True)
         pid_file.with_suffix(".command").write_text(step.text, encoding="utf-8")
@@ -214,7 +237,7 @@ class Performer:
         )
 
 
-def _undying(step: Stop | Sweep) -> Problem:
+def _undying(step: StopProcess | KillLeftovers) -> Problem:
     message = f"{step.title}: some processes do not end, not even by SIGKILL"
     return Problem(
         place=step.place, message=message, remedy="restart the machine, or wait for its disk"

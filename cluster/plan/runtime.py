@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from cluster.commands.spec import RunSpec, Service
+from cluster.commands.run_spec import RunSpec, Service
 from cluster.node import Cluster, Node
-from cluster.plan.step import AnyStart, AnyTrace, Ask, Gate, Inside, Plan, Step
+from cluster.plan.steps import AnyHandle, AnyStart, Ask, Await, Inside, Plan, Step
 from cluster.words import Environment, Word
 
 
@@ -42,7 +42,7 @@ class Runtime(Protocol):
     def prepare(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
         """Make what the services of these nodes need; does nothing where it is there."""
 
-    def service(self, spec: RunSpec, title: str, proof: Gate | None = None) -> AnyStart:
+    def service(self, spec: RunSpec, title: str, proof: Await | None = None) -> AnyStart:
         """Start a run spec; one that runs but fails the proof is started anew."""
 
     def admit(self, starts: tuple[AnyStart, ...]) -> Plan:
@@ -62,7 +62,7 @@ class Runtime(Protocol):
     def visit(self, node: Node) -> tuple[Word, ...]:
         """Return what a command on this machine needs in front to reach the node's address."""
 
-    def trace(self, node: str, service: Service) -> AnyTrace:
+    def trace(self, node: str, service: Service) -> AnyHandle:
         """Find a service of a node again."""
 
     def release(self, nodes: tuple[Node, ...]) -> Plan:

@@ -1,6 +1,6 @@
 """A plan as a shell script: what `--dry` prints."""
 
-from cluster.plan.step import Plan, Single, Together
+from cluster.plan.steps import Parallel, Plan, Single
 
 
 def text(plan: Plan) -> str:
@@ -13,7 +13,7 @@ def flat(plan: Plan) -> tuple[Single, ...]:
     return tuple(single for step in plan for single in _singles(step))
 
 
-def _singles(step: Single | Together) -> tuple[Single, ...]:
-    if isinstance(step, Together):
+def _singles(step: Single | Parallel) -> tuple[Single, ...]:
+    if isinstance(step, Parallel):
         return tuple(single for branch in step.branches for single in flat(branch))
     return (step,)

@@ -11,7 +11,7 @@ from cluster.machine.processes import Completed
 from cluster.machine.terminal import Progress
 from cluster.node import Cluster
 from cluster.plan.services import Services
-from cluster.plan.step import AnyTrace, Gate
+from cluster.plan.steps import AnyHandle, Await
 
 POLL_SECONDS = 0.2
 SETTLE_SECONDS = 2.0
@@ -21,7 +21,7 @@ SETTLE_SECONDS = 2.0
 class Watched:
     """A service that must stay alive, and what it logs meanwhile."""
 
-    def __init__(self, trace: AnyTrace, services: Services) -> None:
+    def __init__(self, trace: AnyHandle, services: Services) -> None:
         """Begin at the top of the log."""
         self.trace = trace
         self.lines: list[str] = []
@@ -67,7 +67,7 @@ class Waiting:
     def __init__(
         self,
         cluster: Cluster,
-        gate: Gate,
+        gate: Await,
         services: Services,
         progress: Progress,
         cancelled: threading.Event,

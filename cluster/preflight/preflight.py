@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from cluster.errors import Problem
 from cluster.node import Cluster, Node
 from cluster.node_context import NodeContext
-from cluster.plan.question import LONGEST_BODY, Question, fields
+from cluster.plan.questions import LONGEST_BODY, Question, fields
 from cluster.preflight import rdma
 from cluster.preflight.facts import Facts, facts
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from cluster.commands import vllm
 from cluster.environment.environment import API_KEY
 from cluster.node import Cluster
-from cluster.plan.plan import server_key
+from cluster.plan.plans import server_key
 from cluster.plan.runtime import Runtime
 from cluster.words import FileText, shell_line
 

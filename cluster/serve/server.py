@@ -6,7 +6,7 @@ from cluster.commands import vllm
 from cluster.errors import NodeError, Problem
 from cluster.logs import logs
 from cluster.machine.places import ROOT
-from cluster.plan import plan, question
+from cluster.plan import plans, questions
 from cluster.serve import ready
 from cluster.session import Session
 
@@ -33,8 +33,8 @@ def serve(
     except BaseException as error:
         if ours and not (detach and isinstance(error, KeyboardInterrupt)):
             failed = isinstance(error, NodeError)
-            seconds = plan.FAILED_STOP_SECONDS if failed else plan.SERVER_STOP_SECONDS
-            session.perform(plan.stop_server(session.cluster, session.runtime, seconds))
+            seconds = plans.FAILED_STOP_SECONDS if failed else plans.SERVER_STOP_SECONDS
+            session.perform(plans.stop_server(session.cluster, session.runtime, seconds))
         raise
     return request
 
@@ -50,7 +50,7 @@ def rehearse(session: Session, *, keep: bool) -> None:
     try:
         with session.alone():
             ours = not session.alive()
-            session.perform(plan.up(session.cluster, session.runtime))
+            session.perform(plans.up(session.cluster, session.runtime))
         serve(session, vllm.Flags(), detach=True, form=ready.text if keep else _silent)
         _answer(session, request)
     finally:
@@ -64,12 +64,12 @@ def rehearse(session: Session, *, keep: bool) -> None:
 def down(session: Session) -> None:
     """Stop everything of the cluster."""
     with session.alone():
-        session.perform(plan.down(session.cluster, session.runtime))
+        session.perform(plans.down(session.cluster, session.runtime))
 
 
 def _wait(session: Session, request: vllm.Request, form: Form) -> None:
     """Wait until the server answers, and tell where it is."""
-    session.perform(plan.ready(session.cluster, request, session.runtime))
+    session.perform(plans.ready(session.cluster, request, session.runtime))
     if not session.dry:
         found = ready.ready(session.cluster, request, session.runtime)
         print(form(found), end="", flush=True)
@@ -78,10 +78,10 @@ def _wait(session: Session, request: vllm.Request, form: Form) -> None:
 def _answer(session: Session, request: vllm.Request) -> None:
     """Ask for the rest of a sentence, and tell it."""
     cluster = session.cluster
-    asked = plan.complete(cluster, request, session.runtime, prompt=PROMPT, tokens=TOKENS)
+    asked = plans.complete(cluster, request, session.runtime, prompt=PROMPT, tokens=TOKENS)
     heard = session.perform((asked,))
     if not session.dry:
-        print(ready.answer(cluster, PROMPT, question.completed(heard)), end="", flush=True)
+        print(ready.answer(cluster, PROMPT, questions.completed(heard)), end="", flush=True)
 
 
 def _silent(_found: ready.Ready) -> str:
@@ -97,8 +97,8 @@ def _absent(session: Session) -> bool:
 
 def _start(session: Session, request: vllm.Request, *, absent: bool) -> None:
     """Start the server; one that runs already is only compared with the request."""
-    start = plan.server(session.cluster, request, session.runtime)
-    steps = plan.serve(session.cluster, request, session.runtime)
+    start = plans.server(session.cluster, request, session.runtime)
+    steps = plans.serve(session.cluster, request, session.runtime)
     session.perform(steps if absent else (start,))
 
 

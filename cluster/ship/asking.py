@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from cluster.engine import Engine, problem
 from cluster.errors import Problem
+from cluster.host import Host, host_problem
 from cluster.machine import processes
 from cluster.machine.ssh import tell
 from cluster.ship import survey
@@ -12,14 +12,14 @@ from cluster.ship.survey import Facts
 from cluster.words import Word
 
 REACH_SECONDS = 30.0
-HERE = Engine(node="this machine")
+HERE = Host(name="this machine")
 
 
-def ask(engines: tuple[Engine, ...]) -> dict[str, Facts | Problem]:
+def ask(engines: tuple[Host, ...]) -> dict[str, Facts | Problem]:
     """Ask engines, each in one round trip; return what they have or what is wrong, by node."""
     with ThreadPoolExecutor(max_workers=max(1, len(engines))) as pool:
         found = pool.map(_ask, engines)
-        return {its.node: one for its, one in zip(engines, found, strict=True)}
+        return {its.name: one for its, one in zip(engines, found, strict=True)}
 
 
 def reach(probes: Mapping[str, tuple[Word, ...]]) -> dict[str, str]:
@@ -29,11 +29,11 @@ def reach(probes: Mapping[str, tuple[Word, ...]]) -> dict[str, str]:
         return {name: complaint for name, complaint in complaints.items() if complaint}
 
 
-def _ask(its: Engine) -> Facts | Problem:
+def _ask(its: Host) -> Facts | Problem:
     """Ask an engine; its answer holds settings of images that may be secret, and is never shown."""
     done = tell(its, survey.QUESTION)
     if done.code or not survey.answered(done.output):
-        return problem(its, done.error)
+        return host_problem(its, done.error)
     return survey.facts(done.output)
 
 

@@ -1,6 +1,6 @@
 """What a shell does instead of `inv ship`: the same in the end, but whole images, one by one."""
 
-from cluster.engine import Engine
+from cluster.host import Host
 from cluster.node import Node
 from cluster.ship.route import SSH, Way, address
 from cluster.words import shell_line
@@ -17,7 +17,7 @@ def _nothing(node: Node) -> str:
 
 
 def _lines(name: str, way: Way) -> str:
-    own = Engine(node=way.node)
+    own = Host(name=way.node)
     here, there = (shell_line(engine.layers(name)) for engine in (own, way.engine))
     load = (*SSH, *address(way), way.engine.ssh_host, "docker", "load")
     return (

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from cluster import engine
 from cluster.errors import Problem
+from cluster.host import host_problem
 from cluster.machine import ssh
 from cluster.machine.terminal import Report
 from cluster.node import Cluster
@@ -99,5 +99,5 @@ class Delivery:
         if done.code == naming.OTHER:
             return different
         if done.code:
-            return engine.problem(way.engine, done.error)
+            return host_problem(way.engine, done.error)
         return None if inspected(done.output) == self.order.image else different

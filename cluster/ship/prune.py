@@ -3,7 +3,7 @@
 import re
 
 from cluster.build.stamps import LABEL
-from cluster.engine import Engine, problem
+from cluster.host import Host, host_problem
 from cluster.ship.survey import Facts, Held
 from cluster.words import Word
 
@@ -22,21 +22,21 @@ def old(facts: Facts, *, before: str = "") -> tuple[str, ...]:
     return tuple(held.id for held in facts.images if held.dangling and _ours(held, before))
 
 
-def remove(its: Engine, ids: tuple[str, ...]) -> tuple[Word, ...]:
+def remove(its: Host, ids: tuple[str, ...]) -> tuple[Word, ...]:
     """Return the command that removes them; without force, the engine keeps those in use."""
     return its.docker("image", "rm", *ids)
 
 
-def outcome(its: Engine, ids: tuple[str, ...], output: str, error: str) -> str:
+def outcome(its: Host, ids: tuple[str, ...], output: str, error: str) -> str:
     """Return what became of them, as `node: sentence`; `output` and `error` are the command's."""
     gone = {*DELETED.findall(output), *NO_SUCH.findall(error)}
     freed = sum(one in gone for one in ids)
     kept = len(ids) - freed
     if kept and REFUSED not in error:
-        return str(problem(its, error))
+        return str(host_problem(its, error))
     removed = f"removed {_images(freed)}" if freed else ""
     refused = f"kept {_images(kept)} in use" if kept else ""
-    return f"{its.node}: {', '.join(filter(None, (removed, refused))) or 'no old images'}"
+    return f"{its.name}: {', '.join(filter(None, (removed, refused))) or 'no old images'}"
 
 
 def _ours(held: Held, before: str) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Literal
 
-from cluster.engine import Engine
+from cluster.host import Host
 from cluster.node import Cluster, Node
 
 Via = Literal["auto", "star", "chain"]
@@ -31,7 +31,7 @@ SSH = (
 class Way:
     """The way of the bytes to a node with an engine of its own."""
 
-    engine: Engine
+    engine: Host
     fabric: str = ""
     """The node's address on the fast link; empty when this machine is not on it."""
     known_as: str = ""
@@ -40,7 +40,7 @@ class Way:
     @property
     def node(self) -> str:
         """The node's name."""
-        return self.engine.node
+        return self.engine.name
 
     @property
     def text(self) -> str:
@@ -54,7 +54,7 @@ def tagged(name: str) -> str:
     return name if ":" in last or "@" in last else f"{name}:latest"
 
 
-def way(cluster: Cluster, node: Node, engine: Engine, *, source: str, ssh: str) -> Way:
+def way(cluster: Cluster, node: Node, engine: Host, *, source: str, ssh: str) -> Way:
     """Choose the way to a node: over the fast link, if this machine has an address there.
 
     `source` is this machine's address on the way to the node's, empty when there is none; `ssh` is

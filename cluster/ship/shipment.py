@@ -102,7 +102,7 @@ class Shipment:
     @contextmanager
     def _planned(self, asked: Asked, ways: tuple[Way, ...], via: str) -> Iterator[Planned]:
         """Plan for these nodes; open the source only if any of them lacks the image."""
-        here = asked[HERE.node]
+        here = asked[HERE.name]
         if isinstance(here, Problem):
             raise NodeError(here)
         held = here.named(self._name)
@@ -133,7 +133,7 @@ class Shipment:
         """Remove old images from the nodes that have the new one."""
         now = self._ask()
         for way in self._ways:
-            node = way.node if way.engine.ssh_host else HERE.node
+            node = way.node if way.engine.ssh_host else HERE.name
             was, facts = before[node], now[node]
             if rows[way.node].problem or isinstance(was, Problem) or isinstance(facts, Problem):
                 continue

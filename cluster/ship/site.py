@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from cluster import engine
-from cluster.engine import Engine
 from cluster.errors import NodeError
+from cluster.host import Host, host_problem
 from cluster.machine import processes
 from cluster.node import Cluster, Node
 from cluster.ship import chain, route
@@ -24,19 +23,19 @@ class Site:
     hop: Hop
 
 
-def found(cluster: Cluster, nodes: tuple[Node, ...], its: Mapping[str, Engine]) -> tuple[Site, ...]:
+def found(cluster: Cluster, nodes: tuple[Node, ...], its: Mapping[str, Host]) -> tuple[Site, ...]:
     """Return how nodes are reached; asks this machine alone, and raises NodeError if ssh cannot."""
     with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
         return tuple(pool.map(lambda node: _site(cluster, node, its[node.name]), nodes))
 
 
-def _site(cluster: Cluster, node: Node, its: Engine) -> Site:
+def _site(cluster: Cluster, node: Node, its: Host) -> Site:
     """Return how a node is reached; asks this machine alone."""
     if not its.ssh_host:
         return Site(way=Way(engine=its), hop=chain.hop(str(node.host_ip), ""))
     asked = processes.run(("ssh", "-T", "-G", its.ssh_host))
     if asked.code:
-        raise NodeError(engine.problem(its, asked.error))
+        raise NodeError(host_problem(its, asked.error))
     way = route.way(cluster, node, its, source=_source(node.host_ip), ssh=asked.output)
     return Site(way=way, hop=chain.hop(str(node.host_ip), asked.output))
 

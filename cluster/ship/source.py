@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
 from types import TracebackType
 
-from cluster import engine
 from cluster.errors import NodeError, Problem
+from cluster.host import host_problem
 from cluster.ship import reading
 from cluster.ship.asking import HERE
 from cluster.ship.content import Content, Layer
@@ -114,7 +114,7 @@ def saved(image_id: str) -> Source:
         try:
             program = undo.enter_context(reading.piped(("docker", "save", image_id)))
         except FileNotFoundError as error:
-            raise NodeError(engine.problem(HERE, str(error))) from error
+            raise NodeError(host_problem(HERE, str(error))) from error
         return Source("docker save", program, None, undo.pop_all())
 
 
@@ -132,16 +132,16 @@ def _content(program: Reading) -> Content:
 
 def _damaged(layer: Layer) -> Problem:
     message = f"its copy of layer {_short(layer)} is damaged: its bytes have another digest"
-    return Problem(place=HERE.node, message=message, remedy=AGAIN)
+    return Problem(place=HERE.name, message=message, remedy=AGAIN)
 
 
 def _unread(layer: Layer, said: str) -> Problem:
     message = f"its copy of layer {_short(layer)} cannot be read: {said}"
-    return Problem(place=HERE.node, message=message, remedy=AGAIN)
+    return Problem(place=HERE.name, message=message, remedy=AGAIN)
 
 
 def _unsaved(said: str) -> Problem:
-    return Problem(place=HERE.node, message=f"`docker save` failed: {said}")
+    return Problem(place=HERE.name, message=f"`docker save` failed: {said}")
 
 
 def _short(layer: Layer) -> str:

@@ -2,8 +2,8 @@
 
 import re
 
-from cluster import engine
 from cluster.errors import Problem
+from cluster.host import host_problem
 from cluster.node import Cluster
 from cluster.ship.outcome import amount
 from cluster.ship.route import Way, address
@@ -55,7 +55,7 @@ def unloaded(cluster: Cluster, way: Way, name: str, code: int, words: str) -> Pr
         message = f"has no room for {name}: {last(words)}"
         return Problem(place=way.node, message=message, remedy=f"`{usage}` shows what fills it")
     if code in NOT_LOADED or NO_DAEMON in words.lower():
-        return engine.problem(way.engine, words)
+        return host_problem(way.engine, words)
     if DAMAGED.search(words):
         message = f"got other bytes than were sent, and took none of them: {last(words)}"
         return Problem(place=way.node, message=message, remedy=_again(cluster, way))

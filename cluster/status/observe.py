@@ -7,11 +7,11 @@ from cluster.commands import vllm
 from cluster.errors import NodeError
 from cluster.machine.processes import Alive
 from cluster.node import Cluster
-from cluster.plan import question
+from cluster.plan import questions
 from cluster.plan.ray_nodes import node_listing
 from cluster.plan.runtime import Runtime
 from cluster.plan.services import Services
-from cluster.plan.step import AnyTrace
+from cluster.plan.steps import AnyHandle
 from cluster.status.status import Facts, Seen
 
 ASK_SECONDS = 8.0
@@ -31,14 +31,14 @@ def observe(cluster: Cluster, runtime: Runtime, services: Services) -> Facts:
             return ""
 
     def fetch(url: str) -> dict[str, object]:
-        return question.fields(ask("http", "--url", url, "--timeout", "5"))
+        return questions.fields(ask("http", "--url", url, "--timeout", "5"))
 
     with ThreadPoolExecutor() as pool:
         rays = {
             node.name: pool.submit(_seen, services, runtime.trace(node.name, "ray"))
             for node in cluster.nodes
         }
-        nodes = pool.submit(ask, *question.joined(cluster, ()).argv)
+        nodes = pool.submit(ask, *questions.joined(cluster, ()).argv)
         running, server = _look(services, runtime.trace(cluster.head.name, "serve"))
         request = vllm.served(running.argv) if running else None
         url = vllm.url(cluster, request) if request else ""
@@ -47,7 +47,7 @@ def observe(cluster: Cluster, runtime: Runtime, services: Services) -> Facts:
         )
         return Facts(
             services={node: its.result() for node, its in rays.items()},
-            joined=node_listing(question.fields(nodes.result())),
+            joined=node_listing(questions.fields(nodes.result())),
             server=server,
             request=request,
             url=url,
@@ -56,11 +56,11 @@ def observe(cluster: Cluster, runtime: Runtime, services: Services) -> Facts:
         )
 
 
-def _seen(services: Services, trace: AnyTrace) -> Seen:
+def _seen(services: Services, trace: AnyHandle) -> Seen:
     return _look(services, trace)[1]
 
 
-def _look(services: Services, trace: AnyTrace) -> tuple[Alive | None, Seen]:
+def _look(services: Services, trace: AnyHandle) -> tuple[Alive | None, Seen]:
     """Return a service if it runs, and what is to be told of it."""
     try:
         found = services.find(trace, timed=True)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.live.machine import INTERFACE, Host
+from tests.live.machine import INTERFACE, Machine
 
 # A `docker` that does something to what `docker load` reads, and passes on all other commands.
 DAMAGE = """#!/bin/sh
@@ -27,7 +27,7 @@ STALL = "wait = select.poll(); wait.register(0, 0); wait.poll(); break"
 
 
 @contextmanager
-def unplugged(host: Host) -> Iterator[None]:
+def unplugged(host: Machine) -> Iterator[None]:
     """Cut a host's link: what is sent arrives nowhere, and nobody is told."""
     command = ("ip", "link", "set", INTERFACE)
     host.run([*command, "down"], check=True)
@@ -38,21 +38,21 @@ def unplugged(host: Host) -> Iterator[None]:
 
 
 @contextmanager
-def flipped(host: Host, at: int) -> Iterator[None]:
+def flipped(host: Machine, at: int) -> Iterator[None]:
     """Change a bit of the byte `at` of all that `docker load` reads on a host."""
     with _damaged(host, FLIP, at):
         yield
 
 
 @contextmanager
-def stalled(host: Host, at: int) -> Iterator[None]:
+def stalled(host: Machine, at: int) -> Iterator[None]:
     """Let each `docker load` on a host read so many bytes and no more, as long as someone sends."""
     with _damaged(host, STALL, at):
         yield
 
 
 @contextmanager
-def _damaged(host: Host, message: str, at: int) -> Iterator[None]:
+def _damaged(host: Machine, message: str, at: int) -> Iterator[None]:
     program = host.folder / "first" / "docker"
     text = DAMAGE.format(path=host.path, python=sys.executable, at=at, message=message)
     host.put_program(program, text)

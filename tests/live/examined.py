@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.live import hosts
 from tests.live.hosts import Kind, Lan
 from tests.live.lan import IMAGE, Site, cloned
-from tests.live.machine import Host
+from tests.live.machine import Machine
 
 NAMES = ("spark1", "spark2")
 OFFICE = "192.168.20"
@@ -32,7 +32,7 @@ def sited(
         yield cloned(folder / "laptop", lan)
 
 
-def connections(host: Host) -> int:
+def connections(host: Machine) -> int:
     """Return how many SSH connections a host has accepted so far."""
     log = (host.folder / "sshd.log").read_text("utf-8", "replace")
     return len(re.findall("^Accepted publickey", log, re.MULTILINE))
@@ -59,7 +59,7 @@ def _office(lan: Lan) -> None:
             )
 
 
-def _ip(machine: Host, lines: str) -> None:
+def _ip(machine: Machine, lines: str) -> None:
     """Run lines of `ip -batch` in a machine's network; numbers of processes are those outside."""
     command = ("nsenter", "--target", str(machine.init), "--net", "ip", "-batch", "-")
     subprocess.run(command, input=lines, text=True, check=True)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.machine import INTERFACE, Host
+from tests.live.machine import INTERFACE, Machine
 
 CACHE = Path(__file__).resolve().parents[2] / ".state" / "live"
 BASE = "debian:12-slim"
 NEEDED = ("dockerd", "ip", "nsenter", "ping", "setpriv", "sshd", "ssh-keygen", "unshare")
 NETWORK = "192.168.177"
-Kind = Callable[[str, str, Path], Host]
+Kind = Callable[[str, str, Path], Machine]
 """Describes a host by its name, its address and the folder of its files."""
 
 
@@ -31,13 +31,13 @@ class Lan:
     ) -> None:
         """Describe the hosts; nothing is started yet."""
         self.folder = folder
-        self.control = Host("control", f"{NETWORK}.1", folder / "control", offline=False)
+        self.control = Machine("control", f"{NETWORK}.1", folder / "control", offline=False)
         self.hosts = tuple(
-            (kinds or {}).get(name, Host)(name, f"{NETWORK}.{number}", folder / name)
+            (kinds or {}).get(name, Machine)(name, f"{NETWORK}.{number}", folder / name)
             for number, name in enumerate(names, 11)
         )
 
-    def host(self, name: str) -> Host:
+    def host(self, name: str) -> Machine:
         """Return a host by its name."""
         return next(host for host in self.hosts if host.name == name)
 
@@ -85,7 +85,7 @@ def skip_unless_possible() -> None:
         pytest.skip(f"not installed: {', '.join(missing)}")
 
 
-def base_image(host: Host, name: str = BASE) -> str:
+def base_image(host: Machine, name: str = BASE) -> str:
     """Give the host's engine a minimal Debian, made once on this machine; return its name."""
     file = CACHE / f"{name.replace(':', '-')}.tar"
     if host.docker("image", "ls", "--quiet", name):
@@ -96,7 +96,7 @@ def base_image(host: Host, name: str = BASE) -> str:
     return name
 
 
-def _make_base_image(host: Host, name: str, file: Path) -> None:
+def _make_base_image(host: Machine, name: str, file: Path) -> None:
     """Import a Debian made from packages; what is kept has the image's ID, so all have the same."""
     if not shutil.which("debootstrap", path="/usr/sbin"):
         pytest.skip("not installed: debootstrap")
@@ -135,7 +135,7 @@ def _switch() -> Iterator[int]:
             holder.kill()
 
 
-def _plug(host: Host, switch: int, interface: str) -> None:
+def _plug(host: Machine, switch: int, interface: str) -> None:
     """Join the host to the switch."""
     last = host.address.rpartition(".")[2]
     on_switch = ("nsenter", "--target", str(switch), "--net", "ip", "-batch", "-")
@@ -159,7 +159,7 @@ def _write_files(lan: Lan, undo: ExitStack) -> None:
             (machine.folder / name).mkdir(parents=True)
         _new_key(machine.folder / "host_key")
     known = "".join(f"{host.address} {_public(host.folder / 'host_key')}\n" for host in lan.hosts)
-    aliases = "".join(f"Host {host.name}\n  HostName {host.address}\n" for host in lan.hosts)
+    aliases = "".join(f"Machine {host.name}\n  HostName {host.address}\n" for host in lan.hosts)
     for machine in (lan.control, *lan.hosts):
         _write_system(machine, lan)
         shell = machine.home / ".ssh"
@@ -170,7 +170,7 @@ def _write_files(lan: Lan, undo: ExitStack) -> None:
         (shell / "config").write_text(aliases, "utf-8")
 
 
-def _write_system(machine: Host, lan: Lan) -> None:
+def _write_system(machine: Machine, lan: Lan) -> None:
     """Write a host's /etc/passwd, which is where OpenSSH finds a home folder, and /etc/hosts."""
     users = Path("/etc/passwd").read_text("utf-8").splitlines()
     others = [user for user in users if not user.startswith("root:")]

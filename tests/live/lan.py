@@ -16,7 +16,7 @@ from typing import Any
 from tests.clone import clone
 from tests.live import hosts
 from tests.live.hosts import Lan
-from tests.live.machine import INTERFACE, Host
+from tests.live.machine import INTERFACE, Machine
 from tests.live.rehearsal import ROOT, Said
 
 IMAGE = "vllm-node:cpu"
@@ -72,7 +72,7 @@ class Site:
         return [str(self.tree / "inv"), *words]
 
     def inv(
-        self, *words: str, host: Host | None = None, stdin: str = "", seconds: float = 400
+        self, *words: str, host: Machine | None = None, stdin: str = "", seconds: float = 400
     ) -> Said:
         """Run a task to its end, on the laptop unless another host is named."""
         where = host or self.lan.control

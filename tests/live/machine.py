@@ -57,7 +57,7 @@ SetEnv PATH={path} TMPDIR=/run/tmp
 """
 
 
-class Host:
+class Machine:
     """A host: programs started here see its network, its name, its /run and its home folder."""
 
     def __init__(

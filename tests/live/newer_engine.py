@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.hosts import CACHE
-from tests.live.machine import Host
+from tests.live.machine import Machine
 
 RELEASE = "forky"
 PACKAGES = ("docker.io", "docker-cli", "containerd")
@@ -40,7 +40,7 @@ exec {place}/lib*/ld-linux-*.so.* --library-path "$(echo {place}/usr/lib/*-linux
 """
 
 
-class NewerHost(Host):
+class NewerHost(Machine):
     """A host whose engine, and whose `docker`, are newer than this machine's."""
 
     def __init__(

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.live import hosts
 from tests.live.hosts import Kind, Lan
-from tests.live.machine import INTERFACE, Host
+from tests.live.machine import INTERFACE, Machine
 from tests.live.rehearsal import ROOT
 
 MEGA = 1_000_000
@@ -103,7 +103,7 @@ class Run:
         if self.process.poll() is None:
             os.kill(self.program, signal.SIGKILL)
 
-    def until(self, host: Host, growth: int) -> None:
+    def until(self, host: Machine, growth: int) -> None:
         """Wait until a host has received so many bytes."""
         waited(lambda: host.interface_bytes()[0] - self.before[host.name] >= growth)
 
@@ -140,7 +140,7 @@ def sited(
         yield Site(tree=tree, lan=lan)
 
 
-def build(host: Host, name: str, *sizes: int, base: str = "scratch") -> str:
+def build(host: Machine, name: str, *sizes: int, base: str = "scratch") -> str:
     """Build an image with a layer of random bytes of each size; return its ID."""
     context = new_context(host.folder / "tmp" / "context", *sizes, base=base)
     try:
@@ -161,19 +161,19 @@ def new_context(folder: Path, *sizes: int, base: str = "scratch") -> Path:
     return folder
 
 
-def build_from(context: Path, host: Host, name: str) -> str:
+def build_from(context: Path, host: Machine, name: str) -> str:
     """Build an image from the same files as another host; return its ID."""
     command = ("docker", "build", "--quiet", "--tag", name, str(context))
     host.run(command, env={"DOCKER_BUILDKIT": "1"}, check=True)
     return identity(host, name)
 
 
-def identity(host: Host, name: str) -> str:
+def identity(host: Machine, name: str) -> str:
     """Return the ID of a host's image; empty when it is not there."""
     return host.docker("image", "ls", "--no-trunc", "--quiet", name)
 
 
-def layers(host: Host, name: str) -> list[str]:
+def layers(host: Machine, name: str) -> list[str]:
     """Return the digests of an image's layers, and fail when it is not there."""
     said = host.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", name)
     found: list[str] = json.loads(said)

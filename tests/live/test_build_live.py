@@ -18,12 +18,12 @@ from cluster.build.build_flags import Flags, build
 from cluster.build.docker_build import HERE, perform
 from cluster.build.image import Around, Build
 from cluster.build.stamps import read
-from cluster.engine import problem
 from cluster.errors import NodeError
+from cluster.host import host_problem
 from cluster.machine.terminal import Report
 from cluster.words import Secret
 from tests.live.hosts import made
-from tests.live.machine import Host
+from tests.live.machine import Machine
 
 pytestmark = [pytest.mark.live, pytest.mark.containers]
 
@@ -61,7 +61,7 @@ NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
 @pytest.fixture(name="engine", scope="module")
-def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """Start an engine that has a tiny base: a shell and what it needs."""
     with made(tmp_path_factory.mktemp("hosts"), ("spark1",)) as lan:
         (host,) = lan.hosts
@@ -80,7 +80,7 @@ def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 
 @pytest.fixture(name="plain")
-def _plain(engine: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
+def _plain(engine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
     """Return the build of a small repository, whose images and files go at the end."""
     monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.socket}")
     monkeypatch.setenv("PATH", f"/usr/bin:{os.environ['PATH']}")
@@ -119,7 +119,7 @@ def failure(asked: Build) -> str:
     return str(caught.value)
 
 
-def test_layers(plain: Build, engine: Host, capsys: pytest.CaptureFixture[str]) -> None:
+def test_layers(plain: Build, engine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     """The first build makes all layers, the next none, and `--fast` those from vLLM's on.
 
     A plain build after that takes the refreshed ones.
@@ -158,7 +158,7 @@ def test_full(plain: Build, capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-def test_secrets(plain: Build, engine: Host) -> None:
+def test_secrets(plain: Build, engine: Machine) -> None:
     """Certificates and pip's settings reach the step; a login is in no log and in no layer."""
     bundle = Path(plain.around.root, "ca.pem")
     bundle.write_text("a certificate\n", encoding="utf-8")
@@ -190,7 +190,7 @@ def test_failure(plain: Build) -> None:
     assert first.id == perform(plain, Report()).id
 
 
-def test_interrupt(plain: Build, engine: Host) -> None:
+def test_interrupt(plain: Build, engine: Machine) -> None:
     """Ctrl-C ends the build, and what it runs, before the program ends."""
     file = Path(plain.around.root, "docker", "Dockerfile")
     slow = DOCKERFILE.replace("COPY", 'RUN : "Wait"; echo waiting; sleep 12345\nCOPY')
@@ -215,14 +215,14 @@ def test_no_engine(plain: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an engine one sentence says so."""
     monkeypatch.setenv("DOCKER_HOST", f"unix://{plain.around.root}/no.sock")
 
-    assert str(problem(HERE, "Cannot connect to the Docker daemon")) == failure(plain)
+    assert str(host_problem(HERE, "Cannot connect to the Docker daemon")) == failure(plain)
 
 
 def test_no_permission(plain: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """A user who may not use the engine is told how to be let in."""
     client(plain, monkeypatch, shutil.which("docker") or "", *NOBODY)
 
-    assert str(problem(HERE, "permission denied while trying to connect")) == failure(plain)
+    assert str(host_problem(HERE, "permission denied while trying to connect")) == failure(plain)
 
 
 def test_no_buildx(plain: Build, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +233,7 @@ def test_no_buildx(plain: Build, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip("every Docker client here can build")
     client(plain, monkeypatch, lacking[0])
 
-    assert str(problem(HERE, "buildx component is missing or broken")) == failure(plain)
+    assert str(host_problem(HERE, "buildx component is missing or broken")) == failure(plain)
 
 
 def client(plain: Build, monkeypatch: pytest.MonkeyPatch, program: str, *before: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.lan import CONTAINER, IMAGE, Site, steady
-from tests.live.machine import Host
+from tests.live.machine import Machine
 from tests.live.rehearsal import Said
 
 pytestmark = [pytest.mark.live, pytest.mark.containers]
@@ -64,7 +64,7 @@ def told(said: Said) -> tuple[int, str]:
     return said.code, MEANWHILE.sub("", steady(said.err))
 
 
-def identity(host: Host) -> str:
+def identity(host: Machine) -> str:
     """Return the ID of a host's container."""
     return host.docker("inspect", "--format", "{{.Id}}", CONTAINER)
 
@@ -75,7 +75,7 @@ def states(site: Site) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def listening(host: Host) -> Iterator[None]:
+def listening(host: Machine) -> Iterator[None]:
     """Occupy the port of Ray's head on a host."""
     with host.start([sys.executable, "-c", LISTEN]) as process:
         assert process.stdout

@@ -11,7 +11,7 @@ import pytest
 
 from cluster.containers.runtime import LOGS, TOKEN
 from tests.live.lan import CONTAINER, HF_TOKEN, IMAGE, Site, steady
-from tests.live.machine import INTERFACE, Host
+from tests.live.machine import INTERFACE, Machine
 
 pytestmark = [pytest.mark.live, pytest.mark.containers]
 
@@ -40,7 +40,7 @@ def identities(site: Site) -> list[str]:
     return [host.docker("inspect", *words) for host in site.lan.hosts]
 
 
-def inspected(host: Host) -> dict[str, Any]:
+def inspected(host: Machine) -> dict[str, Any]:
     """Return what an engine tells of its container."""
     found: dict[str, Any] = json.loads(host.docker("inspect", CONTAINER))[0]
     return found

@@ -11,7 +11,7 @@ from tests.live import examined
 from tests.live.damage import unplugged
 from tests.live.examined import OFFICE, RJ45
 from tests.live.lan import IMAGE, Site
-from tests.live.machine import INTERFACE, Host
+from tests.live.machine import INTERFACE, Machine
 
 pytestmark = pytest.mark.live
 
@@ -26,7 +26,7 @@ FILL = 'fallocate --length 2G "$1/filler"'
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Two hosts with an engine, an image, two networks and nothing wrong; one has a small disk."""
-    kinds = {"spark2": partial(Host, disk=3 * GIGA)}
+    kinds = {"spark2": partial(Machine, disk=3 * GIGA)}
     with examined.sited(tmp_path_factory.mktemp("site"), kinds=kinds) as made:
         yield made
 
@@ -45,7 +45,7 @@ def found(site: Site, *words: str) -> Found:
     return {(each["severity"], each["place"], each["check"]) for each in its}
 
 
-def ip(host: Host, line: str) -> None:
+def ip(host: Machine, line: str) -> None:
     """Run one line of `ip -batch` on a host."""
     host.run(["ip", "-batch", "-"], input=f"{line}\n", check=True)
 
@@ -119,7 +119,7 @@ def loopback_name(site: Site) -> Iterator[None]:
 
 
 @contextmanager
-def named(host: Host, address: str) -> Iterator[None]:
+def named(host: Machine, address: str) -> Iterator[None]:
     """Let a host's own name lead to an address."""
     file = host.folder / "hosts"
     text = file.read_text("utf-8")

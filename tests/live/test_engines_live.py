@@ -9,7 +9,7 @@ import pytest
 
 from tests.live import hosts
 from tests.live.hosts import Lan
-from tests.live.machine import Host
+from tests.live.machine import Machine
 from tests.live.rehearsal import ROOT
 
 pytestmark = [pytest.mark.live, pytest.mark.containers]
@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.live, pytest.mark.containers]
 START = """
 import json, os, sys, threading, time
 from cluster.machine.engines import Engines
-from cluster.engine import Engine
+from cluster.host import Host
 from cluster.errors import NodeError
-spark1, spark2 = (Engine(node=name, ssh_host=name) for name in ("spark1", "spark2"))
+spark1, spark2 = (Host(name=name, ssh_host=name) for name in ("spark1", "spark2"))
 engines = Engines()
 def say(what):
     print(json.dumps(what), flush=True)
@@ -67,7 +67,7 @@ def lan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lan]:
         yield lan
 
 
-def said(place: Host, program: str, *arguments: str) -> list[Any]:
+def said(place: Machine, program: str, *arguments: str) -> list[Any]:
     """Return what a program says on a host."""
     argv = [sys.executable, "-c", START + program, *arguments]
     done = place.run(argv, env={"PYTHONPATH": str(ROOT)})
@@ -78,7 +78,7 @@ def said(place: Host, program: str, *arguments: str) -> list[Any]:
 def test_here_and_there(lan: Lan) -> None:
     """The engine of this machine, and those of others, answer; the user's home is known."""
     program = """
-here = Engine(node="spark1")
+here = Host(name="spark1")
 say([(name(its), engines.home(its)) for its in (here, spark2)])
 engines.close()
 """

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from cluster.engine import Engine
+from cluster.host import Host
 from cluster.ship import chain
 from cluster.ship.chain import LOST, Hop, Report
 from cluster.ship.route import Way
 from tests.live import hosts
 from tests.live.damage import stalled, unplugged
 from tests.live.hosts import Lan
-from tests.live.machine import Host
+from tests.live.machine import Machine
 from tests.live.ships import MEGA, build, waited
 
 pytestmark = pytest.mark.live
 
 NAMES = ("spark1", "spark2", "spark3", "spark4")
-WAYS = tuple(Way(engine=Engine(node=name, ssh_host=name)) for name in NAMES[1:])
+WAYS = tuple(Way(engine=Host(name=name, ssh_host=name)) for name in NAMES[1:])
 SIZE = 20 * MEGA
 COMMANDS = "for it in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$it; echo; done 2>/dev/null"
 OF_A_CHAIN = ("docker load", "ssh -T", "tee -p")
@@ -39,7 +39,7 @@ class Fleet:
     archive: Path
 
     @property
-    def nodes(self) -> tuple[Host, ...]:
+    def nodes(self) -> tuple[Machine, ...]:
         """The hosts of the chain."""
         return self.lan.hosts[1:]
 
@@ -68,7 +68,7 @@ class Fleet:
             finally:
                 killed(process)
 
-    def has_begun(self, node: Host) -> bool:
+    def has_begun(self, node: Machine) -> bool:
         """Tell whether the engine of a node unpacks something."""
         return any((node.folder / "engine/data/tmp").iterdir())
 

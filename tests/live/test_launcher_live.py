@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.hosts import Lan
-from tests.live.machine import INTERFACE, Host
+from tests.live.machine import INTERFACE, Machine
 
 pytestmark = [pytest.mark.live, pytest.mark.containers]
 
@@ -42,7 +42,7 @@ def variables(address: str, head: str, **others: str) -> dict[str, str]:
     } | others
 
 
-def seen(host: Host, container: str, shell: str = "-c") -> dict[str, str]:
+def seen(host: Machine, container: str, shell: str = "-c") -> dict[str, str]:
     """Return the variables of a bash in a container that concern the cluster."""
     text = host.docker("exec", container, "bash", shell, "env -0")
     pairs = (item.partition("=") for item in text.split("\0"))
@@ -51,21 +51,21 @@ def seen(host: Host, container: str, shell: str = "-c") -> dict[str, str]:
     return {name: value for name, _, value in pairs if name.startswith((*prefixes, *own))}
 
 
-def alive(host: Host, container: str, count: int) -> list[str]:
+def alive(host: Machine, container: str, count: int) -> list[str]:
     """Wait until Ray has so many nodes; return the addresses of those that live."""
     ask = f'python {PROBE} ray-nodes --address "$RAY_ADDRESS" --count {count} --wait 90'
     answer = json.loads(host.docker("exec", container, "bash", "-c", ask))
     return sorted(node["address"] for node in answer.get("nodes", ()) if node["alive"])
 
 
-def run(host: Host, *words: str) -> tuple[int, str]:
+def run(host: Machine, *words: str) -> tuple[int, str]:
     """Run a container to its end; return its exit code and what it said."""
     done = host.run(["docker", "run", "--rm", *words])
     return done.returncode, done.stdout + done.stderr
 
 
 @pytest.fixture(name="by_hand")
-def _by_hand(lan: Lan) -> Iterator[Host]:
+def _by_hand(lan: Lan) -> Iterator[Machine]:
     """Return a host with a container `by_hand` that has a token, a variable and no Ray yet."""
     host = lan.hosts[0]
     token = host.folder / "ray-token"
@@ -128,7 +128,7 @@ def test_wrong_machine(lan: Lan) -> None:
     assert run(lan.hosts[1], *words) == (3, expected)
 
 
-def test_two_starts_in_one_container(by_hand: Host) -> None:
+def test_two_starts_in_one_container(by_hand: Machine) -> None:
     """A second start with other values, from a shell of the first, leaves one value each."""
     flags = (*HEAD, "--gpus", "1", "--port", "6380")
     by_hand.docker("exec", "-d", "by_hand", "run-cluster-node", *flags)
@@ -157,7 +157,7 @@ def test_two_starts_in_one_container(by_hand: Host) -> None:
     assert second == seen(by_hand, "by_hand")
 
 
-def _until_written(host: Host, address: str) -> None:
+def _until_written(host: Machine, address: str) -> None:
     """Wait until shells of the container have this address of Ray."""
     until = time.monotonic() + 30
     while seen(host, "by_hand").get("RAY_ADDRESS") != address:
@@ -165,7 +165,7 @@ def _until_written(host: Host, address: str) -> None:
         time.sleep(0.2)
 
 
-def test_token_stays_in_its_file(by_hand: Host) -> None:
+def test_token_stays_in_its_file(by_hand: Machine) -> None:
     """Ray asks for the token that was mounted; nobody else gets to see it."""
     by_hand.docker("exec", "-d", "by_hand", "run-cluster-node", *HEAD, "--gpus", "1")
     _until_written(by_hand, "192.168.177.11:6379")

@@ -7,14 +7,14 @@ import pytest
 
 from tests.live.damage import flipped, stalled, unplugged
 from tests.live.hosts import Kind
-from tests.live.machine import Host
+from tests.live.machine import Machine
 from tests.live.newer_engine import NewerHost
 from tests.live.ships import MEGA, Site, build, layers, sited
 
 pytestmark = [pytest.mark.live, pytest.mark.containers]
 
 NAMES = ("spark1", "spark2", "spark3", "spark4")
-KINDS: dict[str, Kind] = {"spark3": partial(Host, disk=300 * MEGA), "spark4": NewerHost}
+KINDS: dict[str, Kind] = {"spark3": partial(Machine, disk=300 * MEGA), "spark4": NewerHost}
 OTHERS = dict.fromkeys(NAMES[1:], "shipped")
 # At once, as far as that works, and then to the last byte.
 FILL = """

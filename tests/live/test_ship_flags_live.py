@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.live.damage import flipped
-from tests.live.machine import Host
+from tests.live.machine import Machine
 from tests.live.ships import MEGA, Site, build, identity, sited
 
 pytestmark = pytest.mark.live
@@ -38,7 +38,7 @@ def have(site: Site, name: str) -> list[str]:
     return [identity(host, name) for host in site.lan.hosts[1:]]
 
 
-def unnamed(host: Host) -> list[str]:
+def unnamed(host: Machine) -> list[str]:
     """Return the images of a host to which no name leads."""
     return host.docker("image", "ls", "--no-trunc", "--quiet", "--filter", "dangling=true").split()
 

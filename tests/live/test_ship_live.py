@@ -15,7 +15,7 @@ import pytest
 
 from tests.live import hosts
 from tests.live.hosts import Lan
-from tests.live.machine import Host
+from tests.live.machine import Machine
 from tests.live.rehearsal import ROOT, Said
 
 pytestmark = [pytest.mark.live, pytest.mark.containers]
@@ -47,12 +47,12 @@ class Site:
         """Return the command line of a task."""
         return ["env", "--chdir", str(self.tree), sys.executable, "-m", "invoke", *words]
 
-    def inv(self, host: Host, *words: str) -> Said:
+    def inv(self, host: Machine, *words: str) -> Said:
         """Run a task on a host to its end."""
         done = host.run(self.command(*words))
         return Said(done.returncode, done.stdout, done.stderr)
 
-    def ship(self, host: Host, *words: str) -> tuple[int, dict[str, Any], str]:
+    def ship(self, host: Machine, *words: str) -> tuple[int, dict[str, Any], str]:
         """Run `inv ship --json`; return the exit code, the result of each node, the last line."""
         said = self.inv(host, "ship", "--json", *words)
         assert said.out, said.err
@@ -85,14 +85,14 @@ def _write(folder: Path, lan: Lan, *, subnet: str = "", far: str = "spark2") -> 
         (folder / f"{host.name}.env").write_text(text, "utf-8")
 
 
-def import_image(host: Host, name: str, size: int) -> str:
+def import_image(host: Machine, name: str, size: int) -> str:
     """Make an image of random bytes on a host; return its ID."""
     words = (str(size), str(host.home), name)
     host.run(["sh", "-e", "-c", IMPORT, "import", *words], check=True)
     return identity(host, name)
 
 
-def identity(host: Host, name: str) -> str:
+def identity(host: Machine, name: str) -> str:
     """Return the ID of a host's image; empty when it is not there."""
     return host.docker("image", "ls", "--no-trunc", "--quiet", name)
 
@@ -102,7 +102,7 @@ def received(lan: Lan) -> dict[str, int]:
     return {host.name: host.interface_bytes()[0] for host in lan.hosts}
 
 
-def until(host: Host, growth: int) -> None:
+def until(host: Machine, growth: int) -> None:
     """Wait until a host has received so many bytes more."""
     limit, end = host.interface_bytes()[0] + growth, time.monotonic() + 60
     while host.interface_bytes()[0] < limit:
@@ -221,7 +221,7 @@ def test_around_the_jump(site: Site) -> None:
     spark1, spark2, _ = site.lan.hosts
     shell = spark1.home / ".ssh"
     alias = (
-        f"Host far-spark2\n  HostName {spark2.address}\n  HostKeyAlias two\n  ProxyJump spark3\n"
+        f"Machine far-spark2\n  HostName {spark2.address}\n  HostKeyAlias two\n  ProxyJump spark3\n"
     )
     with (shell / "config").open("a", encoding="utf-8") as config:
         config.write(alias)

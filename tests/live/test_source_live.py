@@ -20,7 +20,7 @@ from cluster.ship import source
 from cluster.ship.source import Source, opened, saved
 from cluster.ship.survey import Facts
 from tests.live import hosts
-from tests.live.machine import PATH, Host
+from tests.live.machine import PATH, Machine
 
 pytestmark = [pytest.mark.live, pytest.mark.containers]
 
@@ -36,7 +36,7 @@ SIZE = 30_000_000
 class Site:
     """A machine with an engine that has an image with Python."""
 
-    host: Host
+    host: Machine
     image: str
     digests: tuple[str, ...]
     """Of its layers."""
@@ -72,7 +72,7 @@ def here(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _built(host: Host, context: Path) -> Site:
+def _built(host: Machine, context: Path) -> Site:
     (context / "random").write_bytes(os.urandom(SIZE))
     (context / "small").write_bytes(b"small")
     (context / "Dockerfile").write_text(DOCKERFILE, "utf-8")

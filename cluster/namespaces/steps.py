@@ -4,11 +4,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cluster.commands.spec import RunSpec
+from cluster.commands.run_spec import RunSpec
 from cluster.words import Environment, Word, shell_command, shell_word
 
 if TYPE_CHECKING:
-    from cluster.plan.step import Gate
+    from cluster.plan.steps import Await
+
+
+if TYPE_CHECKING:
+    pass
 
 # A process says in its environment whose it is, as a container does in its labels: numbers in
 # files grow stale.
@@ -37,7 +41,7 @@ class Command:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trace:
+class ProcessHandle:
     """How a background process is found again, and where it writes."""
 
     place: str
@@ -51,13 +55,13 @@ class Trace:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holder:
+class HoldNamespaces:
     """Start the process that keeps namespaces alive, and set them up, unless it lives."""
 
     title: str
     argv: tuple[Word, ...]
     environment: Environment
-    trace: Trace
+    trace: ProcessHandle
     ready: str
     """A file that says that the set-up has been done."""
     remedy: str
@@ -79,7 +83,7 @@ class Holder:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class StartProcess:
     """Start a run spec in the background; the same spec that runs already is left alone."""
 
     title: str
@@ -87,8 +91,8 @@ class Start:
     argv: tuple[Word, ...]
     """How this runtime starts the spec's own argv."""
     environment: Environment
-    trace: Trace
-    proof: "Gate | None" = None
+    trace: ProcessHandle
+    proof: "Await | None" = None
     """Asked of a service that runs already: with a problem it is started anew."""
 
     @property
@@ -103,11 +107,11 @@ class Start:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stop:
+class StopProcess:
     """Ask a service to end, and wait for it at most `seconds`; one that does not run is fine."""
 
     title: str
-    trace: Trace
+    trace: ProcessHandle
     seconds: float
 
     @property
@@ -128,7 +132,7 @@ class Stop:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
+class KillLeftovers:
     """End by force every process whose environment says that it belongs under `folder`."""
 
     place: str
@@ -145,7 +149,7 @@ class Sweep:
         return f"grep -lzsE {mark} /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL"
 
 
-def _background(step: Holder | Start) -> str:
+def _background(step: HoldNamespaces | StartProcess) -> str:
     log, pid_file = shell_word(step.trace.log), shell_word(step.trace.pid_file)
     start = shell_command(step.environment, step.argv, f"</dev/null >{log} 2>&1 &")
     return f"rm -f {pid_file}\n{start}"

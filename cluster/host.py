@@ -11,10 +11,10 @@ LAYERS = "{{json .RootFS.Layers}}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Engine:
+class Host:
     """A Docker engine."""
 
-    node: str
+    name: str
     ssh_host: str = ""
     """How `ssh` reaches its machine; empty for the engine of this machine."""
 
@@ -143,7 +143,7 @@ DOCKER = (
 )
 
 
-def problem(engine: Engine, text: str) -> Problem:
+def host_problem(engine: Host, text: str) -> Problem:
     """Return what is wrong, from what ssh, the Docker client or the SDK said."""
     host = engine.ssh_host or "this machine"
     for cause in (*SSH, *DOCKER):
@@ -152,12 +152,12 @@ def problem(engine: Engine, text: str) -> Problem:
             message = cause.message.format(host=host, **groups)
             cure = engine.there(cause.cure)
             remedy = cause.remedy.format(host=host, cure=cure, **groups)
-            return Problem(place=engine.node, message=message, remedy=remedy)
+            return Problem(place=engine.name, message=message, remedy=remedy)
     return _unknown(engine, text)
 
 
-def _unknown(engine: Engine, text: str) -> Problem:
+def _unknown(engine: Host, text: str) -> Problem:
     """Show the last words as they are."""
     last = text.strip().rpartition("\n")[2] or "no word of it"
     remedy = f"`{engine.there('docker version')}` may say more"
-    return Problem(place=engine.node, message=f"Docker does not answer: {last}", remedy=remedy)
+    return Problem(place=engine.name, message=f"Docker does not answer: {last}", remedy=remedy)

@@ -4,15 +4,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
-from cluster.containers.contain import Contain, Discard, Examine, NoObstacle, SharedToken
-from cluster.containers.inside import Contained, Exec, Halt, Launch, Once
+from cluster.containers.inside import (
+    ContainerHandle,
+    ExecCommand,
+    RunOnce,
+    StartService,
+    StopService,
+)
+from cluster.containers.steps import (
+    CheckContainers,
+    CheckNodes,
+    RemoveContainer,
+    ShareToken,
+    StartContainer,
+)
 from cluster.errors import Problem
-from cluster.namespaces.process import Command, Holder, Start, Stop, Sweep, Trace
+from cluster.namespaces.steps import (
+    Command,
+    HoldNamespaces,
+    KillLeftovers,
+    ProcessHandle,
+    StartProcess,
+    StopProcess,
+)
 from cluster.words import shell_line, shell_secret, shell_word
 
 
 @dataclass(frozen=True, kw_only=True)
-class Folder:
+class MakeFolder:
     """Make a folder that only its owner can enter."""
 
     title: ClassVar[str] = "Make a folder"
@@ -26,7 +45,7 @@ class Folder:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text:
+class WriteFile:
     """Write a small file."""
 
     title: ClassVar[str] = "Write a file"
@@ -41,7 +60,7 @@ class Text:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Token:
+class MakeSecret:
     """Make a random secret in a 0600 file, unless the file is there."""
 
     title: ClassVar[str] = "Make a secret, unless it is there"
@@ -54,13 +73,13 @@ class Token:
         return f"test -s {shell_word(self.path)} || {shell_secret(self.path)}"
 
 
-AnyTrace: TypeAlias = Trace | Contained
-Inside: TypeAlias = Command | Exec
-Ask: TypeAlias = Inside | Once
+AnyHandle: TypeAlias = ProcessHandle | ContainerHandle
+Inside: TypeAlias = Command | ExecCommand
+Ask: TypeAlias = Inside | RunOnce
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gate:
+class Await:
     """Ask until the answer has no problem; after `seconds` what is left of them is the error."""
 
     place: str
@@ -71,11 +90,11 @@ class Gate:
     seconds: float
     by_hand: Ask | None = None
     """The command that itself waits for a good answer, where `ask` does not wait so long."""
-    watch: tuple[AnyTrace, ...] = ()
+    watch: tuple[AnyHandle, ...] = ()
     """What must stay alive meanwhile: when one ends or logs a fatal line, waiting is over."""
     logged: str = ""
     """What each of them must have logged besides: an answer may still be about an earlier one."""
-    unless: AnyTrace | None = None
+    unless: AnyHandle | None = None
     """The gate is open while this service runs."""
     refuses: bool = False
     """The problems mean that nothing can be started (RefusedError), not that a node failed."""
@@ -87,7 +106,7 @@ class Gate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remove:
+class RemoveFolder:
     """Remove a folder of run state and everything in it."""
 
     title: ClassVar[str] = "Remove the run state"
@@ -101,7 +120,7 @@ class Remove:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Together:
+class Parallel:
     """Branches that are performed side by side; what fails in any of them is reported together."""
 
     branches: tuple[tuple["Step", ...], ...]
@@ -109,10 +128,27 @@ class Together:
     """One branch after the other instead; the next is performed all the same."""
 
 
-AnyStart: TypeAlias = Start | Contain | Launch
-OnContainers: TypeAlias = SharedToken | Examine | NoObstacle | Contain | Launch | Halt | Discard
-Single: TypeAlias = (
-    Folder | Text | Token | Holder | Start | Gate | Stop | Sweep | Remove | OnContainers
+AnyStart: TypeAlias = StartProcess | StartContainer | StartService
+OnContainers: TypeAlias = (
+    ShareToken
+    | CheckNodes
+    | CheckContainers
+    | StartContainer
+    | StartService
+    | StopService
+    | RemoveContainer
 )
-Step: TypeAlias = Single | Together
+Single: TypeAlias = (
+    MakeFolder
+    | WriteFile
+    | MakeSecret
+    | HoldNamespaces
+    | StartProcess
+    | Await
+    | StopProcess
+    | KillLeftovers
+    | RemoveFolder
+    | OnContainers
+)
+Step: TypeAlias = Single | Parallel
 Plan: TypeAlias = tuple[Step, ...]

@@ -5,13 +5,23 @@ from dataclasses import replace
 from math import inf
 
 from cluster.commands import ray, vllm
-from cluster.commands.spec import RunSpec
+from cluster.commands.run_spec import RunSpec
 from cluster.environment.environment import API_KEY, environment
 from cluster.node import Cluster, Node
-from cluster.plan import question
-from cluster.plan.question import Question
+from cluster.plan import questions
+from cluster.plan.questions import Question
 from cluster.plan.runtime import Runtime
-from cluster.plan.step import AnyStart, AnyTrace, Ask, Folder, Gate, Plan, Step, Together, Token
+from cluster.plan.steps import (
+    AnyHandle,
+    AnyStart,
+    Ask,
+    Await,
+    MakeFolder,
+    MakeSecret,
+    Parallel,
+    Plan,
+    Step,
+)
 from cluster.words import Environment, FileText
 
 HEAD_SECONDS = 60.0
@@ -53,7 +63,7 @@ def workers(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Plan
     return (
         *runtime.admit(starts),
         *runtime.prepare(cluster, nodes),
-        Together(branches=branches),
+        Parallel(branches=branches),
         join,
     )
 
@@ -67,7 +77,7 @@ def up(cluster: Cluster, runtime: Runtime) -> Plan:
     return (
         *runtime.admit(starts),
         *runtime.prepare(cluster, cluster.nodes),
-        Together(branches=tuple((start,) for start in starts)),
+        Parallel(branches=tuple((start,) for start in starts)),
         _join(cluster, cluster.nodes, runtime),
     )
 
@@ -79,15 +89,15 @@ def serve(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
     )
     # Another machine may have made the cluster: then there is no folder for the key yet.
     place, path = cluster.head.name, runtime.api_key
-    folder = Folder(place=place, path=path.rpartition("/")[0])
-    key = (folder, Token(place=place, path=path)) if generated else ()
+    folder = MakeFolder(place=place, path=path.rpartition("/")[0])
+    key = (folder, MakeSecret(place=place, path=path)) if generated else ()
     start = server(cluster, request, runtime)
     return (*refuse(cluster, request, runtime), *key, start)
 
 
 def ready(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
     """Wait until the server is ready, and ask it for one token."""
-    healthy = question.healthy(cluster, vllm.url(cluster, request))
+    healthy = questions.healthy(cluster, vllm.url(cluster, request))
     watch = (*_rays(cluster.nodes, runtime), runtime.trace(cluster.head.name, "serve"))
     return (
         _wait(cluster, runtime, healthy, READY_SECONDS, watch),
@@ -97,8 +107,8 @@ def ready(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
 
 def refuse(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
     """Ask what makes a server impossible right now: a node that is not in Ray, a taken port."""
-    joined = question.joined(cluster, cluster.nodes)
-    free = question.free(cluster, request.host, request.port)
+    joined = questions.joined(cluster, cluster.nodes)
+    free = questions.free(cluster, request.host, request.port)
     return tuple(replace(_check(cluster, runtime, asked), refuses=True) for asked in (joined, free))
 
 
@@ -116,10 +126,10 @@ def server(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> AnyStar
 
 def complete(
     cluster: Cluster, request: vllm.Request, runtime: Runtime, *, prompt: str, tokens: int
-) -> Gate:
+) -> Await:
     """Ask the server for a completion."""
     url = vllm.url(cluster, request)
-    asked = question.completion(cluster, url, prompt=prompt, tokens=tokens, seconds=ANSWER_SECONDS)
+    asked = questions.completion(cluster, url, prompt=prompt, tokens=tokens, seconds=ANSWER_SECONDS)
     return _check(cluster, runtime, asked, server_key(cluster, request, runtime))
 
 
@@ -129,9 +139,9 @@ def down(cluster: Cluster, runtime: Runtime) -> Plan:
     A node that cannot be reached does not keep the others up.
     """
     rays = tuple((runtime.stop(node, "ray", RAY_STOP_SECONDS),) for node in cluster.nodes)
-    ends = (stop_server(cluster, runtime), (Together(branches=rays),))
+    ends = (stop_server(cluster, runtime), (Parallel(branches=rays),))
     return (
-        Together(branches=ends, in_turn=True),
+        Parallel(branches=ends, in_turn=True),
         *runtime.release(cluster.nodes),
         *runtime.end(),
     )
@@ -166,23 +176,23 @@ def _ray(cluster: Cluster, node: Node, runtime: Runtime) -> AnyStart:
     spec = RunSpec(
         node=node.name, service="ray", argv=argv, environment=_variables(cluster, node, runtime)
     )
-    joined = _check(cluster, runtime, question.joined(cluster, (node,)))
+    joined = _check(cluster, runtime, questions.joined(cluster, (node,)))
     proof = joined if node.role == "worker" else None
     return runtime.service(spec, f"Start Ray ({node.role})", proof)
 
 
-def _rays(nodes: tuple[Node, ...], runtime: Runtime) -> tuple[AnyTrace, ...]:
+def _rays(nodes: tuple[Node, ...], runtime: Runtime) -> tuple[AnyHandle, ...]:
     return tuple(runtime.trace(node.name, "ray") for node in nodes)
 
 
-def _join(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Gate:
+def _join(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Await:
     watch = _rays(nodes, runtime)
-    gate = _wait(cluster, runtime, question.joined(cluster, nodes), JOIN_SECONDS, watch)
+    gate = _wait(cluster, runtime, questions.joined(cluster, nodes), JOIN_SECONDS, watch)
     return replace(gate, logged=STARTED)
 
 
-def _reach(cluster: Cluster, node: Node, runtime: Runtime) -> Gate:
-    asked = question.reachable(cluster, node)
+def _reach(cluster: Cluster, node: Node, runtime: Runtime) -> Await:
+    asked = questions.reachable(cluster, node)
 
     def ask(argv: tuple[str, ...]) -> Ask:
         return runtime.beforehand(cluster, node, (*runtime.probe, *argv))
@@ -191,9 +201,9 @@ def _reach(cluster: Cluster, node: Node, runtime: Runtime) -> Gate:
     return replace(gate, unless=runtime.trace(node.name, "ray"))
 
 
-def _check(cluster: Cluster, runtime: Runtime, asked: Question, extra: Environment = ()) -> Gate:
+def _check(cluster: Cluster, runtime: Runtime, asked: Question, extra: Environment = ()) -> Await:
     """Ask once."""
-    return Gate(
+    return Await(
         place=asked.node.name,
         title=f"Check that {asked.hope}",
         ask=runtime.inside(cluster, asked.node, (*runtime.probe, *asked.argv), extra),
@@ -203,8 +213,12 @@ def _check(cluster: Cluster, runtime: Runtime, asked: Question, extra: Environme
 
 
 def _wait(
-    cluster: Cluster, runtime: Runtime, asked: Question, seconds: float, watch: tuple[AnyTrace, ...]
-) -> Gate:
+    cluster: Cluster,
+    runtime: Runtime,
+    asked: Question,
+    seconds: float,
+    watch: tuple[AnyHandle, ...],
+) -> Await:
     def ask(argv: tuple[str, ...]) -> Ask:
         return runtime.inside(cluster, asked.node, (*runtime.probe, *argv))
 
@@ -215,13 +229,13 @@ def _patient(
     asked: Question,
     seconds: float,
     ask: Callable[[tuple[str, ...]], Ask],
-    watch: tuple[AnyTrace, ...],
-) -> Gate:
+    watch: tuple[AnyHandle, ...],
+) -> Await:
     """Ask until the answer is good; by hand the probe alone waits, as nobody reads the logs."""
     once, by_hand = (
         ask((*asked.argv, "--wait", f"{wait:g}")) for wait in (PATIENCE_SECONDS, seconds)
     )
-    return Gate(
+    return Await(
         place=asked.node.name,
         title=f"Wait until {asked.hope}",
         ask=once,
