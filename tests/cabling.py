@@ -8,8 +8,7 @@ from typing import Any
 from cluster.discovery import wiring
 from cluster.discovery.seat import Seat
 from cluster.discovery.topology import Topology, topology
-from cluster.facts.bundle import Wanted
-from cluster.facts.facts import Facts
+from cluster.facts.facts import Facts, Request
 from cluster.facts.links import Interface, Links
 from cluster.facts.machine import Machine, Memory
 from cluster.facts.rdma import Device, Rdma
@@ -139,7 +138,7 @@ def _device(netdev: str) -> Device:
 
 
 def _reach(
-    name: str, hosts: Mapping[str, Facts], its: Wanted, segments: list[frozenset[Place]]
+    name: str, hosts: Mapping[str, Facts], its: Request, segments: list[frozenset[Place]]
 ) -> Reach:
     pings = tuple(
         Ping(
@@ -152,7 +151,7 @@ def _reach(
         )
         for one, peer in its.pings
     )
-    ways = tuple(Way(peer=peer, device=_way(hosts[name], peer)) for peer in its.ways)
+    ways = tuple(Way(peer=peer, device=_way(hosts[name], peer)) for peer in its.routes_to)
     return Reach(pings=pings, ways=ways)
 
 

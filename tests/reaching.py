@@ -29,7 +29,7 @@ def _tried(before: Patient) -> Patient:
         for size in (84, mtu)
     )
     ports = tuple(Port(peer=peer, port=port, answer="refused") for peer, port in asked.ports)
-    ways = tuple(Way(peer=peer, device=before.node.eth_if) for peer in asked.ways)
+    ways = tuple(Way(peer=peer, device=before.node.eth_if) for peer in asked.routes_to)
     return told(before, reach=Reach(pings=pings, ports=ports, ways=ways))
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cluster.facts.bundle import facts
-from cluster.facts.facts import Facts
+from cluster.facts.facts import Facts, parse
 from cluster.node import Cluster
 from cluster.settings.envfile import EnvText
 from cluster.settings.page import CLUSTER_FILE
@@ -102,7 +101,7 @@ def situation(name: str, *edits: Edit) -> Situation:
     """Return a situation, or what becomes of it; clocks are compared with the head's."""
     its = cluster(name, *edits)
     said = {
-        node.name: facts(edited(capture(name, node.name), node.name, edits)) for node in its.nodes
+        node.name: parse(edited(capture(name, node.name), node.name, edits)) for node in its.nodes
     }
     head = said[its.head.name].machine.clock or 0
     return Situation(
@@ -160,7 +159,7 @@ def round_two(name: str, node: str) -> str:
 def probed(name: str) -> dict[str, Facts]:
     """Return what `inv probe` knows of a situation: its own second question is answered."""
     return {
-        node: replace(its, reach=facts(round_two(name, node)).reach)
+        node: replace(its, reach=parse(round_two(name, node)).reach)
         for node, its in situation(name).facts.items()
     }
 

@@ -8,8 +8,7 @@ import pytest
 from cluster.checks.answers import ANSWERS
 from cluster.checks.check import Patient
 from cluster.checks.summary import summary
-from cluster.facts import bundle
-from cluster.facts.facts import Facts
+from cluster.facts.facts import Facts, parse
 from tests.clusters import SPARKS
 from tests.patients import findings, patient
 
@@ -85,7 +84,7 @@ def test_summary() -> None:
 )
 def test_unknown(text: str, changes: dict[str, Any]) -> None:
     """What nobody said is None."""
-    facts: Facts = bundle.facts(f"{text}\n== clock\n\n== end\n")
+    facts: Facts = parse(f"{text}\n== clock\n\n== end\n")
     unknown = dict.fromkeys(("system", "kernel", "driver", "memlock"))
     nothing = {"hostname": "", **unknown, "docker": {"version": None, "store": None}}
 

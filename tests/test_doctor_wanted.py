@@ -4,7 +4,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 from cluster.checks.wanted import wanted
-from cluster.facts.bundle import Wanted
+from cluster.facts.facts import BLOCKING, Request
 from tests.clusters import HEAD, REHEARSAL, SPARKS, WORKER, third
 
 ONE, TWO, THREE = (IPv4Address(f"192.168.177.{number}") for number in (11, 12, 13))
@@ -13,13 +13,13 @@ TRIO = replace(SPARKS, nodes=(HEAD, WORKER, third()), image="mine:1", container=
 
 def test_of_a_worker() -> None:
     """A worker is asked about the head's port of Ray, and about those of the other workers."""
-    expected = Wanted(
+    expected = Request(
         image="mine:1",
         container="box",
         hf_cache="~/.cache/huggingface",
         pings=((WORKER.eth_if, ONE), (WORKER.eth_if, THREE)),
         ports=((ONE, 6379), (THREE, 10002)),
-        ways=(ONE, THREE),
+        routes_to=(ONE, THREE),
     )
 
     assert expected == wanted(TRIO, WORKER)
@@ -27,14 +27,14 @@ def test_of_a_worker() -> None:
 
 def test_of_the_head() -> None:
     """The head is asked about all workers; the fast form says so."""
-    expected = Wanted(
+    expected = Request(
         image="mine:1",
         container="box",
         hf_cache="/models",
         pings=((HEAD.eth_if, TWO), (HEAD.eth_if, THREE)),
         ports=((TWO, 10002), (THREE, 10002)),
-        ways=(TWO, THREE),
-        fast=True,
+        routes_to=(TWO, THREE),
+        parts=BLOCKING,
     )
 
     assert expected == wanted(replace(TRIO, hf_cache="/models"), HEAD, fast=True)
@@ -43,7 +43,7 @@ def test_of_the_head() -> None:
 def test_among_some() -> None:
     """Nodes that are not examined are not asked about."""
     expected = replace(
-        wanted(TRIO, WORKER), pings=((WORKER.eth_if, ONE),), ports=((ONE, 6379),), ways=(ONE,)
+        wanted(TRIO, WORKER), pings=((WORKER.eth_if, ONE),), ports=((ONE, 6379),), routes_to=(ONE,)
     )
 
     assert expected == wanted(TRIO, WORKER, among=(HEAD, WORKER))
@@ -53,7 +53,7 @@ def test_alone() -> None:
     """A cluster of one has nobody to reach."""
     asked = wanted(replace(SPARKS, nodes=(HEAD,)), HEAD)
 
-    assert ((), (), ()) == (asked.pings, asked.ports, asked.ways)
+    assert ((), (), ()) == (asked.pings, asked.ports, asked.routes_to)
 
 
 def test_of_a_namespace() -> None:

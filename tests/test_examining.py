@@ -14,9 +14,8 @@ from cluster import session
 from cluster.checks import examining
 from cluster.checks.checks import ANSWER, CHECKS
 from cluster.errors import Problem, RefusedError
-from cluster.facts import asking, bundle
-from cluster.facts.bundle import Wanted
-from cluster.facts.facts import Facts
+from cluster.facts import asking
+from cluster.facts.facts import BLOCKING, Facts, Request
 from cluster.host import Host
 from cluster.machine import ssh
 from cluster.machine.processes import Completed
@@ -56,7 +55,7 @@ def put_ssh(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
 def test_this_machine() -> None:
     """The machine of the tests answers a whole bundle without SSH, and its clock is our own."""
     before = time.time()
-    found = asking.examine({"here": HERE}, {"here": bundle.question(Wanted())})["here"]
+    found = asking.examine({"here": HERE}, {"here": Request().question})["here"]
 
     assert isinstance(found, Facts)
     assert found.machine.hostname == socket.gethostname()
@@ -68,7 +67,7 @@ def test_this_machine() -> None:
 
 def test_fast_and_full_ask_the_same_way() -> None:
     """The fast form is answered as well."""
-    found = asking.examine({"here": HERE}, {"here": bundle.question(Wanted(fast=True))})["here"]
+    found = asking.examine({"here": HERE}, {"here": Request(parts=BLOCKING).question})["here"]
 
     assert isinstance(found, Facts)
 

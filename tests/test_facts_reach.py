@@ -1,14 +1,10 @@
 """Whom a machine reaches, from what iputils 20221126, bash 5.2 and iproute2 6.1 say."""
 
-import subprocess
 from ipaddress import IPv4Address
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from cluster.facts import reach
-from cluster.facts.reach import Answer, Ping, Port, Reach, Way
+from cluster.facts.reach import Answer, Ping, Port, Reach, Way, reach
 
 PEER, OTHER = IPv4Address("192.168.177.12"), IPv4Address("192.168.177.99")
 SUMS = "--- 192.168.177.12 ping statistics --- 1 packets transmitted"
@@ -48,7 +44,7 @@ EXPECTED = Reach(
 
 def test_reach() -> None:
     """Attempts are in the order of peers, whenever they ended."""
-    assert EXPECTED == reach.read(ANSWER)
+    assert EXPECTED == reach(ANSWER)
 
 
 def test_one_lost() -> None:
@@ -59,12 +55,12 @@ def test_one_lost() -> None:
         f"icmp_seq=2 ttl=64 time=0.376 ms {SUMS}, 1 received, 50% packet loss, time 201ms\n"
     )
 
-    assert Reach(pings=EXPECTED.pings[:1]) == reach.read(text)
+    assert Reach(pings=EXPECTED.pings[:1]) == reach(text)
 
 
 def test_nothing() -> None:
     """Nothing asked is nothing reached."""
-    assert Reach() == reach.read("")
+    assert Reach() == reach("")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +112,7 @@ def test_silence(text: str, expected: str) -> None:
     """What a ping says beside its first words and its sums is why nothing came back."""
     ping = Ping(interface="enp1s0f1np1", peer=PEER, size=84, answered=False, said=expected)
 
-    assert Reach(pings=(ping,)) == reach.read(f"ping enp1s0f1np1 192.168.177.12 84 {text}\n")
+    assert Reach(pings=(ping,)) == reach(f"ping enp1s0f1np1 192.168.177.12 84 {text}\n")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +135,7 @@ def test_silence(text: str, expected: str) -> None:
 )
 def test_port(text: str, expected: Answer) -> None:
     """A port is open, refuses, is silent, or the network does not lead there."""
-    assert Reach(ports=(Port(peer=PEER, port=6379, answer=expected),)) == reach.read(
+    assert Reach(ports=(Port(peer=PEER, port=6379, answer=expected),)) == reach(
         f"port 192.168.177.12 6379 {text}\n"
     )
 
@@ -153,40 +149,10 @@ def test_port(text: str, expected: Answer) -> None:
 )
 def test_without_program(text: str) -> None:
     """Where a program is missing, nobody knows whether a peer is reached."""
-    assert Reach() == reach.read(text)
+    assert Reach() == reach(text)
 
 
 @pytest.mark.parametrize("said", ["124", '124 [{"dst":"192.', "2 RTNETLINK answers: a"])
 def test_no_way(said: str) -> None:
     """A route that nobody told to its end is none."""
-    assert Reach(ways=(Way(peer=PEER, device=""),)) == reach.read(f"way 192.168.177.12 {said}\n")
-
-
-def test_question() -> None:
-    """Each attempt is a line; all of them go on at the same time."""
-    asked = reach.question((("enp1s0f1np1", PEER), ("a b", OTHER)), ((PEER, 6379),), (PEER,))
-    expected = f"""\
-{reach.FUNCTIONS}\
-  pings enp1s0f1np1 192.168.177.12
-  pings 'a b' 192.168.177.99
-  port 192.168.177.12 6379
-  way 192.168.177.12
-  wait
-"""
-
-    assert expected == asked.question
-
-
-TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
-
-
-@given(st.lists(TEXT, max_size=4))
-@settings(deadline=None, max_examples=40)
-def test_quoting(names: list[str]) -> None:
-    """Whatever an interface is called, the shell takes it for one word."""
-    asked = reach.question(tuple((name, PEER) for name in names), (), ())
-    lines = asked.question.removeprefix(reach.FUNCTIONS)
-    text = f"pings() {{\n printf '%s|' \"$@\"\n}}\n{lines}"
-    done = subprocess.run(["sh", "-c", text], check=True, capture_output=True)
-
-    assert "".join(f"{name}|{PEER}|" for name in names) == done.stdout.decode()
+    assert Reach(ways=(Way(peer=PEER, device=""),)) == reach(f"way 192.168.177.12 {said}\n")

@@ -12,8 +12,9 @@ from cluster.discovery.files import Files
 from cluster.discovery.outcome import Outcome
 from cluster.discovery.remark import remark
 from cluster.errors import ClusterError, Problem
-from cluster.facts.bundle import Wanted
+from cluster.facts.facts import Request
 from cluster.facts.rdma import Gid
+from cluster.facts.reach import REACH
 from cluster.settings.envfile import EnvText
 from tests.cabling import ONE, device, plain, port, spark, sparks
 from tests.env_files import after, probed, read
@@ -198,8 +199,10 @@ def test_refused(files: Files, message: str) -> None:
 def test_second_question() -> None:
     """A host tries the others' addresses of each network from its interface there."""
     first, second = IPv4Address("192.168.177.12"), IPv4Address("192.168.178.12")
-    expected = Wanted(
-        pings=(("enp1s0f0np0", first), ("enP2p1s0f0np0", second)), ways=(first, second)
+    expected = Request(
+        parts=(REACH,),
+        pings=(("enp1s0f0np0", first), ("enP2p1s0f0np0", second)),
+        routes_to=(first, second),
     )
 
     assert expected == wiring.asked(sparks(2))["spark1"]

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from cluster import scripts
 from cluster.discovery import probing
 from cluster.discovery.files import Files
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.facts import bundle, by_hand
-from cluster.facts.facts import Facts
+from cluster.facts.facts import JOINING, Facts, Request
 from cluster.facts.links import Links
 from cluster.facts.reach import Reach
 from cluster.host import Host
@@ -100,8 +100,8 @@ def test_file_that_names_no_machine(root: Path) -> None:
 @pytest.mark.usefixtures("root")
 def test_first_question(capsys: pytest.CaptureFixture[str]) -> None:
     """A machine is asked how it is joined, and nothing else; a dry run shows just that."""
-    text = bundle.question(bundle.Wanted(), parts=bundle.JOINING)
-    asked = by_hand.asked(probing.HERE, by_hand.fed("sh -s", text))
+    text = Request(parts=JOINING).question
+    asked = scripts.titled(probing.HERE, "Ask for facts", scripts.here_document("sh -s", text))
 
     assert (0, f"{asked}{probing.NEXT}") == (probe(), capsys.readouterr().out)
 

@@ -8,9 +8,8 @@ import pytest
 
 from cluster.checks.wanted import wanted
 from cluster.discovery.wiring import asked
-from cluster.facts import bundle
 from cluster.facts.docker import Docker
-from cluster.facts.facts import Facts
+from cluster.facts.facts import Facts, is_whole, parse
 from cluster.facts.rdma import Device
 from cluster.ship.survey import Image
 from tests.captured import DOCKER, LAYERS, SPARK, VM
@@ -50,9 +49,9 @@ def test_a_virtual_machine_is_read_whole() -> None:
 @pytest.mark.parametrize("name, node", MACHINES)
 def test_every_capture_is_a_whole_answer(name: str, node: str) -> None:
     """No capture ends before its last line, and each is read."""
-    assert bundle.answered(capture(name, node))
-    assert bundle.answered(round_two(name, node))
-    assert bundle.facts(capture(name, node)).machine.hostname
+    assert is_whole(capture(name, node))
+    assert is_whole(round_two(name, node))
+    assert parse(capture(name, node)).machine.hostname
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -64,7 +63,7 @@ def test_captures_answer_what_the_doctor_asks_today(name: str) -> None:
 
         assert sorted(2 * asks.pings) == sorted((ping.interface, ping.peer) for ping in reach.pings)
         assert sorted(asks.ports) == sorted((port.peer, port.port) for port in reach.ports)
-        assert sorted(asks.ways) == sorted(way.peer for way in reach.ways)
+        assert sorted(asks.routes_to) == sorted(way.peer for way in reach.ways)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -75,7 +74,7 @@ def test_captures_answer_what_the_probe_asks_today(name: str) -> None:
         reach = hosts[node].reach
 
         assert sorted(2 * asks.pings) == sorted((ping.interface, ping.peer) for ping in reach.pings)
-        assert sorted(asks.ways) == sorted(way.peer for way in reach.ways)
+        assert sorted(asks.routes_to) == sorted(way.peer for way in reach.ways)
 
 
 @pytest.mark.parametrize("name, node", MACHINES)

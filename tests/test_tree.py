@@ -44,6 +44,7 @@ KNOWN: dict[str, set[str] | None] = {
     "math": None,
     "operator": None,
     "pathlib": {"PurePath", "PurePosixPath"},
+    "pkgutil": {"get_data"},  # shell programs lie beside the code, as part of it
     "re": None,
     "shlex": None,
     "string": None,

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cluster import scripts
 from cluster.checks.wanted import wanted
 from cluster.errors import Problem, RefusedError
-from cluster.facts import bundle, by_hand
+from cluster.facts import asking
 from cluster.facts.asking import SECONDS, Tell, by_ssh, examine
 from cluster.host import Host
 from cluster.machine import ssh
@@ -64,9 +65,7 @@ def _local(cluster: Cluster, its: Mapping[str, Host]) -> set[str]:
 
 def _questions(cluster: Cluster, nodes: tuple[Node, ...], *, fast: bool) -> dict[str, str]:
     """Return the question for each of these nodes, about these nodes."""
-    return {
-        node.name: bundle.question(wanted(cluster, node, among=nodes, fast=fast)) for node in nodes
-    }
+    return {node.name: wanted(cluster, node, among=nodes, fast=fast).question for node in nodes}
 
 
 def _answers(session: Session, questions: Mapping[str, str]) -> "Answers":
@@ -108,6 +107,6 @@ def _inside(session: Session, name: str, *argv: str) -> Inside:
 def _by_hand(session: Session, name: str, question: str) -> str:
     """Return the shell text that asks a node."""
     if session.cluster.runtime == "process":
-        return by_hand.asked(name, _inside(session, name, "sh", "-c", question).text)
+        return scripts.titled(name, asking.TITLE, _inside(session, name, "sh", "-c", question).text)
     command = shell_line(ssh.command(engines(session.cluster)[name]))
-    return by_hand.asked(name, by_hand.fed(command, question))
+    return scripts.titled(name, asking.TITLE, scripts.here_document(command, question))

@@ -1,6 +1,6 @@
 """What a node is asked: about its image, its container, and the other nodes of its cluster."""
 
-from cluster.facts.bundle import Wanted
+from cluster.facts.facts import BLOCKING, PARTS, Request
 from cluster.node import Cluster, Node
 
 WORKER_PORT = 10002
@@ -9,7 +9,7 @@ WORKER_PORT = 10002
 
 def wanted(
     cluster: Cluster, node: Node, *, among: tuple[Node, ...] = (), fast: bool = False
-) -> Wanted:
+) -> Request:
     """Return what a node is asked, about all others or those `among` which it is.
 
     `fast` leaves out what no blocking check needs. A node that is a namespace of this machine has
@@ -17,14 +17,14 @@ def wanted(
     """
     peers = tuple(peer for peer in among or cluster.nodes if peer.name != node.name)
     boxed = cluster.runtime == "docker"
-    return Wanted(
+    return Request(
+        parts=BLOCKING if fast else PARTS,
         image=cluster.image if boxed else "",
         container=cluster.container if boxed else "",
         hf_cache=cluster.hf_cache,
         pings=tuple((node.eth_if, peer.host_ip) for peer in peers),
         ports=tuple((peer.host_ip, _port(cluster, peer)) for peer in peers),
-        ways=tuple(peer.host_ip for peer in peers),
-        fast=fast,
+        routes_to=tuple(peer.host_ip for peer in peers),
     )
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster import scripts
 from cluster.discovery.files import Files
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.facts import asking, bundle, by_hand
-from cluster.facts.facts import Facts
+from cluster.facts import asking
+from cluster.facts.facts import JOINING, Facts, Request
 from cluster.host import Host
 from cluster.machine import env_files, files, ssh
 from cluster.machine.local_addresses import is_local, is_loopback
@@ -121,7 +122,7 @@ def _reached(engines: dict[str, Host], facts: dict[str, Facts]) -> dict[str, Fac
     from cluster.discovery import wiring
 
     asked = wiring.asked(facts).items()
-    questions = {name: bundle.reaching(its) for name, its in asked if its.pings}
+    questions = {name: its.question for name, its in asked if its.pings}
     answers = _all(asking.examine(engines, questions))
     return {name: replace(facts[name], reach=its.reach) for name, its in answers.items()}
 
@@ -194,13 +195,17 @@ def _described(its: Files) -> Machines:
 
 def _question() -> str:
     """Return the first question: how a machine is joined; its Docker, for one, may be broken."""
-    return bundle.question(bundle.Wanted(), parts=bundle.JOINING)
+    return Request(parts=JOINING).question
 
 
 def _by_hand(machines: Machines) -> str:
     """Return the first question as shell text."""
     asked = (
-        by_hand.asked(called, by_hand.fed(shell_line(ssh.command(one.engine)), _question()))
+        scripts.titled(
+            called,
+            asking.TITLE,
+            scripts.here_document(shell_line(ssh.command(one.engine)), _question()),
+        )
         for called, one in machines.items()
     )
     return "".join((*asked, NEXT))

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
 from cluster.discovery.plain import plain
-from cluster.facts.bundle import Wanted
-from cluster.facts.facts import Facts
+from cluster.facts.facts import Facts, Request
 from cluster.facts.links import Interface
 from cluster.facts.ports import Port, Twin, ports
+from cluster.facts.reach import REACH
 
 Hosts = Mapping[str, Facts]
 """What each host said, by its name, in the order in which they were named."""
@@ -34,7 +34,7 @@ Rows = tuple[tuple[Spot, ...], ...]
 """The spots of each host that may be the one for the cluster, the likeliest first."""
 
 
-def asked(hosts: Hosts) -> dict[str, Wanted]:
+def asked(hosts: Hosts) -> dict[str, Request]:
     """Return which addresses each host tries from which interface.
 
     From a port only those of its own networks: bound to an interface, Linux asks for any address
@@ -48,12 +48,13 @@ def asked(hosts: Hosts) -> dict[str, Wanted]:
 
 def _asked(
     name: str, fast: Mapping[str, tuple[Spot, ...]], slow: Mapping[str, tuple[Spot, ...]]
-) -> Wanted:
+) -> Request:
     own = {spot.address.ip for spot in (*fast[name], *slow[name])}
     near = (pair for pair in _pairs(name, fast) if _near(*pair))
     tried = ((one.interface.name, its.address.ip) for one, its in (*near, *_pairs(name, slow)))
     pings = dict.fromkeys((name, peer) for name, peer in tried if peer not in own)
-    return Wanted(pings=tuple(pings), ways=tuple(dict.fromkeys(peer for _, peer in pings)))
+    routes_to = tuple(dict.fromkeys(peer for _, peer in pings))
+    return Request(parts=(REACH,), pings=tuple(pings), routes_to=routes_to)
 
 
 def _pairs(name: str, spots: Mapping[str, tuple[Spot, ...]]) -> Iterator[tuple[Spot, Spot]]:

@@ -6,13 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from cluster.errors import Problem
-from cluster.facts import bundle
+from cluster.facts import facts
 from cluster.facts.facts import Facts
 from cluster.facts.unanswered import unanswered
 from cluster.host import Host
 from cluster.machine import ssh
 from cluster.machine.processes import Completed
 
+TITLE = "Ask for facts"
+"""What a dry run calls it."""
 SECONDS = 30.0
 """For a whole answer: SSH gives up an address after 10 s, and each part of a question sooner."""
 
@@ -65,7 +67,7 @@ def _answer(its: Host, done: Completed) -> str | Problem:
 def _read(its: Host, text: str, arrived: Mapping[str, float]) -> Facts | Problem:
     """Read an answer, and compare its clock with ours at the moment when it was complete."""
     try:
-        found = bundle.facts(text)
+        found = facts.parse(text)
     except ValueError as error:
         return unanswered(its, str(error))
     clock = found.machine.clock

@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 
-from cluster.facts.part import Answers, Part, late
+from cluster.facts.part import Answers, Part, timeout
 from cluster.ship import survey
 from cluster.ship.survey import Image
 
@@ -40,7 +40,7 @@ class Docker:
 
 def _engine(text: str) -> Docker:
     """Read `docker info`, whose answer is about the client alone where no engine answers."""
-    if said := late(text):
+    if said := timeout(text):
         return Docker(error=said)
     lines = text.splitlines()
     about = next((line for line in lines if line.startswith("{")), "{}")
@@ -61,7 +61,7 @@ def _engine(text: str) -> Docker:
 
 def _image(text: str) -> tuple[Image | None, str]:
     """Return the image, or why nobody knows of it; the client's warnings may stand around it."""
-    if said := late(text):
+    if said := timeout(text):
         return None, said.replace("docker", "docker image inspect", 1)
     start = LIST.search(text)
     its = DECODER.raw_decode(text, start.start())[0] if start else ()
@@ -70,7 +70,7 @@ def _image(text: str) -> tuple[Image | None, str]:
 
 def _container(text: str) -> tuple[str, str]:
     """Return the container's state, or why nobody knows of it."""
-    if said := late(text):
+    if said := timeout(text):
         return "", said.replace("docker", "docker container inspect", 1)
     return next((line for line in text.splitlines() if line in STATES), ""), ""
 
@@ -87,45 +87,38 @@ def _cdi(text: str) -> tuple[str, ...]:
 
 ENGINE = Part(
     name="engine",
-    question="  within 5 docker info --format '{{json .}}'\n",
-    read=_engine,
+    parse=_engine,
     instead="docker: the answer of `docker info` cannot be read",
 )
 IMAGE = Part(
     name="image",
-    question='  within 5 docker image inspect -- "$image"\n',
-    read=_image,
+    parse=_image,
 )
 CONTAINER = Part(
     name="container",
-    question="""\
-  within 5 docker container inspect --format '{{.State.Status}}' -- "$container"
-""",
-    read=_container,
+    parse=_container,
 )
 TOOLKIT = Part(
     name="toolkit",
-    question="  timeout -k 1 2 nvidia-ctk --version\n",
-    read=_toolkit,
+    parse=_toolkit,
 )
 CDI = Part(
     name="cdi",
-    question="  printf '%s\\n' /etc/cdi/* /var/run/cdi/*\n",
-    read=_cdi,
+    parse=_cdi,
 )
 PARTS = (ENGINE, IMAGE, CONTAINER, TOOLKIT, CDI)
 
 
 def docker(said: Answers) -> Docker:
     """Read what Docker says of itself, the image and the container."""
-    engine = ENGINE.of(said)
-    image, image_error = IMAGE.of(said)
-    container, container_error = CONTAINER.of(said)
+    engine = ENGINE.value(said)
+    image, image_error = IMAGE.value(said)
+    container, container_error = CONTAINER.value(said)
     return replace(
         engine,
         error=engine.error or image_error or container_error,
-        cdi=engine.cdi or CDI.of(said),
-        toolkit=TOOLKIT.of(said),
+        cdi=engine.cdi or CDI.value(said),
+        toolkit=TOOLKIT.value(said),
         image=image,
         container=container,
     )

@@ -1,14 +1,73 @@
-"""Everything that a machine said, typed."""
+"""The facts of a machine: what to ask for, and everything it answered, typed."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
+from typing import Any
 
+from cluster import scripts
+from cluster.facts import docker, gpu, links, machine, rdma, reach, surroundings
 from cluster.facts.docker import Docker
 from cluster.facts.gpu import Gpus
 from cluster.facts.links import Links
 from cluster.facts.machine import Machine
+from cluster.facts.part import Answers, Part, Subject, answers
 from cluster.facts.rdma import Rdma
 from cluster.facts.reach import Reach
 from cluster.facts.surroundings import Surroundings
+
+SUBJECTS = (
+    Subject(parts=links.PARTS, parse=links.links),
+    Subject(parts=rdma.PARTS, parse=rdma.rdma),
+    Subject(parts=machine.PARTS, parse=machine.machine),
+    Subject(parts=gpu.PARTS, parse=gpu.gpus),
+    Subject(parts=docker.PARTS, parse=docker.docker),
+    Subject(parts=surroundings.PARTS, parse=surroundings.surroundings),
+    Subject(parts=(reach.REACH,), parse=reach.REACH.value),
+)
+PARTS: tuple[Part[Any], ...] = tuple(part for subject in SUBJECTS for part in subject.parts)
+BLOCKING = tuple(part for part in PARTS if part.blocking)
+"""The parts that a check which blocks needs."""
+JOINING: tuple[Part[Any], ...] = (
+    links.ADDRESSES,
+    links.ADAPTERS,
+    *rdma.PARTS,
+    machine.SYSTEM,
+    gpu.GPUS,
+)
+"""The parts that show how machines are joined."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Which parts to ask a machine for, and about what."""
+
+    parts: tuple[Part[Any], ...] = PARTS
+    image: str = ""
+    """The cluster's image."""
+    container: str = ""
+    """The cluster's container on the machine."""
+    hf_cache: str = "~/.cache/huggingface"
+    pings: tuple[tuple[str, IPv4Address], ...] = ()
+    """Interfaces of the machine, each with a peer to ping from it."""
+    ports: tuple[tuple[IPv4Address, int], ...] = ()
+    """Where to connect to."""
+    routes_to: tuple[IPv4Address, ...] = ()
+    """Peers whose routes to ask for."""
+
+    @property
+    def question(self) -> str:
+        """The shell text for the machine."""
+        variables = {
+            "parts": " ".join(part.name for part in self.parts),
+            "image": self.image,
+            "container": self.container,
+            "cache": self.hf_cache,
+            "pings": "\n".join(f"{interface} {address}" for interface, address in self.pings),
+            "ports": "\n".join(f"{address} {port}" for address, port in self.ports),
+            "routes_to": "\n".join(map(str, self.routes_to)),
+        }
+        return scripts.assignments(variables) + scripts.program(__package__, "question.sh")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +82,42 @@ class Facts:
     surroundings: Surroundings = field(default_factory=Surroundings)
     reach: Reach = field(default_factory=Reach)
     unreadable: tuple[str, ...] = ()
-    """Parts of its answer that have another shape than any that is known."""
+    """Parts of the answer that have an unknown shape."""
     lead: float | None = None
     """Seconds that its clock was ahead of the asker's when the answer came; None if unknown."""
+
+
+def is_whole(text: str) -> bool:
+    """Whether an answer is complete; a login shell may have printed something else instead."""
+    return "\n== clock\n" in text and "\n== end\n" in text
+
+
+def parse(text: str) -> Facts:
+    """Parse an answer, without the parts of an unknown shape.
+
+    Raises ValueError if the answer is not complete.
+    """
+    if not is_whole(text):
+        message = "its answer is not whole"
+        raise ValueError(message)
+    given = answers(text)
+    readable: dict[str, str] = {"clock": given["clock"]}
+    for subject in SUBJECTS:
+        readable |= subject.readable(given)
+    return replace(_facts(readable), unreadable=_changed(given, readable))
+
+
+def _changed(before: Answers, after: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(name for name in after if after[name] != before[name])
+
+
+def _facts(readable: Answers) -> Facts:
+    return Facts(
+        machine=machine.machine(readable),
+        links=links.links(readable),
+        rdma=rdma.rdma(readable),
+        gpus=gpu.gpus(readable),
+        docker=docker.docker(readable),
+        surroundings=surroundings.surroundings(readable),
+        reach=reach.REACH.value(readable),
+    )

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from cluster.facts.part import Answers, Part, late
+from cluster.facts.part import Answers, Part, timeout
 
 ROW = re.compile(r"^([^,\n]+), ([\d.]+), ([^,\n]+), ([^,\n]+)$", re.MULTILINE)
 CLIENT = re.compile(r"^(\d+), (.*), ([^,\n]+)$", re.MULTILINE)
@@ -49,13 +49,13 @@ class Gpus:
     @property
     def silent(self) -> bool:
         """Whether `nvidia-smi` took too long: there may be GPUs all the same."""
-        return bool(late(self.error))
+        return bool(timeout(self.error))
 
 
 def _gpus(text: str) -> tuple[tuple[Gpu, ...], str]:
     """Return the GPUs, or what was said instead; errors come on standard output, too."""
     found = tuple(_gpu(*row) for row in ROW.findall(text))
-    return found, "" if found else late(text) or text.partition("\n")[0]
+    return found, "" if found else timeout(text) or text.partition("\n")[0]
 
 
 def _gpu(name: str, driver: str, memory: str, clock: str) -> Gpu:
@@ -77,19 +77,11 @@ def _number(text: str) -> int | None:
 
 GPUS = Part(
     name="gpus",
-    question="""\
-  within 10 nvidia-smi --format=csv,noheader,nounits \\
-    --query-gpu=name,driver_version,memory.total,clocks.sm
-""",
-    read=_gpus,
+    parse=_gpus,
 )
 CLIENTS = Part(
     name="clients",
-    question="""\
-  timeout -k 1 10 nvidia-smi --format=csv,noheader,nounits \\
-    --query-compute-apps=pid,process_name,used_memory
-""",
-    read=_clients,
+    parse=_clients,
     blocking=False,
 )
 PARTS = (GPUS, CLIENTS)
@@ -97,5 +89,5 @@ PARTS = (GPUS, CLIENTS)
 
 def gpus(said: Answers) -> Gpus:
     """Read all GPUs, and who uses them."""
-    found, error = GPUS.of(said)
-    return Gpus(gpus=found, clients=CLIENTS.of(said), error=error)
+    found, error = GPUS.value(said)
+    return Gpus(gpus=found, clients=CLIENTS.value(said), error=error)

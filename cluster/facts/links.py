@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
-from cluster.facts.part import Answers, Part, late
+from cluster.facts.part import Answers, Part, timeout
 
 RJ45 = "enP7s7"
 """A Spark's 10 Gb/s port (NVIDIA dgx-spark-playbooks, connect-three-sparks)."""
@@ -86,7 +86,7 @@ class Links:
 def _objects(text: str) -> tuple[Rows, str]:
     """Return the objects that `ip` printed, or its words if it printed none."""
     start, _, _ = text.partition("\n")
-    if said := late(text):
+    if said := timeout(text):
         return (), said
     return (_rows(start), "") if start.startswith("[") else ((), text)
 
@@ -113,28 +113,17 @@ def _route(row: Row) -> Route:
 
 ADDRESSES = Part(
     name="addresses",
-    question="  within 2 ip -j -d address\n",
-    read=_objects,
+    parse=_objects,
     instead="ip: its answer cannot be read",
 )
 ROUTES = Part(
     name="routes",
-    question="  within 2 ip -j route\n",
-    read=_objects,
+    parse=_objects,
     blocking=False,
 )
-# What has no driver's folder, or no cable, tells nothing. A name in `uevent` is one of PCI, which
-# the folder of a virtio device or of a function within a function is not.
 ADAPTERS = Part(
     name="adapters",
-    question="""\
-  grep -sE '^([0-9]|PCI_SLOT_NAME=)' /dev/null \\
-    /sys/class/net/*/speed \\
-    /sys/class/net/*/device/current_link_speed \\
-    /sys/class/net/*/device/current_link_width \\
-    /sys/class/net/*/device/uevent
-""",
-    read=_adapters,
+    parse=_adapters,
 )
 PARTS = (ADDRESSES, ROUTES, ADAPTERS)
 
@@ -146,9 +135,9 @@ def interfaces(text: str) -> tuple[Interface, ...]:
 
 def links(said: Answers) -> Links:
     """Read all interfaces and routes."""
-    rows, error = ADDRESSES.of(said)
-    routes, _ = ROUTES.of(said)
-    its = ADAPTERS.of(said)
+    rows, error = ADDRESSES.value(said)
+    routes, _ = ROUTES.value(said)
+    its = ADAPTERS.value(said)
     return Links(
         interfaces=tuple(
             _interface(row, its.get(row["ifname"], {}))

@@ -124,39 +124,18 @@ def _remove_ipc(text: str) -> bool:
     return by_name.get(last, "yes").lower() in TRUE
 
 
-# A shell's own `ulimit` counts KiB in dash, bash and busybox.
 SYSTEM = Part(
     name="system",
-    question="""\
-  echo "names $(uname -nrm)"
-  echo "user $(id -un)"
-  echo "memlock $(ulimit -l)"
-  grep -s . /dev/null \\
-    /proc/meminfo /proc/pressure/memory /proc/cmdline /etc/os-release /etc/dgx-release
-""",
-    read=_system,
+    parse=_system,
 )
 RESOLVED = Part(
     name="resolved",
-    question='  timeout -k 1 2 getent ahostsv4 "$(uname -n)"\n',
-    read=_resolved,
+    parse=_resolved,
     blocking=False,
 )
-# Files and their order: logind.conf(5), CONFIGURATION DIRECTORIES AND PRECEDENCE.
 SESSIONS = Part(
     name="sessions",
-    question="""\
-  [ -d /run/systemd/system ] || return
-  echo systemd
-  [ ! -e "/var/lib/systemd/linger/$(id -un)" ] || echo linger
-  for folder in /usr/lib /usr/local/lib /run /etc; do
-    grep -sE '^[[:space:]]*RemoveIPC[[:space:]]*=' /dev/null \\
-      "$folder/systemd/logind.conf" "$folder"/systemd/logind.conf.d/*.conf
-  done
-  timeout -k 1 2 systemctl get-default
-  timeout -k 1 2 systemctl is-active earlyoom systemd-oomd
-""",
-    read=_sessions,
+    parse=_sessions,
     blocking=False,
 )
 PARTS = (SYSTEM, RESOLVED, SESSIONS)
@@ -164,8 +143,8 @@ PARTS = (SYSTEM, RESOLVED, SESSIONS)
 
 def machine(said: Answers) -> Machine:
     """Read the machine itself."""
-    its = SYSTEM.of(said)
-    sessions = SESSIONS.of(said)
+    its = SYSTEM.value(said)
+    sessions = SESSIONS.value(said)
     hostname, kernel, architecture = its.shell.get("names", "").split() or ("", "", "")
     clock = CLOCK.match(said.get("clock", ""))
     return Machine(
@@ -178,7 +157,7 @@ def machine(said: Answers) -> Machine:
         memory=_memory(its.files.get("/proc/meminfo", ())),
         pressure=_pressure(its.files.get("/proc/pressure/memory", ())),
         memlock=_memlock(its.shell.get("memlock", "unlimited")),
-        resolved=RESOLVED.of(said),
+        resolved=RESOLVED.value(said),
         remove_ipc=sessions.remove_ipc,
         linger=sessions.linger,
         target=sessions.target,

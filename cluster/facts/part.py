@@ -1,55 +1,71 @@
-"""A question in shell and the parser of its answer, side by side."""
+"""A part of the question to a machine: its name, and the parser of its answer."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 HEADING = re.compile(r"^== (.+)\n", re.MULTILINE)
-LATE = re.compile(r"^\S+: no answer within \d+ s$", re.MULTILINE)
+TIMEOUT = re.compile(r"^\S+: no answer within \d+ s$", re.MULTILINE)
 Value_co = TypeVar("Value_co", covariant=True)
 Answers = Mapping[str, str]
 """What each part printed, by its name."""
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What reading an answer of another shape raises."""
+"""What parsing an answer of another shape raises."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part(Generic[Value_co]):
-    """Shell lines that print one subject, and what reads it.
-
-    The lines are POSIX shell, read nothing from standard input, change nothing, and print nothing
-    rather than fail where a file or program is not there.
-    """
+    """A function of `question.sh`, and the parser of what it prints."""
 
     name: str
-    """The heading of the answer, and the name of the shell function: no program is called so."""
-    question: str
-    """The body of that function, each line of it indented."""
-    read: Callable[[str], Value_co]
-    """From what the lines printed; an answer of another shape raises one of `UNREADABLE`."""
+    """The name of the shell function, and the heading of its answer."""
+    parse: Callable[[str], Value_co]
+    """Parses what the function printed; an answer of another shape raises one of `UNREADABLE`."""
     instead: str = ""
-    """What is read in the place of an answer of another shape."""
+    """The text that stands for an answer of another shape."""
     blocking: bool = True
-    """Whether a check that blocks looks at it, so that the fast form has to ask as well."""
+    """Whether a check that blocks needs it, so that the fast form includes it."""
 
-    def of(self, answers: Answers) -> Value_co:
-        """Read the part's answer; one that was not asked reads as if nothing had been printed."""
-        return self.read(answers.get(self.name, "").strip())
-
-    @property
-    def function(self) -> str:
-        """The question as a shell function."""
-        return f"{self.name}() {{\n{self.question}}}\n"
+    def value(self, answers: Answers) -> Value_co:
+        """Parse the part's answer; a part that was not asked counts as one that printed nothing."""
+        return self.parse(answers.get(self.name, "").strip())
 
 
-def late(text: str) -> str:
-    """Return the line that says that a program took too long; empty when none did."""
-    found = LATE.search(text)
-    return found[0] if found else ""
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """Parts that are parsed together."""
+
+    parts: tuple[Part[Any], ...]
+    parse: Callable[[Answers], object]
+
+    def readable(self, answers: Answers) -> Answers:
+        """Return the answers of these parts, with another text for each that cannot be parsed.
+
+        A part may be readable by itself and not with those before it, so each is tried with them.
+        """
+        result: Answers = {}
+        for part in self.parts:
+            if part.name in answers:
+                longer = {**result, part.name: answers[part.name]}
+                result = longer if self._parses(longer) else {**result, part.name: part.instead}
+        return result
+
+    def _parses(self, answers: Answers) -> bool:
+        try:
+            self.parse(answers)
+        except UNREADABLE:
+            return False
+        return True
+
+
+def timeout(text: str) -> str:
+    """Return the line which says that a program took too long; empty if none did."""
+    match = TIMEOUT.search(text)
+    return match[0] if match else ""
 
 
 def answers(text: str) -> Answers:
-    """Return what stands under each heading of an answer; what comes before the first is none."""
-    words = HEADING.split(text)[1:]
-    return dict(zip(words[::2], words[1::2], strict=True))
+    """Return the text under each heading; what precedes the first heading is ignored."""
+    sections = HEADING.split(text)[1:]
+    return dict(zip(sections[::2], sections[1::2], strict=True))

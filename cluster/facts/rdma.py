@@ -123,43 +123,21 @@ def _gids(port: Port) -> tuple[Gid, ...]:
     )
 
 
-# A port has 256 rows, most of them empty: reading the type of such a one fails (EINVAL), its value
-# is all zeros. One `grep` reads them all, as a process for each would take seconds.
 DEVICES = Part(
     name="devices",
-    question="""\
-  printf '%s\\n' /sys/class/infiniband/* /sys/class/infiniband/*/device/net/* /dev/infiniband/*
-  grep -sE '^PCI_SLOT_NAME=' /dev/null /sys/class/infiniband/*/device/uevent
-  timeout -k 1 3 grep -sEv '^((0000:){7}0000)?$' /dev/null \\
-    /sys/class/infiniband/*/ports/1/state \\
-    /sys/class/infiniband/*/ports/1/link_layer \\
-    /sys/class/infiniband/*/ports/1/rate \\
-    /sys/class/infiniband/*/ports/1/gids/* \\
-    /sys/class/infiniband/*/ports/1/gid_attrs/types/* \\
-    /sys/class/infiniband/*/ports/1/gid_attrs/ndevs/*
-""",
-    read=_devices,
+    parse=_devices,
 )
-# NVIDIA's script takes longer than all others together: it is only asked where sysfs does not tell.
 NETDEVS = Part(
     name="netdevs",
-    question="""\
-  for device in /sys/class/infiniband/*; do
-    if [ -e "$device" ] && ! [ -e "$device/device/net" ]; then
-      timeout -k 1 2 ibdev2netdev
-      break
-    fi
-  done
-""",
-    read=_netdevs,
+    parse=_netdevs,
 )
 PARTS = (DEVICES, NETDEVS)
 
 
 def rdma(said: Answers) -> Rdma:
     """Read all devices."""
-    devices, files = DEVICES.of(said)
-    mapped = NETDEVS.of(said)
+    devices, files = DEVICES.value(said)
+    mapped = NETDEVS.value(said)
     return Rdma(
         devices=tuple(
             one if one.netdev else replace(one, netdev=mapped.get(one.name, "")) for one in devices

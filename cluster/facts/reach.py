@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Literal
@@ -11,7 +10,6 @@ from cluster.facts.part import Part
 
 Answer = Literal["open", "refused", "silent", "unreachable"]
 """Of a port: somebody listens; nobody does; packets vanish; the network says no."""
-NAME = "reach"
 PING = re.compile(r"^ping (\S+) (\S+) (\d+) (\d+) ?(.*)$", re.MULTILINE)
 PORT = re.compile(r"^port (\S+) (\d+) (\d+) ?(.*)$", re.MULTILINE)
 WAY = re.compile(r"^way (\S+) (\d+) ?(.*)$", re.MULTILINE)
@@ -61,54 +59,13 @@ class Reach:
     ways: tuple[Way, ...] = ()
 
 
-# Every attempt writes its line at once, so that lines of attempts at the same time stay whole. What
-# was said becomes one line by the shell's own splitting of words.
-FUNCTIONS = """\
-  try() {
-    set -f
-    its=$1 && shift
-    said=$("$@" 2>&1)
-    set -- "$its $?" $said
-    printf '%s\\n' "$*"
-  }
-  ping_of() {
-    try "ping $1 $2 $3" ping -n -c 2 -i 0.2 -W 1 -M do -I "$1" -s "$(($3 - 28))" "$2"
-  }
-  pings() {
-    ping_of "$1" "$2" 84 &
-    read -r mtu <"/sys/class/net/$1/mtu" && ping_of "$1" "$2" "$mtu" &
-  }
-  port() {
-    try "port $1 $2" timeout -k 1 2 bash -c ": </dev/tcp/$1/$2" &
-  }
-  way() {
-    try "way $1" timeout -k 1 2 ip -j route get "$1" &
-  }
-"""
 SILENT = (124, 137)
 """What timeout(1) ends with."""
 NOT_RUN = (125, 126, 127)
 """What timeout(1) and the shell end with where a program is not there, or is none."""
 
 
-def question(
-    pings: tuple[tuple[str, IPv4Address], ...],
-    ports: tuple[tuple[IPv4Address, int], ...],
-    ways: tuple[IPv4Address, ...],
-) -> Part[Reach]:
-    """Return the question whether peers answer on interfaces and at ports, and the ways to them.
-
-    A ping is sent twice: one small, one as large as the interface lets through.
-    """
-    lines = (
-        *(f"  pings {shlex.quote(interface)} {peer}\n" for interface, peer in pings),
-        *(f"  port {peer} {port}\n" for peer, port in ports),
-        *(f"  way {peer}\n" for peer in ways),
-    )
-    return Part(name=NAME, question="".join((FUNCTIONS, *lines, "  wait\n")), read=read)
-
-
-def read(text: str) -> Reach:
+def reach(text: str) -> Reach:
     """Read what came of all attempts, which end in any order."""
     ports = (_port(*row) for row in PORT.findall(text))
     ways = (_way(*row) for row in WAY.findall(text))
@@ -165,3 +122,6 @@ def _way(peer: str, code: str, said: str) -> Way | None:
         return None
     rows = json.loads(said) if code == "0" and said.startswith("[") else ()
     return Way(peer=IPv4Address(peer), device=next((row["dev"] for row in rows), ""))
+
+
+REACH = Part(name="reach", parse=reach)

@@ -110,57 +110,27 @@ def _listeners(text: str) -> tuple[Listener, ...]:
     )
 
 
-# Rules are root's to read. iptables only where there is no nft: it loads modules by being asked.
 FIREWALL = Part(
     name="firewall",
-    question="""\
-  grep -s '^ENABLED=' /etc/ufw/ufw.conf
-  as=
-  [ "$(id -u)" = 0 ] || as='sudo -n'
-  timeout -k 1 2 $as nft list chains || timeout -k 1 2 $as iptables -S INPUT
-""",
-    read=_firewall,
+    parse=_firewall,
 )
 ENGINE_DISK = Part(
     name="engine_disk",
-    question="""\
-  said=$(timeout -k 1 5 docker info --format '{{.DockerRootDir}}|{{json .DriverStatus}}') || return
-  set -- "${said%%|*}"
-  case $said in *io.containerd.snapshotter*) set -- "$@" /var/lib/containerd ;; esac
-  for folder; do
-    echo "$folder"
-    timeout -k 1 2 df -Pk "$folder"
-  done
-""",
-    read=_disk,
+    parse=_disk,
 )
 MODEL_DISK = Part(
     name="model_disk",
-    question="""\
-  case $cache in "~" | "~/"*) cache=$HOME${cache#"~"} ;; esac
-  echo "$cache"
-  while [ ! -e "$cache" ] && [ "${cache%/*}" != "$cache" ]; do cache=${cache%/*}; done
-  timeout -k 1 2 df -Pk "${cache:-/}"
-""",
-    read=_disk,
+    parse=_disk,
     blocking=False,
 )
 MODELS = Part(
     name="models",
-    question="""\
-  case $cache in "~" | "~/"*) cache=$HOME${cache#"~"} ;; esac
-  for model in "$cache"/hub/models--*; do
-    [ ! -d "$model" ] || timeout -k 1 2 du -sk "$model" || echo "0 $model" &
-  done
-  wait
-""",
-    read=_models,
+    parse=_models,
     blocking=False,
 )
 LISTENERS = Part(
     name="listeners",
-    question="  timeout -k 1 2 ss -Hltnp\n",
-    read=_listeners,
+    parse=_listeners,
 )
 PARTS = (FIREWALL, ENGINE_DISK, MODEL_DISK, MODELS, LISTENERS)
 
@@ -168,9 +138,9 @@ PARTS = (FIREWALL, ENGINE_DISK, MODEL_DISK, MODELS, LISTENERS)
 def surroundings(said: Answers) -> Surroundings:
     """Read all of it."""
     return Surroundings(
-        firewall=FIREWALL.of(said),
-        engine_disk=ENGINE_DISK.of(said),
-        model_disk=MODEL_DISK.of(said),
-        models=MODELS.of(said),
-        listeners=LISTENERS.of(said),
+        firewall=FIREWALL.value(said),
+        engine_disk=ENGINE_DISK.value(said),
+        model_disk=MODEL_DISK.value(said),
+        models=MODELS.value(said),
+        listeners=LISTENERS.value(said),
     )

@@ -1,14 +1,14 @@
-"""How a shell asks what `inv doctor` and `inv probe` ask."""
+"""The shell programs that run on nodes, and how a shell runs them by hand."""
 
 import subprocess
 
-from cluster.facts import by_hand
+from cluster import scripts
 
 
-def test_by_hand() -> None:
+def test_here_document() -> None:
     """A shell gives the question to the very command, and nothing in it means anything to it."""
     question = "{\necho \"$((1 + 1))\" '$HOME' `echo in`\n}\n"
-    script = by_hand.asked("spark1", by_hand.fed("sh -s", question))
+    script = scripts.titled("spark1", "Ask for facts", scripts.here_document("sh -s", question))
     done = subprocess.run(["sh"], input=script, capture_output=True, text=True, check=True)
     expected = f"""\
 # spark1: Ask for facts

@@ -1,6 +1,7 @@
 """The one question to a machine, and its answer as a whole."""
 
 import os
+import re
 import subprocess
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -10,23 +11,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.facts import bundle
-from cluster.facts.bundle import PARTS, Wanted
+from cluster import scripts
 from cluster.facts.docker import Docker
-from cluster.facts.facts import Facts
+from cluster.facts.facts import BLOCKING, JOINING, PARTS, Facts, Request, is_whole, parse
 from cluster.facts.links import Interface, Links
 from cluster.facts.machine import Machine, Memory
-from cluster.facts.reach import Reach, Way
+from cluster.facts.reach import REACH, Reach, Way
 
 CAPTURES = Path(__file__).parent / "captures/facts"
+PROGRAM = Path(__file__).parent.parent / "cluster/facts/question.sh"
 SPARK = (CAPTURES / "one-cable/spark1.txt").read_text(encoding="utf-8")
 PEER = IPv4Address("192.168.177.12")
-WANTED = Wanted(
+REQUEST = Request(
     image="vllm-node:latest",
     container="vllm-node",
     pings=(("enp1s0f1np1", PEER),),
     ports=((PEER, 6379),),
-    ways=(PEER,),
+    routes_to=(PEER,),
 )
 NOTHING = Facts(
     machine=Machine(
@@ -41,56 +42,102 @@ ETH = """\
 """
 ETH0 = Interface(name="eth0")
 FRAME = "\n== clock\n\n== end\n"
+
+
+def run(text: str) -> subprocess.CompletedProcess[str]:
+    """Run a question on this machine."""
+    return subprocess.run(["sh", "-s"], check=True, input=text, capture_output=True, text=True)
+
+
+def mtu(interface: str) -> int:
+    """Return the MTU of an interface of this machine."""
+    return int(Path("/sys/class/net", interface, "mtu").read_text(encoding="utf-8"))
+
+
 WORD = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 
-def asked(text: str) -> list[str]:
+def parts(text: str) -> list[str]:
     """Return the names of the parts that a question asks for."""
     lines = [line for line in text.splitlines() if line.startswith("parts=")]
-    return lines[0].removeprefix("parts='").removesuffix("'").split()
+    return lines[0].removeprefix("parts=").strip("'").split()
 
 
 def test_question() -> None:
-    """The whole text, as machines get it."""
-    expected = (CAPTURES / "question.sh").read_text(encoding="utf-8")
+    """What varies stands in front of the program, as assignments."""
+    variables = """\
+parts='addresses routes adapters devices netdevs system resolved sessions gpus clients engine \
+image container toolkit cdi firewall engine_disk model_disk models listeners reach'
+image=vllm-node:latest
+container=vllm-node
+cache='~/.cache/huggingface'
+pings='enp1s0f1np1 192.168.177.12'
+ports='192.168.177.12 6379'
+routes_to=192.168.177.12
+"""
 
-    assert expected == bundle.question(WANTED)
+    assert variables + PROGRAM.read_text(encoding="utf-8") == REQUEST.question
+
+
+def test_functions() -> None:
+    """The program has a function for each part, and the parts are in its order."""
+    functions = re.findall(r"^(\w+)\(\) \{$", PROGRAM.read_text(encoding="utf-8"), re.MULTILINE)
+    helpers = {"within", "try", "ping_of_size", "in_folder"}
+
+    assert [part.name for part in PARTS] == [name for name in functions if name not in helpers]
 
 
 def test_fast() -> None:
-    """The fast form leaves out what no check that blocks looks at."""
-    whole, fast = (asked(bundle.question(Wanted(fast=fast))) for fast in (False, True))
+    """The fast form leaves out the parts that no check which blocks needs."""
+    fast = parts(Request(parts=BLOCKING).question)
 
-    assert [*(part.name for part in PARTS), "reach"] == whole
     assert ["routes", "resolved", "sessions", "clients", "model_disk", "models"] == [
-        name for name in whole if name not in fast
+        name for name in parts(Request().question) if name not in fast
     ]
 
 
 def test_joining() -> None:
-    """Whoever asks how machines are joined asks for no more than that."""
-    text = bundle.question(Wanted(), parts=bundle.JOINING)
+    """The question how machines are joined asks for no more than that."""
+    names = parts(Request(parts=JOINING).question)
 
-    assert ["addresses", "adapters", "devices", "netdevs", "system", "gpus", "reach"] == asked(text)
+    assert ["addresses", "adapters", "devices", "netdevs", "system", "gpus"] == names
 
 
 def test_reaching() -> None:
-    """A question for peers alone has the same frame, and its answer is whole as well."""
-    whole = bundle.question(WANTED)
-    ours = "".join(part.function for part in PARTS)
-    names = "".join(f"{part.name} " for part in PARTS)
-    expected = whole.replace(ours, "").replace(names, "")
+    """A question about peers alone asks for nothing else."""
+    whole = REQUEST.question
+    expected = f"parts=reach\n{whole[whole.index('image=') :]}"
 
-    assert expected == bundle.reaching(WANTED)
+    assert expected == replace(REQUEST, parts=(REACH,)).question
+
+
+def test_peers() -> None:
+    """The machine of the tests reaches itself over each interface, port and route."""
+    itself, nowhere = IPv4Address("127.0.0.1"), IPv4Address("127.0.0.2")
+    request = Request(
+        parts=(REACH,),
+        pings=(("lo", itself), ("no-such", nowhere)),
+        ports=((itself, 1), (nowhere, 1)),
+        routes_to=(itself, nowhere),
+    )
+    reach = parse(run(request.question).stdout).reach
+
+    assert [("lo", itself, 84), ("lo", itself, mtu("lo")), ("no-such", nowhere, 84)] == [
+        (ping.interface, ping.peer, ping.size) for ping in reach.pings
+    ]
+    assert [(itself, "refused"), (nowhere, "refused")] == [
+        (port.peer, port.answer) for port in reach.ports
+    ]
+    assert [(itself, "lo"), (nowhere, "lo")] == [(way.peer, way.device) for way in reach.ways]
 
 
 def test_here() -> None:
     """The machine that the test runs on answers, and is what it is."""
-    text = bundle.question(Wanted(image="no-such-image", container="no-such-container"))
-    done = subprocess.run(["sh", "-s"], check=True, input=text, capture_output=True, text=True)
-    found = bundle.facts(done.stdout)
+    text = Request(image="no-such-image", container="no-such-container").question
+    done = run(text)
+    found = parse(done.stdout)
 
-    assert bundle.answered(done.stdout)
+    assert is_whole(done.stdout)
     assert (os.uname().release, os.uname().machine, os.uname().nodename) == (
         found.machine.kernel,
         found.machine.architecture,
@@ -103,7 +150,7 @@ def test_bare(shell: list[str], tmp_path: Path) -> None:
     """A machine that has nearly no program says so, and nothing stands in the way of the rest."""
     for name in ("cat", "date", "mktemp", "rm", "timeout", "uname"):
         (tmp_path / name).symlink_to(Path("/usr/bin", name))
-    text = bundle.question(WANTED).replace("$PATH:/usr/sbin:/sbin", "$PATH")
+    text = REQUEST.question.replace("$PATH:/usr/sbin:/sbin", "$PATH")
     done = subprocess.run(
         [f"/bin/{shell[0]}", *shell[1:]],
         check=True,
@@ -112,9 +159,9 @@ def test_bare(shell: list[str], tmp_path: Path) -> None:
         text=True,
         env={"PATH": str(tmp_path)},
     )
-    found = bundle.facts(done.stdout)
+    found = parse(done.stdout)
 
-    assert ("", True) == (done.stderr, bundle.answered(done.stdout))
+    assert ("", True) == (done.stderr, is_whole(done.stdout))
     assert ["ip: not found", "nvidia-smi: not found", "docker: not found"] == [
         found.links.error,
         found.gpus.error,
@@ -126,7 +173,7 @@ def test_bare(shell: list[str], tmp_path: Path) -> None:
 
 def test_no_room(tmp_path: Path) -> None:
     """Where no file can be written, that is the answer."""
-    text = bundle.question(Wanted()).replace("/dev/shm", "/no/such/folder")  # noqa: S108 (no file)
+    text = Request().question.replace("/dev/shm", "/no/such/folder")  # noqa: S108 (no file)
     done = subprocess.run(
         ["sh", "-s"],
         check=False,
@@ -147,13 +194,12 @@ def test_no_room(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=40)
 def test_quoting(image: str, container: str, cache: str) -> None:
     """Whatever the user wrote, the shell has it as it is, and nothing else changes."""
-    wanted = replace(WANTED, image=image, container=container, hf_cache=cache)
-    words = bundle._words(wanted)
-    shown = f'{words}printf \'%s|%s|%s\' "$image" "$container" "$cache"'
-    done = subprocess.run(["sh", "-c", shown], check=True, capture_output=True)
+    question = replace(REQUEST, image=image, container=container, hf_cache=cache).question
+    variables = question.removesuffix(scripts.program("cluster.facts", "question.sh"))
+    text = f'{variables}printf \'%s|%s|%s|%s\' "$image" "$container" "$cache" "$routes_to"'
+    done = subprocess.run(["sh", "-c", text], check=True, capture_output=True)
 
-    assert f"{image}|{container}|{cache}" == done.stdout.decode()
-    assert bundle.question(wanted) == bundle.question(WANTED).replace(bundle._words(WANTED), words)
+    assert f"{image}|{container}|{cache}|{PEER}" == done.stdout.decode()
 
 
 @pytest.mark.parametrize(
@@ -168,17 +214,17 @@ def test_quoting(image: str, container: str, cache: str) -> None:
 )
 def test_answered(text: str, expected: bool) -> None:  # noqa: FBT001 (the expected value)
     """A login that does something else with a question is no answer."""
-    assert expected == bundle.answered(text)
+    assert expected == is_whole(text)
 
 
 def test_before_the_answer() -> None:
     """What start-up files of a shell print is no part of it."""
-    assert bundle.facts(SPARK) == bundle.facts(f"Welcome!\n== news ==\n{SPARK}")
+    assert parse(SPARK) == parse(f"Welcome!\n== news ==\n{SPARK}")
 
 
 def test_nothing() -> None:
     """What was not asked, or did not answer, is not known."""
-    assert NOTHING == bundle.facts(FRAME)
+    assert NOTHING == parse(FRAME)
 
 
 def test_reach() -> None:
@@ -187,7 +233,7 @@ def test_reach() -> None:
     machine = replace(NOTHING.machine, clock=7.5)
     reach = Reach(ways=(Way(peer=PEER, device="enp1s0f1np1"),))
 
-    assert replace(NOTHING, machine=machine, reach=reach) == bundle.facts(text)
+    assert replace(NOTHING, machine=machine, reach=reach) == parse(text)
 
 
 BLIND = replace(NOTHING, links=Links(error="ip: its answer cannot be read"))
@@ -228,14 +274,14 @@ BAD_ENGINE = "docker: the answer of `docker info` cannot be read"
 )
 def test_unreadable(text: str, expected: Facts) -> None:
     """A part of another shape counts as not said, and takes nothing else with it."""
-    assert expected == bundle.facts(f"{text}{FRAME}")
+    assert expected == parse(f"{text}{FRAME}")
 
 
 @pytest.mark.parametrize("text", ["", "Welcome!\n", SPARK.removesuffix("== end\n")])
 def test_not_whole(text: str) -> None:
     """Without the frame there is nothing to read."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011 (the text is compared below)
-        bundle.facts(text)
+        parse(text)
 
     assert "its answer is not whole" == str(caught.value)
 
@@ -248,7 +294,7 @@ def test_damaged(data: st.DataObject) -> None:
     end = at + data.draw(st.integers(0, 40))
     noise = data.draw(st.text(max_size=8))
     try:
-        found = bundle.facts(SPARK[:at] + noise + SPARK[end:])
+        found = parse(SPARK[:at] + noise + SPARK[end:])
     except ValueError:
         return
 
