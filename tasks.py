@@ -6,6 +6,7 @@ from pathlib import Path
 
 from invoke import Collection, Context, task
 
+from cluster.machine.terminal import show
 from cluster.machine.verb import after_dashes, session, verb
 from cluster.options import (
     BUILD,
@@ -66,7 +67,7 @@ def doctor(
         from cluster.checks import pages
 
         name = "" if explain is True else explain
-        print((pages.explained_as_json if json else pages.explained)(name), end="")
+        show((pages.explained_as_json if json else pages.explained)(name))
         return 0
     from cluster.checks import examining
 
@@ -80,7 +81,7 @@ def config(_c: Context, cluster: str = "default", json: bool = False) -> None:
     from cluster.session import load
     from cluster.settings import config
 
-    print((config.as_json if json else config.text)(load(cluster)))
+    show((config.as_json if json else config.text)(load(cluster)) + "\n")
 
 
 @task(help=CLUSTER | ENV)
@@ -91,7 +92,7 @@ def env(
     """Print the environment of a node's container."""
     from cluster.session import variables
 
-    print(variables(cluster, node, format, reveal=reveal), end="")
+    show(variables(cluster, node, format, reveal=reveal))
 
 
 @task(help=CLUSTER | JSON | BUILD)
@@ -245,7 +246,7 @@ def status(c: Context, cluster: str = "default", json: bool = False) -> int:
 
     run = session(c, cluster)
     found = status.status(run.cluster, observe(run.cluster, run.runtime, run.services))
-    print((status.as_json if json else status.text)(found), end="")
+    show((status.as_json if json else status.text)(found))
     return 0 if found.healthy else 1
 
 

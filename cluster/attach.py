@@ -7,6 +7,7 @@ from cluster.containers.inside import ExecCommand
 from cluster.errors import Problem, RefusedError
 from cluster.machine import processes
 from cluster.machine.processes import Completed
+from cluster.machine.terminal import show
 from cluster.namespaces.steps import Command
 from cluster.plan.steps import Inside
 from cluster.session import Session
@@ -32,7 +33,7 @@ def run(session: Session, names: list[str], argv: tuple[str, ...]) -> int:
         titled = (
             f"# {ask.place}: Run a command\n{its}\n" for ask, its in zip(asks, lines, strict=True)
         )
-        print("\n".join(titled), end="")
+        show("\n".join(titled))
         return 0
     for node in nodes:
         if session.services.find(session.runtime.trace(node.name, "ray")) is None:

@@ -12,7 +12,7 @@ from cluster.host import Host
 from cluster.machine import env_files, files, processes
 from cluster.machine.local_addresses import is_local
 from cluster.machine.places import REHEARSAL, ROOT, STATE
-from cluster.machine.terminal import Report
+from cluster.machine.terminal import Report, show
 from cluster.namespaces.steps import NODE
 from cluster.node import Cluster, Node
 from cluster.plan import script
@@ -119,7 +119,7 @@ class Session:
     def perform(self, steps: Plan) -> str:
         """Print the plan, or perform it and return what its last gate heard."""
         if self.dry:
-            print(self._between, script.text(steps), sep="", end="")
+            show(self._between + script.text(steps))
             self._between = "\n"
             return ""
         # What a dry run does without is not waited for: it takes a fifth of the time of `--dry up`.

@@ -1,7 +1,12 @@
 """Text for people: aligned columns, and the known word that somebody probably meant."""
 
+import json
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+OWN_COMMAND = re.compile(r"(^|`(?:[A-Z_]+=\S+ )?)inv(?=[ `:]|$)", re.MULTILINE)
+"""The name of this program where a text tells its reader to type it: see `as_typed`."""
 
 
 def aligned(rows: tuple[tuple[str, ...], ...]) -> str:
@@ -24,3 +29,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return the remedy for an unknown word: the nearest one as a question, or `otherwise`."""
     return f"did you mean {match}?" if (match := nearest(word, known)) else otherwise
+
+
+def as_typed(text: str, command: str) -> str:
+    """Return a text that calls this program `command`, as the user does.
+
+    Texts call it `inv`: in backticks, or at the start of a line. Variables may precede it.
+    """
+    if text.startswith(("{", "[")):
+        command = json.dumps(command)[1:-1]
+    return OWN_COMMAND.sub(lambda match: match[1] + command, text)

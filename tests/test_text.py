@@ -1,8 +1,12 @@
 """Text for people: columns, and the word that somebody probably meant."""
 
-import pytest
+import json
 
-from cluster.text import aligned, did_you_mean, nearest
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.text import aligned, as_typed, did_you_mean, nearest
 
 
 def test_aligned() -> None:
@@ -34,3 +38,30 @@ def test_did_you_mean() -> None:
     """A near word is a question; without one the remedy is the alternative."""
     assert "did you mean spark1?" == did_you_mean("sprak1", ["spark1", "gold"], "list them")
     assert "list them" == did_you_mean("x", ["spark1", "gold"], "list them")
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("spark1: is not running (`inv up`)", "spark1: is not running (`./inv up`)"),
+        ("# all nodes: Check\ninv doctor --fast\n", "# all nodes: Check\n./inv doctor --fast\n"),
+        ("inv serve: --tp: 3 GPUs wanted", "./inv serve: --tp: 3 GPUs wanted"),
+        ("inv: no such verb", "./inv: no such verb"),
+        ("Wait for `inv`\ninv", "Wait for `./inv`\n./inv"),
+        ("`DOCKER_HOST=ssh://NODE inv build`", "`DOCKER_HOST=ssh://NODE ./inv build`"),
+        ("the verb inv up, `invoke`, inventory", "the verb inv up, `invoke`, inventory"),
+        ("`docker exec x inv up`", "`docker exec x inv up`"),
+    ],
+)
+def test_as_typed(text: str, expected: str) -> None:
+    """A command that the reader is to type calls the program as the user called it."""
+    assert expected == as_typed(text, "./inv")
+
+
+@given(st.text())
+def test_as_typed_in_json(command: str) -> None:
+    """JSON stays JSON, whatever the path of the program looks like."""
+    result = {"remedy": "`inv up`"}
+    expected = {"remedy": f"`{command} up`"}
+
+    assert expected == json.loads(as_typed(json.dumps(result), command))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from cluster.bandwidth.seat import LATE_SECONDS, PORTS, Seat, arguments, seats, title
 from cluster.bandwidth.sizes import sizes
 from cluster.errors import NodeError, Problem, RefusedError
+from cluster.machine.terminal import show
 from cluster.plan import questions
 from cluster.plan.steps import Inside
 from cluster.session import Session
@@ -21,7 +22,7 @@ def nccl(session: Session, *, largest: str, json: bool) -> int:
     """
     wanted, its = sizes(largest), _seats(session)
     if session.dry:
-        print(_by_hand(session, its, wanted), end="")
+        show(_by_hand(session, its, wanted))
         return 0
     # What a dry run does without is not waited for.
     from cluster.bandwidth import pages
@@ -34,7 +35,7 @@ def nccl(session: Session, *, largest: str, json: bool) -> int:
         with ThreadPoolExecutor(max_workers=len(asks)) as pool:
             said = dict(enumerate(pool.map(lambda ask: _heard(session, ask), asks)))
     found = result(session.cluster, said)
-    print((pages.as_json if json else pages.text)(found), end="")
+    show((pages.as_json if json else pages.text)(found))
     return found.exit_code
 
 

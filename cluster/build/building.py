@@ -10,7 +10,7 @@ from cluster.build.surroundings import around, text
 from cluster.machine import processes
 from cluster.machine.env_files import env_files
 from cluster.machine.places import ROOT, STATE
-from cluster.machine.terminal import Report
+from cluster.machine.terminal import Report, show
 from cluster.node import DEFAULT
 from cluster.session import load
 from cluster.settings import schema
@@ -22,13 +22,13 @@ def build(flags: Flags, cluster: str, *, dry: bool, json: bool) -> None:
     known = stamps.read(text(Path(STATE, image.STAMPS))) or ({} if dry else _labelled(name))
     asked = build_flags.build(flags, name, around(flags.arch), known, int(time.time()))
     if dry:
-        print(image.script(asked), end="")
+        show(image.script(asked))
         return
     # A dry run does without them, and does not wait for them.
     from cluster.build import built
     from cluster.build.docker_build import perform
 
-    print((built.as_json if json else built.text)(perform(asked, Report())), end="")
+    show((built.as_json if json else built.text)(perform(asked, Report())))
 
 
 def _image(name: str) -> str:

@@ -11,6 +11,7 @@ from cluster.facts.asking import SECONDS, Tell, by_ssh, examine
 from cluster.host import Host
 from cluster.machine import ssh
 from cluster.machine.processes import Completed
+from cluster.machine.terminal import show
 from cluster.node import Cluster, Node
 from cluster.plan.steps import Inside
 from cluster.session import Session, engines
@@ -31,7 +32,7 @@ def doctor(session: Session, names: list[str], *, fast: bool, json: bool) -> int
     cluster = session.cluster
     questions = _questions(cluster, session.chosen(names, cluster.nodes), fast=fast)
     if session.dry:
-        print("\n".join(_by_hand(session, name, its) for name, its in questions.items()), end="")
+        show("\n".join(_by_hand(session, name, its) for name, its in questions.items()))
         return 0
     # What a dry run does without is not waited for: the checks take half as long as all the rest.
     from cluster.checks import pages
@@ -40,7 +41,7 @@ def doctor(session: Session, names: list[str], *, fast: bool, json: bool) -> int
     with session.report.step(cluster.name, "Ask all nodes"):
         answers = _answers(session, questions)
     found = diagnosis(cluster, answers, fast=fast, local=_local(cluster, engines(cluster)))
-    print((pages.as_json if json else pages.text)(found), end="")
+    show((pages.as_json if json else pages.text)(found))
     return found.exit_code
 
 

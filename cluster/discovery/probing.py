@@ -15,7 +15,7 @@ from cluster.host import Host
 from cluster.machine import env_files, files, ssh
 from cluster.machine.local_addresses import is_local, is_loopback
 from cluster.machine.places import ROOT
-from cluster.machine.terminal import Report
+from cluster.machine.terminal import Report, show
 from cluster.node import DEFAULT
 from cluster.settings import settings
 from cluster.settings.envfile import EnvText
@@ -61,13 +61,13 @@ def probe(  # noqa: PLR0913 (an argument for each option of the command line)
     its.check()
     machines = _named(hosts) or _described(its) or {HERE: Machine(engine=Host(name=HERE))}
     if dry:
-        print(_by_hand(machines), end="")
+        show(_by_hand(machines))
         return 0
     found = _outcome(its, machines)
     if write and not found.questions:
         for change in found.changed:
             files.write(f"{ROOT}/{change.path}", change.after)
-    print(_page(found, _command(name, hosts), write=write, check=check, json=json), end="")
+    show(_page(found, _command(name, hosts), write=write, check=check, json=json))
     if check:
         return found.drift_code
     return 0 if write and not found.questions else found.code

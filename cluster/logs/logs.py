@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cluster.errors import NodeError, Problem, RefusedError
+from cluster.machine import terminal
 from cluster.namespaces.steps import ProcessHandle
 from cluster.node import Cluster
 from cluster.plan.steps import AnyHandle
@@ -132,7 +133,7 @@ def explain(
     told, problems = _told(services, traces)
     found = explain.explain(cluster, told)
     if told:
-        print((explained.as_json if as_json else explained.text)(found, told), end="")
+        terminal.show((explained.as_json if as_json else explained.text)(found, told))
     if problems:
         raise NodeError(*problems)
     return 1 if explained.failed(found) else 0

@@ -1,5 +1,7 @@
-"""What a task tells while it works, on standard error: live on a terminal, else plain lines."""
+"""What a person reads: results on standard output, progress on standard error, live if possible."""
 
+import shlex
+import shutil
 import sys
 import threading
 import time
@@ -7,12 +9,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from cluster import text
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
 QUIET_SECONDS = 2.0
 """A step that is quicker says nothing before it has ended."""
+
+
+WIDEST = 100
+"""Columns of the pages on a wider terminal."""
+
+
+class Invocation:
+    """How the user called this program, which is what every text calls it."""
+
+    command = "inv"
+
+
+def as_typed(output: str) -> str:
+    """Return a text that calls this program as the user does."""
+    return text.as_typed(output, shlex.quote(Invocation.command))
+
+
+def show(result: str) -> None:
+    """Print the result of a verb, complete with its last newline."""
+    print(as_typed(result), end="", flush=True)
+
+
+def width() -> int:
+    """Return the columns to fill with text."""
+    return min(shutil.get_terminal_size().columns, WIDEST)
 
 
 class Progress:
@@ -84,9 +113,9 @@ class Report:
         """Print a line above the live view."""
         with self._lock:
             if self._live is None:
-                print(line, file=self._stream, flush=True)
+                print(as_typed(line), file=self._stream, flush=True)
             else:
-                self._live.console.print(line, markup=False, highlight=False)
+                self._live.console.print(as_typed(line), markup=False, highlight=False)
 
     def _add(self, progress: Progress) -> None:
         with self._lock:
@@ -119,5 +148,6 @@ class Report:
         from rich.spinner import Spinner
         from rich.text import Text
 
-        rows = (Text(f"{step.line}  {step.seconds:.0f} s") for step in tuple(self._steps))
+        steps = tuple(self._steps)
+        rows = (Text(as_typed(f"{step.line}  {step.seconds:.0f} s")) for step in steps)
         return Group(*(Spinner("dots", text=row) for row in rows))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from invoke import Context, Exit
 
 from cluster.errors import ClusterError, NodeError
+from cluster.machine.terminal import as_typed
 
 if TYPE_CHECKING:
     from cluster.session import Session
@@ -46,7 +47,7 @@ def verb(function: Callable[..., object]) -> Callable[..., None]:
             code = function(*args, **options)
             sys.stdout.flush()
         except ClusterError as error:
-            raise Exit(str(error), error.exit_code) from None
+            raise Exit(as_typed(str(error)), error.exit_code) from None
         except KeyboardInterrupt:
             raise Exit("interrupted", INTERRUPTED) from None
         except BrokenPipeError:

@@ -6,6 +6,7 @@ from cluster.commands import vllm
 from cluster.errors import NodeError, Problem
 from cluster.logs import logs
 from cluster.machine.places import ROOT
+from cluster.machine.terminal import show
 from cluster.plan import plans, questions
 from cluster.serve import ready
 from cluster.session import Session
@@ -72,7 +73,7 @@ def _wait(session: Session, request: vllm.Request, form: Form) -> None:
     session.perform(plans.ready(session.cluster, request, session.runtime))
     if not session.dry:
         found = ready.ready(session.cluster, request, session.runtime)
-        print(form(found), end="", flush=True)
+        show(form(found))
 
 
 def _answer(session: Session, request: vllm.Request) -> None:
@@ -81,7 +82,7 @@ def _answer(session: Session, request: vllm.Request) -> None:
     asked = plans.complete(cluster, request, session.runtime, prompt=PROMPT, tokens=TOKENS)
     heard = session.perform((asked,))
     if not session.dry:
-        print(ready.answer(cluster, PROMPT, questions.completed(heard)), end="", flush=True)
+        show(ready.answer(cluster, PROMPT, questions.completed(heard)))
 
 
 def _silent(_found: ready.Ready) -> str:

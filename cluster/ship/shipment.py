@@ -7,7 +7,7 @@ from typing import cast
 
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.machine import processes
-from cluster.machine.terminal import Report
+from cluster.machine.terminal import Report, show
 from cluster.node import Cluster
 from cluster.ship import asking, chain, outcome, plan, planned, prune, unshipped
 from cluster.ship.asking import HERE
@@ -57,9 +57,9 @@ class Shipment:
         with self._planned(self._ask(), self._ways, self._wishes.via) as found:
             order, legs = found.order, found.legs
         if self._wishes.json:
-            print(planned.as_json(order, legs), end="")
+            show(planned.as_json(order, legs))
         else:
-            print(planned.table(self._cluster, legs), end="")
+            show(planned.table(self._cluster, legs))
         _raise(leg.problem for leg in legs)
         return int(plan.work(legs))
 
@@ -71,7 +71,7 @@ class Shipment:
             self._prune(asked, rows)
         found = tuple(rows[way.node] for way in self._ways)
         form = outcome.as_json(self._name, found) if self._wishes.json else outcome.table(found)
-        print(form, end="")
+        show(form)
         _raise(row.problem for row in found)
 
     def _ask(self) -> Asked:

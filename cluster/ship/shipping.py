@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from cluster.errors import Problem, RefusedError
+from cluster.machine.terminal import show
 from cluster.node import Cluster
 from cluster.session import Session, engines
 from cluster.ship import by_hand, route
@@ -37,7 +38,7 @@ def ship_image(run: Session, names: list[str], wishes: Wishes) -> int:
     sites = found(cluster, nodes, its)
     if run.dry:
         ways = tuple(site.way for site in sites if site.way.engine.ssh_host)
-        print(by_hand.script(name, nodes, ways), end="")
+        show(by_hand.script(name, nodes, ways))
         return 0
     # What a dry run does without is not waited for.
     from cluster.ship.shipment import Shipment
