@@ -140,9 +140,9 @@ class Session:
         """
         process = self.cluster.runtime == "process"
         if process and not self.dry and not processes.lives(NODE, STATE):
-            from cluster.rehearsal import making
+            from cluster.rehearsal import install
 
-            making.ensure(Path(ROOT), self.report)
+            install.ensure(ROOT, self.report)
 
     def alive(self) -> bool:
         """Tell whether anything of the cluster runs; a dry run takes it that nothing does."""

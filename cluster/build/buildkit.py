@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from cluster.rehearsal import rehearsal
+from cluster.rehearsal import installers
 from cluster.settings.values import one_line
 
 State = Literal["running", "cached", "done", "failed", "cancelled"]
@@ -182,7 +182,7 @@ def news(step: Step) -> str:
         done, count = int(found["done"]), int(found["all"])
         return f"compiling, {min(done * 10 // max(count, 1), 10) * 10} %"
     phases = (words for pattern, words in PHASES.items() if pattern.match(line))
-    return next(phases, rehearsal.news(line))
+    return next(phases, installers.activity(line))
 
 
 def failure(listener: Listener) -> tuple[str, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from cluster.rehearsal.installer import Variables
+from cluster.rehearsal.installers import Variables
 from cluster.words import Environment, Secret
 
 URL = re.compile(r"(?:[\w-]+=)?(?P<url>https?://(?P<host>[^\s,/]+)[^\s,]*)")

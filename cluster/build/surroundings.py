@@ -1,7 +1,6 @@
 """What this machine adds to a build: certificates, package indexes, proxies, wheels, the commit."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +9,7 @@ from cluster.build import image, package_index
 from cluster.build.image import CPU, Around
 from cluster.machine import processes
 from cluster.machine.places import ROOT
-from cluster.rehearsal import installer, rehearsal
+from cluster.rehearsal import install, requirements
 
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 GIT_SECONDS = 5.0
@@ -18,8 +17,7 @@ GIT_SECONDS = 5.0
 
 def around(arch: str) -> Around:
     """Return what this machine adds to the build of an architecture."""
-    files = (Path(name).expanduser() for name in installer.pip_files(os.environ, sys.prefix))
-    pip = installer.pip_settings(tuple(text(path) for path in files), os.environ)
+    pip = install.pip_settings(os.environ)
     return Around(
         root=ROOT,
         revision=_revision(),
@@ -53,7 +51,7 @@ def _revision() -> str:
 
 def _wheels(folders: tuple[str, ...]) -> tuple[str, ...]:
     """Return the wheels of PyTorch for CPUs that are at hand: PyPI has none of them."""
-    pins, _ = rehearsal.requirements(text(Path(ROOT, "docker/requirements-cpu.txt")))
+    pins, _ = requirements.split(text(Path(ROOT, "docker/requirements-cpu.txt")))
     patterns = [f"{pin.replace('==', '-')}-*.whl" for pin in pins]
     places = [Path(folder).expanduser() for folder in folders]
     found = (path for place in places for it in patterns for path in sorted(place.glob(it)))

@@ -1,4 +1,4 @@
-"""A copy of what the installer needs, and runs of the installer in it."""
+"""Installations of the rehearsal environment in a copy of its sources."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 UV = Path(sys.executable).with_name("uv")
@@ -21,12 +21,11 @@ VERSION = "{}.{}".format(*sys.version_info)
 PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(REPOSITORY)!r})
-from pathlib import Path
-from cluster.rehearsal import making
+from cluster.rehearsal import install
 from cluster.machine.terminal import Report
 from cluster.errors import ClusterError
 try:
-    making.ensure(Path(sys.argv[1]), Report())
+    install.ensure(sys.argv[1], Report())
 except ClusterError as error:
     print(error, file=sys.stderr)
     sys.exit(error.exit_code)
@@ -37,22 +36,23 @@ except KeyboardInterrupt:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One call of `ensure` that has ended."""
+    """A call of `ensure` that has ended."""
 
     code: int
-    told: list[str]
+    lines: list[str]
+    """What it printed, without durations and lines that depend on caches."""
     seconds: float
     link: str
-    """Where `.rehearsal/venv` pointed afterwards."""
+    """The target of `.rehearsal/venv` afterwards."""
 
 
 def without_seconds(lines: Iterable[str]) -> list[str]:
-    """Return lines without how long each step took."""
+    """Return lines without the duration of each step."""
     return [re.sub(r"  \d+\.\d s", "", line.rstrip()) for line in lines]
 
 
-class Place:
-    """A copy of what the environment is made from, and calls of `ensure` there."""
+class Workspace:
+    """A copy of the sources of the environment, and calls of `ensure` in it."""
 
     def __init__(self, root: Path) -> None:
         """Copy the sources."""
@@ -61,32 +61,32 @@ class Place:
         shutil.copytree(REPOSITORY / "docker", root / "docker")
 
     def start(self, environ: dict[str, str], *prefix: str) -> "subprocess.Popen[str]":
-        """Call `ensure` in a process of its own."""
+        """Start a process that calls `ensure`."""
         argv = (*prefix, sys.executable, "-I", "-c", PROGRAM, str(self.root))
         return subprocess.Popen(
             argv, env=environ, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
 
     def ended(self, process: "subprocess.Popen[str]") -> Run:
-        """Wait for a call's end; durations and lines that depend on caches are left out."""
+        """Wait for the end of a call."""
         started = time.monotonic()
         with process:
-            told = without_seconds(process.stderr or ())
-        steady = [line for line in told if not re.search(r": (downloading|unpacking) ", line)]
+            printed = without_seconds(process.stderr or ())
+        lines = [line for line in printed if not re.search(r": (downloading|unpacking) ", line)]
         link = self.folder / "venv"
         return Run(
             code=process.returncode,
-            told=steady,
+            lines=lines,
             seconds=time.monotonic() - started,
             link=str(link.readlink()) if link.is_symlink() else "",
         )
 
     def run(self, environ: dict[str, str], *prefix: str) -> Run:
-        """Call `ensure` and wait."""
+        """Call `ensure`, and wait for its end."""
         return self.ended(self.start(environ, *prefix))
 
     def sources(self) -> list[Path]:
-        """List what lies below docker/."""
+        """List the files below docker/."""
         return sorted(path for path in (self.root / "docker").rglob("*") if path.is_file())
 
     def ray(self) -> str:
@@ -96,15 +96,15 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Story:
+class History:
     """What happened, in this order."""
 
     interrupted: Run
     survivors: list[str]
-    """Processes of the installer that lived on after the interruption."""
+    """Processes of the installer that were alive after the interruption."""
     with_pip: Run
     meanwhile: Run
-    asked_dead_index: int
+    dead_index_connections: int
     """Connections to an extra index that never answers."""
     with_pip_ray: str
     listing: list[str]
@@ -122,18 +122,18 @@ def step(title: str) -> str:
     return f"{PLACE}: {title}"
 
 
-MAKE = step("Make an empty environment")
+EMPTY = step("Create an empty environment")
 TORCH = step("Install PyTorch for CPU")
-REST = step("Install vLLM, Ray and the rest")
+VLLM = step("Install vLLM and Ray")
 PLUG_IN = step("Install the plug-in")
-PROOF = step("Import what will run")
-MODEL = step("Make the tiny model")
-EXPECTATION = "1.9 GB and about two minutes, only this once"
+IMPORT = step("Import vLLM and Ray")
+MODEL = step("Create the tiny model")
+COST = "1.9 GB and about two minutes, only this once"
 
 
-def making(tool: str) -> str:
-    """Return the line that says what is going to happen."""
-    return f"{PLACE}: making it with Python {VERSION} and {tool}: {EXPECTATION}"
+def announcement(tool: str) -> str:
+    """Return the line that announces the installation."""
+    return f"{PLACE}: installing it with Python {VERSION} and {tool}: {COST}"
 
 
 def without_uv() -> dict[str, str]:
@@ -150,19 +150,19 @@ def with_uv() -> dict[str, str]:
 
 @contextmanager
 def dead_index() -> Iterator[socket.socket]:
-    """Listen, and never answer."""
+    """Listen on a port of loopback, and never answer."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0)
         yield listener
 
 
 def address(listener: socket.socket) -> str:
-    """Return the URL of an index."""
+    """Return the URL of an index on a port."""
     return f"http://127.0.0.1:{listener.getsockname()[1]}/simple"
 
 
-def asked(listener: socket.socket) -> int:
-    """Count the connections that wait for an answer."""
+def waiting_connections(listener: socket.socket) -> int:
+    """Return how many connections wait for an answer."""
     count = 0
     with suppress(BlockingIOError):
         while True:
@@ -171,25 +171,24 @@ def asked(listener: socket.socket) -> int:
     return count
 
 
-def interrupted(place: Place) -> tuple[Run, list[str]]:
-    """Press Ctrl-C while vLLM is installed; return the end, and what lives on."""
-    process = place.start(without_uv())
+def interrupted(workspace: Workspace) -> tuple[Run, list[str]]:
+    """Press Ctrl-C while vLLM is installed; return the run, and processes that are still alive."""
+    process = workspace.start(without_uv())
     for line in process.stderr or ():
         if line.startswith(f"{TORCH}  "):
             break
     time.sleep(3)
     os.kill(process.pid, signal.SIGINT)
-    ended = place.ended(process)
+    run = workspace.ended(process)
     listed = subprocess.run(("ps", "-eo", "args"), capture_output=True, text=True, check=True)
-    return ended, [line for line in listed.stdout.splitlines() if str(place.folder) in line]
+    return run, [line for line in listed.stdout.splitlines() if str(workspace.folder) in line]
 
 
-def two_at_once(place: Place, environ: dict[str, str]) -> tuple[Run, Run]:
-    """Call `ensure` again while the first call works."""
-    one = place.start(environ)
-    head = tuple(next(iter(one.stderr or ())) for _ in range(2))
-    two = place.start(environ)
-    ended = place.ended(one)
-    told = without_seconds(head)
-    first = Run(code=ended.code, told=told + ended.told, seconds=ended.seconds, link=ended.link)
-    return first, place.ended(two)
+def two_at_once(workspace: Workspace, environ: dict[str, str]) -> tuple[Run, Run]:
+    """Call `ensure` again while the first call is at work."""
+    process = workspace.start(environ)
+    head = tuple(next(iter(process.stderr or ())) for _ in range(2))
+    second = workspace.start(environ)
+    first = workspace.ended(process)
+    first = replace(first, lines=without_seconds(head) + first.lines)
+    return first, workspace.ended(second)

@@ -1,4 +1,4 @@
-"""The rehearsal environment is made here for real, with pip and with uv."""
+"""The rehearsal environment is really installed, with pip and with uv."""
 
 import os
 import re
@@ -10,25 +10,25 @@ from pathlib import Path
 import pytest
 
 from cluster.machine.terminal import Report
-from cluster.rehearsal.making import ensure
+from cluster.rehearsal.install import ensure
 from tests.live.installation import (
-    MAKE,
+    EMPTY,
+    IMPORT,
     MODEL,
     PLACE,
     PLUG_IN,
-    PROOF,
-    REST,
     TORCH,
     VERSION,
-    Place,
-    Story,
+    VLLM,
+    History,
+    Workspace,
     address,
-    asked,
+    announcement,
     dead_index,
     interrupted,
-    making,
     step,
     two_at_once,
+    waiting_connections,
     with_uv,
     without_uv,
 )
@@ -37,184 +37,181 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """Make the environment in all ways that matter, with as few installations as possible."""
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    """Go through all cases with as few installations as possible."""
     root = tmp_path_factory.mktemp("rehearsal")
-    place = Place(root)
+    workspace = Workspace(root)
     requirements = root / "docker" / "requirements-cpu.txt"
     pins = requirements.read_text()
-    sources = place.sources()
-    stopped, survivors = interrupted(place)
+    sources = workspace.sources()
+    stopped, survivors = interrupted(workspace)
     with dead_index() as listener:
         environ = without_uv() | {"PIP_EXTRA_INDEX_URL": address(listener)}
-        with_pip, meanwhile = two_at_once(place, environ)
-        asked_dead_index = asked(listener)
-    with_pip_ray = place.ray()
+        with_pip, meanwhile = two_at_once(workspace, environ)
+        dead_index_connections = waiting_connections(listener)
+    with_pip_ray = workspace.ray()
     started = time.monotonic()
-    ensure(root, Report())
+    ensure(str(root), Report())
     again_seconds = time.monotonic() - started
-    listing = sorted(path.name for path in place.folder.iterdir())
+    listing = sorted(path.name for path in workspace.folder.iterdir())
     with (root / "docker" / "tiny_model.py").open("a") as script:
         script.write("# changed\n")
-    new_model = place.run(without_uv())
+    new_model = workspace.run(without_uv())
     requirements.write_text(f"{pins}vllm-cluster-of-nowhere==0.0.0\n")
-    impossible = place.run(with_uv())
-    impossible_ray = place.ray()
+    impossible = workspace.run(with_uv())
+    impossible_ray = workspace.ray()
     requirements.write_text(f"{pins}# changed\n")
-    yield Story(
+    yield History(
         interrupted=stopped,
         survivors=survivors,
         with_pip=with_pip,
         meanwhile=meanwhile,
-        asked_dead_index=asked_dead_index,
+        dead_index_connections=dead_index_connections,
         with_pip_ray=with_pip_ray,
         listing=listing,
-        untouched=place.sources() == sources,
+        untouched=workspace.sources() == sources,
         again_seconds=again_seconds,
         new_model=new_model,
         impossible=impossible,
         impossible_ray=impossible_ray,
-        with_uv=place.run(with_uv()),
-        with_uv_ray=place.ray(),
+        with_uv=workspace.run(with_uv()),
+        with_uv_ray=workspace.ray(),
     )
     shutil.rmtree(root)
 
 
-def test_interruption(story: Story) -> None:
-    """Ctrl-C ends the installer as well, and what was not finished is not taken for whole."""
-    assert (130, [f"{REST}  failed"]) == (story.interrupted.code, story.interrupted.told)
-    assert "" == story.interrupted.link
-    assert [] == story.survivors
+def test_interruption(history: History) -> None:
+    """Ctrl-C ends the installer as well, and an unfinished environment is not used."""
+    assert (130, [f"{VLLM}  failed"]) == (history.interrupted.code, history.interrupted.lines)
+    assert "" == history.interrupted.link
+    assert [] == history.survivors
 
 
-def test_pip(story: Story) -> None:
-    """After an interruption pip makes it, and the scripts of the environment run."""
-    steps = [MAKE, making("pip"), TORCH, REST, PLUG_IN, PROOF, MODEL]
+def test_pip(history: History) -> None:
+    """After an interruption pip installs it, and the scripts of the environment run."""
+    steps = [EMPTY, announcement("pip"), TORCH, VLLM, PLUG_IN, IMPORT, MODEL]
 
-    assert (0, steps) == (story.with_pip.code, story.with_pip.told)
-    assert "ray, version 2.60.0\n" == story.with_pip_ray
-
-
-def test_dead_index(story: Story) -> None:
-    """An extra index that never answers is asked for PyTorch at most, and never for the rest."""
-    assert story.asked_dead_index <= 2
+    assert (0, steps) == (history.with_pip.code, history.with_pip.lines)
+    assert "ray, version 2.60.0\n" == history.with_pip_ray
 
 
-def test_two_at_once(story: Story) -> None:
-    """The second of two that start together waits for the first, and then has nothing to do."""
-    waiting = step("Wait for another `inv`, which is making it")
-
-    assert (0, [waiting]) == (story.meanwhile.code, story.meanwhile.told)
+def test_dead_index(history: History) -> None:
+    """An extra index that never answers is used for PyTorch alone, not for the other packages."""
+    assert history.dead_index_connections <= 2
 
 
-def test_what_is_left(story: Story) -> None:
-    """There is one environment, one model, their links and the lock; the sources are untouched."""
-    kinds = [re.sub(r"-[0-9a-f]{12}", "-FINGERPRINT", name) for name in story.listing]
+def test_two_at_once(history: History) -> None:
+    """The second of two simultaneous calls waits for the first, and then has nothing to do."""
+    waiting = step("Wait for another `inv` that installs it")
+
+    assert (0, [waiting]) == (history.meanwhile.code, history.meanwhile.lines)
+
+
+def test_files(history: History) -> None:
+    """The folder holds an environment, a model and their links; the sources are untouched."""
+    kinds = [re.sub(r"-[0-9a-f]{12}", "-FINGERPRINT", name) for name in history.listing]
 
     assert kinds == [
-        "lock",
         "model",
         "model-FINGERPRINT",
         "venv",
         f"venv-FINGERPRINT-{VERSION}",
     ]
-    assert story.untouched
+    assert history.untouched
 
 
-def test_second_use(story: Story) -> None:
-    """What is there costs nothing."""
-    assert story.again_seconds < 0.05
+def test_second_use(history: History) -> None:
+    """A complete environment costs no time."""
+    assert history.again_seconds < 0.05
 
 
-def test_new_model(story: Story) -> None:
-    """A change of the model's program makes the model anew, and it alone."""
-    assert (0, [MODEL]) == (story.new_model.code, story.new_model.told)
-    assert story.with_pip.link == story.new_model.link
+def test_new_model(history: History) -> None:
+    """A change of the model's program creates the model again, and nothing else."""
+    assert (0, [MODEL]) == (history.new_model.code, history.new_model.lines)
+    assert history.with_pip.link == history.new_model.link
 
 
-def test_impossible_pins(story: Story) -> None:
-    """Pins that cannot be installed are one sentence, and the environment from before goes on."""
-    told = [line.partition(" dependencies")[0] for line in story.impossible.told]
-    failed = f"{REST}: No solution found when resolving"
+def test_impossible_pins(history: History) -> None:
+    """Pins that cannot be installed are one sentence, and the old environment stays in use."""
+    lines = [line.partition(" dependencies")[0] for line in history.impossible.lines]
+    failed = f"{VLLM}: No solution found when resolving"
 
-    assert (4, [MAKE, making("uv"), TORCH, f"{REST}  failed", failed]) == (
-        story.impossible.code,
-        told,
+    assert (4, [EMPTY, announcement("uv"), TORCH, f"{VLLM}  failed", failed]) == (
+        history.impossible.code,
+        lines,
     )
-    assert story.with_pip.link == story.impossible.link
-    assert "ray, version 2.60.0\n" == story.impossible_ray
+    assert history.with_pip.link == history.impossible.link
+    assert "ray, version 2.60.0\n" == history.impossible_ray
 
 
-def test_uv(story: Story) -> None:
-    """After a change of the pins uv makes another, beside the old one."""
-    steps = [MAKE, making("uv"), TORCH, REST, PLUG_IN, PROOF]
+def test_uv(history: History) -> None:
+    """After a change of the pins uv installs a new environment beside the old one."""
+    steps = [EMPTY, announcement("uv"), TORCH, VLLM, PLUG_IN, IMPORT]
 
-    assert (0, steps) == (story.with_uv.code, story.with_uv.told)
-    assert story.with_pip.link != story.with_uv.link
-    assert "ray, version 2.60.0\n" == story.with_uv_ray
+    assert (0, steps) == (history.with_uv.code, history.with_uv.lines)
+    assert history.with_pip.link != history.with_uv.link
+    assert "ray, version 2.60.0\n" == history.with_uv_ray
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """Copy the sources to a place where nothing was made yet."""
-    return Place(tmp_path)
+def workspace(tmp_path: Path) -> Workspace:
+    """Copy the sources to a folder without an environment."""
+    return Workspace(tmp_path)
 
 
-def test_pytorch_is_nowhere(place: Place) -> None:
-    """Without a wheel, a network or an answer it takes seconds to say what to do."""
-    kept = {name: value for name, value in without_uv().items() if "PROXY" not in name.upper()}
+def test_pytorch_not_found(workspace: Workspace) -> None:
+    """Without a wheel, a network or an answer the remedy is known within seconds."""
+    variables = {name: value for name, value in without_uv().items() if "PROXY" not in name.upper()}
     with dead_index() as listener, dead_index() as closed:
         refused = address(closed)
         closed.close()
         unconfigured = {"PIP_CONFIG_FILE": "/dev/null", "PIP_FIND_LINKS": "", "PIP_INDEX_URL": ""}
         network = {"PIP_EXTRA_INDEX_URL": address(listener), "https_proxy": refused}
-        done = place.run(kept | unconfigured | network)
+        run = workspace.run(variables | unconfigured | network)
 
     failed = (
         f"{TORCH}: No matching distribution found for torch==2.13.0+cpu; the index did not"
-        " answer (let this machine reach https://download.pytorch.org/whl/cpu, or name a"
-        " folder with the wheel of torch==2.13.0+cpu in PIP_FIND_LINKS)"
+        " answer (allow access to https://download.pytorch.org/whl/cpu, or set PIP_FIND_LINKS to a"
+        " folder with the wheel of torch==2.13.0+cpu)"
     )
 
-    assert (4, [MAKE, making("pip"), f"{TORCH}  failed", failed]) == (done.code, done.told)
-    assert done.seconds < 30
+    assert (4, [EMPTY, announcement("pip"), f"{TORCH}  failed", failed]) == (run.code, run.lines)
+    assert run.seconds < 30
 
 
-def on_disk(place: Place, options: str) -> tuple[str, ...]:
-    """Return a prefix that runs a call with `.rehearsal` on a disk of its own."""
-    place.folder.mkdir()
+def on_disk(workspace: Workspace, options: str) -> tuple[str, ...]:
+    """Return a prefix that runs a command with `.rehearsal` on a separate disk."""
+    workspace.folder.mkdir()
     user = () if os.geteuid() == 0 else ("--user", "--map-root-user")
-    mount = f'mount -t tmpfs -o {options} tmpfs {place.folder} && exec "$0" "$@"'
+    mount = f'mount -t tmpfs -o {options} tmpfs {workspace.folder} && exec "$0" "$@"'
     return ("unshare", *user, "--mount", "sh", "-c", mount)
 
 
-def test_small_disk(place: Place) -> None:
-    """Too little space is said before anything is made."""
-    done = place.run(without_uv(), *on_disk(place, "size=100m"))
-    need = "needs 4 GB of free disk space, and there are 0.1 GB (free some)"
+def test_small_disk(workspace: Workspace) -> None:
+    """Too little disk space is reported before anything is installed."""
+    run = workspace.run(without_uv(), *on_disk(workspace, "size=100m"))
+    need = "needs 4 GB of disk space, but only 0.1 GB are free (free some disk space)"
 
-    assert (3, [f"{PLACE}: {need}"]) == (done.code, done.told)
+    assert (3, [f"{PLACE}: {need}"]) == (run.code, run.lines)
 
 
-def test_full_disk(place: Place) -> None:
-    """A disk that is full half-way is one sentence, and no index is asked in vain."""
-    done = place.run(without_uv(), *on_disk(place, "size=6g,nr_inodes=2000"))
-    told = [re.sub(r"'.*'", "FILE", line) for line in done.told]
+def test_full_disk(workspace: Workspace) -> None:
+    """A disk that fills up half-way is one sentence, and no further index is tried."""
+    run = workspace.run(without_uv(), *on_disk(workspace, "size=6g,nr_inodes=2000"))
+    lines = [re.sub(r"'.*'", "FILE", line) for line in run.lines]
     failed = (
         f"{TORCH}: Could not install packages due to an OSError: [Errno 28] No space left on"
-        " device: FILE (free some disk space, then again)"
+        " device: FILE (free some disk space, then run it again)"
     )
 
-    assert (4, [MAKE, making("pip"), f"{TORCH}  failed", failed]) == (done.code, told)
+    assert (4, [EMPTY, announcement("pip"), f"{TORCH}  failed", failed]) == (run.code, lines)
 
 
-def test_no_folder(place: Place) -> None:
-    """Where the folder cannot be, the error names it."""
-    place.folder.touch()
-    done = place.run(without_uv())
-    message = f"cannot be made: {place.folder}: File exists"
+def test_no_folder(workspace: Workspace) -> None:
+    """If the folder cannot be created, the error names it."""
+    workspace.folder.touch()
+    run = workspace.run(without_uv())
+    remedy = "fix that, then run it again: finished downloads are kept"
+    problem = f"{PLACE}: cannot be installed: {workspace.folder}: File exists ({remedy})"
 
-    assert (4, [f"{PLACE}: {message} (mend that, then again: finished downloads are kept)"]) == (
-        done.code,
-        done.told,
-    )
+    assert (4, [problem]) == (run.code, run.lines)
