@@ -1,1 +1,1 @@
-"""How fast the nodes are together, and which way NCCL really takes."""
+"""`inv nccl`: the bandwidth between the nodes, and the transport that NCCL uses."""

@@ -1,67 +1,49 @@
-"""`inv nccl`: runs a rank for each GPU inside the nodes, all at once, and prints what they say."""
+"""`inv nccl`: runs one rank per GPU inside the nodes, all at once, and prints the verdict."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from cluster.bandwidth.seat import LATE_SECONDS, PORTS, Seat, arguments, seats, title
-from cluster.bandwidth.sizes import sizes
+from cluster.bandwidth import ranks
+from cluster.bandwidth.ranks import LIMIT_SECONDS, PORTS, RunRank
 from cluster.errors import NodeError, Problem, RefusedError
+from cluster.machine.parallel import side_by_side
 from cluster.machine.terminal import show
-from cluster.plan import questions
-from cluster.plan.steps import Inside
+from cluster.plan import questions, script
 from cluster.session import Session
 
 if TYPE_CHECKING:
-    from cluster.bandwidth.failures import Heard
+    from cluster.bandwidth.rank_problems import RankResult
 
 
 def nccl(session: Session, *, largest: str, json: bool) -> int:
-    """Print what the nodes move between them, or the commands in a dry run; return the exit code.
+    """Measure between the nodes, or print each rank's command in a dry run; return the exit code.
 
-    `largest` is the size of the largest buffer, as `256m`.
+    `largest` is the size of the largest buffer, as in `256m`.
     """
-    wanted, its = sizes(largest), _seats(session)
+    cluster, sizes = session.cluster, ranks.buffer_sizes(largest)
+    if cluster.gpus == 1:
+        message, remedy = "has one GPU; a measurement needs two", "add a node"
+        raise RefusedError(Problem(place=cluster.name, message=message, remedy=remedy))
     if session.dry:
-        show(_by_hand(session, its, wanted))
+        show(script.lines(_steps(session, sizes, PORTS[0])))
         return 0
-    # What a dry run does without is not waited for.
-    from cluster.bandwidth import pages
-    from cluster.bandwidth.verdict import result
+    # A dry run does not wait for these imports.
+    from cluster.bandwidth import measurement_report
+    from cluster.bandwidth.verdict import verdict
 
     _refuse_stopped(session)
-    with session.report.step(session.cluster.name, "Measure between the nodes"):
-        port = _free_port(session)
-        asks = tuple(_ask(session, seat, wanted, port) for seat in its)
-        with ThreadPoolExecutor(max_workers=len(asks)) as pool:
-            said = dict(enumerate(pool.map(lambda ask: _heard(session, ask), asks)))
-    found = result(session.cluster, said)
-    show((pages.as_json if json else pages.text)(found))
-    return found.exit_code
-
-
-def _by_hand(session: Session, its: tuple[Seat, ...], wanted: tuple[int, ...]) -> str:
-    """Return the command of each rank, under a comment that says where and what."""
-    asks = (_ask(session, seat, wanted, PORTS[0]) for seat in its)
-    return "\n".join(
-        f"# {ask.place}: {title(seat, len(its))}\n{ask.text}\n"
-        for seat, ask in zip(its, asks, strict=True)
-    )
-
-
-def _seats(session: Session) -> tuple[Seat, ...]:
-    its = seats(session.cluster)
-    if len(its) == 1:
-        message, remedy = "has one GPU: there is nothing to measure between", "add a node"
-        raise RefusedError(Problem(place=session.cluster.name, message=message, remedy=remedy))
-    return its
+    with session.report.step(cluster.name, "Measure between the nodes"):
+        steps = _steps(session, sizes, _free_port(session))
+        results = side_by_side(lambda step: _result(session, step), steps)
+    judged = verdict(cluster, dict(enumerate(results)))
+    show((measurement_report.as_json if json else measurement_report.text)(judged))
+    return judged.exit_code
 
 
 def _refuse_stopped(session: Session) -> None:
-    """Raise for the nodes that do not run."""
-    cluster = session.cluster
+    """Raise for the nodes that are not running."""
     stopped = tuple(
-        Problem(place=node.name, message="is not running", remedy=cluster.inv("up"))
-        for node in cluster.nodes
+        Problem(place=node.name, message="is not running", remedy=session.cluster.inv("up"))
+        for node in session.cluster.nodes
         if session.services.find(session.runtime.trace(node.name, "ray")) is None
     )
     if stopped:
@@ -72,9 +54,9 @@ def _free_port(session: Session) -> int:
     """Return a port at which rank 0 can listen on the head."""
     cluster, runtime, message = session.cluster, session.runtime, ""
     for port in PORTS:
-        asked = questions.free(cluster, str(cluster.head.host_ip), port)
-        ask = runtime.inside(cluster, cluster.head, (*runtime.probe, *asked.argv))
-        problems = asked.problems(session.services.ask(ask).output)
+        free = questions.free(cluster, str(cluster.head.host_ip), port)
+        command = runtime.inside(cluster, cluster.head, (*runtime.probe, *free.argv))
+        problems = free.problems(session.services.ask(command).output)
         if not problems:
             return port
         message = problems[0].message
@@ -82,20 +64,29 @@ def _free_port(session: Session) -> int:
     raise NodeError(Problem(place=cluster.head.name, message=message, remedy=remedy))
 
 
-def _ask(session: Session, seat: Seat, wanted: tuple[int, ...], port: int) -> Inside:
-    """Return the command of a rank."""
+def _steps(session: Session, sizes: tuple[int, ...], port: int) -> tuple[RunRank, ...]:
+    """Return the commands of all ranks, in order."""
     cluster, runtime = session.cluster, session.runtime
-    argv = (*runtime.bandwidth, *arguments(cluster, seat, wanted, port))
-    return runtime.inside(cluster, seat.node, argv)
+    return tuple(
+        RunRank(
+            title=ranks.title(rank, cluster.gpus),
+            command=runtime.inside(
+                cluster,
+                rank.node,
+                (*runtime.bandwidth, *ranks.arguments(cluster, rank, sizes, port)),
+            ),
+        )
+        for rank in ranks.ranks(cluster)
+    )
 
 
-def _heard(session: Session, ask: Inside) -> "Heard":
-    """Run a rank to its end."""
-    from cluster.bandwidth.answer import answer
-    from cluster.bandwidth.failures import Heard
+def _result(session: Session, step: RunRank) -> "RankResult":
+    """Run a rank to its end; a node that cannot be reached is a result without an answer."""
+    from cluster.bandwidth.rank_answer import rank_answer
+    from cluster.bandwidth.rank_problems import RankResult
 
     try:
-        done = session.services.ask(ask, LATE_SECONDS)
+        done = session.services.ask(step.command, LIMIT_SECONDS)
     except NodeError as error:
-        return Heard(answer=None, error=str(error), code=error.exit_code)
-    return Heard(answer=answer(done.output), error=done.error, code=done.code)
+        return RankResult(answer=None, error=str(error), code=error.exit_code)
+    return RankResult(answer=rank_answer(done.output), error=done.error, code=done.code)

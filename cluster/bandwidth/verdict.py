@@ -1,90 +1,158 @@
-"""What a measurement is worth: what is wrong with it, what is slow, and the exit code."""
+"""The verdict on a measurement: its reference value, what is wrong or slow, and the exit code."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from cluster.bandwidth import bandwidth, failures, transports
-from cluster.bandwidth.answer import Answer, Row
-from cluster.bandwidth.seat import Seat, seats
+from cluster.bandwidth import rank_problems
+from cluster.bandwidth.rank_answer import Measurement, RankAnswer
+from cluster.bandwidth.rank_problems import Answers, RankResult
+from cluster.bandwidth.ranks import Rank, ranks
 from cluster.errors import NodeError, Problem
 from cluster.node import Cluster
 
 SLOW = 1
 """The exit code of a cluster that works, but not well; `inv doctor` has the same."""
+GATHER = "all_gather"
+DIRECT = 21.875
+"""GB/s at which NVIDIA passes two or more Sparks on a cable or a switch, for all_gather over 16 GB
+(dgx-spark-playbooks, spark_cluster_setup.py)."""
+RING = 10.0
+"""The same for three in a ring."""
+SPARK = "NVIDIA GB10"
+SHARES = ((1 << 30, 1.0), (256 << 20, 0.85))
+"""The share of the reference that a largest buffer must reach; below the last of these it has none.
+Others have measured 161.6 Gb/s with 256 MiB and 186.9 Gb/s with 1 GiB, on one and the same cable."""
+LEAST_IN_RING = 3
+"""Nodes; two have one cable, and a second one between the same two changes nothing."""
+RING_VARIABLES = {"NCCL_IB_SUBNET_AWARE_ROUTING": "1", "NCCL_IB_MERGE_NICS": "0"}
+"""NVIDIA sets both for a ring, and the first of them for a switch as well (dgx-spark-playbooks,
+spark_cluster_setup.py); `inv probe` writes both."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """What was measured, and what is to be said of it."""
+class Verdict:
+    """A measurement by all ranks, and its problems."""
 
     cluster: str
-    seats: tuple[Seat, ...]
-    answers: Mapping[int, Answer]
+    ranks: tuple[Rank, ...]
+    answers: Answers
     """Of the ranks that answered."""
-    rows: tuple[Row, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     link: float | None = None
-    """GB/s that the link can carry, by its slowest end; None when nobody tells."""
-    mark: float | None = None
+    """GB/s that the link can carry, by its slowest end; None if that is unknown."""
+    reference: float | None = None
     """NVIDIA's pass mark for all_gather on the bus, in GB/s; None where it does not apply."""
-    enough: float = 0.0
-    """GB/s that are enough with buffers of this size; 0 when there is no mark for it."""
+    required: float = 0.0
+    """GB/s that buffers of this size must reach; 0 without a reference value."""
     failures: tuple[Problem, ...] = ()
     slow: tuple[Problem, ...] = ()
 
     @property
     def gathered(self) -> float:
-        """GB/s on the bus of all_gather at the largest size."""
-        return bandwidth.gathered(self.rows)
+        """GB/s on the bus of all_gather at the largest size; 0 if it was not measured."""
+        rows = [row for row in self.measurements if row.operation == GATHER]
+        return max(rows, key=lambda row: row.size).bus if rows else 0.0
 
     @property
     def exit_code(self) -> int:
-        """0, or 1 when it is slow, or 4 when it is not as it should be."""
+        """4 with a failure, else 1 if it is slow, else 0."""
         return NodeError.exit_code if self.failures else SLOW if self.slow else 0
 
+    @property
+    def summary(self) -> str:
+        """The verdict in one line."""
+        if not self.measurements:
+            return "no measurement"
+        speed = f"all_gather {self.gathered:.1f} GB/s on the bus"
+        if self.failures:
+            return f"failed: {speed}"
+        if not self.required:
+            return f"{speed}; no reference value"
+        return f"{'slow' if self.slow else 'passed'}: {speed}"
 
-def result(cluster: Cluster, said: Mapping[int, failures.Heard]) -> Result:
-    """Judge what the ranks said."""
-    its = seats(cluster)
-    answers = {rank: heard.answer for rank, heard in said.items() if heard.answer}
-    broken = tuple(failures.failures(cluster, its, said))
-    if broken:
-        return Result(cluster=cluster.name, seats=its, answers=answers, failures=broken)
-    rows = bandwidth.slowest(answers.values())
-    mark = bandwidth.mark(cluster, answers)
-    enough = bandwidth.enough(mark or 0.0, max((row.size for row in rows), default=0))
-    return Result(
-        cluster=cluster.name,
-        seats=its,
-        answers=answers,
-        rows=rows,
+
+def verdict(cluster: Cluster, results: Mapping[int, RankResult]) -> Verdict:
+    """Judge the results of all ranks."""
+    members = ranks(cluster)
+    answers = {number: result.answer for number, result in results.items() if result.answer}
+    judged = Verdict(cluster=cluster.name, ranks=members, answers=answers)
+    if failures := tuple(rank_problems.failures(cluster, members, results)):
+        return replace(judged, failures=failures)
+    rows = slowest(answers.values())
+    reference = reference_value(cluster, answers)
+    wrong = rank_problems.wrong_data(cluster, members, answers)
+    judged = replace(
+        judged,
+        measurements=rows,
         link=_link(answers),
-        mark=mark,
-        enough=enough,
-        failures=transports.failures(cluster, its, answers),
-        slow=tuple(_slow(cluster, its, answers, bandwidth.gathered(rows), enough)),
+        reference=reference,
+        required=_required(reference or 0.0, max((row.size for row in rows), default=0)),
+        failures=(*wrong, *rank_problems.sockets(cluster, members, answers)),
+    )
+    return replace(judged, slow=tuple(_slow(cluster, judged)))
+
+
+def slowest(answers: Iterable[RankAnswer]) -> tuple[Measurement, ...]:
+    """Return each operation at each size as its slowest rank measured it; right if all agree."""
+    return tuple(map(_slowest, zip(*(answer.measurements for answer in answers), strict=False)))
+
+
+def _slowest(rows: tuple[Measurement, ...]) -> Measurement:
+    last = max(rows, key=lambda row: row.seconds)
+    return replace(last, right=all(row.right for row in rows))
+
+
+def _link(answers: Answers) -> float | None:
+    """Return the capacity of the slowest end; None if that of any end is unknown."""
+    capacities = [answer.capacity for answer in answers.values()]
+    known = [capacity for capacity in capacities if capacity is not None]
+    return min(known) if len(known) == len(capacities) else None
+
+
+def _required(reference: float, largest: int) -> float:
+    """Return the GB/s that a largest buffer of this size must reach; 0 if it is too small."""
+    return reference * next((share for size, share in SHARES if largest >= size), 0.0)
+
+
+def reference_value(cluster: Cluster, answers: Answers) -> float | None:
+    """Return NVIDIA's pass mark in GB/s; None if it does not apply."""
+    if not all(SPARK in rank.device and rank.log.uses_rdma for rank in answers.values()):
+        return None
+    return RING if _is_ring(cluster, answers) else DIRECT
+
+
+def _is_ring(cluster: Cluster, answers: Answers) -> bool:
+    """Whether the settings of every node describe a ring; ports in use do not tell."""
+    return len(cluster.nodes) >= LEAST_IN_RING and all(
+        _ring_by_variables(cluster, rank) or _ring_by_interface(rank, answers[rank.number])
+        for rank in ranks(cluster)
     )
 
 
-def _link(answers: Mapping[int, Answer]) -> float | None:
-    """Return what the slowest end can carry; None when one of them does not tell."""
-    links = [bandwidth.link(its) for its in answers.values()]
-    known = [its for its in links if its is not None]
-    return min(known) if len(known) == len(links) else None
+def _ring_by_variables(cluster: Cluster, rank: Rank) -> bool:
+    variables = dict((*cluster.variables, *rank.node.variables))
+    return all(variables.get(name) == value for name, value in RING_VARIABLES.items())
 
 
-def _slow(
-    cluster: Cluster,
-    its: tuple[Seat, ...],
-    answers: Mapping[int, Answer],
-    gathered: float,
-    enough: float,
-) -> Iterator[Problem]:
-    """Yield that the mark is missed, and the nodes that use one twin of a port, if any."""
-    if gathered >= enough:
+def _ring_by_interface(rank: Rank, answer: RankAnswer) -> bool:
+    """Whether two ports have a cable, and neither has the address that all nodes reach.
+
+    No network of a ring's cables has all nodes in it, so ETH_IF is a different interface (NVIDIA
+    dgx-spark-playbooks, connect-three-sparks).
+    """
+    interfaces = {name for device in answer.rdma for name in device.interfaces}
+    cabled = {device.port for device in answer.rdma if device.active}
+    return bool(interfaces) and rank.node.eth_if not in interfaces and len(cabled) > 1
+
+
+def _slow(cluster: Cluster, judged: Verdict) -> Iterator[Problem]:
+    """Yield that the reference is missed, then the nodes that leave a twin idle."""
+    if judged.gathered >= judged.required:
         return
-    idle = tuple(transports.idle_twins(cluster, its, answers))
-    message = f"all_gather moves {gathered:.1f} GB/s, and should move {enough:.1f} GB/s"
-    places = ", ".join(dict.fromkeys(seat.node.name for seat in its))
-    remedy = "use the idle twin of the port first" if idle else cluster.inv("doctor")
-    yield Problem(place=places, message=message, remedy=remedy)
-    yield from idle
+    twins = tuple(rank_problems.idle_twins(cluster, judged.ranks, judged.answers))
+    yield Problem(
+        place=", ".join(dict.fromkeys(rank.node.name for rank in judged.ranks)),
+        message=f"all_gather reaches {judged.gathered:.1f} GB/s, expected {judged.required:.1f} GB/s",
+        remedy="use the idle twin of the port first" if twins else cluster.inv("doctor"),
+    )
+    yield from twins

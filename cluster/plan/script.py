@@ -1,11 +1,35 @@
 """A plan as a shell script: what `--dry` prints."""
 
+from collections.abc import Iterable
+from typing import Protocol
+
 from cluster.plan.steps import Parallel, Plan, Single
+
+
+class Printable(Protocol):
+    """A step as `--dry` shows it."""
+
+    @property
+    def place(self) -> str:
+        """The node, or what else the step works on."""
+
+    @property
+    def title(self) -> str:
+        """What the step does."""
+
+    @property
+    def text(self) -> str:
+        """Shell text that does the same."""
 
 
 def text(plan: Plan) -> str:
     """Return the commands of a plan in order, each under a comment that says where and what."""
-    return "\n".join(f"# {step.place}: {step.title}\n{step.text}\n" for step in flat(plan))
+    return lines(flat(plan))
+
+
+def lines(steps: Iterable[Printable]) -> str:
+    """Return the commands of single steps in the same form."""
+    return "\n".join(f"# {step.place}: {step.title}\n{step.text}\n" for step in steps)
 
 
 def flat(plan: Plan) -> tuple[Single, ...]:

@@ -1,0 +1,102 @@
+"""The ranks of a measurement, one per GPU: their commands, and the sizes of their buffers."""
+
+from dataclasses import dataclass
+
+from cluster.errors import Problem, RefusedError
+from cluster.node import Cluster, Node
+from cluster.plan.steps import Inside
+from cluster.settings.values import WrongValueError, size
+
+PORTS = range(29520, 29530)
+"""Where rank 0 may listen on the head; PyTorch's own default is 29500, vLLM's 29501."""
+JOIN_SECONDS = 60
+"""For all ranks to connect: importing PyTorch alone takes some seconds."""
+SECONDS = 180
+"""For the whole measurement, by each rank's own clock."""
+LIMIT_SECONDS = SECONDS + 20
+"""After these a rank is ended from outside."""
+MIB = 1 << 20
+SMALLEST = 8 * MIB
+"""Smaller buffers measure how long a message takes to start, not what the link carries."""
+FACTOR = 8
+"""Between one size and the next."""
+LARGEST = 1 << 30
+"""NVIDIA's own test of 16 GB takes 32 GB a node: that has frozen machines (dgx-spark-playbooks,
+issue 102)."""
+LEAST = 1 << 10
+"""Every rank needs a part of the buffer (docker/nccl.py)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rank:
+    """One process of the measurement, and its GPU."""
+
+    number: int
+    node: Node
+    gpu: int
+    """Number of the GPU on the node."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRank:
+    """Run a rank on its node to its end; all ranks run at the same time."""
+
+    title: str
+    command: Inside
+
+    @property
+    def place(self) -> str:
+        """The node."""
+        return self.command.place
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        return self.command.text
+
+
+def ranks(cluster: Cluster) -> tuple[Rank, ...]:
+    """Return the ranks, the head's first: the others connect to it."""
+    places = [(node, gpu) for node in cluster.nodes for gpu in range(node.gpus)]
+    return tuple(Rank(number=number, node=node, gpu=gpu) for number, (node, gpu) in enumerate(places))
+
+
+def title(rank: Rank, world: int) -> str:
+    """Return what a rank does in a measurement by `world` ranks."""
+    return f"Measure as rank {rank.number} of {world}, all at the same time"
+
+
+def arguments(cluster: Cluster, rank: Rank, sizes: tuple[int, ...], port: int) -> tuple[str, ...]:
+    """Return the arguments of docker/nccl.py; rank 0 listens at `port` on the head."""
+    return (
+        *("--rank", str(rank.number), "--world", str(cluster.gpus)),
+        *("--master", f"{cluster.head.host_ip}:{port}", "--gpu", str(rank.gpu)),
+        *("--sizes", ",".join(map(str, sizes))),
+        *("--join", str(JOIN_SECONDS), "--deadline", str(SECONDS)),
+    )
+
+
+def buffer_sizes(largest: str) -> tuple[int, ...]:
+    """Return the sizes in bytes up to `largest`, as in `256m`; raise RefusedError if it is wrong."""
+    try:
+        last = size(LEAST)(largest)
+    except WrongValueError as error:
+        raise _refused(error.message, error.remedy) from None
+    if last > LARGEST:
+        raise _refused("is too large: buffers above 1g have frozen Sparks", "use at most 1g")
+    sizes = [SMALLEST]
+    while sizes[-1] < last:
+        sizes.append(sizes[-1] * FACTOR)
+    return (*sizes[:-1], last)
+
+
+def _refused(message: str, remedy: str) -> RefusedError:
+    return RefusedError(Problem(place="--largest", message=message, remedy=remedy))
+
+
+def readable_size(count: int) -> str:
+    """Return a number of bytes in the largest unit that fits: `256 MiB`."""
+    for unit, name in ((1 << 30, "GiB"), (MIB, "MiB"), (1 << 10, "KiB")):
+        if count >= unit:
+            return f"{round(count / unit, 1):g} {name}"
+    return f"{count} B"
