@@ -1,17 +1,17 @@
 #!/bin/sh
-# Two ranks of docker/nccl.py on one GPU, as if they were on two hosts, and what NCCL says of it:
+# Run two ranks of docker/nccl.py on one GPU as if they were on two hosts, and keep NCCL's logs:
 # `bench/nccl_on_one_gpu.sh FOLDER` writes RUN-RANK.json and RUN-RANK.err for each run, in a minute
-# or two. The logs that the tests read (tests/captures/nccl) were made so.
+# or two. The logs that the tests read (tests/captures/nccl) come from it.
 #
-# Each rank has a network namespace of its own, and both a virtual cable with the name of a Spark's
-# ConnectX port. Different NCCL_HOSTIDs make NCCL take them for two hosts: it moves all data by its
-# network transport, and does not mind that both use the same GPU.
+# Each rank has its own network namespace, and a virtual cable with the name of a Spark's ConnectX
+# interface joins both. Different NCCL_HOSTIDs make NCCL treat them as two hosts: it moves all data
+# by its network transport, and allows both to use the same GPU.
 #
-# Needs root, iproute2, util-linux, and a python3 with PyTorch (PYTHON=... names another). Where
-# namespaces are forbidden both ranks talk over `lo`. BACKEND=gloo runs without a GPU.
+# Needs root, iproute2, util-linux, and a python3 with PyTorch (or PYTHON=...). Where namespaces are
+# forbidden both ranks use `lo`. BACKEND=gloo runs without a GPU.
 set -u
 
-out=${1:?a folder for what the ranks say}
+out=${1:?a folder for the answers of the ranks}
 program=$(cd "$(dirname "$0")/.." && pwd)/docker/nccl.py
 python=${PYTHON:-python3} backend=${BACKEND:-nccl}
 port=29520 first=enp1s0f1np1 second=enP2p1s0f1np1
@@ -33,7 +33,7 @@ holder() { # holder NUMBER: keep a network namespace open
         sleep 0.1
     done
 }
-within() { # within NUMBER COMMAND...: run in a rank's network
+within() { # within NUMBER COMMAND...: run a command in a rank's network
     if [ -z "$cabled" ]; then
         shift
         "$@"
@@ -42,7 +42,7 @@ within() { # within NUMBER COMMAND...: run in a rank's network
     number=$1; shift
     nsenter --target "$(cat "$scratch/$number.pid")" --net "$@"
 }
-cable() { # cable NAME SUBNET: between both namespaces, with this name at both ends
+cable() { # cable NAME SUBNET: join both namespaces, with this name at both ends
     ip link add "$1" netns "$(cat "$scratch/0.pid")" type veth \
         peer name "$1" netns "$(cat "$scratch/1.pid")" || return 1
     for number in 0 1; do
@@ -50,7 +50,7 @@ cable() { # cable NAME SUBNET: between both namespaces, with this name at both e
             within "$number" ip link set "$1" up && within "$number" ip link set lo up || return 1
     done
 }
-rank() { # rank NUMBER RUN VARIABLES MORE...: one rank; its answer and what else it says in files
+rank() { # rank NUMBER RUN VARIABLES OPTION...: run a rank; its output and errors go to files
     number=$1 run=$2 variables=$3; shift 3
     # shellcheck disable=SC2086  # $variables and $short are several words
     within "$number" env NCCL_HOSTID="$number" NCCL_SOCKET_IFNAME="=$first" \
@@ -58,20 +58,20 @@ rank() { # rank NUMBER RUN VARIABLES MORE...: one rank; its answer and what else
         --rank "$number" --world 2 --master "$head:$port" --backend "$backend" $short "$@" \
         >"$out/$run-$number.json" 2>"$out/$run-$number.err"
 }
-run() { # run NAME VARIABLES MORE...: both ranks at once
+run() { # run NAME VARIABLES OPTION...: run both ranks at once
     name=$1
     rank 1 "$@" &
-    other=$!
+    background=$!
     rank 0 "$@"
     code=$?
-    wait $other
+    wait $background
     echo "$name: rank 0 ended with $code, rank 1 with $?"
 }
 quickly() { run "$@" --sizes 8388608 --iterations 5; }
 
 cabled=yes head=192.168.177.11
 if ! { holder 0 && holder 1 && cable $first 192.168.177 && cable $second 192.168.178; }; then
-    echo "no namespaces here: both ranks use lo"
+    echo "no namespaces: both ranks use lo"
     cabled='' head=127.0.0.1 first=lo second=lo
 fi
 {
@@ -85,7 +85,7 @@ run plain ""
 run two-interfaces "NCCL_SOCKET_IFNAME==$first,$second"
 quickly socket "NCCL_NET=Socket"
 quickly disabled "NCCL_IB_DISABLE=1"
-# What a Spark has set, where there is no RDMA: NCCL falls back, unless it is told not to.
+# The settings of a Spark without RDMA: NCCL falls back to sockets, unless NCCL_NET forbids it.
 quickly no-device "NCCL_IB_HCA=$sparks NCCL_IB_DISABLE=0"
 quickly no-device-strict "NCCL_IB_HCA=$sparks NCCL_IB_DISABLE=0 NCCL_NET=IB"
 quickly wrong-interface "NCCL_SOCKET_IFNAME==enp9s9f9np9 GLOO_SOCKET_IFNAME=enp9s9f9np9"

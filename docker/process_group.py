@@ -1,4 +1,4 @@
-"""The process group of `nccl.py`'s ranks, and what it measures with collective operations."""
+"""The process group of `nccl.py`'s ranks, and the collective operations that it measures."""
 
 import argparse
 import time
@@ -14,24 +14,24 @@ SECONDS = 2.0  # for one operation at one size, unless a single round takes long
 
 
 class Member(Protocol):
-    """A rank that has met the others, as its group sees it."""
+    """A connected rank, as its group sees it."""
 
     options: argparse.Namespace
     number: int
     world: int
     store: Any
-    """PyTorch's store, which all ranks share."""
+    """PyTorch's store, shared by all ranks."""
     answer: Answer
-    """What the rank has found out, its backend among it."""
-    now: str
-    """What the rank is doing: told when it fails."""
+    """The rank's answer so far, with the backend."""
+    stage: str
+    """What the rank is doing, for an error message."""
 
 
 class Group:
-    """The ranks once they have met."""
+    """The ranks once all are connected."""
 
     def __init__(self, rank: Member) -> None:
-        """Start the backend, which connects all to all."""
+        """Start the backend, which connects every rank with every rank."""
         import torch
         import torch.distributed
 
@@ -41,7 +41,7 @@ class Group:
         self.synchronize = torch.cuda.synchronize if cuda else lambda: None
         if cuda:
             torch.cuda.set_device(self.device)
-        rank.now = f"start {rank.answer['backend']}"
+        rank.stage = f"start {rank.answer['backend']}"
         self.dist.init_process_group(
             rank.answer["backend"],
             store=rank.store,
@@ -52,19 +52,19 @@ class Group:
         )
         # Its older name warns since PyTorch 2.13, which has the new one.
         self.gather = getattr(self.dist, "all_gather_single", self.dist.all_gather_into_tensor)
-        most = max(rank.options.sizes) // ITEM
+        count = max(rank.options.sizes) // ITEM
         self.signal = torch.zeros(1, device=self.device)
-        self.whole = torch.zeros(most, device=self.device)
-        self.part = torch.zeros(most // rank.world, device=self.device)
+        self.whole = torch.zeros(count, device=self.device)
+        self.part = torch.zeros(count // rank.world, device=self.device)
 
-    def together(self) -> None:
-        """Go on when all are here."""
+    def wait_for_all(self) -> None:
+        """Wait until every rank has come to this point."""
         self.dist.all_reduce(self.signal)
         self.synchronize()
 
     def timed(self, step: Step, rounds: int) -> float:
         """Return the seconds of one round."""
-        self.together()
+        self.wait_for_all()
         began = time.perf_counter()
         for _ in range(rounds):
             step()
@@ -72,32 +72,32 @@ class Group:
         return (time.perf_counter() - began) / rounds
 
     def rounds(self, name: str, once: float) -> int:
-        """Return how many rounds fit into the time, by rank 0's clock."""
+        """Return the number of rounds that fit into the time, by rank 0's clock."""
         if self.rank.number == 0:
             fitting = min(self.rank.options.iterations, int(SECONDS / once))
             self.rank.store.set(name, str(max(1, fitting)))
         return int(self.rank.store.get(name))
 
-    def operations(self, whole: Any, mine: Any) -> dict[str, tuple[Step, Any, float]]:
-        """Return each operation, what it leaves behind, and how often that crosses a link."""
-        each = self.torch.arange(1.0, self.rank.world + 1, device=self.device).unsqueeze(1)
+    def operations(self, whole: Any, part: Any) -> dict[str, tuple[Step, Any, float]]:
+        """Return each operation, the data it leaves, and how often they cross a link."""
+        inputs = self.torch.arange(1.0, self.rank.world + 1, device=self.device).unsqueeze(1)
         return {
-            "all_reduce": (lambda: self.dist.all_reduce(whole), each.sum(), 2.0),
-            "all_gather": (lambda: self.gather(whole, mine), each, 1.0),
+            "all_reduce": (lambda: self.dist.all_reduce(whole), inputs.sum(), 2.0),
+            "all_gather": (lambda: self.gather(whole, part), inputs, 1.0),
         }
 
     def measure(self, size: int) -> Iterator[Answer]:
-        """Measure both operations with one buffer, and check what they leave in it."""
+        """Measure both operations with one buffer, and check the data they leave in it."""
         world, count = self.rank.world, size // ITEM // self.rank.world
-        whole, mine = self.whole[: count * world], self.part[:count]
-        for name, (step, expected, crossings) in self.operations(whole, mine).items():
-            self.rank.now = f"{name} of {size} bytes"
+        whole, part = self.whole[: count * world], self.part[:count]
+        for name, (step, expected, crossings) in self.operations(whole, part).items():
+            self.rank.stage = f"{name} of {size} bytes"
             whole.zero_()
             self.timed(step, WARM_UP)
             rounds = self.rounds(f"{name} {size}", self.timed(step, 1))
             seconds = self.timed(step, rounds)
             whole.fill_(self.rank.number + 1)
-            mine.fill_(self.rank.number + 1)
+            part.fill_(self.rank.number + 1)
             step()
             # In GB/s; what crosses the links between the ranks: nccl-tests, doc/PERFORMANCE.md.
             algorithm = count * world * ITEM / seconds / 1e9
@@ -112,7 +112,7 @@ class Group:
             }
 
     def leave(self) -> None:
-        """End in order, when all have what they need."""
-        self.together()
-        self.rank.now = "end"
+        """End when no rank needs the group any more."""
+        self.wait_for_all()
+        self.rank.stage = "end"
         self.dist.destroy_process_group()

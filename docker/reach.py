@@ -1,8 +1,8 @@
-"""Run a command that reaches package indexes as the build's secrets say: `reach.py uv pip ...`.
+"""Run a command with the package indexes of the build's secrets: `reach.py uv pip ...`.
 
-Both secrets are optional: `ca`, a bundle of certificates, and `pip`, settings of pip's. uv does not
-read those, and what they say of this machine's own paths means nothing inside a build, so they
-become variables, for this one command. The child's environment is the only place they ever are.
+Both secrets are optional: `ca`, a bundle of certificates, and `pip`, pip's settings. uv does not
+read pip's settings, and paths of the user's machine mean nothing inside a build, so they become
+variables of this command. They are never stored anywhere but in its environment.
 """
 
 import configparser
@@ -25,43 +25,46 @@ VARIABLES = {
 PLACES = ("index-url", "extra-index-url", "find-links")
 REMOTE = ("https://", "http://")
 COMMAS = {"UV_FIND_LINKS"}
-"""Variables whose values are separated by commas; all others by spaces (uv, "Environment")."""
+"""Variables with values separated by commas, not by spaces (uv, "Environment")."""
 
 
 def settings(text: str) -> dict[str, str]:
-    """Return what `pip install` reads of a settings file; `default-timeout` is an old name."""
+    """Return the settings that `pip install` reads; `default-timeout` is an old name."""
     parser = configparser.RawConfigParser(strict=False)
     parser.read_string(text)
     sections = (parser[name] for name in ("global", "install") if name in parser)
-    found = {name: value for section in sections for name, value in section.items()}
-    plain = {name.replace("_", "-").removeprefix("default-"): found[name] for name in found}
-    return {name: " ".join(value.split()) for name, value in plain.items()}
+    pairs = (pair for section in sections for pair in section.items())
+    return {
+        name.replace("_", "-").removeprefix("default-"): " ".join(value.split())
+        for name, value in pairs
+    }
 
 
-def variables(found: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for pip and uv; places that are no URL are on another machine."""
-    named: dict[str, str] = {}
-    for name in VARIABLES.keys() & found.keys():
+def variables(options: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for pip and uv; paths of the user's machine are left out."""
+    environment: dict[str, str] = {}
+    for name in VARIABLES.keys() & options.keys():
         words = [
-            word for word in found[name].split() if name not in PLACES or word.startswith(REMOTE)
+            word for word in options[name].split() if name not in PLACES or word.startswith(REMOTE)
         ]
         for variable in VARIABLES[name] if words else ():
-            named[variable] = ("," if variable in COMMAS else " ").join(words)
-    # pip takes the best of all its indexes; uv would take the first that knows the name.
-    several = {"UV_INDEX_STRATEGY": "unsafe-best-match"} if "UV_INDEX" in named else {}
-    return named | several
+            environment[variable] = ("," if variable in COMMAS else " ").join(words)
+    # pip takes the best match of all indexes; uv by default the first index with the name.
+    if "UV_INDEX" in environment:
+        environment["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    return environment
 
 
 def main() -> None:
-    """Become the command."""
+    """Replace this process by the command."""
     if CA.is_file():
         os.environ |= dict.fromkeys(BUNDLES, str(CA))
     if PIP.is_file():
         try:
             os.environ |= variables(settings(PIP.read_text(encoding="utf-8")))
         except (configparser.Error, UnicodeDecodeError):
-            # Python's own message would show the line, which may hold a password.
-            sys.exit("the build secret `pip` cannot be read as settings of pip's (mend the file)")
+            # Python's own message would show the line, which may contain a password.
+            sys.exit("the build secret `pip` is not a valid pip.conf (correct the file)")
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 (a command of the Dockerfile, no shell)
 
 

@@ -1,4 +1,4 @@
-"""NCCL's own words for the way that the data takes, from real logs of several versions."""
+"""Transports in real logs of several versions of NCCL."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.bandwidth.log import Transport, Way, transport
+from cluster.bandwidth.nccl_log import ChannelRoute, NcclLog, parse
 from tests.clusters import ROOT
 
 CAPTURES = ROOT / "tests" / "captures" / "nccl"
@@ -22,40 +22,48 @@ def h100(run: str, rank: int = 0) -> str:
     return str(json.loads(answer)["log"])
 
 
-def read(name: str) -> Transport:
-    """Return what is understood of a log that somebody has published."""
-    return transport((CAPTURES / f"{name}.log").read_text(encoding="utf-8"))
+def published(name: str) -> NcclLog:
+    """Return a log that people have published, parsed."""
+    return parse((CAPTURES / f"{name}.log").read_text(encoding="utf-8"))
 
 
-def way(by: str, device: str, channels: int = 1, *, direct: bool = False) -> Way:
-    """Return a way out of the node."""
-    return Way(by=by, device=device, network=True, direct=direct, channels=channels)
+def route(
+    transport: str, device: str, channels: int = 1, *, gpu_direct: bool = False
+) -> ChannelRoute:
+    """Return a route that leaves the node."""
+    return ChannelRoute(
+        transport=transport,
+        device=device,
+        leaves_node=True,
+        gpu_direct=gpu_direct,
+        channels=channels,
+    )
 
 
-def over_sockets(rank: int, *variables: tuple[str, str], no_device: bool = True) -> Transport:
-    """Return what the H100's logs say of ranks that find no RDMA device."""
-    return Transport(
+def over_sockets(rank: int, *variables: tuple[str, str], no_device: bool = True) -> NcclLog:
+    """Return the log of a rank on the H100, where there is no RDMA device."""
+    return NcclLog(
         network="Socket",
-        sockets=(FIRST,),
+        socket_interfaces=(FIRST,),
         no_device=no_device,
-        ways=(way("Socket", FIRST, 2),),
+        routes=(route("Socket", FIRST, 2),),
         variables=(*variables, ("NCCL_HOSTID", str(rank))),
     )
 
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_sockets(rank: int) -> None:
-    """Without RDMA both ranks go over the interface that they were told."""
-    assert over_sockets(rank, NAMED) == transport(h100("plain", rank))
+    """Without RDMA both ranks use the interface in their settings."""
+    assert over_sockets(rank, NAMED) == parse(h100("plain", rank))
 
 
 def test_two_interfaces() -> None:
     """Each interface carries channels of its own."""
-    found = transport(h100("two-interfaces"))
+    log = parse(h100("two-interfaces"))
 
-    assert (FIRST, SECOND) == found.sockets
-    assert (way("Socket", FIRST, 2), way("Socket", SECOND, 2)) == found.ways
-    assert (FIRST, SECOND) == found.carriers
+    assert (FIRST, SECOND) == log.socket_interfaces
+    assert (route("Socket", FIRST, 2), route("Socket", SECOND, 2)) == log.routes
+    assert (FIRST, SECOND) == log.carriers
 
 
 @pytest.mark.parametrize(
@@ -67,8 +75,8 @@ def test_two_interfaces() -> None:
     ],
 )
 def test_why_sockets(run: str, variables: tuple[tuple[str, str], ...], looked: bool) -> None:  # noqa: FBT001 (a parameter of the test)
-    """The log tells apart who was kept from RDMA and who found none; it is silent on NCCL_NET."""
-    assert over_sockets(0, *variables, no_device=looked) == transport(h100(run))
+    """The log tells RDMA that is switched off from RDMA that is missing; NCCL_NET is not in it."""
+    assert over_sockets(0, *variables, no_device=looked) == parse(h100(run))
 
 
 @pytest.mark.parametrize(
@@ -84,94 +92,94 @@ def test_why_sockets(run: str, variables: tuple[tuple[str, str], ...], looked: b
     ],
 )
 def test_warnings(run: str, rank: int, warning: str) -> None:
-    """What NCCL warns of is kept without its place in NCCL's source."""
-    found = transport(h100(run, rank))
+    """NCCL's warnings are kept without their place in NCCL's source."""
+    log = parse(h100(run, rank))
 
-    assert (warning,) == found.warnings
-    assert () == found.ways
+    assert (warning,) == log.warnings
+    assert () == log.routes
 
 
 def test_two_sparks() -> None:
-    """Both twins of the port carry channels, and the receiver's lines count for nothing."""
-    expected = Transport(
+    """Both twins of the port carry channels, and the receiver's lines are not counted."""
+    expected = NcclLog(
         network="IB",
-        ways=(way("IB", TWINS[0]), way("IB", TWINS[1])),
+        routes=(route("IB", TWINS[0]), route("IB", TWINS[1])),
         variables=(("NCCL_SOCKET_IFNAME", FIRST),),
     )
-    found = read("two-sparks")
+    log = published("two-sparks")
 
-    assert expected == found
-    assert (True, False, False) == (found.by_rdma, found.by_sockets, found.unknown)
-    assert TWINS == found.carriers
+    assert expected == log
+    assert (True, False, False) == (log.uses_rdma, log.uses_sockets, log.lacks_transport)
+    assert TWINS == log.carriers
 
 
 def test_a_plug_in() -> None:
-    """A plug-in's network is RDMA under another name; its devices are those NCCL lists."""
-    found = read("plug-in")
+    """A plug-in's network is RDMA under a name of its own, with the devices that NCCL lists."""
+    log = published("plug-in")
 
-    assert (way("IBext_v10", TWINS[0]), way("IBext_v10", TWINS[1])) == found.ways
-    assert found.by_rdma
+    assert (route("IBext_v10", TWINS[0]), route("IBext_v10", TWINS[1])) == log.routes
+    assert log.uses_rdma
 
 
 def test_gpu_direct() -> None:
-    """A card that reads the GPU's memory itself says so at each channel."""
-    assert (way("IBext_v8", "0", 2, direct=True),) == read("direct").ways
+    """A card that reads the GPU's memory itself is marked at each channel."""
+    assert (route("IBext_v8", "0", 2, gpu_direct=True),) == published("direct").routes
 
 
 def test_an_older_version() -> None:
     """A log may end before the channels."""
-    found = read("older")
+    log = published("older")
 
-    assert ("IB", ()) == (found.network, found.ways)
-    assert not found.by_rdma
-    assert not found.by_sockets
+    assert ("IB", ()) == (log.network, log.routes)
+    assert not log.uses_rdma
+    assert not log.uses_sockets
 
 
 def test_a_ring() -> None:
     """Two of four devices of a node lead to the next."""
-    found = read("ring")
+    log = published("ring")
 
-    assert (way("IB", "rocep1s0f0"), way("IB", "roceP2p1s0f1")) == found.ways
-    assert (("NCCL_IB_MERGE_NICS", "0"),) == found.variables
+    assert (route("IB", "rocep1s0f0"), route("IB", "roceP2p1s0f1")) == log.routes
+    assert (("NCCL_IB_MERGE_NICS", "0"),) == log.variables
 
 
 def test_falling_back() -> None:
-    """Before any channel the chosen network already tells that it is sockets."""
-    found = read("gave-up")
+    """Without any channel the chosen network already shows that it is sockets."""
+    log = published("gave-up")
 
     assert ("Socket", ("eth0",), True, True) == (
-        found.network,
-        found.sockets,
-        found.no_device,
-        found.by_sockets,
+        log.network,
+        log.socket_interfaces,
+        log.no_device,
+        log.uses_sockets,
     )
 
 
-def test_joined_devices_and_ways_inside_a_node() -> None:
-    """Two cards that NCCL joined are two carriers; what stays in the node is no way out of it."""
-    found = read("joined")
+def test_joined_devices_and_routes_inside_a_node() -> None:
+    """Two cards that NCCL joined are two carriers; routes inside the node are none."""
+    log = published("joined")
     inside = (
-        Way(by="P2P/CUMEM", channels=1),
-        Way(by="SHM/direct/direct", channels=1),
+        ChannelRoute(transport="P2P/CUMEM", channels=1),
+        ChannelRoute(transport="SHM/direct/direct", channels=1),
     )
 
-    assert (way("IB", "+".join(TWINS), direct=True), *inside) == found.ways
-    assert TWINS == found.carriers
-    assert found.by_rdma
+    assert (route("IB", "+".join(TWINS), gpu_direct=True), *inside) == log.routes
+    assert TWINS == log.carriers
+    assert log.uses_rdma
 
 
 def test_an_empty_log() -> None:
-    """A log that says nothing is no proof of anything."""
-    found = transport("")
+    """An empty log proves neither RDMA nor sockets."""
+    log = parse("")
 
-    assert Transport() == found
-    assert (True, False, False) == (found.unknown, found.by_rdma, found.by_sockets)
+    assert NcclLog() == log
+    assert (True, False, False) == (log.lacks_transport, log.uses_rdma, log.uses_sockets)
 
 
 @given(st.text() | st.lists(st.sampled_from(h100("plain").splitlines())).map("\n".join))
-def test_any_log(log: str) -> None:
-    """Whatever a log holds is read or skipped, and at most two channels send at once."""
-    found = transport(log)
+def test_any_log(text: str) -> None:
+    """Whatever a log holds is parsed or skipped, and is never both RDMA and sockets."""
+    log = parse(text)
 
-    assert isinstance(found, Transport)
-    assert found.by_rdma + found.by_sockets < 2
+    assert isinstance(log, NcclLog)
+    assert log.uses_rdma + log.uses_sockets < 2

@@ -1,4 +1,4 @@
-"""The program that measures, as far as it needs no PyTorch; the live suite runs it with one."""
+"""docker/nccl.py without PyTorch; the live tests run it with PyTorch."""
 
 import importlib.util
 import json
@@ -10,9 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from cluster.bandwidth.answer import answer
-from cluster.bandwidth.seat import arguments, seats
-from cluster.bandwidth.sizes import sizes
+from cluster.bandwidth.rank_answer import rank_answer
+from cluster.bandwidth.ranks import arguments, buffer_sizes, ranks
 from tests.clusters import ROOT, SPARKS
 
 PROGRAM = ROOT / "docker" / "nccl.py"
@@ -30,30 +29,30 @@ def _program() -> ModuleType:
     return module
 
 
-def test_the_program_understands(program: ModuleType) -> None:
-    """The program takes what `inv nccl` tells it."""
-    (_, seat) = seats(SPARKS)
-    found = program.parser().parse_args(arguments(SPARKS, seat, sizes("1g"), 29520))
+def test_arguments(program: ModuleType) -> None:
+    """The program parses the arguments of `inv nccl`."""
+    (_, rank) = ranks(SPARKS)
+    options = program.parser().parse_args(arguments(SPARKS, rank, buffer_sizes("1g"), 29520))
 
-    assert (1, 2, "192.168.177.11:29520", sizes("1g"), 180.0) == (
-        found.rank,
-        found.world,
-        found.master,
-        found.sizes,
-        found.deadline,
+    assert (1, 2, "192.168.177.11:29520", buffer_sizes("1g"), 180.0) == (
+        options.rank,
+        options.world,
+        options.master,
+        options.sizes,
+        options.deadline,
     )
 
 
 def test_the_default_sizes_are_the_same(program: ModuleType) -> None:
-    """By hand the program measures what `inv nccl` does without options."""
-    assert sizes("256m") == program.SIZES
+    """Without options the program measures the same sizes as `inv nccl`."""
+    assert buffer_sizes("256m") == program.SIZES
 
 
 @pytest.mark.parametrize("words", ["1023", "1073741825", "8388608,17179869184", "much"])
 def test_sizes_that_are_refused(
     program: ModuleType, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No caller can make a buffer that freezes a machine."""
+    """No caller can ask for a buffer that freezes a machine."""
     with pytest.raises(SystemExit):
         program.parser().parse_args(
             ["--rank", "0", "--world", "2", "--master", "h:1", "--sizes", words]
@@ -63,7 +62,7 @@ def test_sizes_that_are_refused(
 
 
 def test_an_error_is_an_answer(tmp_path: Path) -> None:
-    """Without PyTorch the last line is JSON that says so, and no folder is left."""
+    """Without PyTorch the last line is JSON with the error, and no folder is left."""
     command = [sys.executable, "-S", str(PROGRAM), "--rank", "0", "--world", "2"]
     done = subprocess.run(
         [*command, "--master", "127.0.0.1:1"],
@@ -72,13 +71,13 @@ def test_an_error_is_an_answer(tmp_path: Path) -> None:
         text=True,
         env={"TMPDIR": str(tmp_path)},
     )
-    found = answer(done.stdout)
+    answer = rank_answer(done.stdout)
 
-    assert found
+    assert answer
     assert (1, "No module named 'torch'", "import torch", "") == (
         done.returncode,
-        found.error,
-        found.during,
+        answer.error,
+        answer.stage,
         done.stderr,
     )
     assert [] == list(tmp_path.iterdir())
@@ -86,14 +85,14 @@ def test_an_error_is_an_answer(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sysfs is Linux's")
 def test_the_network(program: ModuleType) -> None:
-    """Every interface of this machine is named."""
+    """The answer lists every interface of this machine."""
     expected = {name for _, name in socket.if_nameindex()}
 
     assert expected == set(program.network()["interfaces"])
 
 
 def test_an_rdma_device(program: ModuleType, tmp_path: Path) -> None:
-    """A device is told as sysfs has it; what is not there is empty."""
+    """A device has the values of sysfs; a missing file is an empty value."""
     slot = tmp_path / "devices" / "0000:01:00.1"
     port = tmp_path / "infiniband" / "rocep1s0f1" / "ports" / "1"
     for folder in (slot, port):
@@ -117,7 +116,7 @@ def test_an_rdma_device(program: ModuleType, tmp_path: Path) -> None:
 
 
 def test_a_long_log_loses_its_middle(program: ModuleType) -> None:
-    """What a rank sends stays small, with the beginning and the end of the log."""
+    """An answer stays small, with the beginning and the end of the log."""
     text = "a" * 200_000 + "b" * 200_000
 
     assert "a" * 128_000 + "\n[...]\n" + "b" * 128_000 == program.shortened(text)
@@ -144,13 +143,13 @@ def test_a_long_log_loses_its_middle(program: ModuleType) -> None:
         ("", "ValueError('')"),
     ],
 )
-def test_an_error_in_a_sentence(program: ModuleType, message: str, expected: str) -> None:
-    """NCCL's own words are told where there are any, and no stack."""
+def test_the_sentence_of_an_error(program: ModuleType, message: str, expected: str) -> None:
+    """An error is NCCL's own message if there is one, without a stack."""
     assert expected == program.sentence(ValueError(message))
 
 
 def test_a_refused_connection(program: ModuleType) -> None:
-    """Why rank 0 cannot be reached is told in the system's words."""
+    """The system's message tells why rank 0 cannot be reached."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         reached = program.refusal(address)
@@ -159,7 +158,7 @@ def test_a_refused_connection(program: ModuleType) -> None:
 
 
 def test_the_answer_of_a_gpu_is_one_line() -> None:
-    """What was captured on an H100 is the program's whole output, on its last line."""
+    """The output that was captured on an H100 is one line."""
     captures = ROOT / "tests" / "captures" / "nccl" / "h100"
     lines = [path.read_text(encoding="utf-8").splitlines() for path in captures.glob("*.json")]
 

@@ -1,4 +1,4 @@
-"""How a build reaches package indexes: docker/reach.py."""
+"""docker/reach.py: package indexes for the commands of a build."""
 
 import importlib.util
 import os
@@ -26,15 +26,15 @@ def _reach() -> ModuleType:
 
 
 def test_settings(reach: ModuleType) -> None:
-    """Later sections win, old names are today's, and lists stand on one line."""
+    """Later sections win, old names are replaced, and lists become one line."""
     text = "[global]\nindex_url = https://a\ndefault-timeout = 9\n[install]\nindex-url =\n  https://b\n"
 
     assert reach.settings(text) == {"index-url": "https://b", "timeout": "9"}
 
 
 def test_variables_for_pip_and_uv(reach: ModuleType) -> None:
-    """Both installers are told; uv is asked to look at all indexes, as pip does."""
-    found = {
+    """Both installers get the settings; uv searches all indexes, as pip does."""
+    options = {
         "index-url": "https://me:word@a/simple",
         "extra-index-url": "https://b file:///here https://c",
         "find-links": "/wheels https://d https://e",
@@ -53,18 +53,18 @@ def test_variables_for_pip_and_uv(reach: ModuleType) -> None:
         "UV_HTTP_TIMEOUT": "9",
     }
 
-    assert expected == reach.variables(found)
+    assert expected == reach.variables(options)
 
 
-def test_folders_of_this_machine_are_none_of_the_build(reach: ModuleType) -> None:
-    """A file that names only such folders changes nothing."""
+def test_paths_of_the_users_machine(reach: ModuleType) -> None:
+    """Settings with paths of the user's machine alone give no variables."""
     assert reach.variables({"find-links": "/wheels", "extra-index-url": "file:///here"}) == {}
 
 
 def test_a_broken_file_is_not_shown(
     reach: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The line at fault may hold a password."""
+    """An error does not show the wrong line, which may contain a password."""
     broken = tmp_path / "pip"
     broken.write_text("https://me:word@a\n")
     monkeypatch.setattr(reach, "PIP", broken)
@@ -72,13 +72,11 @@ def test_a_broken_file_is_not_shown(
     with pytest.raises(SystemExit) as caught:
         reach.main()
 
-    assert caught.value.code == (
-        "the build secret `pip` cannot be read as settings of pip's (mend the file)"
-    )
+    assert caught.value.code == "the build secret `pip` is not a valid pip.conf (correct the file)"
 
 
-def test_without_secrets_the_command_is_run_as_it_is() -> None:
-    """No secret, no variable."""
+def test_without_secrets() -> None:
+    """Without secrets the command runs without additional variables."""
     environment = {name: os.environ[name] for name in os.environ if not name.startswith("UV_")}
     command = (sys.executable, PROGRAM, sys.executable, "-c", SHOW)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

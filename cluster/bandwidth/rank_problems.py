@@ -1,4 +1,4 @@
-"""What went wrong with the ranks: those that did not measure, wrong data, and the wrong transport."""
+"""What went wrong on the ranks: no measurement, wrong data, the wrong transport."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -149,13 +149,19 @@ def idle_twins(cluster: Cluster, ranks: tuple[Rank, ...], answers: Answers) -> I
         rdma, carriers = answers[rank.number].rdma, answers[rank.number].log.carriers
         ports = {device.port for device in rdma if device.name in carriers}
         idle = (device for device in rdma if device.active and device.name not in carriers)
-        twins = [device.name for device in idle if device.port in ports]
+        twins = tuple(device.name for device in idle if device.port in ports)
         if twins:
             context = NodeContext(cluster=cluster, node=rank.node)
-            message = f"rank {rank.number} leaves {', '.join(twins)} idle, the other twin of its port"
-            both = (*carriers, *twins)
-            complete = set(both) <= set(rank.node.ib_if)
-            yield context.problem(message, cluster.inv("doctor") if complete else _set_ib_if(context, both))
+            names = ", ".join(twins)
+            message = f"rank {rank.number} leaves {names} idle, the other twin of its port"
+            yield context.problem(message, _twins_remedy(context, (*carriers, *twins)))
+
+
+def _twins_remedy(context: NodeContext, devices: tuple[str, ...]) -> str:
+    """Return how NCCL gets all devices; if IB_IF has them already, the reason is elsewhere."""
+    if set(devices) <= set(context.node.ib_if):
+        return context.cluster.inv("doctor")
+    return _set_ib_if(context, devices)
 
 
 def _set_ib_if(context: NodeContext, devices: Iterable[str]) -> str:

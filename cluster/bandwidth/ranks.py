@@ -58,7 +58,9 @@ class RunRank:
 def ranks(cluster: Cluster) -> tuple[Rank, ...]:
     """Return the ranks, the head's first: the others connect to it."""
     places = [(node, gpu) for node in cluster.nodes for gpu in range(node.gpus)]
-    return tuple(Rank(number=number, node=node, gpu=gpu) for number, (node, gpu) in enumerate(places))
+    return tuple(
+        Rank(number=number, node=node, gpu=gpu) for number, (node, gpu) in enumerate(places)
+    )
 
 
 def title(rank: Rank, world: int) -> str:
@@ -77,7 +79,7 @@ def arguments(cluster: Cluster, rank: Rank, sizes: tuple[int, ...], port: int) -
 
 
 def buffer_sizes(largest: str) -> tuple[int, ...]:
-    """Return the sizes in bytes up to `largest`, as in `256m`; raise RefusedError if it is wrong."""
+    """Return the sizes in bytes up to `largest` (`256m`); raise RefusedError if it is wrong."""
     try:
         last = size(LEAST)(largest)
     except WrongValueError as error:

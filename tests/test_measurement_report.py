@@ -1,19 +1,18 @@
-"""A measurement as people and programs read it, and the commands that make it."""
+"""The report of a measurement, for people and for programs, and the commands of its ranks."""
 
 import json
 from dataclasses import replace
 
-from cluster.bandwidth import pages
-from cluster.bandwidth.failures import Heard
-from cluster.bandwidth.log import Way
-from cluster.bandwidth.seat import Seat, arguments, seats, title
-from cluster.bandwidth.verdict import result
+from cluster.bandwidth.measurement_report import as_json, text
+from cluster.bandwidth.rank_problems import RankResult
+from cluster.bandwidth.ranks import Rank, arguments, ranks, title
+from cluster.bandwidth.verdict import verdict
 from tests.clusters import HEAD, REHEARSAL, SPARKS, WORKER, boxes, spaces
-from tests.nccl_answers import TWINS, heard, spark, transport, wired
 from tests.pages import ROOT, blocks
+from tests.rank_answers import TWINS, captured_results, results, spark
 
 PASSED = """\
-rank  node    device       backend      way              channels
+rank  node    device       backend      transport        channels
 0     spark1  NVIDIA GB10  nccl 2.28.9  IB rocep1s0f1    8
                                         IB roceP2p1s0f1  8
 1     spark2  NVIDIA GB10  nccl 2.28.9  IB rocep1s0f1    8
@@ -24,11 +23,11 @@ all_reduce  256 MiB  20      11.33 ms  23.70 GB/s  23.70 GB/s
 all_gather  256 MiB  20      5.66 ms   47.40 GB/s  23.70 GB/s
 
 link: 25.0 GB/s in each direction; all_gather uses 95%
-mark: 21.875 GB/s for all_gather (NVIDIA's, for 16 GiB); with 256 MiB 18.6 GB/s are enough
+reference: 21.875 GB/s for all_gather (NVIDIA's, for 16 GiB); for 256 MiB: at least 18.6 GB/s
 passed: all_gather 23.7 GB/s on the bus
 """
 SLOW = """\
-rank  node    device       backend      way              channels
+rank  node    device       backend      transport        channels
 0     spark1  NVIDIA GB10  nccl 2.28.9  IB rocep1s0f1    8
                                         IB roceP2p1s0f1  8
 1     spark2  NVIDIA GB10  nccl 2.28.9  IB rocep1s0f1    8
@@ -39,12 +38,12 @@ all_reduce  256 MiB  20      22.37 ms  12.00 GB/s  12.00 GB/s
 all_gather  256 MiB  20      11.18 ms  24.00 GB/s  12.00 GB/s
 
 link: 25.0 GB/s in each direction; all_gather uses 48%
-mark: 21.875 GB/s for all_gather (NVIDIA's, for 16 GiB); with 256 MiB 18.6 GB/s are enough
-spark1, spark2: all_gather moves 12.0 GB/s, and should move 18.6 GB/s (`inv doctor`)
+reference: 21.875 GB/s for all_gather (NVIDIA's, for 16 GiB); for 256 MiB: at least 18.6 GB/s
+spark1, spark2: all_gather reaches 12.0 GB/s, expected at least 18.6 GB/s (`inv doctor`)
 slow: all_gather 12.0 GB/s on the bus
 """
 SOCKETS = """\
-rank  node    device                 backend      way                   channels
+rank  node    device                 backend      transport             channels
 0     spark1  NVIDIA H100 80GB HBM3  nccl 2.28.9  Socket enp1s0f1np1    2
                                                   Socket enP2p1s0f1np1  2
 1     spark2  NVIDIA H100 80GB HBM3  nccl 2.28.9  Socket enp1s0f1np1    2
@@ -60,23 +59,23 @@ all_gather  256 MiB  20      63.01 ms   4.26 GB/s  2.13 GB/s
 
 variables of spark1: NCCL_SOCKET_IFNAME==enp1s0f1np1,enP2p1s0f1np1 NCCL_HOSTID=0
 variables of spark2: NCCL_SOCKET_IFNAME==enp1s0f1np1,enP2p1s0f1np1 NCCL_HOSTID=1
-spark1: rank 0 uses sockets over enp1s0f1np1 and enP2p1s0f1np1, and IB_IF is \
+spark1: rank 0 uses TCP sockets on enp1s0f1np1 and enP2p1s0f1np1, but IB_IF is \
 rocep1s0f1,roceP2p1s0f1 (`inv doctor`)
-spark2: rank 1 uses sockets over enp1s0f1np1 and enP2p1s0f1np1, and IB_IF is \
+spark2: rank 1 uses TCP sockets on enp1s0f1np1 and enP2p1s0f1np1, but IB_IF is \
 rocep1s0f0,roceP2p1s0f0 (`inv doctor`)
 failed: all_gather 2.1 GB/s on the bus
 """
 NOTHING = """\
-rank  node    device       backend      way                          channels
+rank  node    device       backend      transport                    channels
 0     spark1  NVIDIA GB10  nccl 2.28.9  IB rocep1s0f1 (GPUDirect)    4
                                         IB roceP2p1s0f1 (GPUDirect)  4
 1     spark2               no answer    unknown
 
-spark2: rank 1 ended with code 137 and gave no answer (`inv doctor`)
-nothing was measured
+spark2: rank 1 ended with code 137 without an answer (`inv doctor`)
+no measurement
 """
 GLOO = """\
-rank  node    device  backend  way  channels
+rank  node    device  backend  transport  channels
 0     spark1  CPU     gloo     TCP
 1     spark2  CPU     gloo     TCP
 
@@ -84,73 +83,73 @@ operation   size     rounds  time       algorithm  bus
 all_reduce  256 MiB  20      536.87 ms  0.50 GB/s  0.50 GB/s
 all_gather  256 MiB  20      268.44 ms  1.00 GB/s  0.50 GB/s
 
-all_gather 0.5 GB/s on the bus; there is no mark for it
+all_gather 0.5 GB/s on the bus; no reference value
 """
 
 
 def test_a_measurement_that_passes() -> None:
-    """Ways, numbers, what the link could do, the mark, and one line at the end."""
-    assert PASSED == pages.text(result(SPARKS, wired(spark(), spark())))
+    """The report has transports, measurements, the limits of the link, and a verdict."""
+    assert PASSED == text(verdict(SPARKS, results(spark(), spark())))
 
 
-def test_the_page_shows_it() -> None:
-    """The documentation shows what is printed."""
-    shown = {block.word: block.text for block in blocks(ROOT / "docs" / "nccl.md")}
+def test_the_documentation() -> None:
+    """The documentation shows a real report."""
+    examples = {block.word: block.text for block in blocks(ROOT / "docs" / "nccl.md")}
 
-    assert PASSED == shown["passed"]
-
-
-def test_a_slow_one() -> None:
-    """What is slow stands before the last line."""
-    assert SLOW == pages.text(result(SPARKS, wired(spark(12.0), spark(12.0))))
+    assert PASSED == examples["passed"]
 
 
-def test_one_that_fails() -> None:
-    """What two ranks on an H100 measured over two interfaces, on nodes that should have RDMA."""
-    assert SOCKETS == pages.text(result(SPARKS, heard("two-interfaces")))
+def test_a_slow_measurement() -> None:
+    """A slow operation is reported above the verdict."""
+    assert SLOW == text(verdict(SPARKS, results(spark(12.0), spark(12.0))))
 
 
-def test_one_without_an_end() -> None:
-    """What is known of the ranks is shown, also when one of them died."""
-    ways = tuple(Way(by="IB", device=name, network=True, direct=True, channels=4) for name in TWINS)
-    its = replace(spark(), transport=replace(transport(), ways=ways))
-    said = {0: Heard(answer=its), 1: Heard(answer=None, code=137)}
+def test_a_measurement_over_sockets() -> None:
+    """Sockets on nodes with RDMA in their settings fail; two ranks on an H100 measured them."""
+    assert SOCKETS == text(verdict(SPARKS, captured_results("two-interfaces")))
 
-    assert NOTHING == pages.text(result(SPARKS, said))
+
+def test_a_rank_that_was_killed() -> None:
+    """The report shows the ranks that answered, even if a rank died."""
+    answer = spark()
+    routes = (replace(route, gpu_direct=True, channels=4) for route in answer.log.routes)
+    answer = replace(answer, log=replace(answer.log, routes=tuple(routes)))
+    ended = {0: RankResult(answer=answer), 1: RankResult(answer=None, code=137)}
+
+    assert NOTHING == text(verdict(SPARKS, ended))
 
 
 def test_a_rehearsal() -> None:
-    """Between CPUs there is one way, and no mark."""
-    its = replace(spark(0.5, ()), backend="gloo", nccl="", device="CPU")
-    its = replace(its, transport=replace(its.transport, network=""))
+    """CPUs have one transport, and no reference value."""
+    answer = replace(spark(0.5, (), ""), backend="gloo", nccl="", device="CPU")
 
-    assert GLOO == pages.text(result(SPARKS, wired(its, its)))
+    assert GLOO == text(verdict(SPARKS, results(answer, answer)))
 
 
-def test_the_environment_of_a_node_that_is_slow() -> None:
-    """What may be the reason is shown once for all ranks of a node, and secrets never are."""
+def test_the_variables_of_a_slow_node() -> None:
+    """NCCL's variables are shown once for all ranks of a node, with secrets masked."""
     two = replace(SPARKS, nodes=(HEAD, replace(WORKER, gpus=2)))
     plain = spark(12.0)
-    own = (("NCCL_IB_HCA", "=rocep1s0f1"), ("NCCL_FAST_TOKEN", "abc"))
-    its = replace(plain, transport=replace(plain.transport, variables=own))
+    variables = (("NCCL_IB_HCA", "=rocep1s0f1"), ("NCCL_FAST_TOKEN", "abc"))
+    answer = replace(plain, log=replace(plain.log, variables=variables))
     expected = "variables of spark2: NCCL_IB_HCA==rocep1s0f1 NCCL_FAST_TOKEN=********"
-    lines = pages.text(result(two, wired(plain, its, its))).splitlines()
+    lines = text(verdict(two, results(plain, answer, answer))).splitlines()
 
     assert [expected] == [line for line in lines if line.startswith("variables")]
 
 
 def test_json() -> None:
-    """A program reads every number, and what to do."""
-    its = spark(12.0)
-    own = (("NCCL_IB_MERGE_NICS", "0"), ("NCCL_FAST_TOKEN", "abc"))
-    its = replace(its, transport=replace(its.transport, variables=own))
-    said = {**wired(its), 1: Heard(answer=None, code=137)}
-    found = json.loads(pages.as_json(result(SPARKS, said)))
+    """JSON has every number, problem and remedy."""
+    answer = spark(12.0)
+    variables = (("NCCL_IB_MERGE_NICS", "0"), ("NCCL_FAST_TOKEN", "abc"))
+    answer = replace(answer, log=replace(answer.log, variables=variables))
+    ended = {0: RankResult(answer=answer), 1: RankResult(answer=None, code=137)}
+    report = json.loads(as_json(verdict(SPARKS, ended)))
     ways = [
         {"by": "IB", "device": name, "network": True, "direct": False, "channels": 8}
         for name in TWINS
     ]
-    first, second = found.pop("ranks")
+    first, second = report.pop("ranks")
     devices = first.pop("rdma")
     expected = {
         "cluster": "default",
@@ -162,16 +161,16 @@ def test_json() -> None:
         "failures": [
             {
                 "place": "spark2",
-                "what": "rank 1 ended with code 137 and gave no answer",
+                "what": "rank 1 ended with code 137 without an answer",
                 "remedy": "`inv doctor`",
             }
         ],
         "slow": [],
-        "verdict": "nothing was measured",
+        "verdict": "no measurement",
         "exit_code": 4,
     }
 
-    assert expected == found
+    assert expected == report
     assert {"rank": 1, "node": "spark2", "gpu": 0} == second
     assert {
         "rank": 0,
@@ -192,46 +191,46 @@ def test_json() -> None:
         ("rocep1s0f1", "0000:01:00.1", ["enp1s0f1np1"]),
         ("roceP2p1s0f0", "0002:01:00.0", ["enP2p1s0f0np0"]),
         ("roceP2p1s0f1", "0002:01:00.1", ["enP2p1s0f1np1"]),
-    ] == [(its["name"], its["pci"], its["interfaces"]) for its in devices]
+    ] == [(device["name"], device["pci"], device["interfaces"]) for device in devices]
 
 
 def test_json_of_a_slow_measurement() -> None:
-    """What is slow stands apart from what fails."""
-    found = json.loads(pages.as_json(result(SPARKS, wired(spark(12.0), spark(12.0)))))
+    """JSON keeps slow measurements apart from failures."""
+    report = json.loads(as_json(verdict(SPARKS, results(spark(12.0), spark(12.0)))))
 
     assert (1, [], 1, 12.0, 21.875, 25.0) == (
-        found["exit_code"],
-        found["failures"],
-        len(found["slow"]),
-        round(found["all_gather"], 6),
-        found["mark"],
-        found["link"],
+        report["exit_code"],
+        report["failures"],
+        len(report["slow"]),
+        round(report["all_gather"], 6),
+        report["mark"],
+        report["link"],
     )
-    assert ["all_reduce", "all_gather"] == [row["operation"] for row in found["measurements"]]
+    assert ["all_reduce", "all_gather"] == [row["operation"] for row in report["measurements"]]
 
 
-def test_seats() -> None:
+def test_ranks() -> None:
     """Each GPU of each node is a rank, the head's first."""
     two = replace(SPARKS, nodes=(HEAD, replace(WORKER, gpus=2)))
     expected = [(0, "spark1", 0), (1, "spark2", 0), (2, "spark2", 1)]
 
-    assert expected == [(seat.rank, seat.node.name, seat.gpu) for seat in seats(two)]
+    assert expected == [(rank.number, rank.node.name, rank.gpu) for rank in ranks(two)]
 
 
 def test_arguments() -> None:
-    """All ranks meet at the head's address on the link."""
-    seat = Seat(rank=1, node=WORKER, gpu=0)
+    """All ranks connect to the head's address on the link."""
+    rank = Rank(number=1, node=WORKER, gpu=0)
     expected = (
         "--rank 1 --world 2 --master 192.168.177.11:29520 --gpu 0 --sizes 8388608,67108864"
         " --join 60 --deadline 180"
     )
 
-    assert expected == " ".join(arguments(SPARKS, seat, (8388608, 67108864), 29520))
-    assert "Measure as rank 1 of 2, all at the same time" == title(seat, 2)
+    assert expected == " ".join(arguments(SPARKS, rank, (8388608, 67108864), 29520))
+    assert "Measure as rank 1 of 2, all at the same time" == title(rank, 2)
 
 
 def test_the_program_inside_the_nodes() -> None:
-    """Both runtimes have the program beside the probe."""
+    """Both runtimes run the program that is beside the probe."""
     exec_ = "docker --host ssh://spark1 exec vllm_node python /opt/spark-vllm-cluster/nccl.py"
     box = boxes()
     inside = box.inside(box.cluster, box.cluster.head, box.bandwidth)

@@ -1,4 +1,4 @@
-"""`inv nccl` as far as no node must run: what it refuses, prints, and hears of ranks that fail."""
+"""`inv nccl` without running nodes: refusals, the dry run, and ranks that fail."""
 
 import socket
 import sys
@@ -19,7 +19,7 @@ from cluster.session import Session
 from cluster.words import Environment
 from tests.clusters import ROOT
 
-HERE = IPv4Address("127.0.0.1")
+LOCAL = IPv4Address("127.0.0.1")
 DRY = """\
 # spark1: Measure as rank 0 of 2, all at the same time
 docker --host ssh://spark1 exec vllm_node python /opt/spark-vllm-cluster/nccl.py --rank 0 \
@@ -30,7 +30,7 @@ docker --host ssh://spark2 exec vllm_node python /opt/spark-vllm-cluster/nccl.py
 --world 2 --master 192.168.177.11:29520 --gpu 0 --sizes 8388608,67108864 --join 60 --deadline 180
 """
 NO_TORCH = """\
-rank  node    device  backend  way      channels
+rank  node    device  backend  transport  channels
 0     spark1                   unknown
 1     spark2                   unknown
 
@@ -38,13 +38,13 @@ spark1: rank 0 failed at `import torch`: No module named 'torch' \
 (`inv doctor --cluster rehearsal`)
 spark2: rank 1 failed at `import torch`: No module named 'torch' \
 (`inv doctor --cluster rehearsal`)
-nothing was measured
+no measurement
 """
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nowhere(Namespaces):
-    """Nodes that are this machine, with a Python that has the standard library alone."""
+class NoNamespaces(Namespaces):
+    """Nodes that are this machine, with a Python that has only the standard library."""
 
     def inside(
         self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()
@@ -56,17 +56,17 @@ class Nowhere(Namespaces):
 
 @pytest.fixture(name="opened")
 def _opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    """Return a run on the rehearsal, of which nothing runs below a folder of this test."""
+    """Return a session of the rehearsal, with its state in a folder of this test."""
     monkeypatch.setattr(session, "STATE", str(tmp_path))
     return Session("rehearsal", dry=False)
 
 
 @pytest.fixture(name="running")
 def _running(opened: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    """Return a run on a cluster that is taken to run, and whose nodes are this machine."""
-    nodes = tuple(replace(node, host_ip=HERE, head_ip=HERE) for node in opened.cluster.nodes)
+    """Return a session of a cluster that counts as running; its nodes are this machine."""
+    nodes = tuple(replace(node, host_ip=LOCAL, head_ip=LOCAL) for node in opened.cluster.nodes)
     opened.cluster = replace(opened.cluster, nodes=nodes)
-    opened.runtime = Nowhere(
+    opened.runtime = NoNamespaces(
         state=str(tmp_path),
         programs="",
         script=str(ROOT / "docker" / "probe.py"),
@@ -78,22 +78,22 @@ def _running(opened: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def failed(measure: Callable[[], object]) -> tuple[int, str]:
-    """Return how a measurement that cannot be made ends."""
+    """Return the exit code and the text of a measurement that cannot be made."""
     with pytest.raises(ClusterError) as caught:
         measure()
     return caught.value.exit_code, str(caught.value)
 
 
 def test_dry(capsys: pytest.CaptureFixture[str]) -> None:
-    """The command of each rank is printed, and nothing is asked."""
+    """A dry run prints the command of each rank, and asks no node."""
     opened = Session("examples/two-sparks", dry=True)
 
     assert 0 == measuring.nccl(opened, largest="64m", json=False)
     assert (DRY, "") == capsys.readouterr()
 
 
-def test_nodes_that_do_not_run(opened: Session) -> None:
-    """Ranks run inside nodes, so these must be up."""
+def test_stopped_nodes(opened: Session) -> None:
+    """Ranks run inside nodes, so nodes that are stopped are refused."""
     remedy = "is not running (`inv up --cluster rehearsal`)"
     expected = (3, f"spark1: {remedy}\nspark2: {remedy}")
 
@@ -101,51 +101,52 @@ def test_nodes_that_do_not_run(opened: Session) -> None:
 
 
 def test_too_large(opened: Session) -> None:
-    """A buffer that has frozen machines is refused before anything is asked."""
-    expected = (3, "--largest: is too much: larger buffers have frozen Sparks (at most 1g)")
+    """A buffer that has frozen machines is refused before any node is asked."""
+    message = "is too large: buffers above 1g have frozen Sparks (use at most 1g)"
+    expected = (3, f"--largest: {message}")
 
     assert expected == failed(lambda: measuring.nccl(opened, largest="16g", json=False))
 
 
 def test_a_cluster_of_one(opened: Session) -> None:
-    """One GPU has nobody to talk to."""
+    """A cluster with one GPU is refused."""
     opened.cluster = replace(opened.cluster, nodes=opened.cluster.nodes[:1])
-    message = "rehearsal: has one GPU: there is nothing to measure between (add a node)"
+    message = "rehearsal: has one GPU; a measurement needs two (add a node)"
 
     assert (3, message) == failed(lambda: measuring.nccl(opened, largest="8m", json=False))
 
 
 def test_ranks_that_fail(running: Session, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each rank says itself why it failed, and the exit code is that of a node's failure."""
+    """Each rank reports why it failed, and the exit code is that of a failed node."""
     assert 4 == measuring.nccl(running, largest="8m", json=False)
     assert NO_TORCH == capsys.readouterr().out
 
 
 def test_no_free_port(running: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a port on the head the ranks cannot meet."""
-    with socket.create_server((str(HERE), 0)) as server:
+    """Without a free port on the head the ranks cannot connect."""
+    with socket.create_server((str(LOCAL), 0)) as server:
         port = server.getsockname()[1]
         monkeypatch.setattr(measuring, "PORTS", range(port, port + 1))
-        found = failed(lambda: measuring.nccl(running, largest="8m", json=False))
+        ended = failed(lambda: measuring.nccl(running, largest="8m", json=False))
 
     message = f"cannot listen on 127.0.0.1, port {port}: Address already in use"
-    assert (4, f"spark1: {message} (free one of the ports from {port} to {port} there)") == found
+    assert (4, f"spark1: {message} (free one of the ports from {port} to {port} there)") == ended
 
 
-def test_a_node_that_cannot_be_reached(
+def test_an_unreachable_node(
     running: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A rank that cannot be started is one that gives no answer."""
+    """A rank that cannot be started has no answer."""
     ask = running.services.ask
 
-    def lost(command: Command, seconds: float | None = None) -> object:
+    def unreachable(command: Command, seconds: float | None = None) -> object:
         if "--rank" in command.argv and command.place == "spark2":
             raise NodeError(Problem(place="spark2", message="does not answer"))
         return ask(command, seconds)
 
-    monkeypatch.setattr(running.services, "ask", lost)
+    monkeypatch.setattr(running.services, "ask", unreachable)
     remedy = "(`inv doctor --cluster rehearsal`)"
-    said = "rank 1 ended with code 4 and gave no answer: spark2: does not answer"
+    message = "rank 1 ended with code 4 without an answer: spark2: does not answer"
 
     assert 4 == measuring.nccl(running, largest="8m", json=False)
-    assert f"spark2: {said} {remedy}" == capsys.readouterr().out.splitlines()[-2]
+    assert f"spark2: {message} {remedy}" == capsys.readouterr().out.splitlines()[-2]
