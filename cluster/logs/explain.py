@@ -1,233 +1,206 @@
-"""From the logs of all services to what went wrong: the cause first, each with the next command."""
+"""Explains the failures in the logs of all services: the cause first, each with a next command."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
-from cluster.logs import failure, logline
-from cluster.logs.failure import Failure
+from cluster.logs import failures, logline
+from cluster.logs.cluster_signatures import NETWORK, RAY
+from cluster.logs.explanation import Explanation, ServiceLog
+from cluster.logs.failures import Failure
 from cluster.logs.logline import Line
+from cluster.logs.model_signatures import MACHINE, MEMORY, MODEL
 from cluster.logs.signature import Signature, advice
-from cluster.logs.signatures import SIGNATURES
 from cluster.node import Cluster, Node
 from cluster.node_context import NodeContext
 
-LITERALS = [(literal, it) for it in SIGNATURES for literal in it.literals]
-"""What a line must have before its signature is looked for: a log may have 100000 lines."""
+SIGNATURES: tuple[Signature, ...] = (*RAY, *NETWORK, *MEMORY, *MODEL, *MACHINE)
+"""All signatures, in the order in which a line is compared with them: the first match counts."""
+LITERALS = [(literal, signature) for signature in SIGNATURES for literal in signature.literals]
+"""Text that a line must contain before its signature is tried: a log may have 100000 lines."""
 READY = ("Application startup complete.", "Ray runtime started.")
-"""What the programs survived before they say this is history."""
+"""A program that logs this has survived all earlier failures in its log."""
 CODE = " " * 4
-"""With this begin the lines of code in a traceback: they may hold the words of their errors."""
+"""Lines of code in a traceback begin with this: they may contain the words of their errors."""
 ADDRESS = re.compile(r" ?\bip=(?P<address>\S+)")
-NEVER = "~"
+LAST = "~"
 """Sorts after every time."""
 REPETITION = 2
-"""As `Failure.indirect`."""
+"""As `Failure.distance`."""
 UNKNOWN = "no known failure; this is the first error"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """What a service of a node has logged."""
-
-    node: str
-    service: str
-    lines: Sequence[str] = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Explanation:
-    """A line of a log, and what it means."""
-
-    name: str
-    """The signature; empty for an error that none knows."""
-    node: str
-    """Where it happened."""
-    log: str
-    """Whose log it is in: `serve on spark1`."""
-    who: str
-    """The process that said it, and its rank; empty when it did not say."""
-    time: str
-    """When, as in the log, without the year; empty when the log does not tell."""
-    said: tuple[str, ...]
-    """The line, without its decoration; of an unknown error its message."""
-    meaning: str
-    """The cause, in a sentence."""
-    next: str
-    """The next command, or an instruction."""
-    indirect: int
-    """How far it is from the cause, as `Failure.indirect`."""
-    note: bool
-    """It is no failure, but worth knowing."""
-
 
 Order = tuple[int, str, int, int]
 """Distance from the cause, time, log, line."""
 Ranked = tuple[Order, Explanation]
+Match = tuple[Signature | None, Mapping[str, str]]
+"""The signature of a line and the values of its fields; None without a signature."""
 
 
-def explain(cluster: Cluster, logs: Sequence[Told]) -> tuple[Explanation, ...]:
-    """Return what is known of the failures in these logs, the likely cause first, notes last.
+def explain(cluster: Cluster, logs: Sequence[ServiceLog]) -> tuple[Explanation, ...]:
+    """Return the explanations of the failures in these logs, the likely cause first, notes last.
 
-    Where no signature tells of a cause, the error of the rank that failed first stands for it.
+    If no signature matches a cause, the first error of the rank that failed first takes its place.
     """
-    readers = [_Reader(cluster=cluster, at=at, told=told) for at, told in enumerate(logs)]
-    known = [it for reader in readers for it in reader.known()]
-    failed = [it.indirect for _, it in known if not it.note]
-    reach = 0 if failed else REPETITION
-    unknown = [] if 0 in failed else [it for reader in readers for it in reader.unknown(reach)]
-    return _once([*known, *sorted(unknown, key=_order)[:1]])
+    readers = [_Explainer(cluster=cluster, index=index, log=log) for index, log in enumerate(logs)]
+    matched = [ranked for reader in readers for ranked in reader.matched()]
+    distances = [explanation.distance for _, explanation in matched if not explanation.note]
+    unmatched: list[Ranked] = []
+    if 0 not in distances:
+        limit = 0 if distances else REPETITION
+        unmatched = [ranked for reader in readers for ranked in reader.unmatched(limit)]
+    return _unique([*matched, *sorted(unmatched, key=_order)[:1]])
 
 
-def cause(found: Sequence[Explanation]) -> Explanation | None:
-    """Return the likely cause; None where no signature tells of it."""
-    first = next((it for it in found if not it.note), None)
-    return first if first and first.name else None
+def likely_cause(explanations: Sequence[Explanation]) -> Explanation | None:
+    """Return the likely cause; None if no signature matches it."""
+    failed = (explanation for explanation in explanations if not explanation.note)
+    first = next(failed, None)
+    return first if first and first.signature else None
 
 
 def _order(ranked: Ranked) -> Order:
     return ranked[0]
 
 
-def _once(found: list[Ranked]) -> tuple[Explanation, ...]:
-    """Sort, leave out what a node has said before, and put the notes behind."""
-    first: dict[tuple[str, str], Explanation] = {}
-    for _, it in sorted(found, key=_order):
-        repeated = it.indirect == REPETITION and it.name in {name for name, _ in first}
-        if not repeated:
-            first.setdefault((it.name, it.node), it)
-    return tuple(sorted(first.values(), key=lambda it: it.note))
+def _unique(unsorted: list[Ranked]) -> tuple[Explanation, ...]:
+    """Sort the explanations, keep the first of each signature and node, and put the notes last."""
+    unique: dict[tuple[str, str], Explanation] = {}
+    for _, explanation in sorted(unsorted, key=_order):
+        name = explanation.signature
+        is_explained = name in {signature for signature, _ in unique}
+        if not (is_explained and explanation.distance == REPETITION):
+            unique.setdefault((name, explanation.node), explanation)
+    return tuple(sorted(unique.values(), key=lambda explanation: explanation.note))
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Reader:
-    """Reads one log."""
+class _Explainer:
+    """Explains the failures of one log."""
 
     cluster: Cluster
-    at: int
+    index: int
     """The number of the log."""
-    told: Told
+    log: ServiceLog
 
     @cached_property
     def lines(self) -> list[Line]:
-        """The lines without their decoration."""
-        return [logline.read(line) for line in self.told.lines]
+        """The parsed lines."""
+        return [logline.read(line) for line in self.log.lines]
 
     @cached_property
     def times(self) -> list[str]:
-        """When each line was said: a line without a time was said after its process's last one."""
-        last = {"": NEVER}
+        """The time of each line; a line without one has that of its process's line before."""
+        latest = {"": LAST}
         times = []
         for line in self.lines:
-            last[""] = last[line.process] = line.time or last.get(line.process, last[""])
-            times.append(last[line.process])
+            latest[""] = latest[line.process] = line.time or latest.get(line.process, latest[""])
+            times.append(latest[line.process])
         return times
 
     @cached_property
-    def begin(self) -> int:
-        """The number of the line since which the service has been ready; else 0."""
-        ready = (at for at, line in enumerate(self.lines) if line.text.startswith(READY))
-        return max(ready, default=0)
-
-    def known(self) -> Iterator[Ranked]:
-        """Find the lines that signatures know."""
-        for number, line in enumerate(self.lines):
-            signature, told = _known(line)
-            if signature and not self._over(signature, number):
-                yield self._explained(signature, told, number)
-
-    def _over(self, signature: Signature, number: int) -> bool:
-        """Tell whether it was survived, or a later line says that it is over."""
-        later = self.lines[number:] if signature.until else []
-        survived = number < self.begin and not signature.note
-        return survived or any(signature.until in line.text for line in later)
+    def ready(self) -> int:
+        """The number of the line that says that the service is ready; 0 if none does."""
+        numbers = (n for n, line in enumerate(self.lines) if line.text.startswith(READY))
+        return max(numbers, default=0)
 
     @cached_property
     def failures(self) -> list[Failure]:
-        """What the log tells by itself, the likely cause first."""
-        return failure.failures(self.told.lines)
+        """The failures that the log reports, the likely cause first."""
+        return failures.failures(self.log.lines)
 
     @cached_property
     def authors(self) -> dict[str, str]:
-        """Who said what, where another process hands it on."""
-        return {text: it.who for it in reversed(self.failures) for text in it.said}
+        """The process that logged a message first, if a second one passed it on."""
+        reported = reversed(self.failures)
+        return {text: failure.author for failure in reported for text in failure.message}
 
-    def _explained(self, signature: Signature, told: Mapping[str, str], number: int) -> Ranked:
+    def matched(self) -> Iterator[Ranked]:
+        """Yield an explanation of each line that matches a signature."""
+        for number, line in enumerate(self.lines):
+            signature, values = _line_match(line)
+            if signature and not self._is_over(signature, number):
+                yield self._explained(signature, values, number)
+
+    def unmatched(self, limit: int) -> Iterator[Ranked]:
+        """Yield the failures that match no signature, up to this distance from the cause."""
+        for failure in self.failures:
+            is_unknown = all(_text_match(text)[0] is None for text in failure.message)
+            if is_unknown and failure.number >= self.ready and failure.distance <= limit:
+                yield self._unexplained(failure)
+
+    def _is_over(self, signature: Signature, number: int) -> bool:
+        """Whether the service survived the failure, or a later line says that it is over."""
+        later = self.lines[number:] if signature.recovery else []
+        is_survived = number < self.ready and not signature.note
+        return is_survived or any(signature.recovery in line.text for line in later)
+
+    def _explained(
+        self, signature: Signature, values: Mapping[str, str], number: int
+    ) -> Ranked:
         line = self.lines[number]
-        said = failure.NOISE.sub("", line.text)
-        who = self.authors.get(said, line.who)
-        node = self._node(told.get("address") or _address(who))
-        site = NodeContext(cluster=self.cluster, node=node)
-        names = {str(each.host_ip): each.name for each in self.cluster.nodes}
-        told = {field: names.get(value, value) for field, value in told.items()}
-        repeated = REPETITION if failure.WRAPPER.search(line.text) else 0
-        indirect = max(signature.indirect, repeated)
-        return (indirect, self.times[number], self.at, number), Explanation(
-            name=signature.name,
+        text = failures.NOISE.sub("", line.text)
+        author = self.authors.get(text, line.author)
+        node = self._node(values.get("address") or _address(author))
+        context = NodeContext(cluster=self.cluster, node=node)
+        names = {str(member.host_ip): member.name for member in self.cluster.nodes}
+        values = {field: names.get(value, value) for field, value in values.items()}
+        is_repetition = failures.WRAPPER.search(line.text)
+        distance = max(signature.distance, REPETITION if is_repetition else 0)
+        return (distance, self.times[number], self.index, number), Explanation(
+            signature=signature.name,
             node=node.name,
-            log=self._log,
-            who=_name(who),
+            log=self.log.title,
+            author=_name(author),
             time=line.time,
-            said=(said.strip(),),
-            meaning=advice(signature.meaning, site, told),
-            next=advice(signature.next, site, told),
-            indirect=indirect,
+            lines=(text.strip(),),
+            meaning=advice(signature.meaning, context, values),
+            remedy=advice(signature.remedy, context, values),
+            distance=distance,
             note=signature.note,
         )
 
-    def unknown(self, reach: int) -> Iterator[Ranked]:
-        """Find the failures that no signature knows, at most so far from the cause."""
-        for it in self.failures:
-            strange = all(_signature(text)[0] is None for text in it.said)
-            if strange and it.number >= self.begin and it.indirect <= reach:
-                yield self._unexplained(it)
-
-    def _unexplained(self, it: Failure) -> Ranked:
-        node = self._node(_address(it.who)).name
-        return (it.indirect, self.times[it.number], self.at, it.number), Explanation(
-            name="",
+    def _unexplained(self, failure: Failure) -> Ranked:
+        node, number = self._node(_address(failure.author)).name, failure.number
+        location = [f"at {failure.location}"] if failure.location else []
+        return (failure.distance, self.times[number], self.index, number), Explanation(
+            signature="",
             node=node,
-            log=self._log,
-            who=_name(it.who),
-            time=self.lines[it.number].time,
-            said=(*it.said, *([f"at {it.where}"] if it.where else [])),
+            log=self.log.title,
+            author=_name(failure.author),
+            time=self.lines[number].time,
+            lines=(*failure.message, *location),
             meaning=UNKNOWN,
-            next=f"next: {self.cluster.inv('logs', '--node', node)}",
-            indirect=it.indirect,
+            remedy=f"next: {self.cluster.inv('logs', '--node', node)}",
+            distance=failure.distance,
             note=False,
         )
 
     def _node(self, address: str) -> Node:
-        """Return the node with an address, else the one whose log it is."""
+        """Return the node with an address, or the node of the log if there is none."""
         nodes = self.cluster.nodes
-        named = [node for node in nodes if node.name == self.told.node]
-        return next((node for node in nodes if str(node.host_ip) == address), named[0])
-
-    @property
-    def _log(self) -> str:
-        return f"{self.told.service} on {self.told.node}"
+        owner = next(node for node in nodes if node.name == self.log.node)
+        return next((node for node in nodes if str(node.host_ip) == address), owner)
 
 
-Known = tuple[Signature | None, Mapping[str, str]]
+def _line_match(line: Line) -> Match:
+    """Return the signature of a line, unless the line is code or only a warning."""
+    signature, values = (None, {}) if line.text.startswith(CODE) else _text_match(line.text)
+    is_quiet = signature and line.is_quiet and not signature.any_level
+    return (None, {}) if is_quiet else (signature, values)
 
 
-def _known(line: Line) -> Known:
-    """Return the signature of a line and what its words told; None where there is none."""
-    signature, told = (None, {}) if line.text.startswith(CODE) else _signature(line.text)
-    return (None, {}) if signature and line.quiet and not signature.soft else (signature, told)
+def _text_match(text: str) -> Match:
+    candidates = (signature for literal, signature in LITERALS if literal in text)
+    matches = ((signature, signature.match(text)) for signature in candidates)
+    return next((match for match in matches if match[1] is not None), (None, {}))
 
 
-def _signature(text: str) -> Known:
-    likely = (signature for literal, signature in LITERALS if literal in text)
-    found = ((signature, signature.told(text)) for signature in likely)
-    return next(((it, told) for it, told in found if told is not None), (None, {}))
+def _address(author: str) -> str:
+    match = ADDRESS.search(author)
+    return match["address"] if match else ""
 
 
-def _address(who: str) -> str:
-    found = ADDRESS.search(who)
-    return found["address"] if found else ""
-
-
-def _name(who: str) -> str:
-    return ADDRESS.sub("", who)
+def _name(author: str) -> str:
+    """Return the author without an address, which people know as the node's name."""
+    return ADDRESS.sub("", author)

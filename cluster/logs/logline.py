@@ -1,19 +1,19 @@
-"""One line of a log of Ray or vLLM without its decoration: who said it, how loud, and what."""
+"""One line of a log of Ray or vLLM, parsed: process, author, level, source, time and text."""
 
 import re
 from dataclasses import dataclass
 
 QUIET = "DISVW"
-"""First letters of the levels that announce no failure: debug, info, success, verbose, warning."""
+"""First letters of the levels that report no failure: debug, info, success, verbose, warning."""
 COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 PROCESS = re.compile(
-    r"\((?P<name>raylet|autoscaler|\S* ?(?=pid=))(?P<rest>[^()]*?)(?:, ip=(?P<ip>[^()]+))?\) ?"
+    r"\((?P<name>raylet|autoscaler|\S* ?(?=pid=))(?P<suffix>[^()]*?)(?:, ip=(?P<ip>[^()]+))?\) ?"
 )
 REPEATED = re.compile(r" ?\[repeated \d+x across cluster\].*$")
 DAY = r"(?:\d{4}-)?(?P<month>\d?\d)-?(?P<day>\d\d)"
 TIME = r"(?P<time>\d\d:\d\d:\d\d(?:[.,]\d+)?)"
 RANK = r"(?:\[rank\d+\]:)?"
-HEADS = (
+HEADERS = (
     # as in vllm/logger.py
     re.compile(rf"(?P<level>[A-Z]+) {DAY} {TIME} \[(?P<source>[^\]\s]+)\] ?"),
     # as in ray/_private/log.py, for its Python
@@ -31,66 +31,66 @@ HEADS = (
     re.compile(r"(?P<level>INFO|WARNING|ERROR|CRITICAL)(?P<source>):\s+"),
 )
 UNNAMED = ("", "MainProcess", "Worker")
-"""What a process is called before it knows its rank."""
+"""Names of a process that does not know its rank yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """What a process said in one line."""
+    """A parsed line of a log."""
 
     process: str = ""
-    """The prefix that all lines of the process share; empty for what was printed directly."""
-    who: str = ""
-    """The same for people, with the rank: `RayWorkerProc Worker_TP1 ip=192.168.177.12`."""
+    """The prefix that all lines of the process share; empty for text that was printed directly."""
+    author: str = ""
+    """The process as people know it, with its rank: `RayWorkerProc Worker_TP1 ip=192.168.177.12`."""
     level: str = ""
-    """The first letter of the level; empty when there is none, as in an uncaught traceback."""
+    """The first letter of the level; empty without one, as in the traceback of an uncaught error."""
     source: str = ""
     """The file and line that logged it."""
     text: str = ""
     time: str = ""
-    """When, as `11-23 13:28:16.080`: without the year, which vLLM does not tell."""
+    """As `11-23 13:28:16.080`: without the year, which vLLM does not log."""
 
     @property
-    def quiet(self) -> bool:
-        """Whether the level says that this is no failure."""
+    def is_quiet(self) -> bool:
+        """Whether the level says that the line reports no failure."""
         return self.level != "" and self.level in QUIET
 
 
 def read(line: str) -> Line:
-    """Take the colours, the names of the processes and the head off a line of a log."""
+    """Parse a line of a log: remove its colours, process prefixes and header."""
     # A progress bar returns to the start of its line, and only its last state counts.
     states = COLOURS.sub("", line).splitlines()
     bare = next((state for state in reversed(states) if state.strip()), "")
-    names, rest = _names(bare)
-    head = next((found for pattern in HEADS if (found := pattern.match(rest))), None)
+    prefixes, bare = _split_prefixes(bare)
+    header = next((match for pattern in HEADERS if (match := pattern.match(bare))), None)
     return Line(
-        process=names[0][0] if names else "",
-        who=_who(names),
-        level=head["level"][0] if head else "",
-        source=(head["source"] or "") if head else "",
-        text=REPEATED.sub("", rest[head.end() :] if head else rest).rstrip(),
-        time=_time(head),
+        process=prefixes[0][0] if prefixes else "",
+        author=_author(prefixes),
+        level=header["level"][0] if header else "",
+        source=(header["source"] or "") if header else "",
+        text=REPEATED.sub("", bare[header.end() :] if header else bare).rstrip(),
+        time=_time(header),
     )
 
 
-def _time(head: re.Match[str] | None) -> str:
-    """Bring the times of several formats into one that sorts."""
-    told = head.groupdict() if head else {}
-    if not told.get("time"):
+def _time(header: re.Match[str] | None) -> str:
+    """Return the time of a header in the one form that sorts; empty without a time."""
+    fields = header.groupdict() if header else {}
+    if not fields.get("time"):
         return ""
-    return f"{told['month']:0>2}-{told['day']} {told['time'].replace(',', '.')}"
+    return f"{fields['month']:0>2}-{fields['day']} {fields['time'].replace(',', '.')}"
 
 
-def _names(bare: str) -> tuple[list[re.Match[str]], str]:
-    """Split the names of processes off: Ray adds one, and vLLM's own log another."""
-    names = []
-    while found := PROCESS.match(bare):
-        names.append(found)
-        bare = bare[found.end() :]
-    return names, bare
+def _split_prefixes(bare: str) -> tuple[list[re.Match[str]], str]:
+    """Split off the process prefixes: Ray adds one, and vLLM's own log a second."""
+    prefixes = []
+    while match := PROCESS.match(bare):
+        prefixes.append(match)
+        bare = bare[match.end() :]
+    return prefixes, bare
 
 
-def _who(names: list[re.Match[str]]) -> str:
-    known = [name for found in names if (name := found["name"].strip()) not in UNNAMED]
-    addresses = [f"ip={found['ip']}" for found in names if found["ip"]]
-    return " ".join([*known, *addresses])
+def _author(prefixes: list[re.Match[str]]) -> str:
+    names = [name for prefix in prefixes if (name := prefix["name"].strip()) not in UNNAMED]
+    addresses = [f"ip={prefix['ip']}" for prefix in prefixes if prefix["ip"]]
+    return " ".join([*names, *addresses])

@@ -1,4 +1,4 @@
-"""A failure signature: the words of a log line, what they mean, and what to do then."""
+"""A known failure: the text of its log line, its meaning, and the next command."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,89 +7,93 @@ from functools import cache
 
 from cluster.node_context import NodeContext
 
-BLANK = re.compile(r"\\\{(?P<name>\w+)\\\}|(?P<anything>…)")
-"""What stands for something else in the words, after `re.escape`."""
+BLANK = re.compile(r"\\\{(?P<name>\w+)\\\}|(?P<gap>…)")
+"""A field or a gap of a pattern, after `re.escape`."""
 FIELD = re.compile(r"\{(\w+)\}")
 GAP = re.compile(r"\{\w+\}|…")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """Words that Ray, vLLM, PyTorch, NCCL, the Hub or the kernel say when something is wrong.
+    """A failure that Ray, vLLM, PyTorch, NCCL, the Hub or the kernel logs in known words.
 
-    `meaning` and `next` name what the words told as `{name}`. `next` also knows the `{node}` that
-    said it, its env file `{own}`, that of all nodes `{shared}`, how a new image comes to every
-    node `{renew}`, a command on the node `{on:dmesg}`, and our own verbs `{inv:logs}`.
+    `meaning` and `remedy` are templates for `advice`: `{name}` is the value of a pattern's field.
     """
 
     name: str
-    words: tuple[str, ...]
-    """Any of these: `{name}` is a word that is kept, `…` is anything, `^` the line's beginning."""
+    patterns: tuple[str, ...]
+    """Any of these: `{name}` captures a word, `…` is any text, `^` the beginning of the line."""
     meaning: str
     """The cause, in a sentence without a full stop."""
-    next: str
+    remedy: str
     """The next command to run, or an instruction."""
     source: str
-    """Where the words or their meaning are known from: a URL, or a file of the program."""
-    indirect: int = 0
-    """As `Failure.indirect`: 0 may be the cause, 1 is its effect on others, 2 a mere repetition."""
+    """Where the line or its meaning is documented: a URL, or a file of the program."""
+    distance: int = 0
+    """From the cause, as `Failure.distance`."""
     note: bool = False
-    """It is no failure, but looks like one, or is worth knowing."""
-    soft: bool = False
-    """A mere note or warning of the program counts as well."""
-    until: str = ""
-    """Words in the same log after which it is over."""
+    """Whether it only looks like a failure, or is worth knowing."""
+    any_level: bool = False
+    """Whether an information or a warning of the program counts as well."""
+    recovery: str = ""
+    """Text later in the same log that shows that the problem is over."""
 
-    def told(self, text: str) -> dict[str, str] | None:
-        """Return what the words tell in this text; None when it does not have them."""
-        found = (_compiled(words).search(text) for words in self.words)
-        return next((it.groupdict() for it in found if it), None)
+    def match(self, text: str) -> dict[str, str] | None:
+        """Return the values of the fields in a text; None if no pattern matches."""
+        matches = (_compiled(pattern).search(text) for pattern in self.patterns)
+        return next((match.groupdict() for match in matches if match), None)
 
     @property
     def literals(self) -> tuple[str, ...]:
-        """Of each of the words the longest part without blanks: quicker to look for."""
-        return tuple(max(GAP.split(words.removeprefix("^")), key=len) for words in self.words)
+        """The longest part of each pattern without fields and gaps: quicker to search for."""
+        patterns = (pattern.removeprefix("^") for pattern in self.patterns)
+        return tuple(max(GAP.split(pattern), key=len) for pattern in patterns)
 
     @property
     def fields(self) -> tuple[frozenset[str], ...]:
-        """The names of what each of the words tells."""
-        return tuple(frozenset(FIELD.findall(words)) for words in self.words)
+        """The names of the fields of each pattern."""
+        return tuple(frozenset(FIELD.findall(pattern)) for pattern in self.patterns)
 
     @property
-    def shown(self) -> tuple[str, ...]:
-        """The words for people."""
-        return tuple(FIELD.sub("…", words.removeprefix("^").strip()) for words in self.words)
+    def readable_patterns(self) -> tuple[str, ...]:
+        """The patterns as people read them: each field is a gap."""
+        return tuple(FIELD.sub("…", text.removeprefix("^").strip()) for text in self.patterns)
 
 
 @cache
-def _compiled(words: str) -> re.Pattern[str]:
-    begin, rest = ("^", words[1:]) if words.startswith("^") else ("", words)
-    return re.compile(begin + BLANK.sub(_blank, re.escape(rest)))
+def _compiled(pattern: str) -> re.Pattern[str]:
+    anchor = "^" if pattern.startswith("^") else ""
+    return re.compile(anchor + BLANK.sub(_blank, re.escape(pattern.removeprefix("^"))))
 
 
-def _blank(found: re.Match[str]) -> str:
-    return ".*?" if found["anything"] else rf"(?P<{found['name']}>[^\s,;)'\"`<>]+)"
+def _blank(match: re.Match[str]) -> str:
+    return ".*?" if match["gap"] else rf"(?P<{match['name']}>[^\s,;)'\"`<>]+)"
 
 
 @dataclass(frozen=True)
-class _Command:
+class _CommandField:
     """A field whose format specification is a command."""
 
-    spelled: Callable[[str], str]
+    render: Callable[[str], str]
 
-    def __format__(self, words: str) -> str:
-        return self.spelled(words)
+    def __format__(self, command: str) -> str:
+        return self.render(command)
 
 
-def advice(template: str, site: NodeContext, told: Mapping[str, str]) -> str:
-    """Fill a template with what the words told, and what is known of the node."""
-    remote = site.cluster.runtime == "docker"
-    known = {
-        "node": site.node.name,
-        "own": site.node_file,
-        "shared": site.cluster_file,
-        "renew": site.new_image,
-        "inv": _Command(site.cluster.inv),
-        "on": _Command(lambda words: site.command(words) if remote else f"`{words}`"),
+def advice(template: str, context: NodeContext, values: Mapping[str, str]) -> str:
+    """Fill in a template: the values of a pattern's fields, and what it takes to help the node.
+
+    `{node}` is its name, `{node_file}` its env file and `{cluster_file}` that of all nodes;
+    `{new_image}` says how every node gets a new image; `{run:df -h}` is a command on the node, and
+    `{inv:logs}` a verb of this project.
+    """
+    is_remote = context.cluster.runtime == "docker"
+    fields = {
+        "node": context.node.name,
+        "node_file": context.node_file,
+        "cluster_file": context.cluster_file,
+        "new_image": context.new_image,
+        "inv": _CommandField(context.cluster.inv),
+        "run": _CommandField(lambda text: context.command(text) if is_remote else f"`{text}`"),
     }
-    return template.format_map({**told, **known})
+    return template.format_map({**values, **fields})

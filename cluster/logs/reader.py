@@ -1,8 +1,12 @@
-"""From a line of a log to what Ray or vLLM does now, in a few words for people."""
+"""Reads the logs of Ray and vLLM while they start: the present phase, and whether and why it ended."""
 
 import re
+from collections.abc import Iterable, Sequence
 
-from cluster.logs.logline import Line
+from cluster.logs import failures, logline
+from cluster.logs.explain import explain, likely_cause
+from cluster.logs.explanation import Explanation, ServiceLog
+from cluster.node import Cluster
 
 NUMBER = r"\d+(?:\.\d+)?"
 SECONDS = rf"(?P<seconds>{NUMBER}) ?s"
@@ -29,7 +33,7 @@ PHASES = {
     r"world_size=(?P<all>\d+) .*backend=(?P<name>\w+)": "joining {all} ranks over {name}",
     r"vLLM is using nccl==(?P<name>\S+)": "joining the ranks over NCCL {name}",
     rf"No available shared memory broadcast block found in {SECONDS}": (
-        "waiting for a rank that does not answer ({seconds} s)"
+        "waiting for a rank that does not respond ({seconds} s)"
     ),
     # vllm/model_executor/model_loader/, vllm/v1/worker/
     r"Starting to load model ": "loading weights",
@@ -60,17 +64,33 @@ PHASES = {
     r"Starting vLLM server on ": "starting the API server",
     r"Application startup complete\.": "answering",
 }
-"""What the line begins with, and the words for it."""
-COMPILED = [(re.compile(pattern), words) for pattern, words in PHASES.items()]
+"""The beginning of a line, and the phase that it begins."""
+COMPILED = [(re.compile(pattern), phase) for pattern, phase in PHASES.items()]
 
 
-def phase(line: Line) -> str:
-    """Return what the program does from this line on; empty when the line does not tell."""
-    matches = ((words, pattern.match(line.text)) for pattern, words in COMPILED)
-    return next((words.format_map(_rounded(match)) for words, match in matches if match), "")
+class LogReader:
+    """Answers what a wait asks of the logs that it watches."""
+
+    def phase(self, line: str) -> str:
+        """Return the phase that this line of a log begins; empty if it begins none."""
+        text = logline.read(line).text
+        matches = ((phase, pattern.match(text)) for pattern, phase in COMPILED)
+        return next((phase.format_map(_rounded(match)) for phase, match in matches if match), "")
+
+    def is_fatal(self, line: str) -> bool:
+        """Whether the program cannot recover from the event that this line reports."""
+        return failures.is_fatal(logline.read(line))
+
+    def excerpt(self, lines: Sequence[str]) -> tuple[str, ...]:
+        """Return the few lines of a log that show why its program ended."""
+        return failures.excerpt(lines)
+
+    def likely_cause(self, cluster: Cluster, logs: Iterable[ServiceLog]) -> Explanation | None:
+        """Return the likely cause of the failures in these logs; None if it is unknown."""
+        return likely_cause(explain(cluster, tuple(logs)))
 
 
 def _rounded(match: re.Match[str]) -> dict[str, str]:
-    """Return what the line told, with whole seconds."""
-    told = match.groupdict()
-    return {**told, "seconds": f"{float(told.get('seconds', 0)):.0f}"}
+    """Return the values in a line, with whole seconds."""
+    values = match.groupdict()
+    return {**values, "seconds": f"{float(values.get('seconds', 0)):.0f}"}
