@@ -12,8 +12,8 @@ from cluster.containers.runtime import TOKEN
 from cluster.environment.dropped import DROPPED
 from cluster.environment.environment import environment, not_carried
 from cluster.environment.variables import VARIABLES, token_file
+from cluster.logs.explain import SIGNATURES
 from cluster.logs.signature import Signature, advice
-from cluster.logs.signatures import SIGNATURES
 from cluster.node import DEFAULT, Cluster, Node, Role
 from cluster.node_context import NodeContext
 from cluster.settings.key import Key
@@ -129,22 +129,23 @@ def refused() -> str:
 
 
 def signatures(*, notes: bool) -> str:
-    """Return the table of the lines that are failures, or of those that only look like one."""
+    """Return the table of the known failures, or of the lines that only look like one."""
     return table(
-        ("It says", "Because", "Do", "Known from"),
-        (_signature(it) for it in SIGNATURES if it.note == notes),
+        ("Log line", "Meaning", "What to do", "Source"),
+        (_signature(signature) for signature in SIGNATURES if signature.note == notes),
     )
 
 
-def _signature(it: Signature) -> tuple[str, ...]:
-    """Return a row, as the worker of the example would be told."""
-    site = NodeContext(cluster=replace(EXAMPLE, name=DEFAULT), node=EXAMPLE.nodes[1])
-    told = dict.fromkeys(frozenset().union(*it.fields), "…")
+def _signature(signature: Signature) -> tuple[str, ...]:
+    """Return a row with the advice for the worker of the example."""
+    context = NodeContext(cluster=replace(EXAMPLE, name=DEFAULT), node=EXAMPLE.nodes[1])
+    values = dict.fromkeys(frozenset().union(*signature.fields), "…")
+    source = signature.source
     return (
-        "<br>".join(_code(words) for words in it.shown),
-        advice(it.meaning, site, told),
-        advice(it.next, site, told),
-        _link(it.source) if it.source.startswith("https:") else _code(it.source),
+        "<br>".join(_code(pattern) for pattern in signature.readable_patterns),
+        advice(signature.meaning, context, values),
+        advice(signature.remedy, context, values),
+        _link(source) if source.startswith("https:") else _code(source),
     )
 
 

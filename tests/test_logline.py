@@ -1,4 +1,4 @@
-"""One line of a log, as Ray, vLLM, PyTorch and Uvicorn decorate it."""
+"""Lines of logs as Ray, vLLM, PyTorch and Uvicorn decorate them."""
 
 import pytest
 
@@ -17,18 +17,18 @@ LOCAL = "(RayWorkerProc pid=604) "
         ("hello  ", Line(text="hello")),
         ('  File "a.py", line 1, in f', Line(text='  File "a.py", line 1, in f')),
         ("(not a process) hello", Line(text="(not a process) hello")),
-        # A bar that is drawn again and again, and a record of several lines.
+        # A progress bar that is drawn repeatedly, and a record of several lines.
         ("\rShards:   0%\rShards:  50%", Line(text="Shards:  50%")),
         ("one\r\ntwo\r\n", Line(text="two")),
     ],
 )
 def test_plain(line: str, expected: Line) -> None:
-    """Of what is printed without decoration the last state counts, with its indent."""
+    """Of a line without decoration, the last state counts, with its indentation."""
     assert expected == logline.read(line)
 
 
 @pytest.mark.parametrize(
-    "line, process, who",
+    "line, process, author",
     [
         (f"{CYAN}(RayWorkerProc pid=604){PLAIN} hello", LOCAL, "RayWorkerProc"),
         (f"{LOCAL}(MainProcess pid=604) hello", LOCAL, "RayWorkerProc"),
@@ -49,13 +49,13 @@ def test_plain(line: str, expected: Line) -> None:
         ),
     ],
 )
-def test_process(line: str, process: str, who: str) -> None:
-    """Each line tells its process, for people by the names and the address that they know."""
-    assert Line(process=process, who=who, text="hello") == logline.read(line)
+def test_process(line: str, process: str, author: str) -> None:
+    """Each line names its process, and its author by the names and the address that people know."""
+    assert Line(process=process, author=author, text="hello") == logline.read(line)
 
 
 @pytest.mark.parametrize(
-    "head, level, source, time",
+    "header, level, source, time",
     [
         ("INFO 11-23 13:14:09 [core.py:133] ", "I", "core.py:133", "11-23 13:14:09"),
         (
@@ -110,17 +110,17 @@ def test_process(line: str, process: str, who: str) -> None:
         ("ERROR:    ", "E", "", ""),
     ],
 )
-def test_head(head: str, level: str, source: str, time: str) -> None:
-    """The heads of all logs that meet in one are told apart from what they announce."""
+def test_header(header: str, level: str, source: str, time: str) -> None:
+    """The headers of all programs that log to one file are separated from their messages."""
     expected = Line(level=level, source=source, text="hello", time=time)
 
-    assert expected == logline.read(f"{head}hello")
+    assert expected == logline.read(f"{header}hello")
 
 
 @pytest.mark.parametrize(
     "level, expected",
     [("", False), ("C", False), ("E", False), ("D", True), ("I", True), ("S", True), ("W", True)],
 )
-def test_quiet(level: str, expected: bool) -> None:  # noqa: FBT001 (the answer that is expected)
-    """What is only information or a warning is quiet; what has no level may be anything."""
-    assert expected == Line(level=level).quiet
+def test_quiet(level: str, expected: bool) -> None:  # noqa: FBT001 (the expected answer)
+    """Information and warnings are quiet; a line without a level is not."""
+    assert expected == Line(level=level).is_quiet

@@ -159,9 +159,9 @@ def test_options_with_a_meaning() -> None:
 
 KILLED = b"2026-11-23 13:28:16,080\tERR scripts.py:87 -- raylet [exit code=-9]\n"
 EXPLAINED = """\
-spark2: a process was killed (SIGKILL): by the kernel or earlyoom for memory, or by hand \
-(`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` tells; then a lower \
-GPU_MEMORY_UTILIZATION in env/cluster.env, `inv up` and `inv serve`)
+spark2: a process was killed (SIGKILL): by the kernel or earlyoom to free memory, or by hand \
+(`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` shows which; then lower \
+GPU_MEMORY_UTILIZATION in env/cluster.env and run `inv up` and `inv serve`)
     {line}
     in the log of ray on spark2{time}
 """
@@ -222,7 +222,7 @@ def test_explain_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     code = logs.explain(SPARKS, Services(), (traced(tmp_path, b"fine\n"),))
 
     assert 0 == code
-    assert ("all logs: nothing known went wrong\n", "") == capsys.readouterr()
+    assert ("all logs: no known failure found\n", "") == capsys.readouterr()
 
 
 @pytest.mark.parametrize("content", [None, b"later\n"])

@@ -111,12 +111,12 @@ def test_known_cause(tmp_path: Path, alive: int, monkeypatch: pytest.MonkeyPatch
     expected = f"""\
 spark1: serve failed
     {message}
-    at vllm/v1/worker/utils.py:762, in request_memory, said by RayWorkerProc Worker_TP1 \
+    at vllm/v1/worker/utils.py:762, in request_memory, logged by RayWorkerProc Worker_TP1 \
 ip=192.168.177.12
-    likely cause, on spark2: of 119.7 GiB only 58.6 were free when vLLM started; on a Spark the \
-page cache and all programs share them
-    (`inv doctor` names who holds them: checks `memory`, `page-cache`, `gpu-busy`; else a lower \
-GPU_MEMORY_UTILIZATION in env/cluster.env, then `inv serve`)"""
+    likely cause, on spark2: only 58.6 of 119.7 GiB were free when vLLM started; on a Spark, the \
+page cache and all programs share this memory
+    (`inv doctor` shows what uses it: checks `memory`, `page-cache` and `gpu-busy`; otherwise \
+lower GPU_MEMORY_UTILIZATION in env/cluster.env, then `inv serve`)"""
 
     assert expected == said
     assert f"```text\n{expected}\n```\n" in (ROOT / "docs" / "failures.md").read_text("utf-8")
@@ -140,10 +140,10 @@ spark1: serve has ended
     RuntimeError: [gloo/transport/tcp/pair.cc:537] Read error [192.168.177.12]:1: Connection reset \
 by peer
     ray on spark2: raylet [exit code=-9]
-    likely cause, on spark2: a process was killed (SIGKILL): by the kernel or earlyoom for memory, \
-or by hand
-    (`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` tells; then a lower \
-GPU_MEMORY_UTILIZATION in env/cluster.env, `inv up` and `inv serve`)"""
+    likely cause, on spark2: a process was killed (SIGKILL): by the kernel or earlyoom to free \
+memory, or by hand
+    (`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` shows which; then lower \
+GPU_MEMORY_UTILIZATION in env/cluster.env and run `inv up` and `inv serve`)"""
 
     assert expected == failure(traced(tmp_path, "spark1", "serve", LOST), ray)
 
@@ -153,10 +153,10 @@ def test_killed_without_a_word(tmp_path: Path) -> None:
     expected = """\
 spark2: ray has ended with exit code 137
     Ray runtime started.
-    likely cause, on spark2: a process was killed (SIGKILL): by the kernel or earlyoom for memory, \
-or by hand
-    (`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` tells; then a lower \
-GPU_MEMORY_UTILIZATION in env/cluster.env, `inv up` and `inv serve`)"""
+    likely cause, on spark2: a process was killed (SIGKILL): by the kernel or earlyoom to free \
+memory, or by hand
+    (`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` shows which; then lower \
+GPU_MEMORY_UTILIZATION in env/cluster.env and run `inv up` and `inv serve`)"""
     ray = traced(tmp_path, "spark2", "ray", "Ray runtime started.\n")
 
     assert expected == failure(ray, services=Ended())
@@ -179,9 +179,9 @@ def test_time_is_up(tmp_path: Path, alive: int) -> None:
     ray = living(traced(tmp_path, "spark2", "ray", UNREACHABLE), alive)
     expected = """\
 spark1: not ready
-spark2: this node does not reach Ray on the head: it does not run, another address or interface \
-is in the env files, or a firewall is between (`inv doctor` finds out which: checks `reach`, \
-`route`, `head-port`)"""
+spark2: this node does not reach Ray on the head: Ray is not running there, the env files name a \
+wrong address or interface, or a firewall blocks the port (`inv doctor` finds the reason: checks \
+`reach`, `route` and `head-port`)"""
 
     assert expected == failure(ray)
 

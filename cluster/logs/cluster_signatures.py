@@ -1,4 +1,4 @@
-"""Failures between nodes: Ray lacks nodes, GPUs or workers; ranks do not connect, or not by RDMA."""
+"""Failures between nodes: Ray lacks nodes or GPUs; ranks do not connect, or not by RDMA."""
 
 from cluster.logs.signature import Signature
 
@@ -24,7 +24,7 @@ RAY = (
         ),
         any_level=True,
         meaning="Ray has too few free GPUs: a node has not joined, another server uses them, or "
-        "the request exceeds the cluster",
+        "more are requested than the cluster has",
         remedy="{inv:status} shows which nodes have joined; {inv:down --server} frees the GPUs; "
         "otherwise use a smaller --tp",
         source="vllm/v1/executor/ray_utils.py",

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from cluster.logs import failures, logline
+from cluster.logs import logline
 from cluster.logs.cluster_signatures import NETWORK, RAY
 from cluster.logs.explanation import Explanation, ServiceLog
-from cluster.logs.failures import Failure
+from cluster.logs.failure import NOISE, WRAPPER, Failure, failures
 from cluster.logs.logline import Line
 from cluster.logs.model_signatures import MACHINE, MEMORY, MODEL
 from cluster.logs.signature import Signature, advice
@@ -33,8 +33,8 @@ UNKNOWN = "no known failure; this is the first error"
 Order = tuple[int, str, int, int]
 """Distance from the cause, time, log, line."""
 Ranked = tuple[Order, Explanation]
-Match = tuple[Signature | None, Mapping[str, str]]
-"""The signature of a line and the values of its fields; None without a signature."""
+Match = tuple[Signature, Mapping[str, str]]
+"""The signature of a line, and the values of its fields."""
 
 
 def explain(cluster: Cluster, logs: Sequence[ServiceLog]) -> tuple[Explanation, ...]:
@@ -107,7 +107,7 @@ class _Explainer:
     @cached_property
     def failures(self) -> list[Failure]:
         """The failures that the log reports, the likely cause first."""
-        return failures.failures(self.log.lines)
+        return failures(self.log.lines)
 
     @cached_property
     def authors(self) -> dict[str, str]:
@@ -118,14 +118,14 @@ class _Explainer:
     def matched(self) -> Iterator[Ranked]:
         """Yield an explanation of each line that matches a signature."""
         for number, line in enumerate(self.lines):
-            signature, values = _line_match(line)
-            if signature and not self._is_over(signature, number):
-                yield self._explained(signature, values, number)
+            match = _line_match(line)
+            if match and not self._is_over(match[0], number):
+                yield self._explained(*match, number)
 
     def unmatched(self, limit: int) -> Iterator[Ranked]:
         """Yield the failures that match no signature, up to this distance from the cause."""
         for failure in self.failures:
-            is_unknown = all(_text_match(text)[0] is None for text in failure.message)
+            is_unknown = not any(map(_text_match, failure.message))
             if is_unknown and failure.number >= self.ready and failure.distance <= limit:
                 yield self._unexplained(failure)
 
@@ -135,17 +135,15 @@ class _Explainer:
         is_survived = number < self.ready and not signature.note
         return is_survived or any(signature.recovery in line.text for line in later)
 
-    def _explained(
-        self, signature: Signature, values: Mapping[str, str], number: int
-    ) -> Ranked:
+    def _explained(self, signature: Signature, values: Mapping[str, str], number: int) -> Ranked:
         line = self.lines[number]
-        text = failures.NOISE.sub("", line.text)
+        text = NOISE.sub("", line.text)
         author = self.authors.get(text, line.author)
         node = self._node(values.get("address") or _address(author))
         context = NodeContext(cluster=self.cluster, node=node)
         names = {str(member.host_ip): member.name for member in self.cluster.nodes}
         values = {field: names.get(value, value) for field, value in values.items()}
-        is_repetition = failures.WRAPPER.search(line.text)
+        is_repetition = WRAPPER.search(line.text)
         distance = max(signature.distance, REPETITION if is_repetition else 0)
         return (distance, self.times[number], self.index, number), Explanation(
             signature=signature.name,
@@ -183,17 +181,17 @@ class _Explainer:
         return next((node for node in nodes if str(node.host_ip) == address), owner)
 
 
-def _line_match(line: Line) -> Match:
-    """Return the signature of a line, unless the line is code or only a warning."""
-    signature, values = (None, {}) if line.text.startswith(CODE) else _text_match(line.text)
-    is_quiet = signature and line.is_quiet and not signature.any_level
-    return (None, {}) if is_quiet else (signature, values)
+def _line_match(line: Line) -> Match | None:
+    """Return the signature that a line matches, unless the line is code or only a warning."""
+    match = None if line.text.startswith(CODE) else _text_match(line.text)
+    return None if match and line.is_quiet and not match[0].any_level else match
 
 
-def _text_match(text: str) -> Match:
-    candidates = (signature for literal, signature in LITERALS if literal in text)
-    matches = ((signature, signature.match(text)) for signature in candidates)
-    return next((match for match in matches if match[1] is not None), (None, {}))
+def _text_match(text: str) -> Match | None:
+    for literal, signature in LITERALS:
+        if literal in text and (values := signature.match(text)) is not None:
+            return signature, values
+    return None
 
 
 def _address(author: str) -> str:

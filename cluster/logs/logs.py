@@ -13,7 +13,7 @@ from cluster.plan.steps import AnyHandle
 from cluster.settings.values import WrongValueError, whole
 
 if TYPE_CHECKING:
-    from cluster.logs.explain import Told
+    from cluster.logs.explanation import ServiceLog
     from cluster.plan.services import Services
 
 POLL_SECONDS = 0.2
@@ -128,37 +128,37 @@ def explain(
     A NodeError has the nodes that could not be asked; what the others say is printed before.
     """
     # What every other verb does without is not waited for.
-    from cluster.logs import explain, explained
+    from cluster.logs import explain, explanation
 
-    told, problems = _told(services, traces)
-    found = explain.explain(cluster, told)
-    if told:
-        terminal.show((explained.as_json if as_json else explained.text)(found, told))
+    read, problems = _read(services, traces)
+    explanations = explain.explain(cluster, read)
+    if read:
+        terminal.show((explanation.as_json if as_json else explanation.text)(explanations, read))
     if problems:
         raise NodeError(*problems)
-    return 1 if explained.failed(found) else 0
+    return 1 if explanation.has_failed(explanations) else 0
 
 
-Read = tuple[list["Told"], tuple[Problem, ...]]
-"""What was logged, and why more could not be read."""
+Read = tuple[list["ServiceLog"], tuple[Problem, ...]]
+"""The logs that could be read, and why others could not."""
 
 
-def _told(services: "Services", traces: tuple[AnyHandle, ...]) -> Read:
+def _read(services: "Services", traces: tuple[AnyHandle, ...]) -> Read:
     """Read all logs to their ends."""
     logs, problems = _started(services, traces)
     read = [_whole(services, trace, log) for trace, log in logs]
     why = dict.fromkeys([*problems, *(problem for _, more in read for problem in more)])
-    return [told for one, _ in read for told in one], tuple(why)
+    return [log for whole, _ in read for log in whole], tuple(why)
 
 
 def _whole(services: "Services", trace: AnyHandle, log: Log) -> Read:
-    from cluster.logs.explain import Told
+    from cluster.logs.explanation import ServiceLog
 
     try:
         lines = [*log.rest(), *ending(services, trace)]
     except NodeError as error:
         return [], error.problems
-    return [Told(node=trace.place, service=trace.service, lines=lines)], ()
+    return [ServiceLog(node=trace.place, service=trace.service, lines=lines)], ()
 
 
 def ending(services: "Services", trace: AnyHandle) -> list[str]:

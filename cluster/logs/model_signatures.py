@@ -17,9 +17,7 @@ MEMORY = (
     ),
     Signature(
         name="context-too-long",
-        patterns=(
-            "max seq len ({requested})…the estimated maximum model length is {longest}.",
-        ),
+        patterns=("max seq len ({requested})…the estimated maximum model length is {longest}.",),
         meaning="besides the weights, there is memory for a context of {longest} tokens, but "
         "{requested} were requested",
         remedy="{inv:serve --max-model-len {longest}}, or set MAX_MODEL_LEN={longest} in "
@@ -39,9 +37,7 @@ MEMORY = (
     ),
     Signature(
         name="context-cache-too-large",
-        patterns=(
-            "on kv cache allocation is less than requested memory for kv ({requested} GiB)",
-        ),
+        patterns=("on kv cache allocation is less than requested memory for kv ({requested} GiB)",),
         meaning="{requested} GiB were requested for the KV cache, but the node has less",
         remedy="lower --kv-cache-memory-bytes in SERVE_ARGS, or VLLM_CPU_KVCACHE_SPACE, in "
         "{cluster_file}",

@@ -1,9 +1,9 @@
-"""Reads the logs of Ray and vLLM while they start: the present phase, and whether and why it ended."""
+"""Reads the logs that a wait watches: the present phase, and whether and why a program ended."""
 
 import re
 from collections.abc import Iterable, Sequence
 
-from cluster.logs import failures, logline
+from cluster.logs import failure, logline
 from cluster.logs.explain import explain, likely_cause
 from cluster.logs.explanation import Explanation, ServiceLog
 from cluster.node import Cluster
@@ -79,11 +79,11 @@ class LogReader:
 
     def is_fatal(self, line: str) -> bool:
         """Whether the program cannot recover from the event that this line reports."""
-        return failures.is_fatal(logline.read(line))
+        return failure.is_fatal(logline.read(line))
 
     def excerpt(self, lines: Sequence[str]) -> tuple[str, ...]:
         """Return the few lines of a log that show why its program ended."""
-        return failures.excerpt(lines)
+        return failure.excerpt(lines)
 
     def likely_cause(self, cluster: Cluster, logs: Iterable[ServiceLog]) -> Explanation | None:
         """Return the likely cause of the failures in these logs; None if it is unknown."""

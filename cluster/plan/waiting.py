@@ -5,14 +5,16 @@ import time
 from contextlib import suppress
 
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.logs import explain, explained, journal, logs
-from cluster.logs.explain import Explanation, Told
+from cluster.logs import logs
+from cluster.logs.explanation import Explanation, ServiceLog
+from cluster.logs.reader import LogReader
 from cluster.machine.processes import Completed
 from cluster.machine.terminal import Progress
 from cluster.node import Cluster
 from cluster.plan.services import Services
 from cluster.plan.steps import AnyHandle, Await
 
+LOGS = LogReader()
 POLL_SECONDS = 0.2
 SETTLE_SECONDS = 2.0
 """How long the lines that follow a fatal one may take to arrive."""
@@ -55,10 +57,10 @@ class Watched:
         return next(iter(self._ending), f"{self.trace.service} has ended")
 
     @property
-    def told(self) -> Told:
+    def log(self) -> ServiceLog:
         """What it has logged so far, and how it has ended."""
         lines = [*self.lines, *self._ending]
-        return Told(node=self.trace.place, service=self.trace.service, lines=lines)
+        return ServiceLog(node=self.trace.place, service=self.trace.service, lines=lines)
 
 
 class Waiting:
@@ -118,10 +120,10 @@ class Waiting:
             new = watched.grown()
             if not watched.alive:
                 raise self._failure(watched, watched.ended)
-            if any(journal.fatal(line) for line in new):
+            if any(LOGS.is_fatal(line) for line in new):
                 time.sleep(SETTLE_SECONDS)
                 raise self._failure(watched, f"{watched.trace.service} failed")
-            phases = [phase for line in new if (phase := journal.phase(line))]
+            phases = [phase for line in new if (phase := LOGS.phase(line))]
             # The last one is waited for; what the others did before is old news.
             if phases and watched.trace.service == self._watched[-1].trace.service:
                 self._progress.tell(phases[-1])
@@ -133,18 +135,18 @@ class Waiting:
             with suppress(NodeError):  # the cause may be in any log that can be read
                 watched.end()
         node = failed.trace.place
-        lines = journal.excerpt(failed.lines)
+        lines = LOGS.excerpt(failed.lines)
         likely = self._likely()
-        why = explained.reason(likely, (message, *lines)) if likely else ()
+        why = likely.reason((message, *lines)) if likely else ()
         indented = "".join(f"\n    {line}" for line in (*lines, *why))
-        remedy = likely.next if likely else f"next: {self._cluster.inv('logs', '--node', node)}"
+        remedy = likely.remedy if likely else f"next: {self._cluster.inv('logs', '--node', node)}"
         return NodeError(Problem(place=node, message=f"{message}{indented}\n   ", remedy=remedy))
 
     def _likely(self) -> Explanation | None:
         """Return the likely cause of what was logged, if it is known."""
-        return explain.cause(explain.explain(self._cluster, [it.told for it in self._watched]))
+        return LOGS.likely_cause(self._cluster, [watched.log for watched in self._watched])
 
     def _known(self) -> tuple[Problem, ...]:
         """Say what is known to go wrong meanwhile, when time is up."""
         likely = self._likely()
-        return (explained.problem(likely),) if likely else ()
+        return (likely.problem,) if likely else ()

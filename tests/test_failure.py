@@ -1,18 +1,18 @@
-"""What logs of real runs say: the phases, the end, and the lines that tell why."""
+"""The failures in logs of real runs: which lines are fatal, and which an excerpt shows."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.logs import journal
+from cluster.logs import failure, logline
 from tests.clusters import ROOT
 
 CAPTURES = ROOT / "tests" / "captures"
 GOOD = ["ray-head-good", "ray-worker-good", "serve-good"]
 FAILED = sorted(path.stem for path in CAPTURES.glob("*.txt"))
-"""Each with what is shown of it."""
+"""Each has a text with its excerpt."""
 UNDECIDED = ["ray-no-head"]
-"""Ray goes on trying, so that its wait ends with the time."""
+"""Ray keeps trying, so only a timeout ends the wait for it."""
 
 CORE = "(EngineCore pid=697) INFO 11-23 13:14:39 "
 BROKEN = "(EngineCore pid=697) ERROR 11-23 13:14:39 [core.py:1510] "
@@ -28,8 +28,13 @@ TASK = (
 )
 
 
+def is_fatal(line: str) -> bool:
+    """Whether a line of a log is fatal."""
+    return failure.is_fatal(logline.read(line))
+
+
 def captured(name: str) -> list[str]:
-    """Return the lines of a real log, parted as they are when a log is read while it grows."""
+    """Return the lines of a real log, split as they are when a log is read while it grows."""
     return (CAPTURES / f"{name}.log").read_bytes().decode("utf-8").splitlines()
 
 
@@ -38,49 +43,16 @@ def raised(prefix: str, message: str) -> list[str]:
     return [f"{prefix}{line}" for line in (OPENING, FRAME, "    raise", message)]
 
 
-@pytest.mark.parametrize(
-    "name, expected",
-    [
-        ("ray-head-good", ["starting Ray"]),
-        ("ray-worker-good", ["starting Ray"]),
-        (
-            "serve-good",
-            [
-                "reading the model's configuration",
-                "starting the engine for LlamaForCausalLM",
-                "loading the engine",
-                "connecting to Ray",
-                "waiting for GPUs",
-                "starting the workers",
-                "starting the workers",
-                "loading weights: 0/1 shards",
-                "loading weights: 1/1 shards",
-                "joining 2 ranks over gloo",
-                "loading weights",
-                "weights read in 0 s",
-                "sizing the KV cache: 65,536 tokens",
-                "engine ready after 0 s",
-                "starting the API server",
-                "answering",
-            ],
-        ),
-    ],
-)
-def test_phases(name: str, expected: list[str]) -> None:
-    """The log of a good run tells its phases in their order."""
-    assert expected == [phase for line in captured(name) if (phase := journal.phase(line))]
-
-
 @pytest.mark.parametrize("name", GOOD)
 def test_no_false_alarm(name: str) -> None:
-    """Nothing in the log of a good run is taken for its end."""
-    assert [] == [line for line in captured(name) if journal.fatal(line)]
+    """No line in the log of a good run is fatal."""
+    assert [] == [line for line in captured(name) if is_fatal(line)]
 
 
 @pytest.mark.parametrize("name", [name for name in FAILED if name not in UNDECIDED])
 def test_every_end_is_noticed(name: str) -> None:
-    """The wait for a program that has failed ends before its time is up."""
-    assert any(journal.fatal(line) for line in captured(name))
+    """The log of each failed program has a fatal line, so the wait for it ends at once."""
+    assert any(is_fatal(line) for line in captured(name))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +87,7 @@ def test_every_end_is_noticed(name: str) -> None:
         (f"{CORE}{WAITED.format(29)}", False),
         (f"{CORE}{WAITED.format(30)}", True),
         (f"{CORE}{WAITED.format(150)}", True),
-        # What libraries catch, retry or only warn of.
+        # Libraries catch these, retry or only warn.
         ("Traceback (most recent call last):", False),
         ('  File "/usr/lib/python3.11/threading.py", line 1, in <module>', False),
         ("(EngineCore pid=1) WARNING 11-23 13:14:39 [a.py:1] Address already in use", False),
@@ -126,17 +98,17 @@ def test_every_end_is_noticed(name: str) -> None:
         ("", False),
     ],
 )
-def test_fatal(line: str, expected: bool) -> None:  # noqa: FBT001 (the answer that is expected)
-    """What ends a program is told from what it survives."""
-    assert expected == journal.fatal(line)
+def test_fatal(line: str, expected: bool) -> None:  # noqa: FBT001 (the expected answer)
+    """A line that ends a program is fatal; one that it survives is not."""
+    assert expected == is_fatal(line)
 
 
 @pytest.mark.parametrize("name", FAILED)
 def test_excerpt(name: str) -> None:
-    """Of each failed run the lines that say why are shown, and no others."""
+    """The excerpt of each failed run has the lines that show the reason, and no others."""
     expected = (CAPTURES / f"{name}.txt").read_text(encoding="utf-8")
 
-    assert expected == "".join(f"{line}\n" for line in journal.excerpt(captured(name)))
+    assert expected == "".join(f"{line}\n" for line in failure.excerpt(captured(name)))
 
 
 @pytest.mark.parametrize(
@@ -144,13 +116,13 @@ def test_excerpt(name: str) -> None:
     [
         ([], ()),
         (["", "(EngineCore pid=1) one", "two"], ("EngineCore: one", "two")),
-        # What a library caught is not what ended the program.
+        # An exception that a library caught has not ended the program.
         (
             ["Exception ignored in: <f>", OPENING, "KeyError"],
             ("Exception ignored in: <f>", OPENING, "KeyError"),
         ),
         (raised(HARMLESS, "KeyError"), (OPENING, FRAME, "    raise", "KeyError")),
-        # It was cut off before its message.
+        # A traceback that was cut off before its message.
         ([OPENING, FRAME], (OPENING, FRAME)),
         (raised("", "KeyError: 1"), ("KeyError: 1", PLACE)),
         ([OPENING, '  File "a.py", line 1', "SyntaxError: no"], ("SyntaxError: no", "at a.py:1")),
@@ -159,21 +131,21 @@ def test_excerpt(name: str) -> None:
             [f"{BROKEN}Plug-in failed", *raised(BROKEN, "E: caught"), *raised("", "E: not")],
             ("E: not", PLACE),
         ),
-        # Ray hands on what another process raised.
+        # Ray passes on the exception of another process.
         (
             [BROKEN + line for line in [OPENING, FRAME, TASK, FRAME, "KeyError: 1", "  (one)"]],
-            ("KeyError: 1", "  (one)", f"{PLACE}, said by W ip=192.168.177.12"),
+            ("KeyError: 1", "  (one)", f"{PLACE}, logged by W ip=192.168.177.12"),
         ),
-        # The first of two that ended for the same reason, though they talk at once.
+        # The first of two processes that ended for the same reason; their lines interleave.
         (
             [
                 line
-                for both in zip(raised(REMOTE, "E: 1"), raised(LOCAL, "E: 2"), strict=True)
-                for line in both
+                for pair in zip(raised(REMOTE, "E: 1"), raised(LOCAL, "E: 2"), strict=True)
+                for line in pair
             ],
-            ("E: 1", f"{PLACE}, said by RayWorkerProc ip=192.168.177.12"),
+            ("E: 1", f"{PLACE}, logged by RayWorkerProc ip=192.168.177.12"),
         ),
-        # No more is known than that it failed.
+        # The log only says that it failed.
         (
             ["RuntimeError: Engine core initialization failed. See root cause above. {'a': -9}"],
             ("RuntimeError: Engine core initialization failed. See root cause above. {'a': -9}",),
@@ -181,26 +153,19 @@ def test_excerpt(name: str) -> None:
     ],
 )
 def test_excerpt_of_lines(lines: list[str], expected: tuple[str, ...]) -> None:
-    """The cause is shown rather than what repeats it, and the last lines when none is known."""
-    assert expected == journal.excerpt(lines)
+    """An excerpt shows the cause instead of repetitions, or the last lines if none is known."""
+    assert expected == failure.excerpt(lines)
 
 
-@given(st.text(max_size=300))
-def test_any_line(line: str) -> None:
-    """Nothing that a program prints stops the wait for it."""
-    assert isinstance(journal.phase(line), str)
-    assert isinstance(journal.fatal(line), bool)
-
-
-TELLING = st.sampled_from(
+FRAGMENT = st.sampled_from(
     [OPENING, FRAME, TASK, BROKEN, REMOTE, "ValueError: a", "Raylet is terminated:", "", "\r"]
 )
 
 
-@given(st.lists(st.lists(TELLING | st.text(max_size=400), max_size=3).map("".join)))
+@given(st.lists(st.lists(FRAGMENT | st.text(max_size=400), max_size=3).map("".join)))
 def test_any_log(lines: list[str]) -> None:
-    """Whatever a log holds, its excerpt is short."""
-    shown = journal.excerpt(lines)
+    """The excerpt of any log is short."""
+    shown = failure.excerpt(lines)
 
-    assert len(shown) <= journal.SHOWN
-    assert all(len(line) <= journal.WIDTH for line in shown)
+    assert len(shown) <= failure.SHOWN
+    assert all(len(line) <= failure.WIDTH for line in shown)

@@ -44,14 +44,14 @@ WAITING = re.compile(
     r"Waiting for creating a placement group of specs for (?P<seconds>\d+) seconds"
 )
 PATIENCE_SECONDS = 30
-"""All nodes had joined before, so GPUs that are still missing by now are held by another program."""
+"""All nodes had joined before, so another program holds the GPUs that are still missing."""
 SHOWN = 8
 """Lines of an excerpt."""
 WIDTH = 300
 """Characters of each of them."""
 
 OPENING = re.compile(
-    # Ray puts the traceback of an exception that it caught, or of a task, into the message of its own.
+    # Ray puts the traceback of a task, or of an exception that it caught, into its own message.
     r".*Traceback \(most recent call last\):$"
     r"|ray\.exceptions\.\w+(?:\(\w+\))?: .*?ray::(?:\w+:)?(?P<name>\w+).*?"
     r" \(pid=\d+, ip=(?P<ip>[^,)]+)"

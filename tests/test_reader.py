@@ -1,9 +1,16 @@
-"""What Ray and vLLM do now, by their own lines."""
+"""The answers of a LogReader: phases from the lines of Ray and vLLM, and the rest of the room."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cluster.logs import progress
-from cluster.logs.logline import Line
+from cluster.logs.explanation import ServiceLog
+from cluster.logs.reader import LogReader
+from tests.clusters import ROOT, SPARKS
+
+CAPTURES = ROOT / "tests" / "captures"
+READER = LogReader()
+FULL = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
 
 
 @pytest.mark.parametrize(
@@ -22,7 +29,7 @@ from cluster.logs.logline import Line
         ("vLLM is using nccl==2.28.9", "joining the ranks over NCCL 2.28.9"),
         (
             "No available shared memory broadcast block found in 60 seconds. This typically",
-            "waiting for a rank that does not answer (60 s)",
+            "waiting for a rank that does not respond (60 s)",
         ),
         (
             "Time spent downloading weights for a/b: 61.512345 seconds",
@@ -67,5 +74,57 @@ from cluster.logs.logline import Line
     ],
 )
 def test_phase(text: str, expected: str) -> None:
-    """A phase is told in a few words, with the numbers that say how far it is."""
-    assert expected == progress.phase(Line(text=text))
+    """A phase is a few words, with the numbers that show its progress."""
+    assert expected == READER.phase(text)
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("ray-head-good", ["starting Ray"]),
+        ("ray-worker-good", ["starting Ray"]),
+        (
+            "serve-good",
+            [
+                "reading the model's configuration",
+                "starting the engine for LlamaForCausalLM",
+                "loading the engine",
+                "connecting to Ray",
+                "waiting for GPUs",
+                "starting the workers",
+                "starting the workers",
+                "loading weights: 0/1 shards",
+                "loading weights: 1/1 shards",
+                "joining 2 ranks over gloo",
+                "loading weights",
+                "weights read in 0 s",
+                "sizing the KV cache: 65,536 tokens",
+                "engine ready after 0 s",
+                "starting the API server",
+                "answering",
+            ],
+        ),
+    ],
+)
+def test_phases_of_a_good_run(name: str, expected: list[str]) -> None:
+    """The log of a good run shows its phases in order."""
+    lines = (CAPTURES / f"{name}.log").read_bytes().decode("utf-8").splitlines()
+
+    assert expected == [phase for line in lines if (phase := READER.phase(line))]
+
+
+@given(st.text(max_size=300))
+def test_any_line(line: str) -> None:
+    """Any line that a program prints has a phase or none, and is fatal or not."""
+    assert isinstance(READER.phase(line), str)
+    assert isinstance(READER.is_fatal(line), bool)
+
+
+def test_failed_service() -> None:
+    """The reader recognises a fatal line, shows it, and knows its likely cause."""
+    log = ServiceLog(node="spark1", service="serve", lines=["INFO: ok", FULL])
+    cause = READER.likely_cause(SPARKS, [log])
+
+    assert [False, True] == [READER.is_fatal(line) for line in log.lines]
+    assert (FULL,) == READER.excerpt(log.lines)
+    assert "gpu-memory-full" == (cause.signature if cause else None)
