@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from bench import rounds
-from cluster.facts.facts import PARTS, Request
+from cluster.facts.facts import EXAMINING, Request
 from tests.live import examined
 from tests.live.lan import Site
 
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> None:
 def by_hand(site: Site) -> tuple[str, ...]:
     """Return a command that asks each node each question alone, one after the other."""
     lines = []
-    for number, part in enumerate(PARTS):
+    for number, part in enumerate(EXAMINING):
         file = site.tree / f"question{number}.sh"
         file.write_text(Request(parts=(part,)).question, "utf-8")
         lines += [f"ssh {host.name} sh -s <{quote(str(file))}" for host in site.lan.hosts]

@@ -1,6 +1,6 @@
 """What two machines of the captures say, whole: a Spark, and a virtual machine."""
 
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 
 from cluster.facts.docker import Docker
 from cluster.facts.facts import Facts
@@ -43,6 +43,7 @@ def _twin(name: str, last: str, pci: str, address: str = "") -> Interface:
         name=name,
         mac=f"4c:bb:47:2c:1b:{last}",
         addresses=_at(address) if address else (),
+        ipv6=(IPv6Address(f"fe80::4ebb:47ff:fe2c:1b{last}"),) if address else (),
         mtu=9000 if address else 1500,
         carrier=bool(address),
         speed=200_000 if address else None,
@@ -105,6 +106,7 @@ SPARK = Facts(
                 name="enP7s7",
                 mac="4c:bb:47:2c:1b:30",
                 addresses=_at("192.168.1.61/24"),
+                ipv6=(IPv6Address("fe80::ee51:95c5:bdf1:4759"),),
                 speed=10_000,
                 pci="0007:01:00.0",
                 pcie_width=1,
@@ -174,7 +176,9 @@ SPARK = Facts(
 """What is said of `spark1` of one-cable, but for Docker."""
 DOCKER = Docker(
     version="29.2.1",
+    architecture="arm64",
     store="containerd",
+    root="/var/lib/docker",
     runtimes=("io.containerd.runc.v2", "nvidia", "runc"),
     cdi=(
         "nvidia.com/gpu=0",
@@ -215,7 +219,11 @@ VM = Facts(
                 name="ifb1", kind="ifb", mac="16:61:75:9a:e5:55", enabled=False, carrier=False
             ),
             Interface(
-                name="eth0", mac="02:fc:00:00:00:01", addresses=_at("192.0.2.2/24"), mtu=1400
+                name="eth0",
+                mac="02:fc:00:00:00:01",
+                addresses=_at("192.0.2.2/24"),
+                ipv6=(IPv6Address("fd00::2"), IPv6Address("fe80::fc:ff:fe00:1")),
+                mtu=1400,
             ),
         ),
         routes=(

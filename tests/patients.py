@@ -9,12 +9,12 @@ from cluster.checks.check import Check, Patient
 from cluster.facts.docker import Docker
 from cluster.facts.facts import Facts
 from cluster.facts.gpu import Gpu, Gpus
+from cluster.facts.images import Image
 from cluster.facts.links import RJ45, Interface, Links, Route
 from cluster.facts.machine import Machine, Memory
 from cluster.facts.rdma import Device, Gid, Rdma
 from cluster.facts.surroundings import Disk, Firewall, Listener, Surroundings
 from cluster.node import Cluster
-from cluster.ship.survey import Image
 from tests.clusters import SPARKS, third
 
 GIB = 1 << 30

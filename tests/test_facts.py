@@ -70,6 +70,7 @@ parts='addresses routes adapters devices netdevs system resolved sessions gpus c
 image container toolkit cdi firewall engine_disk model_disk models listeners reach'
 image=vllm-node:latest
 container=vllm-node
+docker_seconds=5
 cache='~/.cache/huggingface'
 pings='enp1s0f1np1 192.168.177.12'
 ports='192.168.177.12 6379'

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from cluster.facts.docker import Docker, docker
-from cluster.ship.survey import Image
+from cluster.facts.images import Image
 
 INFO: dict[str, Any] = {
     "ID": "a",
     "Driver": "overlayfs",
     "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
     "ServerVersion": "29.1.3",
+    "Architecture": "aarch64",
     "DockerRootDir": "/var/lib/docker",
     "Runtimes": {"io.containerd.runc.v2": {}, "nvidia": {}, "runc": {}},
     "CDISpecDirs": ["/etc/cdi", "/var/run/cdi"],
@@ -39,7 +40,9 @@ TOOLKIT = (
 )
 ENGINE = Docker(
     version="29.1.3",
+    architecture="arm64",
     store="containerd",
+    root="/var/lib/docker",
     runtimes=("io.containerd.runc.v2", "nvidia", "runc"),
     cdi=("nvidia.com/gpu=0", "nvidia.com/gpu=all"),
 )
@@ -60,7 +63,9 @@ def test_docker() -> None:
     assert (
         Docker(
             version="29.1.3",
+            architecture="arm64",
             store="containerd",
+            root="/var/lib/docker",
             runtimes=("io.containerd.runc.v2", "nvidia", "runc"),
             cdi=("nvidia.com/gpu=0", "nvidia.com/gpu=all"),
             toolkit="1.17.8",

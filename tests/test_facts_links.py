@@ -1,7 +1,7 @@
 """Interfaces and routes, from what iproute2 6.1 and sysfs print."""
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 
 import pytest
 
@@ -45,6 +45,7 @@ EXPECTED = Links(
             name="enp1s0f1np1",
             mac="4c:bb:47:2c:7d:5e",
             addresses=(IPv4Interface("192.168.177.11/24"),),
+            ipv6=(IPv6Address("fe80::4ebb:47ff:fe2c:7d5e"),),
             mtu=9000,
             speed=200_000,
             pci="0000:01:00.1",

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from cluster.facts.images import Image
 from cluster.preflight.sameimage import problems
-from cluster.ship.survey import Image
 from tests.clusters import SPARKS
 
 IMAGE = Image(architecture="arm64", layers=("a", "b", "c"), configuration="{}")

@@ -10,8 +10,8 @@ from cluster.checks.wanted import wanted
 from cluster.discovery.wiring import asked
 from cluster.facts.docker import Docker
 from cluster.facts.facts import Facts, is_whole, parse
+from cluster.facts.images import Image
 from cluster.facts.rdma import Device
-from cluster.ship.survey import Image
 from tests.captured import DOCKER, LAYERS, SPARK, VM
 from tests.situations import ALL, capture, probed, round_two, situation
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster.facts import images
 from cluster.ship import survey
 from cluster.ship.survey import Facts, Held, Image, Link
 
@@ -246,7 +247,7 @@ def test_image_of_nothing(nothing: dict[str, Any] | None) -> None:
     """An image without layers or configuration is an image."""
     expected = Image(architecture="arm64", layers=(), configuration="{}")
 
-    assert expected == survey.image(INSPECTED | {"Config": nothing, "RootFS": {"Type": "layers"}})
+    assert expected == images.image(INSPECTED | {"Config": nothing, "RootFS": {"Type": "layers"}})
 
 
 def test_image_in_another_store() -> None:
@@ -259,7 +260,7 @@ def test_image_in_another_store() -> None:
     }
     other = INSPECTED | {"Id": "sha256:99", "Size": 8, "Config": config}
 
-    assert [IMAGE] * 2 == [survey.image(INSPECTED), survey.image(other)]
+    assert [IMAGE] * 2 == [images.image(INSPECTED), images.image(other)]
 
 
 @pytest.mark.parametrize(
@@ -273,7 +274,7 @@ def test_image_in_another_store() -> None:
 )
 def test_another_image(change: dict[str, Any]) -> None:
     """What changes a container changes the image."""
-    assert survey.image(INSPECTED) != survey.image(INSPECTED | change)
+    assert images.image(INSPECTED) != images.image(INSPECTED | change)
 
 
 def test_secrets() -> None:

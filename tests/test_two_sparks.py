@@ -7,13 +7,13 @@ from cluster.checks.links import LINKS
 from cluster.commands import vllm
 from cluster.containers import container
 from cluster.containers.container import Found
+from cluster.facts.images import Image
 from cluster.host import Host, host_problem
 from cluster.plan.ray_nodes import NodeListing, RayNode
 from cluster.preflight import sameimage
 from cluster.serve import ready
 from cluster.ship import outcome
 from cluster.ship.outcome import Row
-from cluster.ship.survey import Image
 from cluster.status import status
 from cluster.status.status import Facts, Seen
 from tests import pages

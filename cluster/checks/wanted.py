@@ -1,6 +1,6 @@
 """What a node is asked: about its image, its container, and the other nodes of its cluster."""
 
-from cluster.facts.facts import BLOCKING, PARTS, Request
+from cluster.facts.facts import BLOCKING, EXAMINING, Request
 from cluster.node import Cluster, Node
 
 WORKER_PORT = 10002
@@ -18,7 +18,7 @@ def wanted(
     peers = tuple(peer for peer in among or cluster.nodes if peer.name != node.name)
     boxed = cluster.runtime == "docker"
     return Request(
-        parts=BLOCKING if fast else PARTS,
+        parts=BLOCKING if fast else EXAMINING,
         image=cluster.image if boxed else "",
         container=cluster.container if boxed else "",
         hf_cache=cluster.hf_cache,

@@ -26,8 +26,22 @@ SUBJECTS = (
     Subject(parts=(reach.REACH,), parse=reach.REACH.value),
 )
 PARTS: tuple[Part[Any], ...] = tuple(part for subject in SUBJECTS for part in subject.parts)
-BLOCKING = tuple(part for part in PARTS if part.blocking)
+EXAMINING = tuple(
+    part for part in PARTS if part not in {docker.IMAGES, machine.CONNECTION, machine.PROGRAMS}
+)
+"""The parts that checks need."""
+BLOCKING = tuple(part for part in EXAMINING if part.blocking)
 """The parts that a check which blocks needs."""
+SHIPPING: tuple[Part[Any], ...] = (
+    links.ADDRESSES,
+    links.ADAPTERS,
+    machine.CONNECTION,
+    machine.PROGRAMS,
+    docker.ENGINE,
+    docker.IMAGES,
+    surroundings.ENGINE_DISK,
+)
+"""The parts that show which layers an engine has, and how quickly others get there."""
 JOINING: tuple[Part[Any], ...] = (
     links.ADDRESSES,
     links.ADAPTERS,
@@ -42,11 +56,13 @@ JOINING: tuple[Part[Any], ...] = (
 class Request:
     """Which parts to ask a machine for, and about what."""
 
-    parts: tuple[Part[Any], ...] = PARTS
+    parts: tuple[Part[Any], ...] = EXAMINING
     image: str = ""
     """The cluster's image."""
     container: str = ""
     """The cluster's container on the machine."""
+    docker_seconds: int = 5
+    """Time limit of each call of the Docker client."""
     hf_cache: str = "~/.cache/huggingface"
     pings: tuple[tuple[str, IPv4Address], ...] = ()
     """Interfaces of the machine, each with a peer to ping from it."""
@@ -62,6 +78,7 @@ class Request:
             "parts": " ".join(part.name for part in self.parts),
             "image": self.image,
             "container": self.container,
+            "docker_seconds": str(self.docker_seconds),
             "cache": self.hf_cache,
             "pings": "\n".join(f"{interface} {address}" for interface, address in self.pings),
             "ports": "\n".join(f"{address} {port}" for address, port in self.ports),

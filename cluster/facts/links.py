@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 from typing import Any
 
 from cluster.facts.part import Answers, Part, timeout
@@ -33,6 +33,7 @@ class Interface:
     mac: str = ""
     addresses: tuple[IPv4Interface, ...] = ()
     """IPv4 only, each with its network."""
+    ipv6: tuple[IPv6Address, ...] = ()
     mtu: int = 1500
     enabled: bool = True
     """Whether it is switched on, which says nothing of the cable."""
@@ -51,6 +52,10 @@ class Interface:
     def alive(self) -> bool:
         """Whether it is switched on and has a link."""
         return self.enabled and self.carrier
+
+    def has(self, address: IPv4Address | IPv6Address | None) -> bool:
+        """Whether an address is one of its own."""
+        return address in self.ipv6 or any(own.ip == address for own in self.addresses)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +81,14 @@ class Links:
         """Return the interface with a name."""
         return next((one for one in self.interfaces if one.name == name), None)
 
-    def holder(self, address: IPv4Address) -> Interface | None:
+    def holder(self, address: IPv4Address | IPv6Address | None) -> Interface | None:
         """Return the interface that has an address."""
-        return next(
-            (one for one in self.interfaces if address in (its.ip for its in one.addresses)), None
-        )
+        return next((one for one in self.interfaces if one.has(address)), None)
+
+    def speed(self, address: IPv4Address | IPv6Address | None) -> int | None:
+        """Return the speed of the interface that has an address, in Mb/s, if it is known."""
+        holder = self.holder(address)
+        return holder.speed if holder else None
 
 
 def _objects(text: str) -> tuple[Rows, str]:
@@ -157,10 +165,10 @@ def _interface(row: Row, its: Mapping[str, str]) -> Interface:
         kind=kind,
         mac=row.get("address", ""),
         addresses=tuple(
-            IPv4Interface(f"{one['local']}/{one['prefixlen']}")
-            for one in row["addr_info"]
-            if one.get("family") == "inet"
+            IPv4Interface(f"{address['local']}/{address['prefixlen']}")
+            for address in _addresses(row, "inet")
         ),
+        ipv6=tuple(IPv6Address(address["local"]) for address in _addresses(row, "inet6")),
         mtu=row["mtu"],
         enabled="UP" in row["flags"],
         carrier="LOWER_UP" in row["flags"],
@@ -168,4 +176,13 @@ def _interface(row: Row, its: Mapping[str, str]) -> Interface:
         pci=its.get("uevent", ""),
         pcie_width=int(its["current_link_width"]) if "current_link_width" in its else None,
         pcie_speed=its.get("current_link_speed", ""),
+    )
+
+
+def _addresses(row: Row, family: str) -> Rows:
+    """Return the addresses of one family; `ip` prints objects without an address as well."""
+    return tuple(
+        address
+        for address in row["addr_info"]
+        if address.get("family") == family and "local" in address
     )

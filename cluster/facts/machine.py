@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from ipaddress import IPv4Address
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from cluster.facts.part import Answers, Part
 
@@ -14,6 +14,7 @@ TRUE = ("1", "yes", "y", "true", "t", "on")
 """What systemd takes for yes (parse_boolean)."""
 AVERAGE = re.compile(r"^some .*avg60=([\d.]+)")
 CLOCK = re.compile(r"\d+\.\d+$", re.MULTILINE)
+Address = IPv4Address | IPv6Address
 Rows = tuple[str, ...]
 
 
@@ -28,17 +29,17 @@ class Memory:
     swap_total: int
     swap_free: int
     cma_total: int | None = None
-    """Memory that is kept for devices; None where the kernel has no such row."""
+    """Memory that is reserved for devices; None if the kernel has no such row."""
     cma_free: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What a machine is."""
+    """A machine and its operating system."""
 
     hostname: str
     user: str = ""
-    """Who logs in there."""
+    """The user who logs in there."""
     system: str = ""
     """The distribution: `Ubuntu 24.04.3 LTS`, `NVIDIA DGX OS 7.5.0`."""
     kernel: str = ""
@@ -49,21 +50,27 @@ class Machine:
     """The kernel's."""
     memory: Memory
     pressure: float | None = None
-    """Per cent of the last minute in which something waited for memory; None when unknown."""
+    """Per cent of the last minute in which a process waited for memory; None if unknown."""
     memlock: int | None = None
-    """Bytes that a process of this user may lock in memory; None means any number."""
+    """Bytes that a process of this user may lock in memory; None means unlimited."""
     resolved: tuple[IPv4Address, ...] = ()
     """What the machine's own name resolves to, there."""
     remove_ipc: bool = False
     """Whether logind removes a user's shared memory at the end of the last session."""
     linger: bool = False
-    """Whether the user's services go on after that."""
+    """Whether the user's services keep running after that."""
     target: str = ""
     """What it boots into: `graphical.target`, `multi-user.target`; empty without systemd."""
     early_oom: bool = False
     """Whether earlyoom or systemd-oomd runs."""
+    zstd: bool = False
+    """Whether it has the program `zstd`."""
+    ssh_client: Address | None = None
+    """The address that the question came from over SSH; None on this machine."""
+    ssh_server: Address | None = None
+    """The machine's own address of that connection."""
     clock: float | None = None
-    """Its time when it answered, in seconds since 1970; None where `date` is not GNU's."""
+    """Its time when it answered, in seconds since 1970; None if `date` is not GNU's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +83,14 @@ class System:
     """Rows of each file, by its path."""
 
     def value(self, path: str, name: str) -> str:
-        """Return the last value of a name in a file of settings; empty without one."""
+        """Return the last value of a name in a file of settings; empty if it has none."""
         rows = (row.partition("=") for row in self.files.get(path, ()))
         return {key: value.strip("\"'") for key, _, value in rows}.get(name, "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sessions:
-    """What systemd and its logind do."""
+    """Settings of systemd and its logind."""
 
     remove_ipc: bool = False
     linger: bool = False
@@ -117,81 +124,91 @@ def _sessions(text: str) -> Sessions:
 
 
 def _remove_ipc(text: str) -> bool:
-    """Follow logind.conf(5): drop-ins go by name over all folders, and /etc hides its like."""
-    found = REMOVE_IPC.findall(text)
-    by_name = {path.partition("logind.conf")[2]: value for path, value in found}
-    last = max(by_name, default="")
-    return by_name.get(last, "yes").lower() in TRUE
+    """Follow logind.conf(5): drop-ins apply by name over all folders; /etc hides the same name."""
+    values = {path.partition("logind.conf")[2]: value for path, value in REMOVE_IPC.findall(text)}
+    last = max(values, default="")
+    return values.get(last, "yes").lower() in TRUE
 
 
-SYSTEM = Part(
-    name="system",
-    parse=_system,
-)
-RESOLVED = Part(
-    name="resolved",
-    parse=_resolved,
-    blocking=False,
-)
-SESSIONS = Part(
-    name="sessions",
-    parse=_sessions,
-    blocking=False,
-)
-PARTS = (SYSTEM, RESOLVED, SESSIONS)
+def _connection(text: str) -> tuple[Address | None, Address | None]:
+    """Return the addresses of both ends: SSH_CONNECTION is `client port server port` (ssh(1))."""
+    client, _, server, _ = text.split() or ("", "", "", "")
+    return (ip_address(client), ip_address(server)) if client else (None, None)
 
 
-def machine(said: Answers) -> Machine:
-    """Read the machine itself."""
-    its = SYSTEM.value(said)
-    sessions = SESSIONS.value(said)
-    hostname, kernel, architecture = its.shell.get("names", "").split() or ("", "", "")
-    clock = CLOCK.match(said.get("clock", ""))
-    return Machine(
-        hostname=hostname,
-        user=its.shell.get("user", ""),
-        system=_distribution(its),
-        kernel=kernel,
-        architecture=architecture,
-        command_line=" ".join(its.files.get("/proc/cmdline", ())),
-        memory=_memory(its.files.get("/proc/meminfo", ())),
-        pressure=_pressure(its.files.get("/proc/pressure/memory", ())),
-        memlock=_memlock(its.shell.get("memlock", "unlimited")),
-        resolved=RESOLVED.value(said),
+def _programs(text: str) -> tuple[str, ...]:
+    """Return the names of the programs that the machine has."""
+    return tuple(path.rpartition("/")[2] for path in text.splitlines())
+
+
+SYSTEM = Part(name="system", parse=_system)
+RESOLVED = Part(name="resolved", parse=_resolved, blocking=False)
+SESSIONS = Part(name="sessions", parse=_sessions, blocking=False)
+CONNECTION = Part(name="connection", parse=_connection)
+PROGRAMS = Part(name="programs", parse=_programs)
+PARTS = (SYSTEM, RESOLVED, SESSIONS, CONNECTION, PROGRAMS)
+
+
+def machine(answers: Answers) -> Machine:
+    """Parse the machine itself."""
+    sessions = SESSIONS.value(answers)
+    client, server = CONNECTION.value(answers)
+    clock = CLOCK.match(answers.get("clock", ""))
+    return replace(
+        _machine(SYSTEM.value(answers)),
+        resolved=RESOLVED.value(answers),
         remove_ipc=sessions.remove_ipc,
         linger=sessions.linger,
         target=sessions.target,
         early_oom=sessions.early_oom,
+        zstd="zstd" in PROGRAMS.value(answers),
+        ssh_client=client,
+        ssh_server=server,
         clock=float(clock[0]) if clock else None,
     )
 
 
-def _distribution(its: System) -> str:
+def _machine(system: System) -> Machine:
+    hostname, kernel, architecture = system.shell.get("names", "").split() or ("", "", "")
+    return Machine(
+        hostname=hostname,
+        user=system.shell.get("user", ""),
+        system=_distribution(system),
+        kernel=kernel,
+        architecture=architecture,
+        command_line=" ".join(system.files.get("/proc/cmdline", ())),
+        memory=_memory(system.files.get("/proc/meminfo", ())),
+        pressure=_pressure(system.files.get("/proc/pressure/memory", ())),
+        memlock=_memlock(system.shell.get("memlock", "unlimited")),
+    )
+
+
+def _distribution(system: System) -> str:
     """Name DGX OS by its release: an update notes its version below that of the factory."""
     dgx = "/etc/dgx-release"
-    release = its.value(dgx, "DGX_OTA_VERSION") or its.value(dgx, "DGX_SWBUILD_VERSION")
-    return f"NVIDIA DGX OS {release}" if release else its.value("/etc/os-release", "PRETTY_NAME")
+    release = system.value(dgx, "DGX_OTA_VERSION") or system.value(dgx, "DGX_SWBUILD_VERSION")
+    return f"NVIDIA DGX OS {release}" if release else system.value("/etc/os-release", "PRETTY_NAME")
 
 
 def _memory(rows: Rows) -> Memory:
-    """Read rows like `MemTotal:       125513956 kB`."""
-    split = (row.partition(":") for row in rows)
-    its = {name: int(value.removesuffix("kB")) * 1024 for name, _, value in split}
+    """Parse rows like `MemTotal:       125513956 kB`."""
+    pairs = (row.partition(":") for row in rows)
+    sizes = {name: int(value.removesuffix("kB")) * 1024 for name, _, value in pairs}
     return Memory(
-        total=its.get("MemTotal", 0),
-        available=its.get("MemAvailable", 0),
-        free=its.get("MemFree", 0),
-        cached=its.get("Cached", 0),
-        swap_total=its.get("SwapTotal", 0),
-        swap_free=its.get("SwapFree", 0),
-        cma_total=its.get("CmaTotal"),
-        cma_free=its.get("CmaFree"),
+        total=sizes.get("MemTotal", 0),
+        available=sizes.get("MemAvailable", 0),
+        free=sizes.get("MemFree", 0),
+        cached=sizes.get("Cached", 0),
+        swap_total=sizes.get("SwapTotal", 0),
+        swap_free=sizes.get("SwapFree", 0),
+        cma_total=sizes.get("CmaTotal"),
+        cma_free=sizes.get("CmaFree"),
     )
 
 
 def _pressure(rows: Rows) -> float | None:
-    found = AVERAGE.search("\n".join(rows))
-    return float(found[1]) if found else None
+    match = AVERAGE.search("\n".join(rows))
+    return float(match[1]) if match else None
 
 
 def _memlock(text: str) -> int | None:

@@ -6,6 +6,7 @@
 #
 #   parts             names of the parts to print
 #   image, container  the cluster's image, and its container on this machine
+#   docker_seconds    time limit of each call of the Docker client
 #   cache             the model cache (HF_CACHE)
 #   pings             lines of `interface address`: peers to ping, and the interface to do it from
 #   ports             lines of `address port`: where to connect to
@@ -109,6 +110,15 @@ sessions() {
   timeout -k 1 2 systemctl is-active earlyoom systemd-oomd
 }
 
+# The addresses of both ends of the SSH connection; a local shell has none.
+connection() {
+  printf '%s\n' "$SSH_CONNECTION"
+}
+
+programs() {
+  command -v zstd
+}
+
 # GPUs (gpu.py).
 
 gpus() {
@@ -124,15 +134,27 @@ clients() {
 # Docker (docker.py).
 
 engine() {
-  within 5 docker info --format '{{json .}}'
+  within "$docker_seconds" docker info --format '{{json .}}'
+}
+
+# Raw JSON, because `--format` has only the fields that the client knows. `--all`: Docker 29 lists
+# images without a name only then. That an image vanishes after the list was made does not matter.
+images() {
+  list=$(timeout -k 1 "$docker_seconds" docker image ls --all --quiet --no-trunc 2>&1) || {
+    echo "docker image ls: ${list:-no answer}"
+    return
+  }
+  ids=$(printf '%s\n' "$list" | grep '^sha256:' | sort -u)
+  # shellcheck disable=SC2086 # several words
+  [ -z "$ids" ] || timeout -k 1 "$docker_seconds" docker image inspect $ids
 }
 
 image() {
-  within 5 docker image inspect -- "$image"
+  within "$docker_seconds" docker image inspect -- "$image"
 }
 
 container() {
-  within 5 docker container inspect --format '{{.State.Status}}' -- "$container"
+  within "$docker_seconds" docker container inspect --format '{{.State.Status}}' -- "$container"
 }
 
 toolkit() {
@@ -155,7 +177,9 @@ firewall() {
 }
 
 engine_disk() {
-  info=$(timeout -k 1 5 docker info --format '{{.DockerRootDir}}|{{json .DriverStatus}}') || return
+  info=$(
+    timeout -k 1 "$docker_seconds" docker info --format '{{.DockerRootDir}}|{{json .DriverStatus}}'
+  ) || return
   set -- "${info%%|*}"
   case $info in *io.containerd.snapshotter*) set -- "$@" /var/lib/containerd ;; esac
   for folder; do

@@ -6,8 +6,8 @@ from itertools import takewhile
 
 from cluster.build.stamps import LABEL
 from cluster.errors import Problem
+from cluster.facts.images import Image
 from cluster.node import Cluster
-from cluster.ship.survey import Image
 
 VERSIONS = ("vllm", "torch")
 """The labels that say what is in the image (docker/Dockerfile)."""

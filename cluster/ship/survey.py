@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from cluster.facts.images import Image as Image  # noqa: PLC0414 (ship's own name for it)
+from cluster.facts.images import StoredImage, image, stored_image
 from cluster.facts.links import REAL
 from cluster.facts.part import answers
-from cluster.ship.content import BLOBS
 
 # The braces are read to their end before any of it runs: so no program takes the rest of the text
 # for its input, and half a text does nothing. Where Docker fails, its words are the answer; those
@@ -51,59 +51,10 @@ QUESTION = """\
 """
 AVAILABLE = re.compile(r"\s(\d+)\s+(?:\d+%|-)\s")
 SPEED = re.compile(r"^/sys/class/net/([^/]+)/speed:(\d+)$", re.MULTILINE)
+Held = StoredImage
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 """What `uname -m` and `docker info` say, as images say it."""
 CONTAINERD = ["driver-type", "io.containerd.snapshotter.v1"]
-# What a container gets from its image (OCI image-spec, config.md); builders and stores differ in
-# the rest, as in the image's ID (moby issue 48401).
-CONFIGURATION = (
-    "Cmd",
-    "Entrypoint",
-    "Env",
-    "ExposedPorts",
-    "Healthcheck",
-    "Labels",
-    "OnBuild",
-    "Shell",
-    "StopSignal",
-    "User",
-    "Volumes",
-    "WorkingDir",
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Image:
-    """What makes two images the same, whichever stores of whichever engines hold them."""
-
-    architecture: str
-    """As Docker says it: `arm64`, `amd64`."""
-    layers: tuple[str, ...]
-    """Digests of the unpacked layers, the lowest first."""
-    configuration: str = field(repr=False)
-    """What a container gets from the image, as JSON; its variables may be secret."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Held:
-    """An image that an engine has."""
-
-    id: str
-    tags: tuple[str, ...]
-    image: Image
-    size: int
-    """Bytes, as the engine counts them."""
-    labels: tuple[str, ...] = ()
-    """The names of its labels."""
-    blobs: tuple[str, ...] = ()
-    """Digests of its files in containerd's store, of an image that came by ship."""
-    dangling: bool = False
-    """No name leads to it."""
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Digests of the unpacked layers, the lowest first."""
-        return self.image.layers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,17 +116,6 @@ class Facts:
         return next((held for held in self.images if its & {*held.tags, held.id}), None)
 
 
-def image(its: Mapping[str, Any]) -> Image:
-    """Read what `docker image inspect`, or the API, says about one image."""
-    has = its.get("Config") or {}
-    kept = {key: has[key] for key in CONFIGURATION if has.get(key)}
-    return Image(
-        architecture=its["Architecture"],
-        layers=tuple(its["RootFS"].get("Layers") or ()),
-        configuration=json.dumps(kept, sort_keys=True),
-    )
-
-
 def answered(text: str) -> bool:
     """Tell whether this is a whole answer to `QUESTION`; a login shell may have said others."""
     return "\n== engine\n" in f"\n{text}" and "\n== end\n" in text
@@ -200,7 +140,7 @@ def facts(text: str) -> Facts:
         store=store,
         root=root,
         free=_free(said, store),
-        images=tuple(_held(its) for its in json.loads(said["images"] or "[]")),
+        images=tuple(stored_image(its) for its in json.loads(said["images"] or "[]")),
         links=tuple(_links(said)),
         asker=asker,
         asked=asked,
@@ -213,20 +153,6 @@ def _free(said: Mapping[str, str], store: str) -> int | None:
     rooms = ("free in the root", *(("free in containerd",) if store == "containerd" else ()))
     found = tuple(int(room[1]) * 1024 for its in rooms if (room := AVAILABLE.search(said[its])))
     return min(found, default=None)
-
-
-def _held(inspected: Mapping[str, Any]) -> Held:
-    tags = tuple(inspected.get("RepoTags") or ())
-    has = (inspected.get("Descriptor") or {}).get("annotations") or {}
-    return Held(
-        id=inspected["Id"],
-        tags=tags,
-        image=image(inspected),
-        size=inspected["Size"],
-        labels=tuple((inspected.get("Config") or {}).get("Labels") or ()),
-        blobs=tuple(filter(None, has.get(BLOBS, "").split(","))),
-        dangling=not tags and not inspected.get("RepoDigests"),
-    )
 
 
 def _links(said: Mapping[str, str]) -> Iterator[Link]:
