@@ -48,7 +48,7 @@ def test_ready() -> None:
     runtime = replace(
         boxes(CLUSTER), state=f"{PLACE}/.state/default", engines={"spark1": Host(name="spark1")}
     )
-    found = ready.text(ready.ready(CLUSTER, REQUEST, runtime))
+    found = ready.text(ready.endpoint(CLUSTER, REQUEST, runtime))
 
     assert shown("ready") == found.replace(PLACE, SHOWN_ROOT)
 
