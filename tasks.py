@@ -149,12 +149,13 @@ def ship(
     json: bool = False,
 ) -> int:
     """Copy the image to all nodes that lack it, over the fast link."""
-    from cluster.ship import shipping
+    from cluster.ship.ship_options import ShipOptions
+    from cluster.ship.shipping import ship_image
 
-    wishes = shipping.Wishes(
+    options = ShipOptions(
         image=image, plan=plan, via=via, compress=compress, prune=prune, json=json
     )
-    return shipping.ship_image(session(c, cluster), node, wishes)
+    return ship_image(session(c, cluster), node, options)
 
 
 @task(help=CLUSTER | START)
@@ -264,11 +265,11 @@ def logs(
     """Show the logs of Ray and the server, each line with its node."""
     from cluster.logs import logs
 
-    logs.check_options(follow=follow, explain=explain, json=json)
+    logs.refuse(follow=follow, explain=explain, json=json)
     run = session(c, cluster)
     if explain:
         return logs.explain(run.cluster, run.services, run.traces(node), as_json=json)
-    (logs.follow if follow else logs.show)(run.services, run.traces(node), logs.line_count(lines))
+    (logs.follow if follow else logs.show)(run.services, run.traces(node), logs.count(lines))
     return 0
 
 

@@ -35,17 +35,17 @@ print(took, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, code)
 """
 SOURCES = """
 import sys, time
-from cluster.ship import reading, source
-direct, contained = source.STORAGE
-save = ("docker save", lambda image, root: reading.piped(("docker", "save", image)))
-for kind, begin in (direct, contained, save):
-    began, size = time.perf_counter(), 0
-    with begin(sys.argv[1], sys.argv[2]) as program:
-        program.tell("0")
-        while chunk := program.next():
+from cluster.machine import streams
+from cluster.ship import source
+save = ("docker save", lambda image, root: streams.reader(("docker", "save", image)))
+for kind, reader in (*source.STORAGE, save):
+    start, size = time.perf_counter(), 0
+    with reader(sys.argv[1], sys.argv[2]) as program:
+        program.send_line("0")
+        while chunk := program.read():
             size += len(chunk)
     if size:  # no container of an image without Python
-        print(kind, time.perf_counter() - began, size, sep=";")
+        print(kind, time.perf_counter() - start, size, sep=";")
 """
 
 

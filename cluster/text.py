@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 OWN_COMMAND = re.compile(r"(^|`(?:[A-Z_]+=\S+ )?)inv(?=[ `:]|$)", re.MULTILINE)
 """The name of this program where a text tells its reader to type it: see `as_typed`."""
+GIGABYTE = 1e9
 
 
 def aligned(rows: tuple[tuple[str, ...], ...]) -> str:
@@ -39,3 +40,8 @@ def as_typed(text: str, command: str) -> str:
     if text.startswith(("{", "[")):
         command = json.dumps(command)[1:-1]
     return OWN_COMMAND.sub(lambda match: match[1] + command, text)
+
+
+def data_size(count: int) -> str:
+    """Return a number of bytes in decimal units, as networks and disks are sold."""
+    return f"{count / GIGABYTE:.2f} GB" if count >= GIGABYTE / 10 else f"{count / 1e6:.1f} MB"

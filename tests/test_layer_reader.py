@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from cluster.ship import layer_reader
 from cluster.ship.content import CONFIG, MANIFEST, TAR, digest
 
+PROGRAM = Path(__file__).parent.parent / "docker" / "layer_reader.py"
 FILES = {
     "etc/": b"",
     "etc/one": b"1" * 1000,
@@ -35,7 +35,7 @@ BLOBS = "containerd/daemon/io.containerd.content.v1.content/blobs"
 
 def read(image: str, *roots: Path, line: str = "0\n") -> tuple[int, bytes, str]:
     """Run the program; return its exit code, what it wrote, and what it said."""
-    command = (sys.executable, layer_reader.__file__, image, "-", *map(str, roots))
+    command = (sys.executable, str(PROGRAM), image, "-", *map(str, roots))
     done = subprocess.run(command, input=line.encode(), capture_output=True, check=False)
     return done.returncode, done.stdout, done.stderr.decode()
 
@@ -238,7 +238,7 @@ def test_nobody_reads(tmp_path: Path) -> None:
     """A FIFO that nobody reads any more ends it at once."""
     image, fifo = overlay2(tmp_path, ABOVE), tmp_path / "fifo"
     os.mkfifo(fifo)
-    command = (sys.executable, layer_reader.__file__, image, str(fifo), str(tmp_path))
+    command = (sys.executable, str(PROGRAM), image, str(fifo), str(tmp_path))
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
 
     assert (1, f"[Errno 6] No such device or address: '{fifo}'\n") == (done.returncode, done.stderr)
@@ -247,7 +247,7 @@ def test_nobody_reads(tmp_path: Path) -> None:
 def test_the_reader_goes_away(tmp_path: Path) -> None:
     """When nobody takes the rest, it ends without a word."""
     image = overlay2(tmp_path, FILES)
-    command = (sys.executable, layer_reader.__file__, image, "-", str(tmp_path))
+    command = (sys.executable, str(PROGRAM), image, "-", str(tmp_path))
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         assert process.stdin

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.text import aligned, as_typed, did_you_mean, nearest
+from cluster.text import aligned, as_typed, data_size, did_you_mean, nearest
 
 
 def test_aligned() -> None:
@@ -65,3 +65,17 @@ def test_as_typed_in_json(command: str) -> None:
     expected = {"remedy": f"`{command} up`"}
 
     assert expected == json.loads(as_typed(json.dumps(result), command))
+
+
+@pytest.mark.parametrize(
+    "count, expected",
+    [
+        (0, "0.0 MB"),
+        (99_949_999, "99.9 MB"),
+        (100_000_000, "0.10 GB"),
+        (25_000_000_000, "25.00 GB"),
+    ],
+)
+def test_data_size(count: int, expected: str) -> None:
+    """Numbers of bytes are in decimal units."""
+    assert expected == data_size(count)

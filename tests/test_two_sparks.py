@@ -12,10 +12,10 @@ from cluster.host import Host, host_problem
 from cluster.plan.ray_nodes import NodeListing, RayNode
 from cluster.preflight import sameimage
 from cluster.serve import ready
-from cluster.ship import outcome
-from cluster.ship.outcome import Row
+from cluster.ship import report
+from cluster.ship.report import TransferResult
 from cluster.status import status
-from cluster.status.status import Observation, ServiceState
+from cluster.status.status import Facts, Seen
 from tests import pages
 from tests.clusters import PLACE, SPARKS, boxes
 from tests.pages import ROOT, SHOWN_ROOT
@@ -36,11 +36,11 @@ def shown(word: str) -> str:
 def test_shipped() -> None:
     """The table of `inv ship`, when there is nothing to do."""
     rows = (
-        Row(node="spark1", route="this machine", result="here"),
-        Row(node="spark2", route="fabric 192.168.177.12", result="equal"),
+        TransferResult(node="spark1", route="this machine", result="here"),
+        TransferResult(node="spark2", route="fabric 192.168.177.12", result="equal"),
     )
 
-    assert shown("ship") == outcome.table(rows)
+    assert shown("ship") == report.result_table(rows)
 
 
 def test_ready() -> None:
@@ -48,7 +48,7 @@ def test_ready() -> None:
     runtime = replace(
         boxes(CLUSTER), state=f"{PLACE}/.state/default", engines={"spark1": Host(name="spark1")}
     )
-    found = ready.text(ready.endpoint(CLUSTER, REQUEST, runtime))
+    found = ready.text(ready.ready(CLUSTER, REQUEST, runtime))
 
     assert shown("ready") == found.replace(PLACE, SHOWN_ROOT)
 
@@ -56,16 +56,16 @@ def test_ready() -> None:
 def test_status() -> None:
     """What `inv status` prints of a cluster that serves."""
     ray, worker, server = (
-        ServiceState(since=datetime.fromisoformat(f"2026-11-23T13:18:{second}+00:00").timestamp())
+        Seen(since=datetime.fromisoformat(f"2026-11-23T13:18:{second}+00:00").timestamp())
         for second in (32, 34, 44)
     )
     joined = tuple(
         RayNode(address=str(node.host_ip), hostname=node.name, alive=True, gpus=1.0)
         for node in CLUSTER.nodes
     )
-    observation = Observation(
+    facts = Facts(
         services={"spark1": ray, "spark2": worker},
-        nodes=NodeListing(nodes=joined),
+        joined=NodeListing(nodes=joined),
         server=server,
         request=REQUEST,
         url=vllm.url(CLUSTER, REQUEST),
@@ -73,7 +73,7 @@ def test_status() -> None:
         metrics="vllm:num_requests_running 0.0\n",
     )
 
-    assert shown("status") == status.text(status.status(CLUSTER, observation))
+    assert shown("status") == status.text(status.status(CLUSTER, facts))
 
 
 def test_problems() -> None:

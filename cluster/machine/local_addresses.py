@@ -22,3 +22,13 @@ def is_loopback(host: str) -> bool:
     with suppress(ValueError):
         return IPv4Address(host).is_loopback
     return host == "localhost"
+
+
+def address_towards(address: str) -> str:
+    """Return this machine's address on the way to another, or an empty text; sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address, 9))
+        except OSError:
+            return ""
+        return str(probe.getsockname()[0])

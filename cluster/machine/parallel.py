@@ -1,7 +1,8 @@
 """Side by side: the same call for several things at once, in threads."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from cluster.errors import ClusterError
@@ -26,12 +27,18 @@ def side_by_side(call: Callable[[Item], Result], items: Iterable[Item]) -> list[
     return [future.result() for future in futures]
 
 
-def in_background(call: Callable[[], Result]) -> Callable[[], Result]:
-    """Start a call in a thread; return a function that waits for its result or raises its error."""
-    pool = ThreadPoolExecutor(max_workers=1)
-    future = pool.submit(call)
-    pool.shutdown(wait=False)
-    return future.result
+@contextmanager
+def running(
+    call: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Callable[[], list[Result]]]:
+    """Call once for each item, all at once, while the block runs; wait for all at its end.
+
+    Yield a function that waits for the results, in the order of the items.
+    """
+    calls = tuple(items)
+    with ThreadPoolExecutor(max_workers=max(1, len(calls))) as pool:
+        futures = [pool.submit(call, item) for item in calls]
+        yield lambda: [future.result() for future in futures]
 
 
 def cluster_error(future: Future[Result]) -> ClusterError | None:

@@ -1,40 +1,45 @@
-"""The archive that `docker load` reads: OCI layout and Docker's manifest in one, layer by layer.
+"""Archives of images: the one that `docker load` reads, and that of `docker save` made smaller.
 
-Engines from 25 on save it so; overlay2 follows `manifest.json`, also that of older engines, and
-containerd's store follows `index.json`. Neither needs the layers that it has.
+The archive for `docker load` is an OCI layout with Docker's manifest, written layer by layer.
+Engines from 25 on save it like that; overlay2 follows `manifest.json`, also that of older engines,
+and containerd's store follows `index.json`. Both take it without the layers that they have.
 """
 
 import json
-from itertools import accumulate
+import re
+from collections.abc import Iterator
 from tarfile import BLOCKSIZE, GNU_FORMAT, TarInfo
 
-from cluster.ship.content import BLOBS, MANIFEST, Content, Layer, digest
+from cluster.ship.content import BLOBS, MANIFEST, ImageContent, ImageLayer, digest
 
 LAYOUT = ("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
 INDEX = "application/vnd.oci.image.index.v1+json"
 END = bytes(2 * BLOCKSIZE)
-PART_BYTES = 256_000_000
-"""A part is at least so long: the node unpacks one while the next is on its way, and keeps it when
-the rest does not come; each costs a `docker load` and a connection."""
+ABOUT_NEXT_FILE = b"LKx"
+"""Types of headers with a long name, a long link or records for the file after them (tar(5))."""
+WITHOUT_CONTENT = b"123456"
+"""Types of links, devices, folders and FIFOs: Go's archive/tar reads nothing after them."""
+SIZE = re.compile(rb"\d+ size=(\d+)\n")
+"""A record; Go's archive/tar writes a size there that eleven octal digits cannot hold."""
 
 
 def start() -> bytes:
-    """Return what comes before the layers."""
+    """Return the archive's bytes before the layers."""
     return _file(*LAYOUT)
 
 
-def header(layer: Layer) -> bytes:
-    """Return what comes before a layer's bytes."""
+def header(layer: ImageLayer) -> bytes:
+    """Return the archive's bytes before the bytes of a layer."""
     return _header(_path(layer.digest), layer.size)
 
 
-def padding(layer: Layer) -> bytes:
-    """Return what comes after a layer's bytes."""
+def padding(layer: ImageLayer) -> bytes:
+    """Return the archive's bytes after the bytes of a layer."""
     return bytes(-layer.size % BLOCKSIZE)
 
 
-def tail(content: Content) -> bytes:
-    """Return what comes after the layers. Without it, an engine takes nothing of the archive."""
+def tail(content: ImageContent) -> bytes:
+    """Return the archive's bytes after the layers; an engine takes nothing without them."""
     files = (
         (_path(content.config_digest), content.config),
         (_path(digest(content.manifest)), content.manifest),
@@ -44,40 +49,25 @@ def tail(content: Content) -> bytes:
     return b"".join(_file(name, text) for name, text in files) + END
 
 
-def ends(layers: tuple[Layer, ...]) -> tuple[int, ...]:
-    """Return where the parts of an image end: indexes of layers, the last is their number.
-
-    They depend on the image alone, so that each run and each node has the same parts.
-    """
-    sums = tuple(accumulate(layer.size for layer in layers))
-    found: list[int] = []
-    for end, total in enumerate(sums[:-1], 1):
-        begun = sums[found[-1] - 1] if found else 0
-        if total - begun >= PART_BYTES and sums[-1] - total >= PART_BYTES:
-            found.append(end)
-    return (*found, len(layers))
-
-
-def _docker_manifest(content: Content) -> bytes:
+def _docker_manifest(content: ImageContent) -> bytes:
     layers = [_path(layer.digest) for layer in content.layers]
-    said = {"Config": _path(content.config_digest), "RepoTags": None, "Layers": layers}
-    return json.dumps([said]).encode()
+    image = {"Config": _path(content.config_digest), "RepoTags": None, "Layers": layers}
+    return json.dumps([image]).encode()
 
 
-def _index(content: Content) -> bytes:
-    has = {BLOBS: ",".join(layer.digest for layer in content.layers)}
-    said = {
+def _index(content: ImageContent) -> bytes:
+    manifest = {
         "mediaType": MANIFEST,
         "digest": digest(content.manifest),
         "size": len(content.manifest),
-        "annotations": has,
+        "annotations": {BLOBS: ",".join(layer.digest for layer in content.layers)},
         "platform": content.platform,
     }
-    return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [said]}).encode()
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [manifest]}).encode()
 
 
-def _path(its: str) -> str:
-    return f"blobs/{its.replace(':', '/')}"
+def _path(blob: str) -> str:
+    return f"blobs/{blob.replace(':', '/')}"
 
 
 def _file(name: str, content: bytes) -> bytes:
@@ -85,7 +75,71 @@ def _file(name: str, content: bytes) -> bytes:
 
 
 def _header(name: str, size: int) -> bytes:
-    """Return a tar header; GNU's, which holds more than 8 GiB (tar(5))."""
+    """Return a tar header in GNU's format, which holds sizes of more than 8 GiB (tar(5))."""
     info = TarInfo(name)
     info.size = size
     return info.tobuf(GNU_FORMAT)
+
+
+class LayerFilter:
+    """An archive on its way from `docker save` to `docker load`, without some of its layers.
+
+    Engines from 25 on name a layer's file after its digest. Older ones tell only at the end which
+    layer a file is: their archives are passed on whole. Files that name the layers are passed on as
+    well: the engine that loads the archive has the omitted layers, or reports which one it lacks.
+    """
+
+    def __init__(self, omit: frozenset[str]) -> None:
+        """`omit` holds the digests of the layers to leave out."""
+        self._omit = {_path(layer).encode() for layer in omit}
+        self._pending = bytearray()
+        """The header that is being read, after those that describe the same file."""
+        self._position = 0
+        """Where in `_pending` that header begins."""
+        self._remaining = 0
+        """Bytes of the file that are still to come, with the padding of its last block."""
+        self._kept = True
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Take the next bytes of the archive, and yield those to pass on now.
+
+        Anything but an archive is a ValueError.
+        """
+        unread = memoryview(chunk)
+        while unread:
+            if self._remaining:
+                passed, unread = unread[: self._remaining], unread[self._remaining :]
+                self._remaining -= len(passed)
+            else:
+                missing = self._position + BLOCKSIZE - len(self._pending)
+                self._pending += unread[:missing]
+                passed, unread = self._headers(), unread[missing:]
+            if self._kept and passed:
+                yield bytes(passed)
+
+    def _headers(self) -> memoryview:
+        """Return the headers of a file, once the last of them is complete."""
+        current = self._pending[self._position :]
+        if len(current) < BLOCKSIZE:
+            return memoryview(b"")
+        if current[156] in ABOUT_NEXT_FILE:
+            self._position += BLOCKSIZE + _padded(_number(current[124:136]))
+            return memoryview(b"")
+        record = SIZE.search(self._pending[: self._position])
+        size = int(record[1]) if record else _number(current[124:136])
+        self._remaining = 0 if current[156] in WITHOUT_CONTENT else _padded(size)
+        self._kept = bytes(current[:100].rstrip(b"\0")) not in self._omit
+        headers = memoryview(bytes(self._pending))
+        self._pending, self._position = bytearray(), 0
+        return headers
+
+
+def _padded(size: int) -> int:
+    return size + -size % BLOCKSIZE
+
+
+def _number(field: bytearray) -> int:
+    """Read a number: octal digits, or GNU's bytes after a set bit (tar(5))."""
+    if field[0] & 0x80:
+        return int.from_bytes(field[1:], "big")
+    return int(field.rstrip(b" \0") or b"0", 8)

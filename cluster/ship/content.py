@@ -1,44 +1,48 @@
-"""What an image is made of: its configuration and its layers, the lowest first."""
+"""What an image consists of: its configuration and its layers, the lowest first."""
 
 import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any
 
 TAR = "application/vnd.oci.image.layer.v1.tar"
 """The media type of a layer that is not compressed (OCI image-spec, layer.md)."""
 CONFIG = "application/vnd.oci.image.config.v1+json"
-BLOBS = "spark-vllm-cluster.blobs"
-"""The annotation that tells which files containerd's store has of an image that came by ship: it
-shows the digests of unpacked layers only, and a layer that was built or pulled there is another,
-compressed file."""
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+BLOBS = "spark-vllm-cluster.blobs"
+"""The annotation with the digests of an image's files in containerd's store, of an image that was
+shipped: the store shows the digests of unpacked layers only, and a layer that was built or pulled
+there is another, compressed file."""
 PART = "spark-vllm-cluster.part"
-"""The label of an image that has the lower layers only, until the rest has come; its value is the
-digest of the whole image's configuration."""
+"""The label of an image that has only the lower layers, until the others have arrived; its value is
+the digest of the whole image's configuration."""
+PART_BYTES = 256_000_000
+"""The minimum size of a part: the node unpacks one while the next is on its way, and keeps it when
+the others do not arrive; each costs a `docker load` and a connection."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layer:
+class ImageLayer:
     """One layer, as a file of an archive."""
 
     diff_id: str
-    """The digest of the unpacked layer: what images of all stores have in common."""
+    """The digest of the unpacked layer, which is the same in all stores."""
     digest: str
-    """The digest of the file; the same as `diff_id` when it is not compressed."""
+    """The digest of the file; equal to `diff_id` if it is not compressed."""
     size: int
     """Bytes of the file."""
     media_type: str = TAR
 
 
 @dataclass(frozen=True, kw_only=True)
-class Content:
-    """All that an image is."""
+class ImageContent:
+    """The complete content of an image."""
 
     config: bytes
     """The JSON text of its configuration, to the byte: its digest identifies the image."""
-    layers: tuple[Layer, ...]
+    layers: tuple[ImageLayer, ...]
 
     @cached_property
     def config_digest(self) -> str:
@@ -48,40 +52,61 @@ class Content:
     @cached_property
     def manifest(self) -> bytes:
         """The OCI manifest; its digest is the image's ID in containerd's store (moby 48401)."""
-        own = {"mediaType": CONFIG, "digest": self.config_digest, "size": len(self.config)}
+        config = {"mediaType": CONFIG, "digest": self.config_digest, "size": len(self.config)}
         layers = [
             {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size}
             for layer in self.layers
         ]
-        said = {"schemaVersion": 2, "mediaType": MANIFEST, "config": own, "layers": layers}
-        return json.dumps(said, separators=(",", ":")).encode()
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers}
+        return _compact(manifest)
 
     @property
     def platform(self) -> dict[str, str]:
-        """Architecture and operating system, as a manifest's descriptor says them."""
-        said = self._said
-        return {key: said[key] for key in ("architecture", "os", "variant") if said.get(key)}
+        """Architecture and operating system, as a manifest's descriptor has them."""
+        config = json.loads(self.config)
+        return {key: config[key] for key in ("architecture", "os", "variant") if config.get(key)}
 
-    def part(self, end: int) -> "Content":
-        """Return an image of the layers before `end`; all of them are the image itself.
+    def part(self, end: int) -> "ImageContent":
+        """Return an image of the layers before `end`; the image itself if that is all of them.
 
-        A part keeps the layers on a node until the rest has come: without an image that has it, an
-        engine drops a layer.
+        A part keeps the layers on a node until the others have arrived: an engine drops a layer
+        that no image has.
         """
         if end == len(self.layers):
             return self
         layers = self.layers[:end]
         rootfs = {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]}
         label = {"Labels": {PART: self.config_digest}}
-        said = {**self.platform, "config": label, "rootfs": rootfs}
-        return Content(config=json.dumps(said, separators=(",", ":")).encode(), layers=layers)
+        config = _compact({**self.platform, "config": label, "rootfs": rootfs})
+        return ImageContent(config=config, layers=layers)
 
-    @cached_property
-    def _said(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.config)
-        return found
+
+def part_ends(layers: tuple[ImageLayer, ...]) -> tuple[int, ...]:
+    """Return the indexes of layers at which the parts of an image end; the last is their number.
+
+    They depend on the image alone, so that each run and each node has the same parts.
+    """
+    sums = tuple(accumulate(layer.size for layer in layers))
+    ends: list[int] = []
+    for end, total in enumerate(sums[:-1], 1):
+        begin = sums[ends[-1] - 1] if ends else 0
+        if total - begin >= PART_BYTES and sums[-1] - total >= PART_BYTES:
+            ends.append(end)
+    return (*ends, len(layers))
+
+
+def part_sizes(layers: tuple[ImageLayer, ...], first: int) -> tuple[int, ...]:
+    """Return the bytes of each part of an image, without the layers below `first`."""
+    return tuple(
+        sum(layer.size for layer in layers[max(begin, first) : end])
+        for begin, end in pairwise((0, *part_ends(layers)))
+    )
 
 
 def digest(content: bytes) -> str:
     """Return the digest of some bytes as registries and engines write it."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _compact(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

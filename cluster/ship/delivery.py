@@ -1,103 +1,253 @@
-"""Delivers an image to the nodes that lack it: pours, proves, and gives it its name."""
+"""Sends an image to the nodes that lack it: reads it once, loads it, verifies it, and names it."""
 
-import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 
-from cluster.errors import Problem
+from cluster.errors import NodeError, Problem
 from cluster.host import host_problem
-from cluster.machine import ssh
+from cluster.machine import clock, parallel, ssh
+from cluster.machine.processes import Completed
+from cluster.machine.streams import STALL_SECONDS, Chunk, PartStream
 from cluster.machine.terminal import Report
 from cluster.node import Cluster
-from cluster.ship import naming, unshipped
-from cluster.ship.carrying import Arrived, Carriage, Freight
-from cluster.ship.chain import Hop
-from cluster.ship.content import digest
-from cluster.ship.leg import Leg, Order
-from cluster.ship.outcome import Row
-from cluster.ship.plan import chains
-from cluster.ship.pouring import Stream, pour
-from cluster.ship.route import Way
-from cluster.ship.source import Source
-from cluster.ship.survey import Facts, inspected
+from cluster.ship import archive, chain, node_images, problems, report
+from cluster.ship.content import ImageContent, ImageLayer, digest, part_ends
+from cluster.ship.report import TransferResult
+from cluster.ship.source import ImageSource
+from cluster.ship.survey import inspected
+from cluster.ship.transfers import ShipRequest, Transfer, chains
+
+LOADED = re.compile(r"^Loaded image(?: ID)?: (\S+)$", re.MULTILINE)
+NOT_UNPACKED = "Error unpacking image"
+"""Printed by a load into containerd's store that ends with 0 though the image cannot be used."""
+PROGRESS_SECONDS = 10.0
+"""How often a copy reports its progress where there is no live view."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
+class NodeLoad:
+    """The loads of a node so far."""
+
+    image: str = ""
+    """The ID of the image that was loaded last."""
+    parts: tuple[str, ...] = ()
+    """The IDs of the parts that were loaded before it, and are of no use once it is complete."""
+    problem: Problem | None = None
+    was_cut_off: bool = False
+    """It failed because the node before it in the chain did."""
+
+
+@dataclass(kw_only=True)
 class Delivery:
-    """An image, and the nodes to which it goes."""
+    """The transfers of one stream, to a node or a chain of nodes."""
 
     cluster: Cluster
-    report: Report
-    order: Order
-    source: Source
-    hops: Mapping[str, Hop]
-    """How a node is reached from the one before it in a chain."""
+    request: ShipRequest
+    source: ImageSource
+    transfers: tuple[Transfer, ...]
+    loads: dict[str, NodeLoad] = field(init=False)
+    """By node."""
+    stream: PartStream = field(init=False)
+    begin: float = field(init=False)
 
-    def deliver(self, legs: tuple[Leg, ...]) -> tuple[tuple[Row, ...], frozenset[str]]:
-        """Ship to these nodes; return their rows, and those that failed for another's failure."""
-        carriages = tuple(self._carriage(group) for group in chains(legs))
-        streams = tuple(Stream(lane=its.lane, lowest=its.freight.lowest) for its in carriages)
-        with ThreadPoolExecutor(max_workers=len(carriages)) as pool:
-            try:
-                rows = [pool.submit(self._follow, its) for its in carriages]
-                pour(self.source, streams, self._present(legs))
-                found = tuple(row for each in rows for row in each.result())
-            finally:
-                for carriage in carriages:
-                    carriage.lane.abandon()
-        innocent = {node for its in carriages for node in its.innocent}
-        return found, frozenset(innocent)
+    def __post_init__(self) -> None:
+        """Create the stream; nothing runs yet."""
+        compress = self.transfers[0].compress
+        self.routes = tuple(transfer.route for transfer in self.transfers)
+        self.loads = {route.node: NodeLoad() for route in self.routes}
+        argv = chain.load(self.routes, compress=compress)
+        self.stream = PartStream(argv, compress=compress, goes_on=self._record)
+        self.begin = clock.monotonic()
 
-    def _carriage(self, group: tuple[Leg, ...]) -> Carriage:
-        freight = Freight(
-            name=self.order.name,
-            ways=tuple(leg.way for leg in group),
-            hops=tuple(self.hops[leg.way.node] for leg in group[1:]),
-            lowest=group[0].lowest,
-            size=group[0].size,
-            packed=group[0].compress,
-        )
-        before = {leg.way.node: leg.there for leg in group}
-        return Carriage(cluster=self.cluster, freight=freight, before=before)
+    @property
+    def first(self) -> int:
+        """The index of the first layer to send."""
+        return self.transfers[0].first
 
-    def _present(self, legs: tuple[Leg, ...]) -> frozenset[str]:
-        """Return the layers that all have: what `docker save` writes need not be sent."""
-        lowest = min(leg.lowest for leg in legs if leg.state == "ship")
-        return frozenset(self.order.image.layers[:lowest])
+    def run(self, report: Report) -> tuple[TransferResult, ...]:
+        """Run the stream to its end, then verify the image on each node."""
+        self._run_stream(report)
+        return tuple(parallel.side_by_side(self._result, self.transfers))
 
-    def _follow(self, carriage: Carriage) -> tuple[Row, ...]:
-        """Follow a stream to its end; then prove each node, and return what became of it."""
-        carriage.follow(self.report)
-        ways = carriage.freight.ways
-        with ThreadPoolExecutor(max_workers=len(ways)) as pool:
-            return tuple(pool.map(lambda way: self._row(carriage, way), ways))
+    def _run_stream(self, terminal: Report) -> None:
+        """Run the stream to its end, and show its progress."""
+        routes = " > ".join(route.text for route in self.routes)
+        title = f"Ship {self.request.name} ({routes})"
+        size, done = self.transfers[0].size, 0
+        with suppress(NodeError), terminal.step(", ".join(self.loads), title) as step:
+            for count in self.stream.run():
+                done = min(done + count, size)
+                if done == size:
+                    step.tell("the engine is unpacking")
+                else:
+                    seconds = clock.monotonic() - self.begin
+                    step.tell(report.progress(done, size, seconds), every=PROGRESS_SECONDS)
+            if self.stream.failure:
+                self._record_failure()
+            if failed := tuple(filter(None, (load.problem for load in self.loads.values()))):
+                raise NodeError(*failed)  # marks the step as failed; the results show the problems
 
-    def _row(self, carriage: Carriage, way: Way) -> Row:
-        arrived, layers = carriage.arrived[way.node], self.order.layers or ()
-        problem = arrived.problem or self._settle(way, arrived, carriage.before[way.node])
-        return Row(
-            node=way.node,
-            route=way.text,
+    def _record(self, completed: Completed) -> bool:
+        """Record the loads of a part; return whether any node can take the next part."""
+        reports = chain.reports(f"{completed.output}\n{completed.error}", self.routes)
+        for number, route in enumerate(self.routes):
+            load, result = self.loads[route.node], reports[route.node]
+            if result.code == 0 and NOT_UNPACKED not in result.output:
+                load.parts = (*load.parts, *filter(None, (load.image,)))
+                load.image = (LOADED.findall(result.output) or [""])[-1]
+            elif load.problem is None:
+                load.problem = problems.load_failed(
+                    self.cluster, route, self.request.name, result.code, result.output
+                )
+                load.was_cut_off = number > 0 and result.code == chain.LOST
+        return any(load.problem is None for load in self.loads.values())
+
+    def _record_failure(self) -> None:
+        """Record why this side has broken off the stream."""
+        for route in self.routes:
+            load = self.loads[route.node]
+            load.was_cut_off = self.stream.stalled and len(self.routes) > 1
+            load.problem = (
+                problems.stalled(route, STALL_SECONDS)
+                if self.stream.stalled
+                else problems.incomplete(self.cluster, route, self.stream.failure)
+            )
+
+    def _result(self, transfer: Transfer) -> TransferResult:
+        problem = self.loads[transfer.node].problem or self._name(transfer)
+        return TransferResult(
+            node=transfer.node,
+            route=transfer.route.text,
             result="failed" if problem else "shipped",
-            sent=carriage.lane.sent,
-            size=carriage.freight.size,
-            whole=sum(layer.size for layer in layers),
-            seconds=time.monotonic() - carriage.began,
+            sent=self.stream.sent,
+            size=transfer.size,
+            whole=sum(layer.size for layer in self.request.layers or ()),
+            seconds=clock.monotonic() - self.begin,
             problem=problem,
         )
 
-    def _settle(self, way: Way, arrived: Arrived, before: Facts) -> Problem | None:
-        """Prove that the node has the image, and give it the name; until now its old one had it."""
-        content, layers = self.source.content, self.order.image.layers
-        different = unshipped.different(self.cluster, way, self.order.name)
-        image = arrived.image
-        if content and image not in {content.config_digest, digest(content.manifest)}:
+    def _name(self, transfer: Transfer) -> Problem | None:
+        """Verify that a node has the image, and name it; until now the old one has the name."""
+        load, content = self.loads[transfer.node], self.source.content
+        image, name = self.request.image, self.request.name
+        different = problems.different(self.cluster, transfer.route, name)
+        if content and load.image not in {content.config_digest, digest(content.manifest)}:
             return different
-        parts = dict.fromkeys((*naming.parts(before, layers), *arrived.parts))
-        done = ssh.tell(way.engine, naming.script(self.order.name, image, layers, tuple(parts)))
-        if done.code == naming.OTHER:
+        earlier = node_images.parts(transfer.node_facts, image.layers)
+        parts = tuple(dict.fromkeys((*earlier, *load.parts)))
+        script = node_images.naming_script(name, load.image, image.layers, parts)
+        completed = ssh.tell(transfer.route.host, script)
+        if completed.code == node_images.DIFFERENT:
             return different
-        if done.code:
-            return host_problem(way.engine, done.error)
-        return None if inspected(done.output) == self.order.image else different
+        if completed.code:
+            return host_problem(transfer.route.host, completed.error)
+        return None if inspected(completed.output) == image else different
+
+
+def deliver(
+    cluster: Cluster,
+    report: Report,
+    request: ShipRequest,
+    source: ImageSource,
+    transfers: tuple[Transfer, ...],
+) -> tuple[tuple[TransferResult, ...], frozenset[str]]:
+    """Ship to the nodes that lack the image.
+
+    Return the results, and the nodes that failed because the one before them in a chain did.
+    """
+    deliveries = tuple(
+        Delivery(cluster=cluster, request=request, source=source, transfers=group)
+        for group in chains(transfers)
+    )
+    with parallel.running(lambda delivery: delivery.run(report), deliveries) as results:
+        try:
+            _fan_out(source, deliveries, request)
+            completed = tuple(result for group in results() for result in group)
+        finally:
+            for delivery in deliveries:
+                delivery.stream.abandon()
+    loads = {node: load for delivery in deliveries for node, load in delivery.loads.items()}
+    cut_off = (node for node, load in loads.items() if load.problem and load.was_cut_off)
+    return completed, frozenset(cut_off)
+
+
+Deliveries = tuple[Delivery, ...]
+Step = tuple[Deliveries, Chunk]
+"""A chunk, and the deliveries that need it."""
+
+
+def _fan_out(source: ImageSource, deliveries: Deliveries, request: ShipRequest) -> None:
+    """Put the image into all streams until its end, or until none takes any more.
+
+    A stream that fails does not end the others. If the source fails, all streams break off the part
+    under way, which must not pass for whole.
+    """
+    streams = tuple(delivery.stream for delivery in deliveries)
+    try:
+        content = source.content
+        steps = (
+            _parts(source, content, deliveries)
+            if content
+            else _archive(source, deliveries, request)
+        )
+        for receivers, chunk in steps:
+            for receiver in receivers:
+                receiver.stream.put(chunk)
+            if all(stream.closed for stream in streams):
+                return
+        for stream in streams:
+            stream.put(None)
+    except NodeError as error:
+        for stream in streams:
+            stream.break_off(str(error))
+
+
+def _parts(source: ImageSource, content: ImageContent, deliveries: Deliveries) -> Iterator[Step]:
+    """Yield the archives of the parts: each stream gets the layers that its nodes lack."""
+    # A node with all layers lacks the configuration alone, and does not wait for others.
+    complete = tuple(delivery for delivery in deliveries if delivery.first == len(content.layers))
+    yield complete, _start()
+    yield complete, _tail(content, len(content.layers))
+    ends = part_ends(content.layers)
+    lowest = min(delivery.first for delivery in deliveries)
+    for index, (layer, chunks) in enumerate(source.layers(lowest), lowest):
+        receivers = tuple(delivery for delivery in deliveries if delivery.first <= index)
+        starting = tuple(delivery for delivery in receivers if index in {delivery.first, *ends})
+        yield starting, _start()
+        for content_bytes in _layer(layer, chunks):
+            yield receivers, Chunk(content=content_bytes)
+        if index + 1 in ends:
+            yield receivers, _tail(content, index + 1)
+
+
+def _archive(source: ImageSource, deliveries: Deliveries, request: ShipRequest) -> Iterator[Step]:
+    """Yield an archive of `docker save` without the layers that all nodes have.
+
+    Its last bytes come only when `docker save` has succeeded.
+    """
+    lowest = min(delivery.first for delivery in deliveries)
+    present = frozenset(request.image.layers[:lowest])
+    yield deliveries, Chunk(content=b"", starts_part=True)
+    last = b""
+    for content in source.archive(present):
+        if last:
+            yield deliveries, Chunk(content=last)
+        last = content
+    yield deliveries, Chunk(content=last, ends_part=True)
+
+
+def _layer(layer: ImageLayer, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    yield archive.header(layer)
+    yield from chunks
+    if padding := archive.padding(layer):
+        yield padding
+
+
+def _start() -> Chunk:
+    return Chunk(content=archive.start(), starts_part=True)
+
+
+def _tail(content: ImageContent, end: int) -> Chunk:
+    return Chunk(content=archive.tail(content.part(end)), ends_part=True)

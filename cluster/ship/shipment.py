@@ -1,4 +1,4 @@
-"""One shipment: asks all engines, plans, delivers, and tells what became of each node."""
+"""Ships one image: asks all engines, plans the transfers, makes them, and prints the results."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -6,154 +6,176 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.machine import processes
+from cluster.host import Host, host_problem
+from cluster.machine import parallel, processes, ssh
 from cluster.machine.terminal import Report, show
 from cluster.node import Cluster
-from cluster.ship import asking, chain, outcome, plan, planned, prune, unshipped
-from cluster.ship.asking import HERE
-from cluster.ship.delivery import Delivery
-from cluster.ship.leg import Leg, Order
-from cluster.ship.outcome import Row
-from cluster.ship.route import Compress, Via, Way
-from cluster.ship.shipping import Wishes
-from cluster.ship.site import Site
-from cluster.ship.source import Source, opened
+from cluster.ship import chain, node_images, problems, report, survey, transfers
+from cluster.ship.delivery import deliver
+from cluster.ship.report import TransferResult
+from cluster.ship.routes import ShipRoute
+from cluster.ship.ship_options import Compress, ShipOptions, Via
+from cluster.ship.source import THIS_MACHINE, ImageSource, opened
 from cluster.ship.survey import Facts
+from cluster.ship.transfers import Answers, ShipRequest, Transfer
 
-Asked = Mapping[str, Facts | Problem]
-"""What the engines said, or what is wrong with them, by node."""
+PROBE_SECONDS = 30.0
+"""How long one node may take to reach another."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
-    """What is to be shipped to whom; without a source when nobody lacks it."""
+class ShipPlan:
+    """The request and its transfers; the source is None if no node lacks the image."""
 
-    order: Order
-    legs: tuple[Leg, ...]
-    source: Source | None = None
+    request: ShipRequest
+    transfers: tuple[Transfer, ...]
+    source: ImageSource | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Shipment:
     """One image for the nodes of a cluster."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        report: Report,
-        name: str,
-        wishes: Wishes,
-        sites: tuple[Site, ...],
-    ) -> None:
-        """Take who is asked, and who hears of it; `name` has its tag."""
-        self._cluster = cluster
-        self._report = report
-        self._name = name
-        self._wishes = wishes
-        self._ways = tuple(site.way for site in sites)
-        self._hops = {site.way.node: site.hop for site in sites}
+    cluster: Cluster
+    terminal: Report
+    name: str
+    """Of the image, with its tag."""
+    options: ShipOptions
+    routes: tuple[ShipRoute, ...]
 
     def show(self) -> int:
-        """Print what would be done; return 1 if there is work."""
-        with self._planned(self._ask(), self._ways, self._wishes.via) as found:
-            order, legs = found.order, found.legs
-        if self._wishes.json:
-            show(planned.as_json(order, legs))
+        """Print the plan; return 1 if there is work."""
+        with self._planned(self._ask(), self.routes, self.options.via) as plan:
+            request, planned = plan.request, plan.transfers
+        if self.options.json:
+            show(report.plan_json(request, planned))
         else:
-            show(planned.table(self._cluster, legs))
-        _raise(leg.problem for leg in legs)
-        return int(plan.work(legs))
+            show(report.plan_table(self.cluster, planned))
+        _raise(transfer.problem for transfer in planned)
+        return int(transfers.has_work(planned))
 
     def ship(self) -> None:
-        """Ship to all that lack the image, and print what became of each node."""
-        asked = self._ask()
-        rows = self._round(asked, self._ways, self._wishes.via)
-        if self._wishes.prune:
-            self._prune(asked, rows)
-        found = tuple(rows[way.node] for way in self._ways)
-        form = outcome.as_json(self._name, found) if self._wishes.json else outcome.table(found)
-        show(form)
-        _raise(row.problem for row in found)
+        """Ship to all nodes that lack the image, and print the result of each."""
+        answers = self._ask()
+        by_node = self._ship(answers, self.routes, self.options.via)
+        if self.options.prune:
+            self._prune(answers, by_node)
+        results = tuple(by_node[route.node] for route in self.routes)
+        if self.options.json:
+            show(report.result_json(self.name, results))
+        else:
+            show(report.result_table(results))
+        _raise(result.problem for result in results)
 
-    def _ask(self) -> Asked:
-        """Ask this machine and all nodes."""
-        with self._report.step(self._name, "Look for it on all nodes"):
-            far = (way.engine for way in self._ways if way.engine.ssh_host)
-            return asking.ask((HERE, *far))
+    def _ask(self) -> Answers:
+        """Ask this machine and all nodes for their facts."""
+        hosts = (THIS_MACHINE, *(route.host for route in self.routes if not route.is_local))
+        with self.terminal.step(self.name, "Check which nodes have it"):
+            answers = parallel.side_by_side(_facts, hosts)
+        return {host.name: answer for host, answer in zip(hosts, answers, strict=True)}
 
-    def _round(self, asked: Asked, ways: tuple[Way, ...], via: str) -> dict[str, Row]:
-        """Ship once; those that failed because another did get a stream of their own then."""
-        with self._planned(asked, ways, via) as found:
-            rows = {leg.way.node: _row(found.order, leg) for leg in found.legs}
-            if not found.source:
-                return rows
-            for note in planned.notes(self._cluster, found.legs):
-                self._report.note(note)
-            done, innocent = Delivery(
-                cluster=self._cluster,
-                report=self._report,
-                order=found.order,
-                source=found.source,
-                hops=self._hops,
-            ).deliver(found.legs)
-            rows |= {row.node: row for row in done}
-        again = tuple(way for way in ways if way.node in innocent)
-        return rows | (self._round(self._ask(), again, "star") if again else {})
+    def _ship(
+        self, answers: Answers, routes: tuple[ShipRoute, ...], via: str
+    ) -> dict[str, TransferResult]:
+        """Ship once, and again to nodes that failed because another did, each by its own stream."""
+        with self._planned(answers, routes, via) as plan:
+            results = {
+                transfer.node: _unsent(plan.request, transfer) for transfer in plan.transfers
+            }
+            if not plan.source:
+                return results
+            for note in report.notes(self.cluster, plan.transfers):
+                self.terminal.note(note)
+            completed, cut_off = deliver(
+                self.cluster, self.terminal, plan.request, plan.source, plan.transfers
+            )
+            results |= {result.node: result for result in completed}
+        again = tuple(route for route in routes if route.node in cut_off)
+        return results | (self._ship(self._ask(), again, "star") if again else {})
 
     @contextmanager
-    def _planned(self, asked: Asked, ways: tuple[Way, ...], via: str) -> Iterator[Planned]:
+    def _planned(
+        self, answers: Answers, routes: tuple[ShipRoute, ...], via: str
+    ) -> Iterator[ShipPlan]:
         """Plan for these nodes; open the source only if any of them lacks the image."""
-        here = asked[HERE.name]
-        if isinstance(here, Problem):
-            raise NodeError(here)
-        held = here.named(self._name)
-        if not held:
-            raise RefusedError(unshipped.absent(self._name))
-        order = Order(
-            name=self._name,
-            image=held.image,
-            size=held.size,
-            layers=None,
-            here=here,
-            via=cast(Via, via),
-            compress=cast(Compress, self._wishes.compress),
-        )
-        legs = plan.plan(self._cluster, order, ways, asked, {})
-        if not any(leg.state == "ship" for leg in legs):
-            yield Planned(order=order, legs=legs)
+        request, image_id = self._request(answers, via)
+        planned = transfers.plan(self.cluster, request, routes, answers, {})
+        if not any(transfer.state == "ship" for transfer in planned):
+            yield ShipPlan(request=request, transfers=planned)
             return
-        with opened(held.id, here) as source:
-            order = replace(order, layers=source.content.layers if source.content else None)
-            legs = plan.plan(self._cluster, order, ways, asked, {})
-            if hops := plan.hops(legs):
-                probes = {far.node: chain.probe(way, self._hops[far.node]) for way, far in hops}
-                legs = plan.plan(self._cluster, order, ways, asked, asking.reach(probes))
-            yield Planned(order=order, legs=legs, source=source)
+        with opened(image_id, request.source) as source:
+            request = replace(request, layers=source.content.layers if source.content else None)
+            planned = transfers.plan(self.cluster, request, routes, answers, {})
+            if hops := transfers.hops(planned):
+                unreachable = _unreachable(hops)
+                planned = transfers.plan(self.cluster, request, routes, answers, unreachable)
+            yield ShipPlan(request=request, transfers=planned, source=source)
 
-    def _prune(self, before: Asked, rows: Mapping[str, Row]) -> None:
+    def _request(self, answers: Answers, via: str) -> tuple[ShipRequest, str]:
+        """Return the request, without the sizes of layers, and the ID of the image."""
+        facts = answers[THIS_MACHINE.name]
+        if isinstance(facts, Problem):
+            raise NodeError(facts)
+        image = facts.named(self.name)
+        if not image:
+            raise RefusedError(problems.no_image(self.name))
+        request = ShipRequest(
+            name=self.name,
+            image=image.image,
+            size=image.size,
+            layers=None,
+            source=facts,
+            via=cast(Via, via),
+            compress=cast(Compress, self.options.compress),
+        )
+        return request, image.id
+
+    def _prune(self, before: Answers, results: Mapping[str, TransferResult]) -> None:
         """Remove old images from the nodes that have the new one."""
-        now = self._ask()
-        for way in self._ways:
-            node = way.node if way.engine.ssh_host else HERE.name
-            was, facts = before[node], now[node]
-            if rows[way.node].problem or isinstance(was, Problem) or isinstance(facts, Problem):
+        after = self._ask()
+        for route in self.routes:
+            name = THIS_MACHINE.name if route.is_local else route.node
+            old, new = before[name], after[name]
+            if results[route.node].problem or isinstance(old, Problem) or isinstance(new, Problem):
                 continue
-            held = was.named(self._name)
-            if old := prune.old(facts, before=held.id if held else ""):
-                done = processes.run(prune.remove(way.engine, old))
-                self._report.note(prune.outcome(way.engine, old, done.output, done.error))
+            image = old.named(self.name)
+            if ids := node_images.old_images(new, before=image.id if image else ""):
+                done = processes.run(node_images.remove(route.host, ids))
+                line = node_images.removal_result(route.host, ids, done.output, done.error)
+                self.terminal.note(line)
 
 
-def _row(order: Order, leg: Leg) -> Row:
-    """Return what became of a node to which nothing is shipped, or nothing yet."""
-    return Row(
-        node=leg.way.node,
-        route=leg.route,
-        result="failed" if leg.state == "ship" else leg.state,
-        whole=sum(layer.size for layer in order.layers or ()),
-        problem=leg.problem,
+def _facts(host: Host) -> Facts | Problem:
+    """Ask an engine; its answer holds settings of images that may be secret, and is never shown."""
+    completed = ssh.tell(host, survey.QUESTION)
+    if completed.code or not survey.answered(completed.output):
+        return host_problem(host, completed.error)
+    return survey.facts(completed.output)
+
+
+def _unreachable(hops: tuple[tuple[ShipRoute, ShipRoute], ...]) -> dict[str, str]:
+    """Try the hops; return why a node is not reached by the one before it, by its name."""
+
+    def failure(hop: tuple[ShipRoute, ShipRoute]) -> str:
+        completed = processes.run(chain.probe(*hop), seconds=PROBE_SECONDS)
+        reason = completed.error.strip().splitlines() or [f"exit code {completed.code}"]
+        return reason[-1] if completed.code else ""
+
+    reasons = zip(hops, parallel.side_by_side(failure, hops), strict=True)
+    return {receiver.node: reason for (_, receiver), reason in reasons if reason}
+
+
+def _unsent(request: ShipRequest, transfer: Transfer) -> TransferResult:
+    """Return the result for a node to which nothing is sent, or nothing yet."""
+    return TransferResult(
+        node=transfer.node,
+        route=transfer.route_text,
+        result="failed" if transfer.state == "ship" else transfer.state,
+        whole=sum(layer.size for layer in request.layers or ()),
+        problem=transfer.problem,
     )
 
 
-def _raise(problems: Iterable[Problem | None]) -> None:
-    if found := tuple(problem for problem in problems if problem):
-        raise NodeError(*found)
+def _raise(candidates: Iterable[Problem | None]) -> None:
+    if problems_found := tuple(filter(None, candidates)):
+        raise NodeError(*problems_found)

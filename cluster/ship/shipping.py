@@ -1,69 +1,53 @@
-"""`inv ship`: what it is asked for, and its dry run; the rest is loaded for a real one alone."""
+"""`inv ship`: a dry run here; only a real run loads the other modules."""
 
-from dataclasses import dataclass
-from typing import get_args
-
-from cluster.errors import Problem, RefusedError
+from cluster.errors import NodeError, RefusedError
+from cluster.host import Host, host_problem
+from cluster.machine import local_addresses, parallel, processes
 from cluster.machine.terminal import show
-from cluster.node import Cluster
+from cluster.node import Cluster, Node
 from cluster.session import Session, engines
-from cluster.ship import by_hand, route
-from cluster.ship.route import Compress, Via
-from cluster.ship.site import found
-from cluster.text import did_you_mean
+from cluster.ship import dry_run, routes
+from cluster.ship.routes import ShipRoute
+from cluster.ship.ship_options import ShipOptions
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wishes:
-    """What the flags ask for."""
+def ship_image(run: Session, names: list[str], options: ShipOptions) -> int:
+    """Copy an image to the nodes with these names, or to all; print the result of each.
 
-    image: str = ""
-    plan: bool = False
-    via: str = "auto"
-    compress: str = "auto"
-    prune: bool = False
-    json: bool = False
-
-
-def ship_image(run: Session, names: list[str], wishes: Wishes) -> int:
-    """Copy an image to the nodes with these names, to all without any; print what became of each.
-
-    It comes from this machine's engine, and nodes with this engine have it. Returns 1 when only a
-    plan was asked for, and there is work. A NodeError says which nodes lack the image in the end.
+    The image comes from this machine's engine, and nodes that use the same engine have it. Return 1
+    if only the plan is shown and there is work. A NodeError names the nodes that lack the image in
+    the end.
     """
     cluster = run.cluster
-    _refuse(cluster, wishes)
-    name = route.tagged(wishes.image or cluster.image)
-    nodes, its = run.chosen(names, cluster.nodes), engines(cluster)
-    sites = found(cluster, nodes, its)
+    if refusals := options.problems(cluster):
+        raise RefusedError(*refusals)
+    name = routes.tagged(options.image or cluster.image)
+    nodes, hosts = run.chosen(names, cluster.nodes), engines(cluster)
+    found = tuple(
+        parallel.side_by_side(lambda node: _route(cluster, node, hosts[node.name]), nodes)
+    )
     if run.dry:
-        ways = tuple(site.way for site in sites if site.way.engine.ssh_host)
-        show(by_hand.script(name, nodes, ways))
+        show(dry_run.text(dry_run.steps(name, found)))
         return 0
     # What a dry run does without is not waited for.
     from cluster.ship.shipment import Shipment
 
-    shipment = Shipment(cluster, run.report, name, wishes, sites)
-    if wishes.plan:
+    shipment = Shipment(
+        cluster=cluster, terminal=run.report, name=name, options=options, routes=found
+    )
+    if options.plan:
         return shipment.show()
     with run.alone():
         shipment.ship()
     return 0
 
 
-def _refuse(cluster: Cluster, wishes: Wishes) -> None:
-    """Raise for what cannot work, all at once."""
-    problems = [
-        Problem(place=f"--{flag}", message=f"no such way: `{word}`", remedy=remedy)
-        for flag, word, words in (
-            ("via", wishes.via, get_args(Via)),
-            ("compress", wishes.compress, get_args(Compress)),
-        )
-        if word not in words
-        for remedy in (did_you_mean(word, words, f"one of {', '.join(words)}"),)
-    ]
-    if cluster.runtime == "process":
-        message = "its nodes are namespaces of this machine, there is nothing to ship"
-        problems.append(Problem(place=cluster.name, message=message))
-    if problems:
-        raise RefusedError(*problems)
+def _route(cluster: Cluster, node: Node, host: Host) -> ShipRoute:
+    """Return the route to a node; asks this machine alone."""
+    if not host.ssh_host:
+        return routes.route(cluster, node, host, own_address="", ssh_config="")
+    completed = processes.run(routes.question(host))
+    if completed.code:
+        raise NodeError(host_problem(host, completed.error))
+    own_address = local_addresses.address_towards(str(node.host_ip))
+    return routes.route(cluster, node, host, own_address=own_address, ssh_config=completed.output)

@@ -1,4 +1,4 @@
-"""The status of a cluster: from an observation to a verdict, a table and JSON."""
+"""The state of a cluster: from what was seen on its nodes to a verdict, a table and JSON."""
 
 import json
 import re
@@ -18,55 +18,54 @@ REQUESTS = re.compile(r"^vllm:num_requests_running(?:\{.*\})? ([0-9.e+]+)$", re.
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServiceState:
-    """The observed state of one service."""
+class Seen:
+    """What was seen of one service."""
 
     since: float | None = None
-    """Its start, in seconds since 1970; None if it is not running."""
+    """Its start, in seconds since 1970; None when it does not run."""
     started: bool = False
-    """Whether it was started and not stopped by a command since."""
+    """It was started at some time and not taken down."""
     problem: Problem | None = None
-    """Why it could not be observed."""
+    """Why nothing could be seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Observation:
-    """The state of a whole cluster at one moment, not judged yet."""
+class Facts:
+    """What was seen of a whole cluster at one moment."""
 
-    services: dict[str, ServiceState]
+    services: dict[str, Seen]
     """Ray on each node, by node name."""
-    nodes: NodeListing
-    """Ray's list of nodes."""
-    server: ServiceState
+    joined: NodeListing
+    server: Seen
     request: Request | None
-    """The request that the running server serves."""
+    """What the running server was asked to serve."""
     url: str
     healthy: bool
-    """Whether `GET /health` answered 200."""
+    """`GET /health` answered 200."""
     metrics: str
     """The text of `GET /metrics`; empty without an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeState:
-    """A node in the status."""
+    """One node of the report."""
 
     node: str
     role: str
     address: str
     runtime: str
-    """`running`, `ended` (started, but gone), `stopped` or `unknown`."""
+    """`running`, `ended` (it was started and is gone), `stopped` or `unknown`."""
     ray: str
-    """`joined`, `dead` or `absent` in Ray's list; `unknown` if the head does not answer."""
+    """`joined`, `dead` or `absent` in the head's list; `unknown` when the head does not answer."""
     gpus: int
     """GPUs that the node offers to Ray."""
     gpus_expected: int
     since: str
-    """Start of Ray on the node, ISO 8601 in UTC; empty if it is not running."""
+    """Start of Ray on the node, ISO 8601 in UTC; empty when it does not run."""
 
     @property
     def healthy(self) -> bool:
-        """Whether the node is running and has joined Ray with all GPUs of its settings."""
+        """Whether the node is all that its settings say."""
         return (
             self.runtime == "running" and self.ray == "joined" and self.gpus == self.gpus_expected
         )
@@ -74,7 +73,7 @@ class NodeState:
 
 @dataclass(frozen=True, kw_only=True)
 class ServerState:
-    """The server in the status."""
+    """The server of the report."""
 
     state: Server
     model: str = ""
@@ -82,54 +81,52 @@ class ServerState:
     tp: int = 0
     since: str = ""
     requests: int | None = None
-    """Running requests; None if the server does not report them."""
+    """Requests that are being answered; unknown while the server does not tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """The judged state of a cluster."""
+    """The report."""
 
     cluster: str
     nodes: tuple[NodeState, ...]
     server: ServerState
     problems: tuple[str, ...] = ()
-    """Why part of the state is unknown."""
+    """Why something is unknown."""
 
     @property
     def healthy(self) -> bool:
-        """Whether every node has joined, and the server answers if one was started."""
+        """Whether every node has joined, and the server, if one was started, answers."""
         nodes = all(node.healthy for node in self.nodes)
         return nodes and not self.problems and self.server.state in {"ready", "not started"}
 
 
-def status(cluster: Cluster, observation: Observation) -> Status:
-    """Judge an observation."""
-    services = (*observation.services.values(), observation.server)
-    problems = dict.fromkeys(str(service.problem) for service in services if service.problem)
+def status(cluster: Cluster, facts: Facts) -> Status:
+    """Judge what was seen."""
+    nodes = tuple(_node(node, facts) for node in cluster.nodes)
+    seen = (*facts.services.values(), facts.server)
+    problems = dict.fromkeys(str(its.problem) for its in seen if its.problem)
     return Status(
-        cluster=cluster.name,
-        nodes=tuple(_node(node, observation) for node in cluster.nodes),
-        server=_server(observation),
-        problems=tuple(problems),
+        cluster=cluster.name, nodes=nodes, server=_server(facts), problems=tuple(problems)
     )
 
 
-def text(result: Status) -> str:
-    """Return the status as a table of nodes, with the server and the problems below it."""
-    rows = (TITLES, *(_row(node) for node in result.nodes))
-    lines = (_server_line(result.server), *result.problems)
+def text(found: Status) -> str:
+    """Return the report as a person reads it."""
+    rows = (TITLES, *(_row(node) for node in found.nodes))
+    lines = (_server_line(found.server), *found.problems)
     return "\n".join((aligned(rows), *lines)) + "\n"
 
 
-def as_json(result: Status) -> str:
-    """Return the status as JSON."""
-    return json.dumps(asdict(result) | {"healthy": result.healthy}, indent=2) + "\n"
+def as_json(found: Status) -> str:
+    """Return the report as JSON."""
+    return json.dumps(asdict(found) | {"healthy": found.healthy}, indent=2) + "\n"
 
 
 def requests(metrics: str) -> int | None:
-    """Return the running requests of all engines in vLLM's metrics; None if they have none."""
-    numbers = REQUESTS.findall(metrics)
-    return int(sum(map(float, numbers))) if numbers else None
+    """Return the number of running requests in vLLM's metrics, over all engines."""
+    found = REQUESTS.findall(metrics)
+    return int(sum(float(number) for number in found)) if found else None
 
 
 def _row(node: NodeState) -> tuple[str, ...]:
@@ -137,42 +134,41 @@ def _row(node: NodeState) -> tuple[str, ...]:
     return (node.node, node.role, node.address, node.runtime, node.ray, gpus, node.since)
 
 
-def _node(node: Node, observation: Observation) -> NodeState:
-    service, listing = observation.services[node.name], observation.nodes
-    entry = living_entry(node, listing)
+def _node(node: Node, facts: Facts) -> NodeState:
+    seen = facts.services[node.name]
+    entry = living_entry(node, facts.joined)
     return NodeState(
         node=node.name,
         role=node.role,
         address=str(node.host_ip),
-        runtime=_runtime(service),
-        ray="unknown" if listing.error else membership(node, listing),
+        runtime=_runtime(seen),
+        ray="unknown" if facts.joined.error else membership(node, facts.joined),
         gpus=int(entry.gpus) if entry else 0,
         gpus_expected=node.gpus,
-        since=_moment(service.since),
+        since=_moment(seen.since),
     )
 
 
-def _runtime(service: ServiceState) -> str:
-    if service.problem:
+def _runtime(seen: Seen) -> str:
+    if seen.problem:
         return "unknown"
-    if service.since is not None:
+    if seen.since is not None:
         return "running"
-    return "ended" if service.started else "stopped"
+    return "ended" if seen.started else "stopped"
 
 
-def _server(observation: Observation) -> ServerState:
-    service, request = observation.server, observation.request
-    if service.problem:
+def _server(facts: Facts) -> ServerState:
+    if facts.server.problem:
         return ServerState(state="unknown")
-    if request is None:
-        return ServerState(state="ended" if service.started else "not started")
+    if facts.request is None:
+        return ServerState(state="ended" if facts.server.started else "not started")
     return ServerState(
-        state="ready" if observation.healthy else "loading",
-        model=request.model,
-        url=observation.url,
-        tp=request.tp,
-        since=_moment(service.since),
-        requests=requests(observation.metrics),
+        state="ready" if facts.healthy else "loading",
+        model=facts.request.model,
+        url=facts.url,
+        tp=facts.request.tp,
+        since=_moment(facts.server.since),
+        requests=requests(facts.metrics),
     )
 
 
@@ -180,14 +176,14 @@ def _server_line(server: ServerState) -> str:
     if not server.model:
         return f"server: {server.state}"
     running = "unknown" if server.requests is None else server.requests
-    parts = (
+    facts = (
         f"server: {server.state}",
         f"{server.model} at {server.url}",
         f"tensor parallel {server.tp}",
         f"requests running: {running}",
         f"since {server.since}",
     )
-    return ", ".join(parts)
+    return ", ".join(facts)
 
 
 def _moment(since: float | None) -> str:

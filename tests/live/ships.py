@@ -126,7 +126,8 @@ def sited(
 ) -> Iterator[Site]:
     """Make hosts, the first of which ships, and the repository with a cluster of all of them."""
     tree = folder / "tree"
-    shutil.copytree(ROOT / "cluster", tree / "cluster")
+    for name in ("cluster", "docker"):
+        shutil.copytree(ROOT / name, tree / name)
     shutil.copy(ROOT / "tasks.py", tree)
     with hosts.made(folder / "lan", names, kinds=kinds) as lan:
         (tree / "env").mkdir()

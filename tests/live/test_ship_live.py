@@ -65,7 +65,8 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Three hosts, a laptop with an engine, and the repository."""
     tree = tmp_path_factory.mktemp("tree")
-    shutil.copytree(ROOT / "cluster", tree / "cluster")
+    for name in ("cluster", "docker"):
+        shutil.copytree(ROOT / name, tree / name)
     shutil.copy(ROOT / "tasks.py", tree)
     with hosts.made(tmp_path_factory.mktemp("lan"), NAMES, control_engine=True) as lan:
         _write(tree / "env", lan)

@@ -1,12 +1,11 @@
-"""What a shell does instead of `inv ship`."""
+"""The shell script of `inv --dry ship`."""
 
 from cluster.host import Host
-from cluster.ship import by_hand
-from cluster.ship.route import Way
-from tests.clusters import HEAD, WORKER, third
+from cluster.ship import dry_run
+from cluster.ship.routes import ShipRoute
 
-ENGINE = Host(name="spark2", ssh_host="spark-02")
-FABRIC = Way(engine=ENGINE, fabric="192.168.177.12", known_as="spark-02.lan")
+SPARK2 = Host(name="spark2", ssh_host="spark-02")
+FABRIC = ShipRoute(host=SPARK2, fast_address="192.168.177.12", known_as="spark-02.lan")
 SSH = (
     "ssh -T -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=10 -o ControlPath=none "
     "-o RemoteCommand=none -o ClearAllForwardings=yes -o Compression=no"
@@ -18,14 +17,17 @@ TO_FABRIC = (
 BY_SSH_HOST = f"{SSH} spark-02 docker load"
 
 
-def test_script() -> None:
-    """The text ships to one node after the other, and compares the layers."""
-    nodes = (HEAD, WORKER, third())
-    ways = (FABRIC, Way(engine=Host(name="spark3", ssh_host="me@spark-03")))
+def test_steps() -> None:
+    """The script ships to one node after the other, and compares the layers."""
+    routes = (
+        ShipRoute(host=Host(name="spark1")),
+        FABRIC,
+        ShipRoute(host=Host(name="spark3", ssh_host="me@spark-03")),
+    )
     expected = f"""\
-# spark1: Has the engine of this machine, and so the image
+# spark1: Uses this machine's engine, nothing to copy
 
-# spark2: Ship vllm-node:latest (fabric 192.168.177.12); `inv ship` leaves out what is there
+# spark2: Ship vllm-node:latest (fabric 192.168.177.12); `inv ship` sends only missing layers
 docker save vllm-node:latest | {TO_FABRIC}
 
 # spark2: Check that it has the same layers
@@ -33,7 +35,7 @@ test "$(docker image inspect --format '{{{{json .RootFS.Layers}}}}' vllm-node:la
 "$(docker --host ssh://spark-02 image inspect --format '{{{{json .RootFS.Layers}}}}' \
 vllm-node:latest)"
 
-# spark3: Ship vllm-node:latest (ssh me@spark-03); `inv ship` leaves out what is there
+# spark3: Ship vllm-node:latest (ssh me@spark-03); `inv ship` sends only missing layers
 docker save vllm-node:latest | {BY_SSH_HOST.replace("spark-02", "me@spark-03")}
 
 # spark3: Check that it has the same layers
@@ -42,4 +44,4 @@ test "$(docker image inspect --format '{{{{json .RootFS.Layers}}}}' vllm-node:la
 vllm-node:latest)"
 """
 
-    assert expected == by_hand.script("vllm-node:latest", nodes, ways)
+    assert expected == dry_run.text(dry_run.steps("vllm-node:latest", routes))

@@ -1,0 +1,328 @@
+"""The plan of `inv ship`: a transfer for each node, with its route, its layers and its chain."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from itertools import pairwise, takewhile
+from typing import Literal
+
+from cluster.errors import Problem
+from cluster.facts.images import Image
+from cluster.node import Cluster
+from cluster.ship import estimate, problems
+from cluster.ship.content import ImageLayer
+from cluster.ship.routes import ShipRoute
+from cluster.ship.ship_options import Compress, Via
+from cluster.ship.survey import Facts
+
+State = Literal["here", "equal", "ship", "failed"]
+Answers = Mapping[str, Facts | Problem]
+"""The facts of each node's engine, or why there are none, by node."""
+CHAIN_FROM = 4
+"""The number of nodes on the fast link from which on each passes the bytes on to the next."""
+SLOW = 10_000
+"""Mb/s up to which a link is slower than the output of zstd."""
+NO_ZSTD = "`zstd` is not installed, nothing is compressed (there: `sudo apt-get install zstd`)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShipRequest:
+    """The image to ship, and how."""
+
+    name: str
+    """With its tag."""
+    image: Image
+    size: int
+    """Bytes, as this machine's engine counts them."""
+    layers: tuple[ImageLayer, ...] | None
+    """None while their sizes are unknown: `docker save` writes them before anyone can tell."""
+    source: Facts
+    """The facts of this machine and its engine."""
+    via: Via = "auto"
+    compress: Compress = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """The copy of an image to one node."""
+
+    route: ShipRoute
+    facts: Facts | None
+    """None if the node gave no answer."""
+    state: State
+    first: int = 0
+    """The index of the first layer to send."""
+    layer_count: int = 0
+    """Layers of the whole image."""
+    size: int = 0
+    """Bytes of the layers to send."""
+    exact: bool = True
+    """False if `size` is only an upper bound."""
+    compress: bool = False
+    chain: int = -1
+    """The number of its chain; a node alone is a chain too."""
+    previous: str = ""
+    """The node before it in the chain; empty if this machine sends the image."""
+    speeds: tuple[int | None, int | None] = (None, None)
+    """The speed at this machine's end of the route and at the node's, in Mb/s, if known."""
+    seconds: float | None = None
+    notes: tuple[str, ...] = ()
+    problem: Problem | None = None
+
+    @property
+    def node(self) -> str:
+        """The node's name."""
+        return self.route.node
+
+    @property
+    def link(self) -> int | None:
+        """The speed of the slower end, in Mb/s, as far as it is known."""
+        return min(filter(None, self.speeds), default=None)
+
+    @property
+    def node_facts(self) -> Facts:
+        """The facts of a node that has answered."""
+        assert self.facts  # noqa: S101 (see above; the types cannot know)
+        return self.facts
+
+    @property
+    def route_text(self) -> str:
+        """The route as tables show it."""
+        if self.route.is_local:
+            return "this machine"
+        return f"from {self.previous}" if self.previous else self.route.text
+
+
+def plan(
+    cluster: Cluster,
+    request: ShipRequest,
+    routes: tuple[ShipRoute, ...],
+    answers: Answers,
+    unreachable: Mapping[str, str],
+) -> tuple[Transfer, ...]:
+    """Return the transfer to each node, in the order of `routes`.
+
+    `unreachable` has, by the name of a node, why the one before it in a chain does not reach it.
+    Plan with an empty one, try the `hops`, and plan again if any fails.
+    """
+    transfers = tuple(_transfer(cluster, request, route, answers) for route in routes)
+    waiting = tuple(transfer for transfer in transfers if transfer.state == "ship")
+    groups = tuple(_groups(request, waiting, unreachable))
+    planned = {
+        transfer.node: replace(transfer, chain=number)
+        for number, group in enumerate(groups)
+        for transfer in _stream(cluster, request, group, len(groups))
+    }
+    return tuple(planned.get(transfer.node, transfer) for transfer in transfers)
+
+
+def has_work(transfers: tuple[Transfer, ...]) -> bool:
+    """Whether any node lacks the image."""
+    return any(transfer.state in {"ship", "failed"} for transfer in transfers)
+
+
+def chains(transfers: tuple[Transfer, ...]) -> tuple[tuple[Transfer, ...], ...]:
+    """Return the transfers to make, chain by chain."""
+    numbers = sorted({transfer.chain for transfer in transfers if transfer.state == "ship"})
+    return tuple(
+        tuple(transfer for transfer in transfers if transfer.chain == number) for number in numbers
+    )
+
+
+def hops(transfers: tuple[Transfer, ...]) -> tuple[tuple[ShipRoute, ShipRoute], ...]:
+    """Return the route to each node that passes the image on, with the route to the next one."""
+    pairs = (pair for chain in chains(transfers) for pair in pairwise(chain))
+    return tuple((sender.route, receiver.route) for sender, receiver in pairs)
+
+
+def first_missing(layers: tuple[ImageLayer, ...], facts: Facts) -> int:
+    """Return the index of the first layer that an engine lacks.
+
+    An engine that unpacks at once finds a layer by those below it; containerd by its file.
+    """
+    if facts.store == "containerd":
+        blobs = {blob for image in facts.images for blob in image.blobs}
+        return sum(1 for _ in takewhile(lambda layer: layer.digest in blobs, layers))
+    return _shared(layers, facts)
+
+
+def _transfer(
+    cluster: Cluster, request: ShipRequest, route: ShipRoute, answers: Answers
+) -> Transfer:
+    """Return the transfer to a node, as far as it does not depend on other nodes."""
+    count = len(request.image.layers)
+    if route.is_local:
+        return Transfer(route=route, facts=request.source, state="here", layer_count=count)
+    facts = answers[route.node]
+    if isinstance(facts, Problem):
+        return Transfer(route=route, facts=None, state="failed", layer_count=count, problem=facts)
+    transfer = Transfer(route=route, facts=facts, state="failed", layer_count=count)
+    present = facts.named(request.name)
+    if present and present.image == request.image:
+        return replace(transfer, state="equal", first=count)
+    if facts.architecture != request.image.architecture:
+        problem = problems.wrong_architecture(
+            route, request.name, request.image, facts.architecture
+        )
+        return replace(transfer, problem=problem)
+    return _with_layers(cluster, request, transfer, facts)
+
+
+def _with_layers(
+    cluster: Cluster, request: ShipRequest, transfer: Transfer, facts: Facts
+) -> Transfer:
+    """Return the transfer to a node that can use the image, if it has the disk space."""
+    transfer = _starting_at(request, transfer, first_missing(_layers(request, facts), facts))
+    if not _fits(request, transfer):
+        needed = _needed(request, transfer)
+        problem = problems.no_room(transfer.route, request.name, facts, needed)
+        return replace(transfer, problem=problem)
+    speeds = _speeds(cluster, request, transfer.route, facts)
+    notes = tuple(_notes(request, transfer, speeds[1]))
+    return replace(transfer, state="ship", speeds=speeds, notes=notes)
+
+
+def _layers(request: ShipRequest, facts: Facts) -> tuple[ImageLayer, ...]:
+    """Return the image's layers; with their digests alone while their sizes are unknown.
+
+    From a store of containerd `docker save` takes compressed files, which no node is known to have.
+    """
+    if request.layers is not None:
+        return request.layers
+    plain = request.source.store != "containerd" or facts.store != "containerd"
+    return tuple(
+        ImageLayer(diff_id=layer, digest=layer if plain else "", size=0)
+        for layer in request.image.layers
+    )
+
+
+def _starting_at(request: ShipRequest, transfer: Transfer, first: int) -> Transfer:
+    """Return the transfer of the layers from `first` on."""
+    count = transfer.layer_count
+    if request.layers is None:
+        size = request.size if first < count else 0
+        return replace(transfer, first=first, size=size, exact=first in {0, count})
+    return replace(transfer, first=first, size=sum(layer.size for layer in request.layers[first:]))
+
+
+def _fits(request: ShipRequest, transfer: Transfer) -> bool:
+    """Whether a node has the disk space, as far as that is known."""
+    free = transfer.node_facts.free
+    return free is None or not transfer.exact or _needed(request, transfer) <= free
+
+
+def _needed(request: ShipRequest, transfer: Transfer) -> int:
+    """Return the bytes of disk space that a node needs; a minimum if sizes are unknown."""
+    store = transfer.node_facts.store
+    if request.layers is None:
+        return transfer.size * (2 if store == "containerd" else 1)
+    return estimate.room(request.layers, transfer.first, store)
+
+
+def _speeds(
+    cluster: Cluster, request: ShipRequest, route: ShipRoute, facts: Facts
+) -> tuple[int | None, int | None]:
+    """Return the speeds at this machine's end of a route and at the node's, in Mb/s."""
+    source = request.source
+    if not route.fast_address:
+        return source.speed(facts.asker), facts.link
+    addresses = (address for link in source.links for address in link.addresses)
+    fast = next((address for address in addresses if ip_address(address) in cluster.subnet), "")
+    return source.speed(fast), facts.speed(route.fast_address)
+
+
+def _notes(request: ShipRequest, transfer: Transfer, speed: int | None) -> Iterator[str]:
+    facts, address = transfer.node_facts, transfer.route.fast_address
+    if address and speed and speed <= SLOW and (link := facts.at(address)):
+        yield (
+            f"{address} is on {link.name}, a link of {speed / 1000:g} Gb/s: is that the fast link?"
+        )
+    present = _shared(_layers(request, facts), facts)
+    if facts.store == "containerd" and present > transfer.first:
+        count = present - transfer.first
+        yield (
+            f"layers sent although the node has them: {count} "
+            "(containerd keeps pulled and built layers compressed)"
+        )
+
+
+def _shared(layers: tuple[ImageLayer, ...], facts: Facts) -> int:
+    """Return how many layers, from the lowest on, any image of an engine begins with."""
+    digests = tuple(layer.diff_id for layer in layers)
+    pairs = (zip(digests, image.layers, strict=False) for image in facts.images)
+    counts = (sum(takewhile(bool, (a == b for a, b in layer_pairs))) for layer_pairs in pairs)
+    return max(counts, default=0)
+
+
+def _groups(
+    request: ShipRequest, transfers: tuple[Transfer, ...], unreachable: Mapping[str, str]
+) -> Iterator[tuple[Transfer, ...]]:
+    """Yield the transfers of each stream: one each, unless a chain is better."""
+    members = _members(request, transfers)
+    chain: tuple[Transfer, ...] = ()
+    for transfer in members:
+        reason = unreachable.get(transfer.node, "")
+        if chain and reason:
+            yield chain
+            note = (
+                f"gets its own copy from this machine: {chain[-1].node} cannot reach it ({reason})"
+            )
+            chain = (replace(transfer, notes=(*transfer.notes, note)),)
+        else:
+            chain = (*chain, transfer)
+    yield from ((transfer,) for transfer in transfers if transfer not in members)
+    yield from ((chain,) if chain else ())
+
+
+def _members(request: ShipRequest, transfers: tuple[Transfer, ...]) -> tuple[Transfer, ...]:
+    """Return the transfers of the chain: all its nodes get the layers that any of them lacks."""
+    fast = tuple(transfer for transfer in transfers if transfer.route.fast_address)
+    candidates = transfers if request.via == "chain" or not fast else fast
+    minimum = {"star": len(transfers) + 1, "chain": 2, "auto": CHAIN_FROM if fast else 2}
+    if len(candidates) < minimum[request.via]:
+        return ()
+    first = min(transfer.first for transfer in candidates)
+    return tuple(
+        transfer
+        for transfer in candidates
+        if _fits(request, _starting_at(request, transfer, first))
+    )
+
+
+def _stream(
+    cluster: Cluster, request: ShipRequest, chain: tuple[Transfer, ...], streams: int
+) -> Iterator[Transfer]:
+    """Yield the transfers of one stream: the same layers, all compressed or none.
+
+    `streams` is how many share this machine's end.
+    """
+    first, link = min(transfer.first for transfer in chain), _slowest(cluster, chain, 1)
+    wants_zstd = request.compress == "zstd" or (
+        request.compress == "auto" and link is not None and link <= SLOW
+    )
+    compress = wants_zstd and all(transfer.node_facts.zstd for transfer in chain)
+    speed = _slowest(cluster, chain, streams)
+    for before, transfer in zip((None, *chain), chain, strict=False):
+        sized = _starting_at(request, replace(transfer, compress=compress), first)
+        notes = (NO_ZSTD,) if wants_zstd and not transfer.node_facts.zstd else ()
+        yield replace(
+            sized,
+            previous=before.node if before else "",
+            seconds=_seconds(request, sized, speed),
+            notes=(*transfer.notes, *notes),
+        )
+
+
+def _slowest(cluster: Cluster, chain: tuple[Transfer, ...], streams: int) -> int | None:
+    """Return the speed of the slowest link of a chain, in Mb/s, as far as it is known."""
+    addresses = {node.name: str(node.host_ip) for node in cluster.nodes}
+    source, receiver = chain[0].speeds
+    onward = (transfer.node_facts.speed(addresses[transfer.node]) for transfer in chain[1:])
+    return min(filter(None, ((source or 0) // streams, receiver, *onward)), default=None)
+
+
+def _seconds(request: ShipRequest, transfer: Transfer, link: int | None) -> float:
+    compress = transfer.compress
+    if request.layers is None:
+        return estimate.seconds_of_save(request.size, transfer.size, link, compress=compress)
+    return estimate.seconds(request.layers, transfer.first, link, compress=compress)
