@@ -129,26 +129,26 @@ def test_peers() -> None:
     assert [(itself, "refused"), (nowhere, "refused")] == [
         (port.peer, port.answer) for port in reach.ports
     ]
-    assert [(itself, "lo"), (nowhere, "lo")] == [(way.peer, way.device) for way in reach.ways]
+    assert [(itself, "lo"), (nowhere, "lo")] == [(route.peer, route.device) for route in reach.ways]
 
 
 def test_here() -> None:
-    """The machine that the test runs on answers, and is what it is."""
+    """The machine of the tests answers with its own kernel and name."""
     text = Request(image="no-such-image", container="no-such-container").question
     done = run(text)
-    found = parse(done.stdout)
+    facts = parse(done.stdout)
 
     assert is_whole(done.stdout)
     assert (os.uname().release, os.uname().machine, os.uname().nodename) == (
-        found.machine.kernel,
-        found.machine.architecture,
-        found.machine.hostname,
+        facts.machine.kernel,
+        facts.machine.architecture,
+        facts.machine.hostname,
     )
 
 
 @pytest.mark.parametrize("shell", [["sh", "-s"], ["bash", "--posix", "-s"]])
 def test_bare(shell: list[str], tmp_path: Path) -> None:
-    """A machine that has nearly no program says so, and nothing stands in the way of the rest."""
+    """A machine without most programs names them, and answers the other parts."""
     for name in ("cat", "date", "mktemp", "rm", "timeout", "uname"):
         (tmp_path / name).symlink_to(Path("/usr/bin", name))
     text = REQUEST.question.replace("$PATH:/usr/sbin:/sbin", "$PATH")
@@ -160,20 +160,20 @@ def test_bare(shell: list[str], tmp_path: Path) -> None:
         text=True,
         env={"PATH": str(tmp_path)},
     )
-    found = parse(done.stdout)
+    facts = parse(done.stdout)
 
     assert ("", True) == (done.stderr, is_whole(done.stdout))
     assert ["ip: not found", "nvidia-smi: not found", "docker: not found"] == [
-        found.links.error,
-        found.gpus.error,
-        found.docker.error,
+        facts.links.error,
+        facts.gpus.error,
+        facts.docker.error,
     ]
-    assert ((), ()) == (found.reach.ways, found.links.interfaces)
-    assert os.uname().release == found.machine.kernel
+    assert ((), ()) == (facts.reach.ways, facts.links.interfaces)
+    assert os.uname().release == facts.machine.kernel
 
 
 def test_no_room(tmp_path: Path) -> None:
-    """Where no file can be written, that is the answer."""
+    """A machine on which no file can be written fails with a message."""
     text = Request().question.replace("/dev/shm", "/no/such/folder")  # noqa: S108 (no file)
     done = subprocess.run(
         ["sh", "-s"],
@@ -194,7 +194,7 @@ def test_no_room(tmp_path: Path) -> None:
 @given(WORD, WORD, WORD)
 @settings(deadline=None, max_examples=40)
 def test_quoting(image: str, container: str, cache: str) -> None:
-    """Whatever the user wrote, the shell has it as it is, and nothing else changes."""
+    """Any text of the user reaches the shell's variables unchanged."""
     question = replace(REQUEST, image=image, container=container, hf_cache=cache).question
     variables = question.removesuffix(scripts.program("cluster.facts", "question.sh"))
     text = f'{variables}printf \'%s|%s|%s|%s\' "$image" "$container" "$cache" "$routes_to"'
@@ -214,22 +214,22 @@ def test_quoting(image: str, container: str, cache: str) -> None:
     ],
 )
 def test_answered(text: str, expected: bool) -> None:  # noqa: FBT001 (the expected value)
-    """A login that does something else with a question is no answer."""
+    """A login that ignores the question gives no answer."""
     assert expected == is_whole(text)
 
 
 def test_before_the_answer() -> None:
-    """What start-up files of a shell print is no part of it."""
+    """Output of a shell's start-up files is ignored."""
     assert parse(SPARK) == parse(f"Welcome!\n== news ==\n{SPARK}")
 
 
 def test_nothing() -> None:
-    """What was not asked, or did not answer, is not known."""
+    """A part that was not asked, or not answered, has no facts."""
     assert NOTHING == parse(FRAME)
 
 
 def test_reach() -> None:
-    """An answer to the question for peers has nothing else."""
+    """An answer about peers alone has no other facts."""
     text = '== reach\nway 192.168.177.12 0 [{"dev":"enp1s0f1np1"}]\n\n== clock\n7.5\n\n== end\n'
     machine = replace(NOTHING.machine, clock=7.5)
     reach = Reach(ways=(Way(peer=PEER, device="enp1s0f1np1"),))
@@ -274,13 +274,13 @@ BAD_ENGINE = "docker: the answer of `docker info` cannot be read"
     ids=["a number", "no name", "only together", "two of Docker", "two subjects", "cut off"],
 )
 def test_unreadable(text: str, expected: Facts) -> None:
-    """A part of another shape counts as not said, and takes nothing else with it."""
+    """A part of an unknown shape counts as unanswered, and leaves the other parts alone."""
     assert expected == parse(f"{text}{FRAME}")
 
 
 @pytest.mark.parametrize("text", ["", "Welcome!\n", SPARK.removesuffix("== end\n")])
 def test_not_whole(text: str) -> None:
-    """Without the frame there is nothing to read."""
+    """An answer that is not whole is an error."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011 (the text is compared below)
         parse(text)
 
@@ -290,13 +290,13 @@ def test_not_whole(text: str) -> None:
 @given(st.data())
 @settings(deadline=None, max_examples=100)
 def test_damaged(data: st.DataObject) -> None:
-    """An answer that was damaged anywhere is read, or is not whole."""
+    """An answer that was damaged anywhere can be parsed, or is not whole."""
     at = data.draw(st.integers(0, len(SPARK)))
     end = at + data.draw(st.integers(0, 40))
     noise = data.draw(st.text(max_size=8))
     try:
-        found = parse(SPARK[:at] + noise + SPARK[end:])
+        facts = parse(SPARK[:at] + noise + SPARK[end:])
     except ValueError:
         return
 
-    assert found.lead is None
+    assert facts.lead is None

@@ -50,15 +50,15 @@ DOWN = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is i
 
 
 def test_docker() -> None:
-    """All that Docker says of itself, the image and the container."""
-    said = {
+    """The engine, the cluster's image and its container are parsed together."""
+    answers = {
         "engine": json.dumps(INFO) + "\n",
         "image": json.dumps([INSPECTED], indent=4) + "\n",
         "container": "running\n",
         "toolkit": TOOLKIT,
         "cdi": "/etc/cdi/*\n/var/run/cdi/nvidia.yaml\n",
     }
-    found = docker(said)
+    facts = docker(answers)
 
     assert (
         Docker(
@@ -72,7 +72,7 @@ def test_docker() -> None:
             image=IMAGE,
             container="running",
         )
-        == found
+        == facts
     )
 
 
@@ -98,25 +98,25 @@ def test_docker() -> None:
     ],
 )
 def test_engine(text: str, expected: Docker) -> None:
-    """Without an engine, the client's words are the answer, wherever its version puts them."""
+    """Without an engine, the client's message is the error, wherever its version puts it."""
     assert expected == docker({"engine": text})
 
 
 @pytest.mark.parametrize("status", [None, [], [["Backing Filesystem", "extfs"]]])
 def test_store(status: list[list[str]] | None) -> None:
-    """A store that is not containerd's is called by its driver."""
+    """A store other than containerd's has the name of its driver."""
     info = INFO | {"Driver": "overlay2", "DriverStatus": status, "Runtimes": None}
-    found = docker({"engine": json.dumps(info)})
+    facts = docker({"engine": json.dumps(info)})
 
-    assert ("overlay2", ()) == (found.store, found.runtimes)
+    assert ("overlay2", ()) == (facts.store, facts.runtimes)
 
 
 def test_specifications() -> None:
-    """An engine that does not know CDI devices may have files of them all the same."""
-    info = {name: its for name, its in INFO.items() if name != "DiscoveredDevices"}
-    said = {"engine": json.dumps(info), "cdi": "/etc/cdi/nvidia.yaml\n/var/run/cdi/*\n"}
+    """An engine that lists no CDI devices may have specification files of them."""
+    info = {name: value for name, value in INFO.items() if name != "DiscoveredDevices"}
+    answers = {"engine": json.dumps(info), "cdi": "/etc/cdi/nvidia.yaml\n/var/run/cdi/*\n"}
 
-    assert ("/etc/cdi/nvidia.yaml",) == docker(said).cdi
+    assert ("/etc/cdi/nvidia.yaml",) == docker(answers).cdi
 
 
 @pytest.mark.parametrize(
@@ -124,24 +124,24 @@ def test_specifications() -> None:
     ["", "[]\n", "[]\nError: No such image: vllm-node:latest\n", "docker: not found\n"],
 )
 def test_no_image(text: str) -> None:
-    """Where there is no such image, there is nothing."""
+    """An image that the engine lacks is None."""
     assert replace(ENGINE, image=None) == docker({"engine": json.dumps(INFO), "image": text})
 
 
 def test_warnings() -> None:
-    """What a client says around its answers is no part of them."""
+    """Warnings of the client before and after an answer are ignored."""
     warning = "WARNING: {plugin} [is] old"
-    said = {
+    answers = {
         "engine": json.dumps(INFO),
         "image": f"{warning}\n{json.dumps([INSPECTED], indent=4)}\n{warning}\n",
         "container": f"{warning}\nexited\n",
     }
 
-    assert replace(ENGINE, image=IMAGE, container="exited") == docker(said)
+    assert replace(ENGINE, image=IMAGE, container="exited") == docker(answers)
 
 
 def test_no_container() -> None:
-    """That there is no container is not its state."""
+    """A missing container has no state."""
     text = "\nError: No such container: vllm-node\n"
 
     assert ENGINE == docker({"engine": json.dumps(INFO), "container": text})
@@ -149,16 +149,16 @@ def test_no_container() -> None:
 
 @pytest.mark.parametrize("name", ["image", "container"])
 def test_late(name: str) -> None:
-    """Who is asked and does not answer in time does not say that there is none."""
-    said = {"engine": json.dumps(INFO), name: "[\n\ndocker: no answer within 5 s\n"}
+    """An inspection that times out is an error, not a missing image or container."""
+    answers = {"engine": json.dumps(INFO), name: "[\n\ndocker: no answer within 5 s\n"}
     error = f"docker {name} inspect: no answer within 5 s"
 
-    assert replace(ENGINE, error=error) == docker(said)
+    assert replace(ENGINE, error=error) == docker(answers)
 
 
 @pytest.mark.parametrize("configuration", [None, {}, {"Labels": None}])
 def test_no_labels(configuration: dict[str, Any] | None) -> None:
     """An image without labels is an image."""
-    found = docker({"image": json.dumps([INSPECTED | {"Config": configuration}])})
+    facts = docker({"image": json.dumps([INSPECTED | {"Config": configuration}])})
 
-    assert Image(architecture="arm64", layers=("sha256:aa",), configuration="{}") == found.image
+    assert Image(architecture="arm64", layers=("sha256:aa",), configuration="{}") == facts.image

@@ -29,20 +29,21 @@ LATE = Gpus(error="nvidia-smi: no answer within 10 s")
     ],
 )
 def test_gpus(text: str, expected: Gpus) -> None:
-    """A GPU is a row; without one, the first line says why."""
+    """Each row is a GPU; without a row, the first line is the error."""
     assert expected == gpus({"gpus": text})
 
 
 @pytest.mark.parametrize(
-    "its, expected", [(LATE, True), (Gpus(error="nvidia-smi: not found"), False), (Gpus(), False)]
+    "answer, expected",
+    [(LATE, True), (Gpus(error="nvidia-smi: not found"), False), (Gpus(), False)],
 )
-def test_silent(its: Gpus, expected: bool) -> None:  # noqa: FBT001 (the expected value)
-    """Who takes too long does not say that there are none."""
-    assert expected == its.silent
+def test_silent(answer: Gpus, expected: bool) -> None:  # noqa: FBT001 (the expected value)
+    """A program that times out does not mean that there are no GPUs."""
+    assert expected == answer.silent
 
 
 def test_clients() -> None:
-    """Whoever computes has a row; a Spark may not tell how much memory that takes."""
+    """Each process that uses a GPU has a row; a Spark may not list listed memory."""
     text = "643, python3, 612\n7, /opt/a, b/VLLM::EngineCore, [N/A]\nNo running processes found\n"
     expected = (
         Client(pid=643, name="python3", memory=612),
@@ -54,5 +55,5 @@ def test_clients() -> None:
 
 @pytest.mark.parametrize("gpu, expected", [(SPARK, True), (H100, False)])
 def test_unified(gpu: Gpu, expected: bool) -> None:  # noqa: FBT001 (the expected value)
-    """A GPU that has no memory of its own uses that of the machine."""
+    """A GPU without memory of its own uses the machine's."""
     assert expected == gpu.unified

@@ -95,7 +95,7 @@ def test_overlay2() -> None:
 
 
 def test_containerd() -> None:
-    """An engine with containerd's store, which tells the files of what came by ship."""
+    """An engine with containerd's store lists the files of images that came by ship."""
     facts = parse(CONTAINERD)
     docker, machine = facts.docker, facts.machine
 
@@ -115,7 +115,7 @@ def test_containerd() -> None:
 
 
 def test_nothing() -> None:
-    """A machine that describes its engine alone is not known any better."""
+    """A machine that describes its engine alone has no other facts."""
     assert replace(NOTHING, docker=DOCKER) == answer()
 
 
@@ -218,7 +218,7 @@ def test_speed(kind: dict[str, Any], expected: int | None) -> None:
     ],
 )
 def test_stored(change: dict[str, Any], expected: StoredImage) -> None:
-    """An image is what the engine says of it, whichever version it has."""
+    """A stored image has the facts of the engine, whatever its version."""
     assert (expected,) == answer(images=lines([INSPECTED | change])).docker.images
 
 
@@ -252,9 +252,9 @@ def test_image_in_another_store() -> None:
         "Env": ["PATH=/opt/venv/bin"],
         "Cmd": ["bash"],
     }
-    other = INSPECTED | {"Id": "sha256:99", "Size": 8, "Config": config}
+    elsewhere = INSPECTED | {"Id": "sha256:99", "Size": 8, "Config": config}
 
-    assert [IMAGE] * 2 == [images.image(INSPECTED), images.image(other)]
+    assert [IMAGE] * 2 == [images.image(INSPECTED), images.image(elsewhere)]
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_image_in_another_store() -> None:
     ids=["architecture", "order of layers", "environment"],
 )
 def test_another_image(change: dict[str, Any]) -> None:
-    """What changes a container changes the image."""
+    """Any difference that a container would see makes another image."""
     assert images.image(INSPECTED) != images.image(INSPECTED | change)
 
 
@@ -278,7 +278,7 @@ def test_secrets() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_variable(value: str) -> None:
-    """Whatever the images' variables hold, the answer is read as it was meant."""
+    """Any value of an image's variables survives the parsing."""
     config = {"Env": [f"A={value}"]}
     (stored,) = answer(images=lines([INSPECTED | {"Config": config}])).docker.images
 

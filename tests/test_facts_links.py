@@ -72,10 +72,10 @@ EXPECTED = Links(
 
 
 def test_links() -> None:
-    """An interface is what `ip` and sysfs say together; loopback is none."""
-    said = {"addresses": ADDRESSES, "routes": ROUTES, "adapters": ADAPTERS}
+    """An interface has the facts of `ip` and of sysfs; loopback is left out."""
+    answers = {"addresses": ADDRESSES, "routes": ROUTES, "adapters": ADAPTERS}
 
-    assert EXPECTED == links(said)
+    assert EXPECTED == links(answers)
 
 
 @pytest.mark.parametrize(
@@ -89,34 +89,34 @@ def test_links() -> None:
     ],
 )
 def test_without_ip(text: str, expected: str) -> None:
-    """Where `ip` does not tell, its words say why."""
+    """If `ip` fails, interface message is the error."""
     assert Links(error=expected) == links({"addresses": text})
 
 
 @pytest.mark.parametrize("text", ["", "ip: not found\n", '[{"dst":\nip: no answer within 2 s\n'])
 def test_without_routes(text: str) -> None:
-    """Routes that nobody told are none."""
+    """Without an answer there are no routes."""
     assert Links() == links({"routes": text})
 
 
 def test_interfaces() -> None:
-    """Without sysfs there are neither speeds nor adapters; loopback is an interface, too."""
-    loopback, *others = interfaces(ADDRESSES)
+    """Without sysfs there are neither speeds nor PCI addresses; loopback is included."""
+    loopback, *cabled = interfaces(ADDRESSES)
     expected = [
-        replace(one, speed=None, pci="", pcie_width=None, pcie_speed="")
-        for one in EXPECTED.interfaces
+        replace(interface, speed=None, pci="", pcie_width=None, pcie_speed="")
+        for interface in EXPECTED.interfaces
     ]
 
     assert ("lo", (IPv4Interface("127.0.0.1/8"),)) == (loopback.name, loopback.addresses)
-    assert expected == others
+    assert expected == cabled
 
 
-def test_found() -> None:
+def test_lookup() -> None:
     """An interface is found by its name and by an address."""
-    its = EXPECTED.interfaces[0]
+    interface = EXPECTED.interfaces[0]
 
-    assert (its, None) == (EXPECTED.named("enp1s0f1np1"), EXPECTED.named("enp1s0"))
-    assert (its, None) == (
+    assert (interface, None) == (EXPECTED.named("enp1s0f1np1"), EXPECTED.named("enp1s0"))
+    assert (interface, None) == (
         EXPECTED.holder(IPv4Address("192.168.177.11")),
         EXPECTED.holder(IPv4Address("192.168.177.12")),
     )

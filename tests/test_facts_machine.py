@@ -79,19 +79,19 @@ NOTHING = Machine(
 
 
 def test_machine() -> None:
-    """A machine is what its files and a few programs say."""
-    said = {
+    """A machine is described by its files and a few programs."""
+    answers = {
         "system": SYSTEM,
         "resolved": RESOLVED,
         "sessions": SESSIONS,
         "clock": "1795472055.4730142\n\n",
     }
 
-    assert EXPECTED == machine(said)
+    assert EXPECTED == machine(answers)
 
 
 def test_nothing() -> None:
-    """A machine that told nothing has nothing, and any limit."""
+    """A machine without an answer has no facts and no limit."""
     assert NOTHING == machine({})
 
 
@@ -105,7 +105,7 @@ def test_nothing() -> None:
     ],
 )
 def test_distribution(text: str, expected: str) -> None:
-    """DGX OS has the version of its last update, or of its factory; others have a name."""
+    """DGX OS has the version of its last update or of the factory; other systems have a name."""
     assert expected == machine({"system": text}).system
 
 
@@ -114,7 +114,7 @@ def test_distribution(text: str, expected: str) -> None:
     [("memlock unlimited\n", None), ("memlock 0\n", 0), ("memlock 8192\n", 8_388_608)],
 )
 def test_memlock(text: str, expected: int | None) -> None:
-    """A limit is in KiB, as shells say it."""
+    """Shells print the limit in KiB."""
     assert expected == machine({"system": text}).memlock
 
 
@@ -130,7 +130,7 @@ def test_memlock(text: str, expected: int | None) -> None:
     ],
 )
 def test_clock(text: str, expected: float | None) -> None:
-    """A clock that does not tell parts of seconds is not compared."""
+    """A clock without fractions of seconds is not compared."""
     assert expected == machine({"clock": text}).clock
 
 
@@ -166,5 +166,5 @@ def test_clock(text: str, expected: float | None) -> None:
     ],
 )
 def test_remove_ipc(text: str, expected: bool) -> None:  # noqa: FBT001 (the expected value)
-    """Where systemd runs, it is so unless a file says no: drop-ins by their names, /etc first."""
+    """Under systemd it is on unless a file turns it off: drop-ins by name, /etc first."""
     assert expected == machine({"sessions": text}).remove_ipc

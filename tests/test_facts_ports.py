@@ -5,23 +5,23 @@ from cluster.facts.ports import ports, twins
 from tests.cabling import CARD, changed, device, spark
 
 
-def found(facts: Facts) -> list[tuple[str, str, str]]:
+def described(facts: Facts) -> list[tuple[str, str, str]]:
     """Return the interface, the device and the port of each twin."""
     return [(twin.interface.name, twin.device.name, twin.port) for twin in twins(facts)]
 
 
 def test_a_spark() -> None:
-    """In the order of PCI addresses; the same function of both domains is one port."""
+    """Twins are in the order of PCI addresses; the same function of both domains is one port."""
     assert [
         ("enp1s0f0np0", "rocep1s0f0", "01:00.0"),
         ("enp1s0f1np1", "rocep1s0f1", "01:00.1"),
         ("enP2p1s0f0np0", "roceP2p1s0f0", "01:00.0"),
         ("enP2p1s0f1np1", "roceP2p1s0f1", "01:00.1"),
-    ] == found(spark())
+    ] == described(spark())
 
 
 def test_other_names() -> None:
-    """Devices may be called mlx5_0, and interfaces whatever somebody likes."""
+    """Devices may be called mlx5_0, and interfaces have any name."""
     facts = spark()
     for number, (netdev, (name, _)) in enumerate(CARD.items()):
         facts = device(facts, name, name=f"mlx5_{number}", netdev=f"fast{number}")
@@ -32,11 +32,11 @@ def test_other_names() -> None:
         ("fast1", "mlx5_1", "01:00.1"),
         ("fast2", "mlx5_2", "01:00.0"),
         ("fast3", "mlx5_3", "01:00.1"),
-    ] == found(facts)
+    ] == described(facts)
 
 
 def test_device_without_interface() -> None:
-    """A device of which the kernel names no interface is found by its PCI address, if it can be."""
+    """If the kernel names no interface of a device, its PCI address finds it."""
     facts = device(spark(), "rocep1s0f0", netdev="")
     facts = device(facts, "rocep1s0f1", netdev="", pci="")
 
@@ -44,7 +44,7 @@ def test_device_without_interface() -> None:
         ("enp1s0f0np0", "rocep1s0f0", "01:00.0"),
         ("enP2p1s0f0np0", "roceP2p1s0f0", "01:00.0"),
         ("enP2p1s0f1np1", "roceP2p1s0f1", "01:00.1"),
-    ] == found(facts)
+    ] == described(facts)
 
 
 def test_software_device() -> None:
@@ -56,7 +56,7 @@ def test_software_device() -> None:
         ("enp1s0f1np1", "rocep1s0f1", "01:00.1"),
         ("enP2p1s0f0np0", "roceP2p1s0f0", "01:00.0"),
         ("enP2p1s0f1np1", "roceP2p1s0f1", "01:00.1"),
-    ] == found(facts)
+    ] == described(facts)
 
 
 def test_alive() -> None:
@@ -77,7 +77,7 @@ def test_ports() -> None:
 
 
 def test_port_alive() -> None:
-    """A port is alive if a cable is in one of its twins."""
-    one, other = ports(spark(enp1s0f0np0=""))
+    """A port is alive if one of its twins has a link."""
+    first, second = ports(spark(enp1s0f0np0=""))
 
-    assert (True, False) == (one.alive, other.alive)
+    assert (True, False) == (first.alive, second.alive)

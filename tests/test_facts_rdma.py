@@ -63,17 +63,17 @@ FILES = ("by-ibdev", "rdma_cm", "uverbs0")
 
 
 def test_rdma() -> None:
-    """A device is what its files say, whichever of them it has; its rows are in their order."""
+    """A device has the facts of its files, whichever exist; its GIDs keep the order of rows."""
     expected = Rdma(devices=(BARE, DOWN, ACTIVE), device_files=FILES)
 
     assert expected == rdma({"devices": DEVICES})
 
 
 def test_ibdev2netdev() -> None:
-    """NVIDIA's own list names the interfaces of those devices whose files name none."""
-    found = rdma({"devices": DEVICES, "netdevs": NETDEVS})
+    """NVIDIA's own list names the interfaces of devices whose files name none."""
+    facts = rdma({"devices": DEVICES, "netdevs": NETDEVS})
 
-    assert ["enp9s0", "enp1s0f0np0", "enp1s0f1np1"] == [one.netdev for one in found.devices]
+    assert ["enp9s0", "enp1s0f0np0", "enp1s0f1np1"] == [device.netdev for device in facts.devices]
 
 
 @pytest.mark.parametrize(
@@ -84,26 +84,25 @@ def test_ibdev2netdev() -> None:
     ],
 )
 def test_no_device(text: str) -> None:
-    """A pattern that fits no file is no device."""
+    """A pattern without a match is no device."""
     assert Rdma() == rdma({"devices": text})
 
 
 def test_gone_meanwhile() -> None:
-    """A device that came after the list of all was printed is one as well."""
+    """A device that appeared after the list was printed is included."""
     text = "/sys/class/infiniband/rocep1s0f0/ports/1/state:1: DOWN\n"
 
     assert Rdma(devices=(Device(name="rocep1s0f0", state="DOWN"),)) == rdma({"devices": text})
 
 
-def test_found() -> None:
-    """A device is found by its name and by its interface, and knows whether it can be used."""
-    its = Rdma(devices=(BARE, ACTIVE))
+def test_named() -> None:
+    """A device is found by its name, and is active or not."""
+    facts = Rdma(devices=(BARE, ACTIVE))
 
-    assert (ACTIVE, None) == (its.named("rocep1s0f1"), its.named("rocep1s0f0"))
-    assert ((ACTIVE,), ()) == (its.of("enp1s0f1np1"), its.of("enP7s7"))
-    assert [False, True] == [one.active for one in its.devices]
+    assert (ACTIVE, None) == (facts.named("rocep1s0f1"), facts.named("rocep1s0f0"))
+    assert [False, True] == [device.active for device in facts.devices]
 
 
 def test_address() -> None:
-    """A row that stands for an IPv4 address tells which."""
+    """A row may stand for an IPv4 address."""
     assert [None, IPv4Address("192.168.177.11")] == [LINK_LOCAL.address, MAPPED.address]

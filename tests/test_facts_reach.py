@@ -1,4 +1,4 @@
-"""Whom a machine reaches, from what iputils 20221126, bash 5.2 and iproute2 6.1 say."""
+"""The peers that a machine reaches: output of iputils 20221126, bash 5.2 and iproute2 6.1."""
 
 from ipaddress import IPv4Address
 
@@ -43,12 +43,12 @@ EXPECTED = Reach(
 
 
 def test_reach() -> None:
-    """Attempts are in the order of peers, whenever they ended."""
+    """Attempts are sorted by peer, whenever they ended."""
     assert EXPECTED == reach(ANSWER)
 
 
 def test_one_lost() -> None:
-    """One of two that comes back is an answer, whatever became of the other."""
+    """A ping counts as answered if one of the two replies arrives."""
     text = (
         "ping enp1s0f1np1 192.168.177.12 84 0 PING 192.168.177.12 (192.168.177.12) from "
         "192.168.177.11 enp1s0f1np1: 56(84) bytes of data. 64 bytes from 192.168.177.12: "
@@ -59,7 +59,7 @@ def test_one_lost() -> None:
 
 
 def test_nothing() -> None:
-    """Nothing asked is nothing reached."""
+    """Without attempts there are no results."""
     assert Reach() == reach("")
 
 
@@ -109,7 +109,7 @@ def test_nothing() -> None:
     ],
 )
 def test_silence(text: str, expected: str) -> None:
-    """What a ping says beside its first words and its sums is why nothing came back."""
+    """The message of an unanswered ping is its output without header and statistics."""
     ping = Ping(interface="enp1s0f1np1", peer=PEER, size=84, answered=False, said=expected)
 
     assert Reach(pings=(ping,)) == reach(f"ping enp1s0f1np1 192.168.177.12 84 {text}\n")
@@ -134,7 +134,7 @@ def test_silence(text: str, expected: str) -> None:
     ],
 )
 def test_port(text: str, expected: Answer) -> None:
-    """A port is open, refuses, is silent, or the network does not lead there."""
+    """A port is open, refused, silent or unreachable."""
     assert Reach(ports=(Port(peer=PEER, port=6379, answer=expected),)) == reach(
         f"port 192.168.177.12 6379 {text}\n"
     )
@@ -148,11 +148,11 @@ def test_port(text: str, expected: Answer) -> None:
     ],
 )
 def test_without_program(text: str) -> None:
-    """Where a program is missing, nobody knows whether a peer is reached."""
+    """Without its program an attempt has no result."""
     assert Reach() == reach(text)
 
 
-@pytest.mark.parametrize("said", ["124", '124 [{"dst":"192.', "2 RTNETLINK answers: a"])
-def test_no_way(said: str) -> None:
-    """A route that nobody told to its end is none."""
-    assert Reach(ways=(Way(peer=PEER, device=""),)) == reach(f"way 192.168.177.12 {said}\n")
+@pytest.mark.parametrize("output", ["124", '124 [{"dst":"192.', "2 RTNETLINK answers: a"])
+def test_no_route(output: str) -> None:
+    """An incomplete answer is no route."""
+    assert Reach(ways=(Way(peer=PEER, device=""),)) == reach(f"way 192.168.177.12 {output}\n")

@@ -45,8 +45,8 @@ LISTEN 0      4096               [::]:6379          [::]:*    users:(("gcs_serve
 
 
 def test_surroundings() -> None:
-    """All of it; a rule for packets that pass through, or for IPv6 that lets in, is none."""
-    said = {
+    """Only chains that drop incoming packets count, not those that forward or accept."""
+    answers = {
         "firewall": UFW,
         "engine_disk": ROOT,
         "model_disk": MODELS,
@@ -70,11 +70,11 @@ def test_surroundings() -> None:
         ),
     )
 
-    assert expected == surroundings(said)
+    assert expected == surroundings(answers)
 
 
 def test_nothing() -> None:
-    """A machine that told nothing has nothing."""
+    """A machine without an answer has no facts."""
     assert Surroundings() == surroundings({})
 
 
@@ -88,13 +88,13 @@ def test_nothing() -> None:
     ],
 )
 def test_firewall(text: str, expected: Firewall) -> None:
-    """Where there is no nft, iptables tells the policy."""
+    """Without nft, iptables lists the policy."""
     assert expected == surroundings({"firewall": text}).firewall
 
 
 @pytest.mark.parametrize("text", [ROOT + STORE, STORE + ROOT])
 def test_least_room(text: str) -> None:
-    """Of the folders in which an engine keeps its files, the fuller one counts."""
+    """Of the folders of an engine, the fuller one counts."""
     expected = Disk(path="/var/lib/containerd", free=10_240, total=102_400)
 
     assert expected == surroundings({"engine_disk": text}).engine_disk
@@ -104,5 +104,5 @@ def test_least_room(text: str) -> None:
     "text", ["", "/var/lib/docker\n", f"{TITLE}", f"\n{TITLE}tmpfs 1 0 1 0% /"]
 )
 def test_no_disk(text: str) -> None:
-    """A folder without numbers, or numbers without a folder, are no disk."""
+    """A folder without numbers, or numbers without a folder, is no disk."""
     assert surroundings({"engine_disk": text}).engine_disk is None

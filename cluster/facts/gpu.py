@@ -17,9 +17,9 @@ class Gpu:
     """`NVIDIA GB10`."""
     driver: str = ""
     memory: int | None = None
-    """MiB; None where it is the machine's own, as on a Spark."""
+    """MiB; None if it is the machine's own, as on a Spark."""
     clock: int | None = None
-    """MHz that its processors run at now."""
+    """Present clock of its processors in MHz."""
 
     @property
     def unified(self) -> bool:
@@ -29,33 +29,33 @@ class Gpu:
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
-    """A process that computes on a GPU."""
+    """A process that uses a GPU."""
 
     pid: int
     name: str
     memory: int | None = None
-    """MiB; None when unknown."""
+    """MiB; None if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gpus:
-    """All GPUs, and who uses them."""
+    """All GPUs, and the processes that use them."""
 
     gpus: tuple[Gpu, ...] = ()
     clients: tuple[Client, ...] = ()
     error: str = ""
-    """Why `nvidia-smi` did not tell; empty when it did."""
+    """Why `nvidia-smi` did not list them; empty if it did."""
 
     @property
     def silent(self) -> bool:
-        """Whether `nvidia-smi` took too long: there may be GPUs all the same."""
+        """Whether `nvidia-smi` took too long: the machine may have GPUs nevertheless."""
         return bool(timeout(self.error))
 
 
 def _gpus(text: str) -> tuple[tuple[Gpu, ...], str]:
-    """Return the GPUs, or what was said instead; errors come on standard output, too."""
-    found = tuple(_gpu(*row) for row in ROW.findall(text))
-    return found, "" if found else timeout(text) or text.partition("\n")[0]
+    """Return the GPUs, or the message instead; errors come on standard output, too."""
+    listed = tuple(_gpu(*row) for row in ROW.findall(text))
+    return listed, "" if listed else timeout(text) or text.partition("\n")[0]
 
 
 def _gpu(name: str, driver: str, memory: str, clock: str) -> Gpu:
@@ -71,23 +71,16 @@ def _clients(text: str) -> tuple[Client, ...]:
 
 
 def _number(text: str) -> int | None:
-    """Read a number; what a GPU does not have, or does not tell, is `[N/A]` or the like."""
+    """Parse a number; a GPU prints `[N/A]` or the like for what it lacks or hides."""
     return int(text) if text.isdecimal() else None
 
 
-GPUS = Part(
-    name="gpus",
-    parse=_gpus,
-)
-CLIENTS = Part(
-    name="clients",
-    parse=_clients,
-    blocking=False,
-)
+GPUS = Part(name="gpus", parse=_gpus)
+CLIENTS = Part(name="clients", parse=_clients, blocking=False)
 PARTS = (GPUS, CLIENTS)
 
 
-def gpus(said: Answers) -> Gpus:
-    """Read all GPUs, and who uses them."""
-    found, error = GPUS.value(said)
-    return Gpus(gpus=found, clients=CLIENTS.value(said), error=error)
+def gpus(answers: Answers) -> Gpus:
+    """Parse all GPUs, and the processes that use them."""
+    listed, error = GPUS.value(answers)
+    return Gpus(gpus=listed, clients=CLIENTS.value(answers), error=error)

@@ -12,14 +12,13 @@ from cluster.facts.part import Answers, Part, timeout
 RJ45 = "enP7s7"
 """A Spark's 10 Gb/s port (NVIDIA dgx-spark-playbooks, connect-three-sparks)."""
 DOCKERS = ("br-", "docker", "veth")
-"""How the names of the interfaces begin that Docker makes."""
+"""Prefixes of the names of interfaces that Docker makes."""
 REAL = ("", "bond", "vlan")
-"""Kinds of interfaces that tell a true speed: veth always says 10 Gb/s (drivers/net/veth.c)."""
+"""Kinds of interfaces with a true speed: veth always claims 10 Gb/s (drivers/net/veth.c)."""
 ADAPTER = re.compile(
     r"^/sys/class/net/([^/]+)/(?:device/)?(\w+):(?:PCI_SLOT_NAME=)?(.+)$", re.MULTILINE
 )
-Row = Mapping[str, Any]
-Rows = tuple[Row, ...]
+Object = Mapping[str, Any]
 Adapters = Mapping[str, Mapping[str, str]]
 
 
@@ -29,24 +28,24 @@ class Interface:
 
     name: str
     kind: str = ""
-    """What the kernel made it of: `veth`, `bridge`, `bond`, `vlan`; empty for a real one."""
+    """The kernel's kind of it: `veth`, `bridge`, `bond`, `vlan`; empty for a real one."""
     mac: str = ""
     addresses: tuple[IPv4Interface, ...] = ()
     """IPv4 only, each with its network."""
     ipv6: tuple[IPv6Address, ...] = ()
     mtu: int = 1500
     enabled: bool = True
-    """Whether it is switched on, which says nothing of the cable."""
+    """Whether it is switched on, with a cable or without."""
     carrier: bool = True
-    """Whether a cable with a living other end is in it; only known of one that is switched on."""
+    """Whether it has a cable with a live other end; only known if it is switched on."""
     speed: int | None = None
-    """Mb/s; None when unknown, as that of a virtual one is."""
+    """Mb/s; None if unknown, as for a virtual one."""
     pci: str = ""
     """PCI address like `0000:01:00.1`; empty for a virtual one."""
     pcie_width: int | None = None
     """Lanes of the PCIe link in use."""
     pcie_speed: str = ""
-    """As sysfs says it: `32.0 GT/s PCIe`."""
+    """As sysfs writes it: `32.0 GT/s PCIe`."""
 
     @property
     def alive(self) -> bool:
@@ -70,20 +69,20 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class Links:
-    """Interfaces and routes of a machine: `links` leaves out loopback, `interfaces` has it."""
+    """Interfaces and routes of a machine; `links` leaves out loopback, `interfaces` includes it."""
 
     interfaces: tuple[Interface, ...] = ()
     routes: tuple[Route, ...] = ()
     error: str = ""
-    """Why `ip` did not tell; empty when it did."""
+    """Why `ip` did not list them; empty if it did."""
 
     def named(self, name: str) -> Interface | None:
         """Return the interface with a name."""
-        return next((one for one in self.interfaces if one.name == name), None)
+        return next((interface for interface in self.interfaces if interface.name == name), None)
 
     def holder(self, address: IPv4Address | IPv6Address | None) -> Interface | None:
         """Return the interface that has an address."""
-        return next((one for one in self.interfaces if one.has(address)), None)
+        return next((interface for interface in self.interfaces if interface.has(address)), None)
 
     def speed(self, address: IPv4Address | IPv6Address | None) -> int | None:
         """Return the speed of the interface that has an address, in Mb/s, if it is known."""
@@ -91,98 +90,88 @@ class Links:
         return holder.speed if holder else None
 
 
-def _objects(text: str) -> tuple[Rows, str]:
-    """Return the objects that `ip` printed, or its words if it printed none."""
+def _objects(text: str) -> tuple[tuple[Object, ...], str]:
+    """Return the objects that `ip` printed, or its message if it printed none."""
     start, _, _ = text.partition("\n")
-    if said := timeout(text):
-        return (), said
-    return (_rows(start), "") if start.startswith("[") else ((), text)
+    if line := timeout(text):
+        return (), line
+    return (_listed(start), "") if start.startswith("[") else ((), text)
 
 
-def _rows(text: str) -> Rows:
-    return tuple(row for row in json.loads(text or "[]") if row)
+def _listed(text: str) -> tuple[Object, ...]:
+    return tuple(item for item in json.loads(text or "[]") if item)
 
 
 def _adapters(text: str) -> Adapters:
-    """Return what sysfs says: `speed`, `current_link_width`, `current_link_speed`, `uevent`."""
-    found: dict[str, dict[str, str]] = {}
+    """Return the files of sysfs: `speed`, `current_link_width`, `current_link_speed`, `uevent`."""
+    adapters: dict[str, dict[str, str]] = {}
     for name, file, value in ADAPTER.findall(text):
-        found.setdefault(name, {})[file] = value
-    return found
+        adapters.setdefault(name, {})[file] = value
+    return adapters
 
 
-def _route(row: Row) -> Route:
+def _route(listed: Object) -> Route:
     return Route(
-        destination=row["dst"],
-        device=row.get("dev", ""),
-        metric=row.get("metric", 0),
+        destination=listed["dst"],
+        device=listed.get("dev", ""),
+        metric=listed.get("metric", 0),
     )
 
 
-ADDRESSES = Part(
-    name="addresses",
-    parse=_objects,
-    instead="ip: its answer cannot be read",
-)
-ROUTES = Part(
-    name="routes",
-    parse=_objects,
-    blocking=False,
-)
-ADAPTERS = Part(
-    name="adapters",
-    parse=_adapters,
-)
+ADDRESSES = Part(name="addresses", parse=_objects, instead="ip: its answer cannot be read")
+ROUTES = Part(name="routes", parse=_objects, blocking=False)
+ADAPTERS = Part(name="adapters", parse=_adapters)
 PARTS = (ADDRESSES, ROUTES, ADAPTERS)
 
 
 def interfaces(text: str) -> tuple[Interface, ...]:
-    """Read what `ip -json address` printed, loopback as well; what only sysfs knows is left out."""
-    return tuple(_interface(row, {}) for row in _rows(text))
+    """Parse what `ip -json address` printed, loopback included, without the facts of sysfs."""
+    return tuple(_interface(listed, {}) for listed in _listed(text))
 
 
-def links(said: Answers) -> Links:
-    """Read all interfaces and routes."""
-    rows, error = ADDRESSES.value(said)
-    routes, _ = ROUTES.value(said)
-    its = ADAPTERS.value(said)
+def links(answers: Answers) -> Links:
+    """Parse all interfaces and routes."""
+    addresses, error = ADDRESSES.value(answers)
+    routes, _ = ROUTES.value(answers)
+    adapters = ADAPTERS.value(answers)
     return Links(
         interfaces=tuple(
-            _interface(row, its.get(row["ifname"], {}))
-            for row in rows
-            if row["link_type"] != "loopback"
+            _interface(listed, adapters.get(listed["ifname"], {}))
+            for listed in addresses
+            if listed["link_type"] != "loopback"
         ),
-        routes=tuple(_route(row) for row in routes),
+        routes=tuple(_route(listed) for listed in routes),
         error=error,
     )
 
 
-def _interface(row: Row, its: Mapping[str, str]) -> Interface:
-    """Put together what `ip` and sysfs say of an interface."""
-    kind = row.get("linkinfo", {}).get("info_kind", "")
+def _interface(listed: Object, adapter: Mapping[str, str]) -> Interface:
+    """Put together the facts of `ip` and of sysfs about an interface."""
+    kind = listed.get("linkinfo", {}).get("info_kind", "")
+    width = adapter.get("current_link_width")
     return Interface(
-        name=row["ifname"],
+        name=listed["ifname"],
         kind=kind,
-        mac=row.get("address", ""),
+        mac=listed.get("address", ""),
         addresses=tuple(
             IPv4Interface(f"{address['local']}/{address['prefixlen']}")
-            for address in _addresses(row, "inet")
+            for address in _addresses(listed, "inet")
         ),
-        ipv6=tuple(IPv6Address(address["local"]) for address in _addresses(row, "inet6")),
-        mtu=row["mtu"],
-        enabled="UP" in row["flags"],
-        carrier="LOWER_UP" in row["flags"],
-        speed=int(its["speed"]) if kind in REAL and "speed" in its else None,
-        pci=its.get("uevent", ""),
-        pcie_width=int(its["current_link_width"]) if "current_link_width" in its else None,
-        pcie_speed=its.get("current_link_speed", ""),
+        ipv6=tuple(IPv6Address(address["local"]) for address in _addresses(listed, "inet6")),
+        mtu=listed["mtu"],
+        enabled="UP" in listed["flags"],
+        carrier="LOWER_UP" in listed["flags"],
+        speed=int(adapter["speed"]) if kind in REAL and "speed" in adapter else None,
+        pci=adapter.get("uevent", ""),
+        pcie_width=None if width is None else int(width),
+        pcie_speed=adapter.get("current_link_speed", ""),
     )
 
 
-def _addresses(row: Row, family: str) -> Rows:
+def _addresses(listed: Object, family: str) -> tuple[Object, ...]:
     """Return the addresses of one family; `ip` prints objects without an address as well."""
     return tuple(
         address
-        for address in row["addr_info"]
+        for address in listed["addr_info"]
         if address.get("family") == family and "local" in address
     )

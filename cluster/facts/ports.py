@@ -1,4 +1,4 @@
-"""A machine's ports, and their twins: RDMA devices, each with the interface that it has."""
+"""The ports of a machine and their twins: RDMA devices, each with its interface."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Twin:
 
     @property
     def port(self) -> str:
-        """What both twins of a port share.
+        """The part of the PCI address that both twins of a port share.
 
         A Spark's ConnectX-7 hangs on two PCI domains, and a port is the same function of both
         (NVIDIA dgx-spark-playbooks, connect-two-sparks): 0000:01:00.1 and 0002:01:00.1. Only the
@@ -33,37 +33,41 @@ class Twin:
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
-    """A socket for a cable; its twins by PCI address."""
+    """A socket for a cable; its twins in the order of their PCI addresses."""
 
     twins: tuple[Twin, ...]
 
     @property
     def name(self) -> str:
-        """The name of its first interface, as people know the port."""
+        """The name of its first interface, by which people know the port."""
         return self.twins[0].interface.name
 
     @property
     def alive(self) -> bool:
-        """Whether a cable is in it."""
+        """Whether a cable is plugged in."""
         return any(twin.alive for twin in self.twins)
 
 
 def ports(facts: Facts) -> tuple[Port, ...]:
-    """Return the ports by PCI address, whatever their interfaces and devices are called."""
-    found: dict[str, list[Twin]] = {}
+    """Return the ports by PCI address, whatever the names of their interfaces and devices."""
+    by_address: dict[str, list[Twin]] = {}
     for twin in twins(facts):
-        found.setdefault(twin.port, []).append(twin)
-    return tuple(Port(twins=tuple(its)) for its in found.values())
+        by_address.setdefault(twin.port, []).append(twin)
+    return tuple(Port(twins=tuple(group)) for group in by_address.values())
 
 
 def twins(facts: Facts) -> tuple[Twin, ...]:
     """Return all RDMA devices that have an interface, in the order of their PCI addresses."""
     pairs = ((device, _interface(facts, device)) for device in facts.rdma.devices)
-    found = (Twin(interface=interface, device=device) for device, interface in pairs if interface)
-    return tuple(sorted(found, key=lambda twin: (twin.device.pci, twin.interface.name)))
+    joined = (Twin(interface=interface, device=device) for device, interface in pairs if interface)
+    return tuple(sorted(joined, key=lambda twin: (twin.device.pci, twin.interface.name)))
 
 
 def _interface(facts: Facts, device: Device) -> Interface | None:
-    """Return a device's interface: by the kernel's word, else by its PCI function."""
-    functions = (one for one in facts.links.interfaces if device.pci and one.pci == device.pci)
-    return facts.links.named(device.netdev) or next(functions, None)
+    """Return a device's interface: the one that the kernel names, or that of its PCI function."""
+    same_function = (
+        interface
+        for interface in facts.links.interfaces
+        if device.pci and interface.pci == device.pci
+    )
+    return facts.links.named(device.netdev) or next(same_function, None)

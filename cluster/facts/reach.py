@@ -1,4 +1,4 @@
-"""Whom a machine reaches, and by which interface."""
+"""The peers that a machine reaches, and the interfaces that lead to them."""
 
 import json
 import re
@@ -9,12 +9,12 @@ from typing import Literal
 from cluster.facts.part import Part
 
 Answer = Literal["open", "refused", "silent", "unreachable"]
-"""Of a port: somebody listens; nobody does; packets vanish; the network says no."""
+"""A process listens on the port; none does; packets get lost; the network refuses."""
 PING = re.compile(r"^ping (\S+) (\S+) (\d+) (\d+) ?(.*)$", re.MULTILINE)
 PORT = re.compile(r"^port (\S+) (\d+) (\d+) ?(.*)$", re.MULTILINE)
 WAY = re.compile(r"^way (\S+) (\d+) ?(.*)$", re.MULTILINE)
 TWICE = re.compile(r"(.*?)(icmp_seq=1 )?(.+) \1(?:icmp_seq=2 )?\3")
-"""The same said of both requests."""
+"""The same message for both requests."""
 AROUND = re.compile(r"^PING .*? bytes of data\. ?| ?--- .*$")
 
 
@@ -25,11 +25,11 @@ class Ping:
     interface: str
     peer: IPv4Address
     size: int
-    """Bytes of the IP packet, which must fit the MTU of all on the way."""
+    """Bytes of the IP packet, which must fit the MTU of every interface on the route."""
     answered: bool
-    """Whether one of them was: a lost packet is no broken link."""
+    """Whether one of them was answered: a lost packet is no broken link."""
     said: str = ""
-    """What ping said when nothing came back."""
+    """What ping printed if nothing came back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +47,12 @@ class Way:
 
     peer: IPv4Address
     device: str
-    """Empty when it knows none."""
+    """Empty if it has no route."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reach:
-    """All attempts of a machine."""
+    """All attempts of a machine to reach its peers."""
 
     pings: tuple[Ping, ...] = ()
     ports: tuple[Port, ...] = ()
@@ -60,13 +60,13 @@ class Reach:
 
 
 SILENT = (124, 137)
-"""What timeout(1) ends with."""
+"""Exit codes of timeout(1)."""
 NOT_RUN = (125, 126, 127)
-"""What timeout(1) and the shell end with where a program is not there, or is none."""
+"""Exit codes of timeout(1) and the shell if a program is missing or cannot be run."""
 
 
 def reach(text: str) -> Reach:
-    """Read what came of all attempts, which end in any order."""
+    """Parse all attempts, which end in any order."""
     ports = (_port(*row) for row in PORT.findall(text))
     ways = (_way(*row) for row in WAY.findall(text))
     return Reach(
@@ -76,52 +76,52 @@ def reach(text: str) -> Reach:
     )
 
 
-def _ping(interface: str, peer: str, size: str, code: str, said: str) -> Ping:
-    """Read an attempt; nobody listens to what ping says of one that was answered."""
+def _ping(interface: str, peer: str, size: str, code: str, output: str) -> Ping:
+    """Parse an attempt; the output of an answered ping is dropped."""
     answered = code == "0"
-    words = "ping: not found" if int(code) in NOT_RUN else _words(said)
+    message = "ping: not found" if int(code) in NOT_RUN else _message(output)
     return Ping(
         interface=interface,
         peer=IPv4Address(peer),
         size=int(size),
         answered=answered,
-        said="" if answered else words,
+        said="" if answered else message,
     )
 
 
-def _words(said: str) -> str:
-    """Leave out ping's first words and its sums, which say nothing, and what is said again."""
-    words = AROUND.sub("", said)
-    twice = TWICE.fullmatch(words)
-    return "".join(twice.groups("")) if twice else words
+def _message(output: str) -> str:
+    """Return ping's message without its header, its statistics and repetitions."""
+    message = AROUND.sub("", output)
+    twice = TWICE.fullmatch(message)
+    return "".join(twice.groups("")) if twice else message
 
 
 def _ping_order(ping: Ping) -> tuple[str, IPv4Address, int]:
     return ping.interface, ping.peer, ping.size
 
 
-def _port(peer: str, port: str, code: str, said: str) -> Port | None:
-    answer = _answer(int(code), said)
+def _port(peer: str, port: str, code: str, output: str) -> Port | None:
+    answer = _answer(int(code), output)
     return Port(peer=IPv4Address(peer), port=int(port), answer=answer) if answer else None
 
 
-def _answer(code: int, said: str) -> Answer | None:
-    """Tell an answer by what bash ended with and said; None where there is no bash."""
+def _answer(code: int, output: str) -> Answer | None:
+    """Return the answer, by bash's exit code and message; None if there is no bash."""
     if code in NOT_RUN:
         return None
     if code == 0:
         return "open"
-    if code in SILENT or "timed out" in said:
+    if code in SILENT or "timed out" in output:
         return "silent"
-    return "refused" if "refused" in said else "unreachable"
+    return "refused" if "refused" in output else "unreachable"
 
 
-def _way(peer: str, code: str, said: str) -> Way | None:
-    """Read a route, which `ip` may have words instead of; None where there is no `ip`."""
+def _way(peer: str, code: str, output: str) -> Way | None:
+    """Parse a route, or the message of `ip` instead of one; None if there is no `ip`."""
     if int(code) in NOT_RUN:
         return None
-    rows = json.loads(said) if code == "0" and said.startswith("[") else ()
-    return Way(peer=IPv4Address(peer), device=next((row["dev"] for row in rows), ""))
+    routes = json.loads(output) if code == "0" and output.startswith("[") else ()
+    return Way(peer=IPv4Address(peer), device=next((route["dev"] for route in routes), ""))
 
 
 REACH = Part(name="reach", parse=reach)
