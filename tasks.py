@@ -265,11 +265,11 @@ def logs(
     """Show the logs of Ray and the server, each line with its node."""
     from cluster.logs import logs
 
-    logs.refuse(follow=follow, explain=explain, json=json)
+    logs.check_options(follow=follow, explain=explain, json=json)
     run = session(c, cluster)
     if explain:
         return logs.explain(run.cluster, run.services, run.traces(node), as_json=json)
-    (logs.follow if follow else logs.show)(run.services, run.traces(node), logs.count(lines))
+    (logs.follow if follow else logs.show)(run.services, run.traces(node), logs.line_count(lines))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The logs of services, in real files, and with a real process that writes one."""
+"""Logs of services, in real files and from a real process."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from cluster.plan.services import Services
 from cluster.plan.steps import AnyHandle
 from tests.clusters import SPARKS
 
-MARK = ("LOGS_TEST", "ours")
+MARK = ("LOGS_TEST", "service")
 
 
-def traced(folder: Path, content: bytes | None = None, node: str = "spark1") -> ProcessHandle:
-    """Return a service that has logged so much; None is a service without a log."""
+def service(folder: Path, content: bytes | None = None, node: str = "spark1") -> ProcessHandle:
+    """Return a service whose log has this content, or that has no log."""
     log = folder / f"{node}.log"
     if content is not None:
         log.write_bytes(content)
@@ -27,27 +27,27 @@ def traced(folder: Path, content: bytes | None = None, node: str = "spark1") -> 
     return ProcessHandle(place=node, service="ray", pid_file=pid_file, mark=MARK, log=str(log))
 
 
-def write(trace: ProcessHandle, content: bytes) -> None:
-    """Add to a log."""
-    with Path(trace.log).open("ab") as log:
+def write(handle: ProcessHandle, content: bytes) -> None:
+    """Append to a log."""
+    with Path(handle.log).open("ab") as log:
         log.write(content)
 
 
 def test_whole_lines(tmp_path: Path) -> None:
-    """A log grows by whole lines, each given once; a line is whole when its end has come."""
-    trace = traced(tmp_path)
-    log = FileLog(trace)
-    seen = [log.grown()]
+    """A log that grows returns each line once, as soon as it is complete."""
+    handle = service(tmp_path)
+    log = FileLog(handle)
+    reads = [log.grown()]
     for content in (b"one\ntw", b"o\nthree\n", b"", b"gr\xf6\xdfer\n"):
-        write(trace, content)
-        seen.append(log.grown())
+        write(handle, content)
+        reads.append(log.grown())
 
-    assert [[], ["one"], ["two", "three"], [], ["gr\ufffd\ufffder"]] == seen
+    assert [[], ["one"], ["two", "three"], [], ["gr\ufffd\ufffder"]] == reads
 
 
 def test_rest(tmp_path: Path) -> None:
-    """At the end of a log the line that was never finished counts, once."""
-    log = FileLog(traced(tmp_path, b"one\ntwo\nKilled"))
+    """The rest of a log includes an incomplete last line, once."""
+    log = FileLog(service(tmp_path, b"one\ntwo\nKilled"))
 
     assert ["one", "two"] == log.grown()
     assert ["Killed"] == log.rest()
@@ -55,11 +55,11 @@ def test_rest(tmp_path: Path) -> None:
 
 
 def test_log_of_a_restarted_service(tmp_path: Path) -> None:
-    """A log that has been begun anew is read from its top."""
-    trace = traced(tmp_path, b"a long line\n")
-    log = FileLog(trace)
+    """A log that was started again is read from its top."""
+    handle = service(tmp_path, b"a long line\n")
+    log = FileLog(handle)
     before = log.grown()
-    Path(trace.log).write_bytes(b"short\n")
+    Path(handle.log).write_bytes(b"short\n")
 
     assert ["a long line"] == before
     assert ["short"] == log.grown()
@@ -77,13 +77,13 @@ def test_log_of_a_restarted_service(tmp_path: Path) -> None:
 def test_show(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: int, expected: str
 ) -> None:
-    """The last lines of each log are shown, also one without an end; of no log none."""
-    traces = (
-        traced(tmp_path, b"one\ntwo\nKilled"),
-        traced(tmp_path, b"done\n", "spark2"),
-        traced(tmp_path, None, "spark3"),
+    """The last lines of each log are shown, even an incomplete one; a missing log is skipped."""
+    handles = (
+        service(tmp_path, b"one\ntwo\nKilled"),
+        service(tmp_path, b"done\n", "spark2"),
+        service(tmp_path, None, "spark3"),
     )
-    logs.show(Services(), traces, lines)
+    logs.show(Services(), handles, lines)
 
     assert (expected, "") == capsys.readouterr()
 
@@ -99,62 +99,62 @@ def test_show(
 def test_follow_what_has_ended(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: int, expected: str
 ) -> None:
-    """A service that has ended is followed to its very last word."""
-    logs.follow(Services(), (traced(tmp_path, b"one\ntwo\nKilled"),), lines)
+    """A service that has ended is followed to the end of its log."""
+    logs.follow(Services(), (service(tmp_path, b"one\ntwo\nKilled"),), lines)
 
     assert (expected, "") == capsys.readouterr()
 
 
 def test_follow_what_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What a running service adds is printed until it has ended, whole lines and the last word."""
-    trace = traced(tmp_path, b"old\n")
+    """New lines of a running service are printed until it ends, even an incomplete last one."""
+    handle = service(tmp_path, b"old\n")
     script = "sleep 0.5; echo one; sleep 0.5; echo two; printf Killed"
     environment = {**os.environ, MARK[0]: MARK[1]}
-    with Path(trace.log).open("ab") as log:
-        service = subprocess.Popen(["sh", "-c", script], stdout=log, env=environment)
-    Path(trace.pid_file).write_text(f"{service.pid}\n", encoding="utf-8")
-    with service:
-        logs.follow(Services(), (trace,))
+    with Path(handle.log).open("ab") as log:
+        process = subprocess.Popen(["sh", "-c", script], stdout=log, env=environment)
+    Path(handle.pid_file).write_text(f"{process.pid}\n", encoding="utf-8")
+    with process:
+        logs.follow(Services(), (handle,))
     expected = "spark1 ray | one\nspark1 ray | two\nspark1 ray | Killed\n"
 
     assert (expected, "") == capsys.readouterr()
 
 
 def test_no_logs(tmp_path: Path) -> None:
-    """Where no service has a log, nothing has been started."""
+    """Without any log, the error says that nothing has been started."""
     with pytest.raises(RefusedError) as caught:
-        logs.show(Services(), (traced(tmp_path), traced(tmp_path, None, "spark2")), 1)
+        logs.show(Services(), (service(tmp_path), service(tmp_path, None, "spark2")), 1)
 
-    expected = "spark1: no logs: nothing has been started (`inv up` starts the cluster)"
+    expected = "spark1: no logs: nothing has been started (start the cluster with `inv up`)"
 
     assert expected == str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "options, sentence",
+    "options, expected",
     [
         (
             {"follow": True, "explain": True, "json": False},
-            "--follow --explain: what goes on is not explained (give one)",
+            "inv logs: --follow and --explain cannot be combined",
         ),
         (
             {"follow": False, "explain": False, "json": True},
-            "--json: logs are lines (give --explain as well)",
+            "--json: only explanations have a JSON form (add --explain)",
         ),
     ],
 )
-def test_options_without_a_meaning(options: dict[str, bool], sentence: str) -> None:
-    """What would be ignored is refused."""
+def test_contradicting_options(options: dict[str, bool], expected: str) -> None:
+    """Options that would be ignored are refused."""
     with pytest.raises(RefusedError) as caught:
-        logs.refuse(**options)
+        logs.check_options(**options)
 
-    assert sentence == str(caught.value)
+    assert expected == str(caught.value)
 
 
-def test_options_with_a_meaning() -> None:
-    """Explanations may be JSON, and plain logs may go on."""
-    logs.refuse(follow=False, explain=True, json=True)
-    logs.refuse(follow=True, explain=False, json=False)
+def test_valid_options() -> None:
+    """Explanations may be JSON, and plain logs may be followed."""
+    logs.check_options(follow=False, explain=True, json=True)
+    logs.check_options(follow=True, explain=False, json=False)
 
 
 KILLED = b"2026-11-23 13:28:16,080\tERR scripts.py:87 -- raylet [exit code=-9]\n"
@@ -165,41 +165,41 @@ GPU_MEMORY_UTILIZATION in env/cluster.env and run `inv up` and `inv serve`)
     {line}
     in the log of ray on spark2{time}
 """
-AWAY = Problem(place="spark3", message="does not answer")
+NO_ANSWER = Problem(place="spark3", message="does not answer")
 
 
-class Away(FileLog):
-    """A log on a machine that does not answer, at first or later."""
+class UnreachableLog(FileLog):
+    """A log on a machine that does not answer, from the beginning or later."""
 
     @property
     def exists(self) -> bool:
-        """Answer only for what is there."""
+        """Answer only for a log that exists."""
         if super().exists:
             return True
-        raise NodeError(AWAY)
+        raise NodeError(NO_ANSWER)
 
     def rest(self) -> list[str]:
-        """Say that nobody answers."""
-        raise NodeError(AWAY)
+        """Fail as if the machine did not answer."""
+        raise NodeError(NO_ANSWER)
 
 
-class Ended(Services):
-    """Services as containers: the third machine does not answer, and others were killed."""
+class EndedServices(Services):
+    """Services as containers: one was killed, and a third machine does not answer."""
 
-    def log(self, trace: AnyHandle) -> FileLog:
-        """Return a log."""
-        assert isinstance(trace, ProcessHandle)
-        return (Away if trace.place == "spark3" else FileLog)(trace)
+    def log(self, handle: AnyHandle) -> FileLog:
+        """Return the log of a service."""
+        assert isinstance(handle, ProcessHandle)
+        return (UnreachableLog if handle.place == "spark3" else FileLog)(handle)
 
-    def exit_code(self, trace: AnyHandle) -> int | None:
-        """Return the code of a container."""
-        return 137 if trace.place == "spark2" else 0
+    def exit_code(self, handle: AnyHandle) -> int | None:
+        """Return the exit code of a container."""
+        return 137 if handle.place == "spark2" else 0
 
 
 def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is known to have gone wrong is told, and is an exit code."""
-    traces = (traced(tmp_path, b"fine\n"), traced(tmp_path, KILLED, "spark2"))
-    code = logs.explain(SPARKS, Services(), traces)
+    """A known failure is explained, and the exit code is 1."""
+    handles = (service(tmp_path, b"fine\n"), service(tmp_path, KILLED, "spark2"))
+    code = logs.explain(SPARKS, Services(), handles)
     expected = EXPLAINED.format(line="raylet [exit code=-9]", time=" at 11-23 13:28:16.080")
 
     assert 1 == code
@@ -207,57 +207,57 @@ def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_explain_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Programs get the same as JSON."""
-    code = logs.explain(SPARKS, Services(), (traced(tmp_path, KILLED, "spark2"),), as_json=True)
+    """The explanations are available as JSON."""
+    code = logs.explain(SPARKS, Services(), (service(tmp_path, KILLED, "spark2"),), as_json=True)
     content = json.loads(capsys.readouterr().out)
 
     assert 1 == code
     assert [("killed", "spark2")] == [
-        (it["signature"], it["node"]) for it in content["explanations"]
+        (item["signature"], item["node"]) for item in content["explanations"]
     ]
 
 
-def test_explain_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where nothing is wrong, that is said, and the exit code is 0."""
-    code = logs.explain(SPARKS, Services(), (traced(tmp_path, b"fine\n"),))
+def test_explain_without_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a known failure, the text says so and the exit code is 0."""
+    code = logs.explain(SPARKS, Services(), (service(tmp_path, b"fine\n"),))
 
     assert 0 == code
     assert ("all logs: no known failure found\n", "") == capsys.readouterr()
 
 
 @pytest.mark.parametrize("content", [None, b"later\n"])
-def test_explain_what_can_be_read(
+def test_explain_with_unreachable_node(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
 ) -> None:
-    """A node that cannot be asked is named, and does not keep the others from being explained."""
-    traces = (
-        traced(tmp_path, b"fine\n"),
-        traced(tmp_path, b"fine\n", "spark2"),
-        traced(tmp_path, content, "spark3"),
+    """A node that does not answer is named, and the other nodes are explained all the same."""
+    handles = (
+        service(tmp_path, b"fine\n"),
+        service(tmp_path, b"fine\n", "spark2"),
+        service(tmp_path, content, "spark3"),
     )
     with pytest.raises(NodeError) as caught:
-        logs.explain(SPARKS, Ended(), traces)
+        logs.explain(SPARKS, EndedServices(), handles)
     expected = EXPLAINED.format(line="ray has ended with exit code 137", time="")
 
     assert "spark3: does not answer" == str(caught.value)
     assert (expected, "") == capsys.readouterr()
 
 
-def test_explain_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where nobody can be asked, nothing is said of what went wrong."""
+def test_explain_without_any_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """If no node answers, nothing is explained."""
     with pytest.raises(NodeError) as caught:
-        logs.explain(SPARKS, Ended(), (traced(tmp_path, None, "spark3"),))
+        logs.explain(SPARKS, EndedServices(), (service(tmp_path, None, "spark3"),))
 
     assert "spark3: does not answer" == str(caught.value)
     assert ("", "") == capsys.readouterr()
 
 
-def test_number_of_lines() -> None:
-    """A number of lines is read; anything else is refused."""
+def test_line_count() -> None:
+    """`--lines` takes a number; any other text is refused."""
     with pytest.raises(RefusedError) as caught:
-        logs.count("all")
+        logs.line_count("all")
 
-    assert 0 == logs.count("0")
+    assert 0 == logs.line_count("0")
     assert "--lines: should be a number of lines: `all` (write a number from 0 to 1000000)" == str(
         caught.value
     )

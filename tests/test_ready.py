@@ -1,4 +1,4 @@
-"""What `inv serve` and `inv rehearse` tell at the end."""
+"""The endpoint and the completion that `inv serve` and `inv rehearse` print at the end."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,7 @@ KEY = "/opt/spark/.state/rehearsal/api-key"
 
 
 def test_beyond_loopback() -> None:
-    """Others need the address, the key's file, and a line to try both."""
+    """Beyond loopback, users need the URL, the file with the key, and a line to try both."""
     expected = f"""\
 model  tiny-llama
 url    http://192.168.177.11:8888/v1
@@ -24,11 +24,11 @@ try    {ENTER} curl --silent http://192.168.177.11:8888/v1/models \
 --header "Authorization: Bearer $(cat {KEY})"
 """
 
-    assert expected == ready.text(ready.ready(REHEARSAL, REQUEST, spaces()))
+    assert expected == ready.text(ready.endpoint(REHEARSAL, REQUEST, spaces()))
 
 
 def test_loopback() -> None:
-    """A server for this machine alone has no key."""
+    """A server that only this machine can reach has no key."""
     expected = f"""\
 model  tiny-llama
 url    http://127.0.0.1:8888/v1
@@ -36,13 +36,13 @@ try    {ENTER} curl --silent http://127.0.0.1:8888/v1/models
 """
     local = replace(REQUEST, host="127.0.0.1")
 
-    assert expected == ready.text(ready.ready(REHEARSAL, local, spaces()))
+    assert expected == ready.text(ready.endpoint(REHEARSAL, local, spaces()))
 
 
-def test_own_key() -> None:
+def test_key_from_the_settings() -> None:
     """The user's own key is named, not shown."""
-    own = replace(REHEARSAL, variables=(("VLLM_API_KEY", Secret("sk_mine", "env/x.env:1")),))
-    found = ready.ready(own, REQUEST, spaces())
+    cluster = replace(REHEARSAL, variables=(("VLLM_API_KEY", Secret("sk_mine", "env/x.env:1")),))
+    server = ready.endpoint(cluster, REQUEST, spaces())
 
     assert {
         "model": "tiny-llama",
@@ -50,15 +50,15 @@ def test_own_key() -> None:
         "key_file": "",
         "example": f"{ENTER} curl --silent http://192.168.177.11:8888/v1/models"
         ' --header "Authorization: Bearer $VLLM_API_KEY"',
-    } == json.loads(ready.as_json(found))
+    } == json.loads(ready.as_json(server))
 
 
-def test_answer() -> None:
-    """The answer stands under the prompt, and above both who computed it."""
+def test_completion() -> None:
+    """The answer follows the prompt, below the ranks that computed it."""
     expected = """\
 ranks   spark1 192.168.177.11 enp1s0f1np1, spark2 192.168.177.12 enp1s0f1np1
 prompt  Two machines
 answer  joined by one cable.
 """
 
-    assert expected == ready.answer(REHEARSAL, "Two machines", " joined by one cable.")
+    assert expected == ready.completion(REHEARSAL, "Two machines", " joined by one cable.")

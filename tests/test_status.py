@@ -1,4 +1,4 @@
-"""From what was seen of a cluster to its verdict, its table and its JSON."""
+"""From an observation of a cluster to its verdict, its table and its JSON."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ from cluster.commands.vllm import Request
 from cluster.errors import Problem
 from cluster.plan.ray_nodes import NodeListing, RayNode
 from cluster.status import status
-from cluster.status.status import Facts, Seen, Status
+from cluster.status.status import Observation, ServiceState, Status
 from tests.clusters import SPARKS
 
 MORNING = 1784534400.0  # 2026-07-20 08:00:00 UTC
@@ -27,13 +27,13 @@ BOTH = NodeListing(
         for node in SPARKS.nodes
     )
 )
-ALL_WELL = Facts(
+HEALTHY = Observation(
     services={
-        "spark1": Seen(since=MORNING, started=True),
-        "spark2": Seen(since=MORNING + 1.5, started=True),
+        "spark1": ServiceState(since=MORNING, started=True),
+        "spark2": ServiceState(since=MORNING + 1.5, started=True),
     },
-    joined=BOTH,
-    server=Seen(since=MORNING + 60, started=True),
+    nodes=BOTH,
+    server=ServiceState(since=MORNING + 60, started=True),
     request=Request(
         model="Qwen/Qwen3-4B",
         tp=2,
@@ -46,11 +46,11 @@ ALL_WELL = Facts(
     healthy=True,
     metrics=METRICS,
 )
-NO_SERVER = replace(ALL_WELL, server=Seen(), request=None, url="", healthy=False, metrics="")
-NOTHING = Facts(
-    services={"spark1": Seen(), "spark2": Seen()},
-    joined=NodeListing(error="unreachable", detail="Connection refused"),
-    server=Seen(),
+NO_SERVER = replace(HEALTHY, server=ServiceState(), request=None, url="", healthy=False, metrics="")
+STOPPED = Observation(
+    services={"spark1": ServiceState(), "spark2": ServiceState()},
+    nodes=NodeListing(error="unreachable", detail="Connection refused"),
+    server=ServiceState(),
     request=None,
     url="",
     healthy=False,
@@ -58,13 +58,13 @@ NOTHING = Facts(
 )
 
 
-def judged(facts: Facts) -> Status:
-    """Return the report on two Sparks."""
-    return status.status(SPARKS, facts)
+def judged(observation: Observation) -> Status:
+    """Return the status of two Sparks."""
+    return status.status(SPARKS, observation)
 
 
 def test_text_of_a_cluster_that_serves() -> None:
-    """The table has a line for each node, and below it stands the server."""
+    """The table has a line for each node, with the server below it."""
     expected = """\
 node    role    address         runtime  ray     gpus  since
 spark1  head    192.168.177.11  running  joined  1/1   2026-07-20T08:00:00+00:00
@@ -73,11 +73,11 @@ server: ready, Qwen/Qwen3-4B at http://192.168.177.11:8888, tensor parallel 2, \
 requests running: 2, since 2026-07-20T08:01:00+00:00
 """
 
-    assert expected == status.text(judged(ALL_WELL))
+    assert expected == status.text(judged(HEALTHY))
 
 
-def test_text_of_nothing() -> None:
-    """A cluster that was never started has a table too."""
+def test_text_of_a_stopped_cluster() -> None:
+    """A cluster that was never started has a table as well."""
     expected = """\
 node    role    address         runtime  ray      gpus  since
 spark1  head    192.168.177.11  stopped  unknown  0/1
@@ -85,15 +85,15 @@ spark2  worker  192.168.177.12  stopped  unknown  0/1
 server: not started
 """
 
-    assert expected == status.text(judged(NOTHING))
+    assert expected == status.text(judged(STOPPED))
 
 
-def test_text_while_something_is_wrong() -> None:
-    """A dead worker and a loading model are seen at a glance."""
-    facts = replace(
-        ALL_WELL,
-        services={"spark1": Seen(since=MORNING, started=True), "spark2": Seen(started=True)},
-        joined=NodeListing(nodes=(BOTH.nodes[0], replace(BOTH.nodes[1], alive=False))),
+def test_text_of_an_unhealthy_cluster() -> None:
+    """The table shows a dead worker and a loading model."""
+    observation = replace(
+        HEALTHY,
+        services=HEALTHY.services | {"spark2": ServiceState(started=True)},
+        nodes=NodeListing(nodes=(BOTH.nodes[0], replace(BOTH.nodes[1], alive=False))),
         healthy=False,
         metrics="",
     )
@@ -105,11 +105,11 @@ server: loading, Qwen/Qwen3-4B at http://192.168.177.11:8888, tensor parallel 2,
 requests running: unknown, since 2026-07-20T08:01:00+00:00
 """
 
-    assert expected == status.text(judged(facts))
+    assert expected == status.text(judged(observation))
 
 
 def test_json_of_a_cluster_that_serves() -> None:
-    """A program reads the same facts, and the verdict."""
+    """The JSON has the same values, and the verdict."""
     expected = """\
 {
   "cluster": "default",
@@ -148,18 +148,18 @@ def test_json_of_a_cluster_that_serves() -> None:
 }
 """
 
-    assert expected == status.as_json(judged(ALL_WELL))
+    assert expected == status.as_json(judged(HEALTHY))
 
 
-def test_what_cannot_be_seen() -> None:
-    """A node that cannot be asked is unknown and says why, once, and does not hide the other."""
+def test_unreachable_node() -> None:
+    """A node that does not answer is unknown, with one reason, and does not hide the other node."""
     problem = Problem(place="spark2", message="does not answer", remedy="`ssh spark2`")
     lost = replace(
-        ALL_WELL,
-        services={**ALL_WELL.services, "spark2": Seen(problem=problem)},
-        server=Seen(problem=problem),
+        HEALTHY,
+        services={**HEALTHY.services, "spark2": ServiceState(problem=problem)},
+        server=ServiceState(problem=problem),
     )
-    found = judged(lost)
+    result = judged(lost)
     expected = """\
 node    role    address         runtime  ray     gpus  since
 spark1  head    192.168.177.11  running  joined  1/1   2026-07-20T08:00:00+00:00
@@ -168,15 +168,15 @@ server: unknown
 spark2: does not answer (`ssh spark2`)
 """
 
-    assert expected == status.text(found)
-    assert not found.healthy
-    assert ["spark2: does not answer (`ssh spark2`)"] == json.loads(status.as_json(found))[
+    assert expected == status.text(result)
+    assert not result.healthy
+    assert ["spark2: does not answer (`ssh spark2`)"] == json.loads(status.as_json(result))[
         "problems"
     ]
 
 
-def test_json_of_nothing() -> None:
-    """What is unknown is null or empty, and nothing is left out."""
+def test_json_of_a_stopped_cluster() -> None:
+    """Unknown values are null or empty, and no key is left out."""
     expected = {
         "state": "not started",
         "model": "",
@@ -185,51 +185,51 @@ def test_json_of_nothing() -> None:
         "since": "",
         "requests": None,
     }
-    found = json.loads(status.as_json(judged(NOTHING)))
+    content = json.loads(status.as_json(judged(STOPPED)))
 
-    assert (expected, False) == (found["server"], found["healthy"])
+    assert (expected, False) == (content["server"], content["healthy"])
 
 
 @pytest.mark.parametrize(
-    "facts, healthy",
+    "observation, healthy",
     [
-        pytest.param(ALL_WELL, True, id="serves"),
-        pytest.param(NO_SERVER, True, id="no server was asked for"),
-        pytest.param(NOTHING, False, id="not started"),
-        pytest.param(replace(ALL_WELL, healthy=False), False, id="loads"),
+        pytest.param(HEALTHY, True, id="serving"),
+        pytest.param(NO_SERVER, True, id="no server requested"),
+        pytest.param(STOPPED, False, id="not started"),
+        pytest.param(replace(HEALTHY, healthy=False), False, id="loading"),
         pytest.param(
-            replace(NO_SERVER, server=Seen(started=True)), False, id="the server has ended"
+            replace(NO_SERVER, server=ServiceState(started=True)), False, id="the server has ended"
         ),
         pytest.param(
-            replace(ALL_WELL, joined=NodeListing(nodes=BOTH.nodes[:1])),
+            replace(HEALTHY, nodes=NodeListing(nodes=BOTH.nodes[:1])),
             False,
             id="a node is absent",
         ),
         pytest.param(
             replace(
-                ALL_WELL,
-                joined=NodeListing(nodes=(BOTH.nodes[0], replace(BOTH.nodes[1], gpus=0.0))),
+                HEALTHY,
+                nodes=NodeListing(nodes=(BOTH.nodes[0], replace(BOTH.nodes[1], gpus=0.0))),
             ),
             False,
             id="a GPU is missing",
         ),
         pytest.param(
-            replace(ALL_WELL, services=ALL_WELL.services | {"spark2": Seen(started=True)}),
+            replace(HEALTHY, services=HEALTHY.services | {"spark2": ServiceState(started=True)}),
             False,
             id="Ray has not noticed that a node ended",
         ),
     ],
 )
-def test_verdict(facts: Facts, *, healthy: bool) -> None:
-    """All is well when every node is what its settings say and the server, if any, answers."""
-    assert healthy == judged(facts).healthy
+def test_verdict(observation: Observation, *, healthy: bool) -> None:
+    """A cluster is healthy if every node matches its settings and the server, if any, answers."""
+    assert healthy == judged(observation).healthy
 
 
 def test_a_server_that_ended() -> None:
-    """A server that was started and is gone is not one that never was."""
-    facts = replace(NO_SERVER, server=Seen(started=True))
+    """A server that was started and is gone has ended, and is not shown as never started."""
+    observation = replace(NO_SERVER, server=ServiceState(started=True))
 
-    assert "server: ended" == status.text(judged(facts)).splitlines()[-1]
+    assert "server: ended" == status.text(judged(observation)).splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_a_server_that_ended() -> None:
             'vllm:num_requests_running{model_name="a{1} b\\"c"} 1e+02\n', 100, id="odd labels"
         ),
         pytest.param('vllm:num_requests_running{engine="0"} 0.0\n', 0, id="idle"),
-        pytest.param("# nothing of the kind\n", None, id="no such metric"),
+        pytest.param("# an unrelated comment\n", None, id="no such metric"),
         pytest.param("", None, id="no answer"),
     ],
 )

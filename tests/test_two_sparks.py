@@ -15,7 +15,7 @@ from cluster.serve import ready
 from cluster.ship import report
 from cluster.ship.report import TransferResult
 from cluster.status import status
-from cluster.status.status import Facts, Seen
+from cluster.status.status import Observation, ServiceState
 from tests import pages
 from tests.clusters import PLACE, SPARKS, boxes
 from tests.pages import ROOT, SHOWN_ROOT
@@ -48,7 +48,7 @@ def test_ready() -> None:
     runtime = replace(
         boxes(CLUSTER), state=f"{PLACE}/.state/default", engines={"spark1": Host(name="spark1")}
     )
-    found = ready.text(ready.ready(CLUSTER, REQUEST, runtime))
+    found = ready.text(ready.endpoint(CLUSTER, REQUEST, runtime))
 
     assert shown("ready") == found.replace(PLACE, SHOWN_ROOT)
 
@@ -56,16 +56,16 @@ def test_ready() -> None:
 def test_status() -> None:
     """What `inv status` prints of a cluster that serves."""
     ray, worker, server = (
-        Seen(since=datetime.fromisoformat(f"2026-11-23T13:18:{second}+00:00").timestamp())
+        ServiceState(since=datetime.fromisoformat(f"2026-11-23T13:18:{second}+00:00").timestamp())
         for second in (32, 34, 44)
     )
     joined = tuple(
         RayNode(address=str(node.host_ip), hostname=node.name, alive=True, gpus=1.0)
         for node in CLUSTER.nodes
     )
-    facts = Facts(
+    observation = Observation(
         services={"spark1": ray, "spark2": worker},
-        joined=NodeListing(nodes=joined),
+        nodes=NodeListing(nodes=joined),
         server=server,
         request=REQUEST,
         url=vllm.url(CLUSTER, REQUEST),
@@ -73,7 +73,7 @@ def test_status() -> None:
         metrics="vllm:num_requests_running 0.0\n",
     )
 
-    assert shown("status") == status.text(status.status(CLUSTER, facts))
+    assert shown("status") == status.text(status.status(CLUSTER, observation))
 
 
 def test_problems() -> None:

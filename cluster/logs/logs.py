@@ -1,12 +1,11 @@
-"""The logs of services, each line with its node in front."""
+"""Shows, follows and explains the logs of services; each line has its node in front."""
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.machine import terminal
+from cluster.machine import clock, terminal
 from cluster.namespaces.steps import ProcessHandle
 from cluster.node import Cluster
 from cluster.plan.steps import AnyHandle
@@ -34,6 +33,7 @@ class Log(Protocol):
 
 
 Logs = list[tuple[AnyHandle, Log]]
+Problems = tuple[Problem, ...]
 
 
 class FileLog:
@@ -74,8 +74,8 @@ class FileLog:
         return content.decode("utf-8", errors="replace").splitlines()
 
 
-def count(text: str) -> int:
-    """Return a number of lines as it was typed; a RefusedError says what is wrong with it."""
+def line_count(text: str) -> int:
+    """Return the value of `--lines`; raise a RefusedError if it is no number of lines."""
     try:
         return whole(0, 1_000_000, "a number of lines")(text)
     except WrongValueError as error:
@@ -84,53 +84,54 @@ def count(text: str) -> int:
         ) from None
 
 
-def refuse(*, follow: bool, explain: bool, json: bool) -> None:
-    """Raise a RefusedError for options that have no meaning together."""
+def check_options(*, follow: bool, explain: bool, json: bool) -> None:
+    """Raise a RefusedError for options that contradict each other."""
     if follow and explain:
-        message = "what goes on is not explained"
-        raise RefusedError(Problem(place="--follow --explain", message=message, remedy="give one"))
+        message = "--follow and --explain cannot be combined"
+        raise RefusedError(Problem(place="inv logs", message=message))
     if json and not explain:
-        message = "logs are lines"
-        raise RefusedError(
-            Problem(place="--json", message=message, remedy="give --explain as well")
-        )
+        message = "only explanations have a JSON form"
+        raise RefusedError(Problem(place="--json", message=message, remedy="add --explain"))
 
 
-def show(services: "Services", traces: tuple[AnyHandle, ...], lines: int) -> None:
-    """Print the last lines of each log; a NodeError has the nodes that could not be asked."""
-    logs, problems = _started(services, traces)
-    for trace, log in logs:
-        _print(trace, _last(log.rest(), lines))
+def show(services: "Services", handles: tuple[AnyHandle, ...], lines: int) -> None:
+    """Print the last lines of each log; raise a NodeError for the nodes that do not answer."""
+    logs, problems = _existing(services, handles)
+    for handle, log in logs:
+        _show(handle, _last(log.rest(), lines))
     if problems:
         raise NodeError(*problems)
 
 
-def follow(services: "Services", traces: tuple[AnyHandle, ...], lines: int = 0) -> None:
-    """Print the last lines of each log, then what is added, until every service has ended."""
-    logs, problems = _started(services, traces)
-    for trace, log in logs:
-        _print(trace, _last(log.grown(), lines))
-    while any(services.find(trace) for trace, _ in logs):
-        time.sleep(POLL_SECONDS)
-        for trace, log in logs:
-            _print(trace, log.grown())
-    for trace, log in logs:
-        _print(trace, log.rest())
+def follow(services: "Services", handles: tuple[AnyHandle, ...], lines: int = 0) -> None:
+    """Print the last lines of each log, then each new line, until every service has ended.
+
+    At the end, raise a NodeError for the nodes that do not answer.
+    """
+    logs, problems = _existing(services, handles)
+    for handle, log in logs:
+        _show(handle, _last(log.grown(), lines))
+    while any(services.find(handle) for handle, _ in logs):
+        clock.sleep(POLL_SECONDS)
+        for handle, log in logs:
+            _show(handle, log.grown())
+    for handle, log in logs:
+        _show(handle, log.rest())
     if problems:
         raise NodeError(*problems)
 
 
 def explain(
-    cluster: Cluster, services: "Services", traces: tuple[AnyHandle, ...], *, as_json: bool = False
+    cluster: Cluster, services: "Services", handles: tuple[AnyHandle, ...], *, as_json: bool = False
 ) -> int:
-    """Print what is known to have gone wrong, and return 1 if anything has, else 0.
+    """Print the explanations of the logs, and return 1 if anything failed, else 0.
 
-    A NodeError has the nodes that could not be asked; what the others say is printed before.
+    Then raise a NodeError for the nodes that do not answer.
     """
-    # What every other verb does without is not waited for.
+    # The tables of known failures load only for the verbs that need them.
     from cluster.logs import explain, explanation
 
-    read, problems = _read(services, traces)
+    read, problems = _read(services, handles)
     explanations = explain.explain(cluster, read)
     if read:
         terminal.show((explanation.as_json if as_json else explanation.text)(explanations, read))
@@ -139,63 +140,59 @@ def explain(
     return 1 if explanation.has_failed(explanations) else 0
 
 
-Read = tuple[list["ServiceLog"], tuple[Problem, ...]]
-"""The logs that could be read, and why others could not."""
+def _read(
+    services: "Services", handles: tuple[AnyHandle, ...]
+) -> tuple[list["ServiceLog"], Problems]:
+    """Read all logs to their ends; return those that could be read, and why others could not."""
+    logs, problems = _existing(services, handles)
+    results = [_whole(services, handle, log) for handle, log in logs]
+    reasons = dict.fromkeys([*problems, *(reason for _, why in results for reason in why)])
+    return [log for read, _ in results for log in read], tuple(reasons)
 
 
-def _read(services: "Services", traces: tuple[AnyHandle, ...]) -> Read:
-    """Read all logs to their ends."""
-    logs, problems = _started(services, traces)
-    read = [_whole(services, trace, log) for trace, log in logs]
-    why = dict.fromkeys([*problems, *(problem for _, more in read for problem in more)])
-    return [log for whole, _ in read for log in whole], tuple(why)
-
-
-def _whole(services: "Services", trace: AnyHandle, log: Log) -> Read:
+def _whole(
+    services: "Services", handle: AnyHandle, log: Log
+) -> tuple[tuple["ServiceLog", ...], Problems]:
     from cluster.logs.explanation import ServiceLog
 
     try:
-        lines = [*log.rest(), *ending(services, trace)]
+        lines = [*log.rest(), *ending(services, handle)]
     except NodeError as error:
-        return [], error.problems
-    return [ServiceLog(node=trace.place, service=trace.service, lines=lines)], ()
+        return (), error.problems
+    return (ServiceLog(node=handle.place, service=handle.service, lines=lines),), ()
 
 
-def ending(services: "Services", trace: AnyHandle) -> list[str]:
-    """Return how a service has ended, as a line that it could not log itself; else nothing."""
-    code = None if services.find(trace) else services.exit_code(trace)
-    return [f"{trace.service} has ended with exit code {code}"] if code else []
+def ending(services: "Services", handle: AnyHandle) -> list[str]:
+    """Return the end of a service as a line, which it could not log itself; empty if unknown."""
+    code = None if services.find(handle) else services.exit_code(handle)
+    return [f"{handle.service} has ended with exit code {code}"] if code else []
 
 
 def _last(lines: list[str], number: int) -> list[str]:
     return lines[-number:] if number else []
 
 
-def _started(services: "Services", traces: tuple[AnyHandle, ...]) -> tuple[Logs, list[Problem]]:
-    """Return the services that have a log, and why others could not be asked.
+def _existing(services: "Services", handles: tuple[AnyHandle, ...]) -> tuple[Logs, Problems]:
+    """Return the services that have a log, and the problems of nodes that do not answer.
 
-    A RefusedError says that none of those that could be asked has one.
+    Raise a RefusedError if all nodes answer and no service has a log.
     """
-    logs: Logs = []
-    problems: dict[Problem, None] = {}
-    for trace in traces:
-        log = services.log(trace)
-        exists, why = _exists(log)
-        logs += [(trace, log)] if exists else []
-        problems |= dict.fromkeys(why)
-    if logs or problems:
-        return logs, list(problems)
-    message, remedy = "no logs: nothing has been started", "`inv up` starts the cluster"
-    raise RefusedError(Problem(place=traces[0].place, message=message, remedy=remedy))
+    candidates = [(handle, services.log(handle)) for handle in handles]
+    answers = [_exists(log) for _, log in candidates]
+    logs = [pair for pair, (exists, _) in zip(candidates, answers, strict=True) if exists]
+    problems = dict.fromkeys(problem for _, problems in answers for problem in problems)
+    if not logs and not problems:
+        message, remedy = "no logs: nothing has been started", "start the cluster with `inv up`"
+        raise RefusedError(Problem(place=handles[0].place, message=message, remedy=remedy))
+    return logs, tuple(problems)
 
 
-def _exists(log: Log) -> tuple[bool, tuple[Problem, ...]]:
+def _exists(log: Log) -> tuple[bool, Problems]:
     try:
         return log.exists, ()
     except NodeError as error:
         return False, error.problems
 
 
-def _print(trace: AnyHandle, lines: list[str]) -> None:
-    for line in lines:
-        print(f"{trace.place} {trace.service} | {line}", flush=True)
+def _show(handle: AnyHandle, lines: list[str]) -> None:
+    terminal.show_lines(f"{handle.place} {handle.service}", lines)

@@ -41,6 +41,14 @@ def running(
         yield lambda: [future.result() for future in futures]
 
 
+def in_background(call: Callable[[], Result]) -> Callable[[], Result]:
+    """Start a call in a thread; return a function that waits for its result or raises its error."""
+    pool = ThreadPoolExecutor(max_workers=1)
+    future = pool.submit(call)
+    pool.shutdown(wait=False)
+    return future.result
+
+
 def cluster_error(future: Future[Result]) -> ClusterError | None:
     """Return the ClusterError that a call ended with; any other exception is raised."""
     error = future.exception()

@@ -5,7 +5,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
@@ -37,6 +37,12 @@ def as_typed(output: str) -> str:
 def show(result: str) -> None:
     """Print the result of a verb, complete with its last newline."""
     print(as_typed(result), end="", flush=True)
+
+
+def show_lines(prefix: str, lines: Iterable[str]) -> None:
+    """Print lines that came from a node, unchanged, each with a prefix."""
+    for line in lines:
+        print(f"{prefix} | {line}", flush=True)
 
 
 def width() -> int:

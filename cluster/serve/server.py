@@ -11,7 +11,7 @@ from cluster.plan import plans, questions
 from cluster.serve import ready
 from cluster.session import Session
 
-Form = Callable[[ready.Ready], str]
+Form = Callable[[ready.Endpoint], str]
 PROMPT = "Two machines"
 """The tiny model has learned how this goes on (docker/tiny_model.py)."""
 TOKENS = 32
@@ -72,7 +72,7 @@ def _wait(session: Session, request: vllm.Request, form: Form) -> None:
     """Wait until the server answers, and tell where it is."""
     session.perform(plans.ready(session.cluster, request, session.runtime))
     if not session.dry:
-        found = ready.ready(session.cluster, request, session.runtime)
+        found = ready.endpoint(session.cluster, request, session.runtime)
         show(form(found))
 
 
@@ -82,10 +82,10 @@ def _answer(session: Session, request: vllm.Request) -> None:
     asked = plans.complete(cluster, request, session.runtime, prompt=PROMPT, tokens=TOKENS)
     heard = session.perform((asked,))
     if not session.dry:
-        show(ready.answer(cluster, PROMPT, questions.completed(heard)))
+        show(ready.completion(cluster, PROMPT, questions.completed(heard)))
 
 
-def _silent(_found: ready.Ready) -> str:
+def _silent(_found: ready.Endpoint) -> str:
     """Tell nothing of a server that is about to be taken down."""
     return ""
 

@@ -1,10 +1,10 @@
-"""Looks at a cluster: services, Ray's list, the server's health and metrics, all side by side."""
+"""Observes a cluster: services, Ray's list, the server's health and metrics, all side by side."""
 
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 from cluster.commands import vllm
 from cluster.errors import NodeError
+from cluster.machine.parallel import in_background, side_by_side
 from cluster.machine.processes import Alive
 from cluster.node import Cluster
 from cluster.plan import questions
@@ -12,59 +12,54 @@ from cluster.plan.ray_nodes import node_listing
 from cluster.plan.runtime import Runtime
 from cluster.plan.services import Services
 from cluster.plan.steps import AnyHandle
-from cluster.status.status import Facts, Seen
+from cluster.status.status import Observation, ServiceState
 
 ASK_SECONDS = 8.0
 
 
-def observe(cluster: Cluster, runtime: Runtime, services: Services) -> Facts:
-    """Return what can be seen now; what does not answer within 8 s counts as silent.
+def observe(cluster: Cluster, runtime: Runtime, services: Services) -> Observation:
+    """Return the present state of a cluster; a question without an answer within 8 s has none.
 
-    A node that cannot be asked has the reason in its place, and does not hide the others.
+    A node that does not answer has the reason in its place, and does not hide the other nodes.
     """
 
-    def ask(*argv: str) -> str:
+    def ask(*argv: str) -> dict[str, object]:
         try:
-            inside = runtime.inside(cluster, cluster.head, (*runtime.probe, *argv))
-            return services.ask(inside, ASK_SECONDS).output
+            question = runtime.inside(cluster, cluster.head, (*runtime.probe, *argv))
+            return questions.fields(services.ask(question, ASK_SECONDS).output)
         except NodeError:
-            return ""
+            return {}
 
-    def fetch(url: str) -> dict[str, object]:
-        return questions.fields(ask("http", "--url", url, "--timeout", "5"))
+    def service_state(node: str) -> ServiceState:
+        return _service(services, runtime.trace(node, "ray"))[1]
 
-    with ThreadPoolExecutor() as pool:
-        rays = {
-            node.name: pool.submit(_seen, services, runtime.trace(node.name, "ray"))
-            for node in cluster.nodes
-        }
-        nodes = pool.submit(ask, *questions.joined(cluster, ()).argv)
-        running, server = _look(services, runtime.trace(cluster.head.name, "serve"))
-        request = vllm.served(running.argv) if running else None
-        url = vllm.url(cluster, request) if request else ""
-        health, metrics = (
-            pool.submit(fetch, f"{url}/{path}") if url else None for path in ("health", "metrics")
-        )
-        return Facts(
-            services={node: its.result() for node, its in rays.items()},
-            joined=node_listing(questions.fields(nodes.result())),
-            server=server,
-            request=request,
-            url=url,
-            healthy=bool(health and health.result().get("status") == HTTPStatus.OK),
-            metrics=str(metrics.result().get("body", "")) if metrics else "",
-        )
+    def fetch(address: str) -> dict[str, object]:
+        return ask("http", "--url", address, "--timeout", "5")
 
-
-def _seen(services: Services, trace: AnyHandle) -> Seen:
-    return _look(services, trace)[1]
+    names = [node.name for node in cluster.nodes]
+    states = in_background(lambda: side_by_side(service_state, names))
+    nodes = in_background(lambda: ask(*questions.joined(cluster, ()).argv))
+    running, server = _service(services, runtime.trace(cluster.head.name, "serve"))
+    request = vllm.served(running.argv) if running else None
+    url = vllm.url(cluster, request) if request else ""
+    addresses = (f"{url}/health", f"{url}/metrics")
+    health, metrics = side_by_side(fetch, addresses) if url else ({}, {})
+    return Observation(
+        services=dict(zip(names, states(), strict=True)),
+        nodes=node_listing(nodes()),
+        server=server,
+        request=request,
+        url=url,
+        healthy=health.get("status") == HTTPStatus.OK,
+        metrics=str(metrics.get("body", "")),
+    )
 
 
-def _look(services: Services, trace: AnyHandle) -> tuple[Alive | None, Seen]:
-    """Return a service if it runs, and what is to be told of it."""
+def _service(services: Services, handle: AnyHandle) -> tuple[Alive | None, ServiceState]:
+    """Return a service if it is running, and its state."""
     try:
-        found = services.find(trace, timed=True)
-        since = found.since if found else None
-        return found, Seen(since=since, started=services.started(trace))
+        running = services.find(handle, timed=True)
+        since = running.since if running else None
+        return running, ServiceState(since=since, started=services.started(handle))
     except NodeError as error:
-        return None, Seen(problem=error.problems[0])
+        return None, ServiceState(problem=error.problems[0])

@@ -1,4 +1,4 @@
-"""The state of a cluster: from what was seen on its nodes to a verdict, a table and JSON."""
+"""The status of a cluster: from an observation to a verdict, a table and JSON."""
 
 import json
 import re
@@ -18,54 +18,55 @@ REQUESTS = re.compile(r"^vllm:num_requests_running(?:\{.*\})? ([0-9.e+]+)$", re.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What was seen of one service."""
+class ServiceState:
+    """The observed state of one service."""
 
     since: float | None = None
-    """Its start, in seconds since 1970; None when it does not run."""
+    """Its start, in seconds since 1970; None if it is not running."""
     started: bool = False
-    """It was started at some time and not taken down."""
+    """Whether it was started and not stopped by a command since."""
     problem: Problem | None = None
-    """Why nothing could be seen."""
+    """Why it could not be observed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What was seen of a whole cluster at one moment."""
+class Observation:
+    """The state of a whole cluster at one moment, not judged yet."""
 
-    services: dict[str, Seen]
+    services: dict[str, ServiceState]
     """Ray on each node, by node name."""
-    joined: NodeListing
-    server: Seen
+    nodes: NodeListing
+    """Ray's list of nodes."""
+    server: ServiceState
     request: Request | None
-    """What the running server was asked to serve."""
+    """The request that the running server serves."""
     url: str
     healthy: bool
-    """`GET /health` answered 200."""
+    """Whether `GET /health` answered 200."""
     metrics: str
     """The text of `GET /metrics`; empty without an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeState:
-    """One node of the report."""
+    """A node in the status."""
 
     node: str
     role: str
     address: str
     runtime: str
-    """`running`, `ended` (it was started and is gone), `stopped` or `unknown`."""
+    """`running`, `ended` (started, but gone), `stopped` or `unknown`."""
     ray: str
-    """`joined`, `dead` or `absent` in the head's list; `unknown` when the head does not answer."""
+    """`joined`, `dead` or `absent` in Ray's list; `unknown` if the head does not answer."""
     gpus: int
     """GPUs that the node offers to Ray."""
     gpus_expected: int
     since: str
-    """Start of Ray on the node, ISO 8601 in UTC; empty when it does not run."""
+    """Start of Ray on the node, ISO 8601 in UTC; empty if it is not running."""
 
     @property
     def healthy(self) -> bool:
-        """Whether the node is all that its settings say."""
+        """Whether the node is running and has joined Ray with all GPUs of its settings."""
         return (
             self.runtime == "running" and self.ray == "joined" and self.gpus == self.gpus_expected
         )
@@ -73,7 +74,7 @@ class NodeState:
 
 @dataclass(frozen=True, kw_only=True)
 class ServerState:
-    """The server of the report."""
+    """The server in the status."""
 
     state: Server
     model: str = ""
@@ -81,52 +82,54 @@ class ServerState:
     tp: int = 0
     since: str = ""
     requests: int | None = None
-    """Requests that are being answered; unknown while the server does not tell."""
+    """Running requests; None if the server does not report them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """The report."""
+    """The judged state of a cluster."""
 
     cluster: str
     nodes: tuple[NodeState, ...]
     server: ServerState
     problems: tuple[str, ...] = ()
-    """Why something is unknown."""
+    """Why part of the state is unknown."""
 
     @property
     def healthy(self) -> bool:
-        """Whether every node has joined, and the server, if one was started, answers."""
+        """Whether every node has joined, and the server answers if one was started."""
         nodes = all(node.healthy for node in self.nodes)
         return nodes and not self.problems and self.server.state in {"ready", "not started"}
 
 
-def status(cluster: Cluster, facts: Facts) -> Status:
-    """Judge what was seen."""
-    nodes = tuple(_node(node, facts) for node in cluster.nodes)
-    seen = (*facts.services.values(), facts.server)
-    problems = dict.fromkeys(str(its.problem) for its in seen if its.problem)
+def status(cluster: Cluster, observation: Observation) -> Status:
+    """Judge an observation."""
+    services = (*observation.services.values(), observation.server)
+    problems = dict.fromkeys(str(service.problem) for service in services if service.problem)
     return Status(
-        cluster=cluster.name, nodes=nodes, server=_server(facts), problems=tuple(problems)
+        cluster=cluster.name,
+        nodes=tuple(_node(node, observation) for node in cluster.nodes),
+        server=_server(observation),
+        problems=tuple(problems),
     )
 
 
-def text(found: Status) -> str:
-    """Return the report as a person reads it."""
-    rows = (TITLES, *(_row(node) for node in found.nodes))
-    lines = (_server_line(found.server), *found.problems)
+def text(result: Status) -> str:
+    """Return the status as a table of nodes, with the server and the problems below it."""
+    rows = (TITLES, *(_row(node) for node in result.nodes))
+    lines = (_server_line(result.server), *result.problems)
     return "\n".join((aligned(rows), *lines)) + "\n"
 
 
-def as_json(found: Status) -> str:
-    """Return the report as JSON."""
-    return json.dumps(asdict(found) | {"healthy": found.healthy}, indent=2) + "\n"
+def as_json(result: Status) -> str:
+    """Return the status as JSON."""
+    return json.dumps(asdict(result) | {"healthy": result.healthy}, indent=2) + "\n"
 
 
 def requests(metrics: str) -> int | None:
-    """Return the number of running requests in vLLM's metrics, over all engines."""
-    found = REQUESTS.findall(metrics)
-    return int(sum(float(number) for number in found)) if found else None
+    """Return the running requests of all engines in vLLM's metrics; None if they have none."""
+    numbers = REQUESTS.findall(metrics)
+    return int(sum(map(float, numbers))) if numbers else None
 
 
 def _row(node: NodeState) -> tuple[str, ...]:
@@ -134,41 +137,42 @@ def _row(node: NodeState) -> tuple[str, ...]:
     return (node.node, node.role, node.address, node.runtime, node.ray, gpus, node.since)
 
 
-def _node(node: Node, facts: Facts) -> NodeState:
-    seen = facts.services[node.name]
-    entry = living_entry(node, facts.joined)
+def _node(node: Node, observation: Observation) -> NodeState:
+    service, listing = observation.services[node.name], observation.nodes
+    entry = living_entry(node, listing)
     return NodeState(
         node=node.name,
         role=node.role,
         address=str(node.host_ip),
-        runtime=_runtime(seen),
-        ray="unknown" if facts.joined.error else membership(node, facts.joined),
+        runtime=_runtime(service),
+        ray="unknown" if listing.error else membership(node, listing),
         gpus=int(entry.gpus) if entry else 0,
         gpus_expected=node.gpus,
-        since=_moment(seen.since),
+        since=_moment(service.since),
     )
 
 
-def _runtime(seen: Seen) -> str:
-    if seen.problem:
+def _runtime(service: ServiceState) -> str:
+    if service.problem:
         return "unknown"
-    if seen.since is not None:
+    if service.since is not None:
         return "running"
-    return "ended" if seen.started else "stopped"
+    return "ended" if service.started else "stopped"
 
 
-def _server(facts: Facts) -> ServerState:
-    if facts.server.problem:
+def _server(observation: Observation) -> ServerState:
+    service, request = observation.server, observation.request
+    if service.problem:
         return ServerState(state="unknown")
-    if facts.request is None:
-        return ServerState(state="ended" if facts.server.started else "not started")
+    if request is None:
+        return ServerState(state="ended" if service.started else "not started")
     return ServerState(
-        state="ready" if facts.healthy else "loading",
-        model=facts.request.model,
-        url=facts.url,
-        tp=facts.request.tp,
-        since=_moment(facts.server.since),
-        requests=requests(facts.metrics),
+        state="ready" if observation.healthy else "loading",
+        model=request.model,
+        url=observation.url,
+        tp=request.tp,
+        since=_moment(service.since),
+        requests=requests(observation.metrics),
     )
 
 
@@ -176,14 +180,14 @@ def _server_line(server: ServerState) -> str:
     if not server.model:
         return f"server: {server.state}"
     running = "unknown" if server.requests is None else server.requests
-    facts = (
+    parts = (
         f"server: {server.state}",
         f"{server.model} at {server.url}",
         f"tensor parallel {server.tp}",
         f"requests running: {running}",
         f"since {server.since}",
     )
-    return ", ".join(facts)
+    return ", ".join(parts)
 
 
 def _moment(since: float | None) -> str:
