@@ -116,9 +116,9 @@ def build(
 ) -> None:
     """Build the image that the containers run."""
     from cluster.build import building
-    from cluster.build.build_flags import Flags
+    from cluster.build.build_options import BuildOptions
 
-    flags = Flags(
+    options = BuildOptions(
         tag=tag,
         arch=arch,
         jobs=jobs,
@@ -132,7 +132,7 @@ def build(
         fast=fast,
         full=full,
     )
-    building.build(flags, cluster, dry=c.config.run.dry, json=json)
+    building.build(options, cluster, dry=c.config.run.dry, json=json)
 
 
 @task(help=CLUSTER | NODE | JSON | SHIP, iterable=["node"])

@@ -1,7 +1,7 @@
-"""What BuildKit prints, and what people are told of it.
+"""What BuildKit prints, and what `inv build` shows of it.
 
-`tests/captures/build/` has real outputs, each `.log` with a `.txt` that says what is shown. After a
-change that is meant, write them anew and read the difference:
+`tests/captures/build/` has real outputs, each `.log` with a `.txt` of what is shown. After an
+intended change, write these files again and read the difference:
 
     .nox/unit/bin/python -m tests.test_buildkit && git diff tests/captures
 """
@@ -13,16 +13,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.build import built
-from cluster.build.buildkit import Listener, Step, failure, heard, news, plain
-from cluster.build.image import Around, Build
-from cluster.build.stamps import Stamps
+from cluster.build import build_report
+from cluster.build.buildkit import (
+    BuildKitStep,
+    BuildProgress,
+    activity,
+    failure,
+    plain,
+    updated,
+)
+from cluster.build.cache_busters import CacheBusters
+from cluster.build.image import BuildImage, LocalSettings
 from tests.clusters import PLACE, ROOT
 
 CAPTURES = ROOT / "tests" / "captures" / "build"
 NAMES = sorted(path.stem for path in CAPTURES.glob("*.log"))
-BUILD = Build(tag="vllm-node", arch="cpu", around=Around(root=PLACE), stamps=Stamps())
-STEP = Step(number=5, name="[deps 2/3] RUN make")
+BUILD = BuildImage(
+    tag="vllm-node",
+    arch="cpu",
+    local=LocalSettings(root=PLACE),
+    cache_busters=CacheBusters(),
+)
+STEP = BuildKitStep(number=5, name="[deps 2/3] RUN make")
 # As buildx prints it, with BuildKit of Docker 23 and later: no digests below the names, the failed
 # line of the Dockerfile, other words (docker/buildx issues 1619, 4087).
 NEWER = """\
@@ -70,40 +82,41 @@ ERROR: failed to build: failed to solve: process "/bin/sh -c make" did not compl
 """
 
 
-def listened(text: str) -> Listener:
-    """Return who has heard a whole output."""
-    listener = Listener()
+def progress_of(text: str) -> BuildProgress:
+    """Return the progress after a whole output."""
+    progress = BuildProgress()
     for line in text.splitlines(keepends=True):
-        listener.hear(line)
-    return listener
+        progress.read(line)
+    return progress
 
 
 def captured(name: str) -> str:
-    """Return a real output as it was."""
+    """Return a real output."""
     return (CAPTURES / f"{name}.log").read_bytes().decode("utf-8")
 
 
 def shown(name: str) -> str:
-    """Return all that people are shown of a real output."""
-    listener = Listener()
-    steps = [listener.hear(line) for line in re.findall(r".*\n", captured(name))]
-    ended = [line for step in steps if step and (line := built.ended(step))]
-    failed = listener.failed or not any("exporting" in step.name for step in listener.layers)
-    end = f"{built.problem(BUILD, listener)}" if failed else built.table(listener.layers)
+    """Return everything that `inv build` shows of a real output."""
+    progress = BuildProgress()
+    steps = [progress.read(line) for line in re.findall(r".*\n", captured(name))]
+    ended = [line for step in steps if step and (line := build_report.ended_layer(step))]
+    has_failed = progress.failed_step or not any(step.is_export for step in progress.layers)
+    problem = f"{build_report.failure_problem(BUILD, progress)}"
+    end = problem if has_failed else build_report.table(progress.layers)
     return "".join(f"{line}\n" for line in (*ended, "", end))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_captures(name: str) -> None:
-    """Of a real output, exactly this is shown."""
+    """`inv build` shows exactly this of a real output."""
     expected = (CAPTURES / f"{name}.txt").read_bytes().decode("utf-8")
 
     assert expected == shown(name)
 
 
 def test_newer() -> None:
-    """The lines of newer clients are understood as well."""
-    listener = listened(NEWER)
+    """The lines of newer clients are read as well."""
+    progress = progress_of(NEWER)
     expected = [
         ("linux/arm64 base 1/12: FROM docker.io/library/debian:12-slim@sha256:6f25", "done", 2.1),
         ("deps 1/2: echo one", "cached", 0.0),
@@ -111,8 +124,8 @@ def test_newer() -> None:
         ("deps 2/2: make", "failed", 0.0),
     ]
 
-    assert expected == [(step.title, step.state, step.seconds) for step in listener.layers]
-    assert failure(listener) == (
+    assert expected == [(step.title, step.state, step.seconds) for step in progress.layers]
+    assert failure(progress) == (
         "deps 2/2: make: failed with exit code 2",
         ("cc -c a.c", "make: *** [a.o] Error 1"),
     )
@@ -129,38 +142,38 @@ def test_newer() -> None:
         ("CANCELED", replace(STEP, state="cancelled")),
         ("ERROR", replace(STEP, state="failed")),
         ("ERROR: it broke", replace(STEP, state="failed", error="it broke")),
-        ("1.234 DONE 3.1s", replace(STEP, said=("DONE 3.1s",))),
-        ("10.10   indented", replace(STEP, said=("  indented",))),
-        ("10.10", replace(STEP, said=("",))),
-        ("transferring context: 2B done", replace(STEP, said=("transferring context: 2B done",))),
+        ("1.234 DONE 3.1s", replace(STEP, output=("DONE 3.1s",))),
+        ("10.10   indented", replace(STEP, output=("  indented",))),
+        ("10.10", replace(STEP, output=("",))),
+        ("transferring context: 2B done", replace(STEP, output=("transferring context: 2B done",))),
     ],
 )
-def test_heard(text: str, expected: Step) -> None:
-    """Each kind of line changes what is known of its step."""
-    assert expected == heard(STEP, text)
+def test_updated(text: str, expected: BuildKitStep) -> None:
+    """Each kind of line changes its step."""
+    assert expected == updated(STEP, text)
 
 
 def test_cached_stays_cached() -> None:
     """A layer from the cache that is also exported is not counted as built."""
     cached = replace(STEP, state="cached")
 
-    assert replace(cached, seconds=0.2) == heard(cached, "DONE 0.2s")
+    assert replace(cached, seconds=0.2) == updated(cached, "DONE 0.2s")
 
 
 def test_last_lines_are_kept() -> None:
-    """A step that prints for hours costs no memory."""
+    """Of a step that prints for hours, only the last lines are kept."""
     step = STEP
     for number in range(100):
-        step = heard(step, f"1.0 line {number}")
+        step = updated(step, f"1.0 line {number}")
 
-    assert tuple(f"line {number}" for number in range(70, 100)) == step.said
+    assert tuple(f"line {number}" for number in range(70, 100)) == step.output
 
 
-def test_last_words_are_kept() -> None:
-    """So does an output that is none of BuildKit's."""
-    listener = listened("".join(f"line {number}\n" for number in range(100)))
+def test_last_loose_lines_are_kept() -> None:
+    """Of an output without steps, only the last lines are kept."""
+    progress = progress_of("".join(f"line {number}\n" for number in range(100)))
 
-    assert [f"line {number}" for number in range(70, 100)] == listener.rest
+    assert [f"line {number}" for number in range(70, 100)] == progress.loose_lines
 
 
 @pytest.mark.parametrize(
@@ -174,7 +187,7 @@ def test_last_words_are_kept() -> None:
     ],
 )
 def test_plain(line: str, expected: str) -> None:
-    """What a terminal would obey is gone; of a line that overwrote itself the last remains."""
+    """Control codes are removed, and of a line that overwrote itself the last version stays."""
     assert expected == plain(line)
 
 
@@ -190,17 +203,17 @@ def test_plain(line: str, expected: str) -> None:
         (f"[deps 2/3] RUN {'x' * 61}", f"{'x' * 59}…"),
     ],
 )
-def test_words(name: str, expected: str) -> None:
-    """A layer is told by its own words, else by its command without what BuildKit mounts."""
+def test_summary(name: str, expected: str) -> None:
+    """A layer is described by its own comment, else by its command without mounts."""
     step = replace(STEP, name=name)
 
-    assert (expected, f"deps 2/3: {expected}") == (step.words, step.title)
+    assert (expected, f"deps 2/3: {expected}") == (step.summary, step.title)
 
 
 def test_stage_without_a_name() -> None:
-    """A Dockerfile of one stage needs no name for it; what is no layer has no place."""
+    """A single stage needs no name; a step that is no layer has no position."""
     assert [("1/2: make", "1/2"), ("exporting to image", "")] == [
-        (step.title, step.place)
+        (step.title, step.position)
         for step in (replace(STEP, name="[1/2] RUN make"), replace(STEP, name="exporting to image"))
     ]
 
@@ -223,14 +236,14 @@ def test_stage_without_a_name() -> None:
         ("anything else", ""),
     ],
 )
-def test_news(line: str, expected: str) -> None:
-    """A few lines tell a person how far it is."""
-    assert expected == news(heard(STEP, f"1.0 {line}"))
+def test_activity(line: str, expected: str) -> None:
+    """A few kinds of lines show the progress of a step."""
+    assert expected == activity(updated(STEP, f"1.0 {line}"))
 
 
-def test_no_news() -> None:
-    """A step that has printed nothing tells nothing."""
-    assert not news(STEP)
+def test_no_activity() -> None:
+    """A step without output has no activity to show."""
+    assert not activity(STEP)
 
 
 @pytest.mark.parametrize(
@@ -244,32 +257,36 @@ def test_no_news() -> None:
     ],
 )
 def test_failure(output: str, expected: tuple[str, tuple[str, ...]]) -> None:
-    """However little is known, it is said what failed."""
-    assert expected == failure(listened(output))
+    """Every failure has a sentence, however short the output is."""
+    assert expected == failure(progress_of(output))
 
 
-def test_began() -> None:
-    """Who builds is no step yet, and a base is no progress yet."""
+def test_start() -> None:
+    """The builder's name is no step, and the base image is no layer of the build."""
     outputs = ("", "#0 building with x\n", "#1 [a 1/2] FROM x\n", "#2 [a 2/2] RUN x\n")
-    heard_all = [listened(output) for output in outputs]
+    builds = [progress_of(output) for output in outputs]
 
     assert [(False, False), (False, False), (True, False), (True, True)] == [
-        (listener.began, listener.advanced) for listener in heard_all
+        (progress.has_started, progress.is_past_base) for progress in builds
     ]
 
 
 @given(st.lists(st.text(max_size=80) | st.from_regex(r"#[0-9] [^\n]{0,60}", fullmatch=True)))
 def test_any_text(lines: list[str]) -> None:
-    """No output at all raises, and what is shown of it stays on its lines."""
-    listener = Listener()
-    steps = [step for line in lines if (step := listener.hear(line))]
-    told = [text for step in steps for text in (step.title, news(step), built.ended(step))]
+    """No output raises, and everything that is shown of it stays on one line."""
+    progress = BuildProgress()
+    steps = [step for line in lines if (step := progress.read(line))]
+    shown_texts = [
+        text
+        for step in steps
+        for text in (step.title, activity(step), build_report.ended_layer(step))
+    ]
 
-    assert [] == [text for text in told if len(text.splitlines()) > 1]
-    assert str(built.problem(BUILD, listener)).startswith("vllm-node: ")
-    assert built.table(listener.layers)
+    assert [] == [text for text in shown_texts if len(text.splitlines()) > 1]
+    assert str(build_report.failure_problem(BUILD, progress)).startswith("vllm-node: ")
+    assert build_report.table(progress.layers)
 
 
 if __name__ == "__main__":
-    for each in NAMES:
-        (CAPTURES / f"{each}.txt").write_bytes(shown(each).encode("utf-8"))
+    for capture in NAMES:
+        (CAPTURES / f"{capture}.txt").write_bytes(shown(capture).encode("utf-8"))

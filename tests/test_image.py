@@ -1,6 +1,6 @@
-"""The `docker build` command, to the last word, and what `--dry` prints: `tests/dry/build*.sh`.
+"""The `docker build` command, and what `--dry` prints: `tests/dry/build*.sh`.
 
-After a change that is meant, write them anew and read the difference:
+After an intended change, write these files again and read the difference:
 
     .nox/unit/bin/python -m tests.test_image && git diff tests/dry
 """
@@ -10,18 +10,23 @@ import subprocess
 from dataclasses import replace
 
 from cluster.build import image
-from cluster.build.image import Around, Build, Wheels
-from cluster.build.stamps import Stamps
+from cluster.build.cache_busters import CacheBusters
+from cluster.build.image import BuildImage, LocalSettings, PlaceWheels
 from cluster.words import CONTINUED, Secret
 from tests.clusters import PLACE, ROOT
 
 DRY = ROOT / "tests" / "dry"
-PLAIN = Build(tag="vllm-node", arch="12.1a", around=Around(root=PLACE), stamps=Stamps())
+PLAIN = BuildImage(
+    tag="vllm-node",
+    arch="12.1a",
+    local=LocalSettings(root=PLACE),
+    cache_busters=CacheBusters(),
+)
 INDEX = (
     ("index-url", Secret("https://ada:sesame@mirror.example/simple", "PIP_INDEX_URL")),
     ("trusted-host", 'a "$b"'),
 )
-FULL = Build(
+FULL = BuildImage(
     tag="me/vllm:1",
     arch="cpu",
     base="debian:12-slim",
@@ -30,11 +35,11 @@ FULL = Build(
     ref="main",
     jobs=4,
     platform="linux/arm64",
-    stamps=Stamps(system="1", deps="2", vllm="3"),
+    cache_busters=CacheBusters(system="1", deps="2", vllm="3"),
     refresh="--full",
     pull=True,
     no_cache=True,
-    around=Around(
+    local=LocalSettings(
         root=PLACE,
         revision="1a2b3c",
         ca="/etc/ssl/certs/ca-certificates.crt",
@@ -43,7 +48,7 @@ FULL = Build(
         wheels=("/opt/wheels/torch-2.13.0+cpu.whl",),
     ),
 )
-ALWAYS = (
+COMMON = (
     *("docker", "build", "--file", f"{PLACE}/docker/Dockerfile", "--tag"),
     *("vllm-node", "--network", "host", "--progress", "plain"),
     *("--iidfile", f"{PLACE}/.state/build.id"),
@@ -57,30 +62,30 @@ SCRIPTS = {
     "build": PLAIN,
     "build-two-kinds": replace(PLAIN, arch="12.0 12.1a"),
     "build-cpu": replace(
-        PLAIN, arch="cpu", around=replace(FULL.around, index=(), proxies=(), revision="")
+        PLAIN, arch="cpu", local=replace(FULL.local, index=(), proxies=(), revision="")
     ),
     "build-everything": FULL,
 }
 
 
 def test_plain() -> None:
-    """What is not asked for is the Dockerfile's to say."""
+    """Without options, the Dockerfile's defaults apply."""
     arguments = ("--build-arg", "ARCH=12.1a", "--build-arg", "VLLM=wheel")
 
-    assert (*ALWAYS, *arguments, PLACE) == PLAIN.argv
+    assert (*COMMON, *arguments, PLACE) == PLAIN.argv
     assert (("DOCKER_BUILDKIT", "1"),) == PLAIN.environment
 
 
 def test_version() -> None:
     """Another release of vLLM is an argument."""
     words = ("ARCH=12.1a", "VLLM=wheel", "VLLM_VERSION=0.33.0")
-    arguments = tuple(word for each in words for word in ("--build-arg", each))
+    arguments = tuple(word for argument in words for word in ("--build-arg", argument))
 
-    assert (*ALWAYS, *arguments, PLACE) == replace(PLAIN, version="0.33.0").argv
+    assert (*COMMON, *arguments, PLACE) == replace(PLAIN, version="0.33.0").argv
 
 
 def test_secrets_are_not_in_the_command() -> None:
-    """Logins reach the build by a variable, proxies by their names."""
+    """Logins reach the build in a variable, proxies by their names."""
     index = dict(FULL.environment)["BUILD_PIP_CONF"]
 
     assert [] == [word for word in FULL.argv if "sesame" in word]
@@ -89,7 +94,7 @@ def test_secrets_are_not_in_the_command() -> None:
 
 
 def test_shell_splits_the_same_words() -> None:
-    """The printed command is the one that would run."""
+    """The printed command has the same words as the one that runs."""
     settings = f'{image.INDEX_VARIABLE}="[global]'
     _, _, line = FULL.text.replace("\\\n", "").partition('\n" ')
 
@@ -98,56 +103,57 @@ def test_shell_splits_the_same_words() -> None:
 
 
 def test_shell_makes_the_same_settings() -> None:
-    """Run by hand, the settings are the same, the login taken from the shell."""
+    """The printed settings expand to the same pip.conf, with the login from the shell."""
     assignment = FULL.text.split(CONTINUED)[1]
     script = f'PIP_INDEX_URL=$1; {assignment}; printf %s "${image.INDEX_VARIABLE}"'
     secret = "https://ada:sesame@mirror.example/simple"
-    run = subprocess.run(
+    completed = subprocess.run(
         ["sh", "-c", script, "sh", secret], capture_output=True, text=True, check=True
     )
 
-    assert CONF == run.stdout
+    assert CONF == completed.stdout
 
 
 def test_scripts() -> None:
-    """What `--dry` prints is as it was read and agreed to."""
+    """`--dry` prints the reviewed text."""
     printed = {name: image.script(build) for name, build in SCRIPTS.items()}
 
     assert {name: (DRY / f"{name}.sh").read_text(encoding="utf-8") for name in SCRIPTS} == printed
 
 
 def test_no_script_has_a_login() -> None:
-    """Not even a mask that would be taken for one."""
+    """A printed script contains no login, and no mask that a build would take for one."""
     text = image.script(FULL)
 
     assert [] == [word for word in ("sesame", "********") if word in text]
 
 
 def test_scripts_are_for_a_shell() -> None:
-    """A shell can read each of them."""
+    """A shell can parse each script."""
     for build in SCRIPTS.values():
-        run = subprocess.run(
+        completed = subprocess.run(
             ["sh", "-n"], input=image.script(build), capture_output=True, text=True, check=False
         )
-        assert (0, "") == (run.returncode, run.stderr)
+        assert (0, "") == (completed.returncode, completed.stderr)
 
 
 def test_wheels() -> None:
-    """Wheels are put into the folder of the build context, where there are some."""
-    wheels = Wheels(
+    """Local wheels are put into the build context; without them there is no such step."""
+    wheels = PlaceWheels(
+        place="me/vllm:1",
         files=("/opt/wheels/torch-2.13.0+cpu.whl",),
         folder=f"{PLACE}/docker/wheels",
     )
 
-    assert (wheels,) == image.wheels(FULL)
-    assert () == image.wheels(PLAIN)
+    assert (wheels,) == FULL.wheels
+    assert () == PLAIN.wheels
 
 
-def test_places() -> None:
-    """What builds leave lies in the folder of the state."""
+def test_log() -> None:
+    """The log of a build is in the folder of the run state."""
     assert f"{PLACE}/.state/build.log" == PLAIN.log
 
 
 if __name__ == "__main__":
-    for each, build in SCRIPTS.items():
-        (DRY / f"{each}.sh").write_text(image.script(build), encoding="utf-8")
+    for script_name, build in SCRIPTS.items():
+        (DRY / f"{script_name}.sh").write_text(image.script(build), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Where packages come from in a build."""
+"""Where a build gets packages from."""
 
 import pytest
 from hypothesis import given
@@ -44,12 +44,12 @@ LOGIN = "https://ada:sesame@mirror.example/simple"
     ],
 )
 def test_settings(environ: dict[str, str], pip: dict[str, str], expected: Environment) -> None:
-    """What pip uses, or else uv; without what is on this machine's disk, and logins are secrets."""
+    """Pip's settings, else uv's, without folders of this machine; logins are secrets."""
     assert expected == settings(environ, pip)
 
 
 def test_folders() -> None:
-    """Folders of both tools, each once; a place that is no URL is one."""
+    """The folders of both tools, each once: every place that is not a URL."""
     environ = {"UV_FIND_LINKS": "/a,https://x/,file:///b"}
 
     assert ("/a", "/b", "~/c") == folders(environ, {"find-links": "/a http://y ~/c"})
@@ -57,15 +57,15 @@ def test_folders() -> None:
 
 
 def test_logins() -> None:
-    """Each login of a list is found, as it stands there."""
+    """Each login in a list is found, exactly as it is written."""
     assert ("ada:sesame", "token") == logins(f"{LOGIN} {MIRROR} x=https://token@b/simple")
 
 
 @given(st.dictionaries(st.sampled_from(["UV_INDEX", "UV_FIND_LINKS"]), st.text()), st.text())
 def test_any_text(environ: dict[str, str], text: str) -> None:
-    """No text raises, and what is not secret holds no login."""
-    found = settings(environ, {"index-url": text, "trusted-host": text})
-    plain = [value for _, value in found if isinstance(value, str)]
+    """No text raises, and a value that is not secret contains no login."""
+    pairs = settings(environ, {"index-url": text, "trusted-host": text})
+    plain = [value for _, value in pairs if isinstance(value, str)]
 
     assert [] == [login for value in plain for login in logins(value)]
     assert isinstance(folders(environ, {"find-links": text}), tuple)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 
-from cluster.build.stamps import LABEL
+from cluster.build.cache_busters import LABEL
 from cluster.errors import Problem
 from cluster.facts.images import Image
 from cluster.node import Cluster

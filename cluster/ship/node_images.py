@@ -3,7 +3,7 @@
 import json
 import re
 
-from cluster.build.stamps import LABEL
+from cluster.build.cache_busters import LABEL
 from cluster.facts.images import StoredImage
 from cluster.host import Host, host_problem
 from cluster.ship.content import PART

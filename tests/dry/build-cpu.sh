@@ -1,7 +1,7 @@
 # vllm-node: Make a folder
 mkdir -p -m 700 /opt/spark/.state
 
-# vllm-node: Put wheels that are at hand where the build finds them
+# vllm-node: Put local wheels into the build context
 ln -f /opt/wheels/torch-2.13.0+cpu.whl /opt/spark/docker/wheels 2>/dev/null || cp /opt/wheels/torch-2.13.0+cpu.whl /opt/spark/docker/wheels
 
 # vllm-node: Build the image

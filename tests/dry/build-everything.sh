@@ -1,13 +1,13 @@
 # me/vllm:1: Make a folder
 mkdir -p -m 700 /opt/spark/.state
 
-# me/vllm:1: Put wheels that are at hand where the build finds them
+# me/vllm:1: Put local wheels into the build context
 ln -f /opt/wheels/torch-2.13.0+cpu.whl /opt/spark/docker/wheels 2>/dev/null || cp /opt/wheels/torch-2.13.0+cpu.whl /opt/spark/docker/wheels
 
 # me/vllm:1: Build the image
 DOCKER_BUILDKIT=1 \
   BUILD_PIP_CONF="[global]
-index-url = ${PIP_INDEX_URL:?holds a login, from PIP_INDEX_URL}
+index-url = ${PIP_INDEX_URL:?contains a login, take it from PIP_INDEX_URL}
 trusted-host = a \"\$b\"
 " \
   docker build --file /opt/spark/docker/Dockerfile --tag me/vllm:1 \

@@ -1,4 +1,4 @@
-"""Real builds of a tiny image on a real engine: what is told, what is left, what goes wrong."""
+"""Real builds of a tiny image on a real engine: reports, files and failures."""
 
 import os
 import re
@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from cluster.build import built
-from cluster.build.build_flags import Flags, build
-from cluster.build.docker_build import HERE, perform
-from cluster.build.image import Around, Build
-from cluster.build.stamps import read
+from cluster.build import cache_busters
+from cluster.build.build_options import BuildOptions, build_image
+from cluster.build.build_report import BuiltImage
+from cluster.build.building import THIS_MACHINE, perform
+from cluster.build.image import BuildImage, LocalSettings
 from cluster.errors import NodeError
 from cluster.host import host_problem
 from cluster.machine.terminal import Report
@@ -50,26 +50,32 @@ STEPS = (
 PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
-from cluster.build.docker_build import perform
+from cluster.build.building import perform
+from cluster.build.cache_busters import CacheBusters
+from cluster.build.image import BuildImage, LocalSettings
 from cluster.machine.terminal import Report
-from cluster.build.image import Around, Build
-from cluster.build.stamps import Stamps
-around = Around(root=sys.argv[1])
-perform(Build(tag="tiny:made", arch="cpu", around=around, stamps=Stamps()), Report())
+local = LocalSettings(root=sys.argv[1])
+busters = CacheBusters()
+perform(BuildImage(tag="tiny:made", arch="cpu", local=local, cache_busters=busters), Report())
 """
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
 @pytest.fixture(name="engine", scope="module")
 def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """Start an engine that has a tiny base: a shell and what it needs."""
+    """Start an engine that has a tiny base image: a shell and its libraries."""
     with made(tmp_path_factory.mktemp("hosts"), ("spark1",)) as lan:
         (host,) = lan.hosts
         root = tmp_path_factory.mktemp("root")
         for program in ("sh", "cat", "sleep"):
             path = os.path.realpath(str(shutil.which(program)))
-            needs = subprocess.run(["ldd", path], check=True, capture_output=True, text=True).stdout
-            for source, target in ((path, f"/bin/{program}"), *re.findall(r"((/\S+)) \(", needs)):
+            libraries = subprocess.run(
+                ["ldd", path], check=True, capture_output=True, text=True
+            ).stdout
+            for source, target in (
+                (path, f"/bin/{program}"),
+                *re.findall(r"((/\S+)) \(", libraries),
+            ):
                 copy = root / target.lstrip("/")
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, copy)
@@ -80,57 +86,58 @@ def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.fixture(name="plain")
-def _plain(engine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
-    """Return the build of a small repository, whose images and files go at the end."""
+def _plain(engine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[BuildImage]:
+    """Yield the build of a small repository; its image and files are removed at the end."""
     monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.socket}")
     monkeypatch.setenv("PATH", f"/usr/bin:{os.environ['PATH']}")
     with TemporaryDirectory() as folder:
         root = Path(folder)
         for place in (root, root / "docker", root / ".state"):
             place.mkdir(exist_ok=True)
-            place.chmod(0o777)  # for clients that run as somebody else
+            place.chmod(0o777)  # for clients that run as another user
         (root / "docker" / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
         (root / "docker" / "versions.json").write_text('{"vllm": "0.32.0"}', encoding="utf-8")
-        around = Around(root=folder)
-        yield build(Flags(tag="tiny:made", arch="cpu"), "", around, {}, 0)
+        local = LocalSettings(root=folder)
+        yield build_image(BuildOptions(tag="tiny:made", arch="cpu"), "", local, {}, 0)
         engine.docker("builder", "prune", "--all", "--force")
         engine.docker("rmi", "--force", "tiny:made", check=False)
 
 
-def steps(found: built.Built) -> tuple[tuple[str, str], ...]:
+def steps(image: BuiltImage) -> tuple[tuple[str, str], ...]:
     """Return the layers without their durations."""
-    return tuple((layer.title, layer.state) for layer in found.layers)
+    return tuple((layer.title, layer.state) for layer in image.layers)
 
 
-def states(found: built.Built) -> list[str]:
-    """Return what became of each layer."""
-    return [layer.state for layer in found.layers]
+def states(image: BuiltImage) -> list[str]:
+    """Return the state of each layer."""
+    return [layer.state for layer in image.layers]
 
 
-def told(text: str) -> list[str]:
-    """Return lines without durations."""
+def without_durations(text: str) -> list[str]:
+    """Return the lines of a text without durations."""
     return re.sub(r"  \d+\.\d s", "", text).splitlines()
 
 
-def failure(asked: Build) -> str:
-    """Return what a build says that cannot succeed."""
+def failure(build: BuildImage) -> str:
+    """Return the error of a build that fails."""
     with pytest.raises(NodeError) as caught:
-        perform(asked, Report())
+        perform(build, Report())
     return str(caught.value)
 
 
-def test_layers(plain: Build, engine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    """The first build makes all layers, the next none, and `--fast` those from vLLM's on.
+def test_layers(plain: BuildImage, engine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first build makes all layers, the next none, and `--fast` those of vLLM and later.
 
-    A plain build after that takes the refreshed ones.
+    A plain build after that uses the refreshed layers.
     """
     first = perform(plain, Report())
-    lines = told(capsys.readouterr().err)
+    lines = without_durations(capsys.readouterr().err)
     again = perform(plain, Report())
-    flags = Flags(tag="tiny:made", arch="cpu", fast=True)
-    fast = perform(build(flags, "", plain.around, {}, 1_795_447_296), Report())
-    known = read(Path(plain.state, "build.json").read_text(encoding="utf-8"))
-    after = perform(build(replace(flags, fast=False), "", plain.around, known, 1), Report())
+    options = BuildOptions(tag="tiny:made", arch="cpu", fast=True)
+    fast = perform(build_image(options, "", plain.local, {}, 1_795_447_296), Report())
+    busters = cache_busters.parsed(Path(plain.state, "build.json").read_text(encoding="utf-8"))
+    options = replace(options, fast=False)
+    after = perform(build_image(options, "", plain.local, busters, 1), Report())
     cached = ["base", "cached", "cached", "cached", "saved"]
 
     assert STEPS == steps(first)
@@ -138,7 +145,7 @@ def test_layers(plain: Build, engine: Machine, capsys: pytest.CaptureFixture[str
         "tiny:made: Build the image"
     ] == lines
     assert [cached, ["base", "cached", "built", "built", "saved"], cached] == [
-        states(found) for found in (again, fast, after)
+        states(image) for image in (again, fast, after)
     ]
     assert (first.id, fast.id) == (again.id, after.id)
     assert first.id != fast.id == engine.docker("image", "inspect", "--format={{.Id}}", "tiny:made")
@@ -146,56 +153,57 @@ def test_layers(plain: Build, engine: Machine, capsys: pytest.CaptureFixture[str
     assert not engine.docker("ps", "--all", "--quiet")
 
 
-def test_full(plain: Build, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--full` makes all layers again; a base that only this machine has is not pulled."""
+def test_full(plain: BuildImage, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--full` rebuilds all layers; a base image that only this machine has is not pulled."""
     perform(plain, Report())
-    flags = Flags(tag="tiny:made", arch="cpu", base="tiny:base", full=True)
-    full = perform(build(flags, "", plain.around, {}, 1_795_447_296), Report())
+    options = BuildOptions(tag="tiny:made", arch="cpu", base="tiny:base", full=True)
+    full = perform(build_image(options, "", plain.local, {}, 1_795_447_296), Report())
 
     assert STEPS == steps(full)
-    assert "tiny:made: tiny:base is on this machine alone, so it is not pulled" in told(
-        capsys.readouterr().err
+    assert (
+        "tiny:made: tiny:base exists only on this machine, so it is not pulled"
+        in without_durations(capsys.readouterr().err)
     )
 
 
-def test_secrets(plain: Build, engine: Machine) -> None:
-    """Certificates and pip's settings reach the step; a login is in no log and in no layer."""
-    bundle = Path(plain.around.root, "ca.pem")
+def test_secrets(plain: BuildImage, engine: Machine) -> None:
+    """Certificates and pip's settings reach the step; no log and no layer contains a login."""
+    bundle = Path(plain.local.root, "ca.pem")
     bundle.write_text("a certificate\n", encoding="utf-8")
     index = (("index-url", Secret("https://ada:sesame@mirror.example/simple", "PIP_INDEX_URL")),)
-    perform(replace(plain, around=replace(plain.around, ca=str(bundle), index=index)), Report())
+    perform(replace(plain, local=replace(plain.local, ca=str(bundle), index=index)), Report())
     log = Path(plain.log).read_text(encoding="utf-8")
-    said = re.findall(r"^#\d+ \d+\.\d+ (\S.*)$", log, re.MULTILINE)
+    output = re.findall(r"^#\d+ \d+\.\d+ (\S.*)$", log, re.MULTILINE)
     history = engine.docker("history", "--no-trunc", "tiny:made")
 
-    assert ["a certificate", "[global]", "index-url = https://****@mirror.example/simple"] == said
+    assert ["a certificate", "[global]", "index-url = https://****@mirror.example/simple"] == output
     assert [] == [text for text in (log, history) if "sesame" in text]
 
 
-def test_failure(plain: Build) -> None:
-    """A step that fails is named, with its last words; the tag stays where it was."""
+def test_failure(plain: BuildImage) -> None:
+    """The error names the step that failed, with its last lines; the old image keeps its name."""
     first = perform(plain, Report())
-    file = Path(plain.around.root, "docker", "Dockerfile")
+    file = Path(plain.local.root, "docker", "Dockerfile")
     broken = DOCKERFILE.replace("COPY", 'RUN : "Break"; echo one; echo two; exit 7\nCOPY')
     file.write_text(broken, encoding="utf-8")
-    said = failure(plain)
+    error = failure(plain)
     file.write_text(DOCKERFILE, encoding="utf-8")
     expected = (
         "tiny:made: vllm 2/3: Break: failed with exit code 7\n    one\n    two\n"
-        "    (mend that; the same again goes on after the last finished layer; "
-        f"all lines are in {plain.log})"
+        "    (fix that, then run it again: it continues after the last finished layer; "
+        f"full log: {plain.log})"
     )
 
-    assert expected == said
+    assert expected == error
     assert first.id == perform(plain, Report()).id
 
 
-def test_interrupt(plain: Build, engine: Machine) -> None:
-    """Ctrl-C ends the build, and what it runs, before the program ends."""
-    file = Path(plain.around.root, "docker", "Dockerfile")
+def test_interrupt(plain: BuildImage, engine: Machine) -> None:
+    """Ctrl-C ends the build and its programs before this program ends."""
+    file = Path(plain.local.root, "docker", "Dockerfile")
     slow = DOCKERFILE.replace("COPY", 'RUN : "Wait"; echo waiting; sleep 12345\nCOPY')
     file.write_text(slow, encoding="utf-8")
-    argv = (sys.executable, "-I", "-c", PROGRAM, plain.around.root)
+    argv = (sys.executable, "-I", "-c", PROGRAM, plain.local.root)
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         for line in process.stderr:
@@ -211,34 +219,38 @@ def test_interrupt(plain: Build, engine: Machine) -> None:
     assert not engine.docker("image", "ls", "--quiet", "tiny:made")
 
 
-def test_no_engine(plain: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an engine one sentence says so."""
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{plain.around.root}/no.sock")
+def test_no_engine(plain: BuildImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an engine the error is one sentence."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{plain.local.root}/no.sock")
 
-    assert str(host_problem(HERE, "Cannot connect to the Docker daemon")) == failure(plain)
+    assert str(host_problem(THIS_MACHINE, "Cannot connect to the Docker daemon")) == failure(plain)
 
 
-def test_no_permission(plain: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user who may not use the engine is told how to be let in."""
+def test_no_permission(plain: BuildImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a user who may not use the engine, the remedy gives access."""
     client(plain, monkeypatch, shutil.which("docker") or "", *NOBODY)
 
-    assert str(host_problem(HERE, "permission denied while trying to connect")) == failure(plain)
+    assert str(host_problem(THIS_MACHINE, "permission denied while trying to connect")) == failure(
+        plain
+    )
 
 
-def test_no_buildx(plain: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that builds by a plug-in, and lacks it, says what to install."""
-    found = subprocess.run(["which", "-a", "docker"], capture_output=True, text=True, check=True)
-    lacking = [path for path in found.stdout.split() if lacks_buildx(path)]
+def test_no_buildx(plain: BuildImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a client without its plug-in for builds, the remedy names the package."""
+    clients = subprocess.run(["which", "-a", "docker"], capture_output=True, text=True, check=True)
+    lacking = [path for path in clients.stdout.split() if lacks_buildx(path)]
     if not lacking:
         pytest.skip("every Docker client here can build")
     client(plain, monkeypatch, lacking[0])
 
-    assert str(host_problem(HERE, "buildx component is missing or broken")) == failure(plain)
+    assert str(host_problem(THIS_MACHINE, "buildx component is missing or broken")) == failure(
+        plain
+    )
 
 
-def client(plain: Build, monkeypatch: pytest.MonkeyPatch, program: str, *before: str) -> None:
+def client(plain: BuildImage, monkeypatch: pytest.MonkeyPatch, program: str, *before: str) -> None:
     """Put another Docker client first on the PATH."""
-    script = Path(plain.around.root, "bin", "docker")
+    script = Path(plain.local.root, "bin", "docker")
     script.parent.mkdir()
     words = " ".join((*before, program))
     script.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
@@ -247,7 +259,7 @@ def client(plain: Build, monkeypatch: pytest.MonkeyPatch, program: str, *before:
 
 
 def lacks_buildx(program: str) -> bool:
-    """Tell whether a client is of version 23 or later and has no plug-in for builds."""
+    """Whether a client of version 23 or later has no plug-in for builds."""
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     major = re.search(r"version (\d+)", version.stdout)
     buildx = subprocess.run([program, "buildx", "version"], capture_output=True, check=False)
