@@ -15,5 +15,5 @@ BENCHMARKS = {
 
 name, *options = sys.argv[1:] or ["startup"]
 if name not in BENCHMARKS:
-    sys.exit(f"bench: no such benchmark: `{name}` (one of {', '.join(BENCHMARKS)})")
+    sys.exit(f"bench: no such benchmark: `{name}` (choose from {', '.join(BENCHMARKS)})")
 BENCHMARKS[name](options)

@@ -1,4 +1,4 @@
-"""What `inv build` makes anew: seconds, layers and bytes, after `--fast` and without a change."""
+"""What `inv build` rebuilds: seconds, layers and bytes, with `--fast` and without a change."""
 
 import argparse
 import json
@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 INV = str(Path(__file__).resolve().parent.parent / "inv")
 TAGS = ("vllm-node:bench-1", "vllm-node:bench-2", "vllm-node:bench-3")
-"""One for each build: an image that loses its only name would stay behind."""
+"""One for each build: an image that loses its only name would be left on the engine."""
 GIGABYTE = 10**9
 FAST_BYTES = 0.6 * GIGABYTE
-"""What `--fast` may change of the image."""
+"""The part of the image that `--fast` may change."""
 FAST_STAGES = ("vllm-wheel ", "node-cpu ", "node ")
-"""What `--fast` may make anew, as titles of layers begin (docker/Dockerfile)."""
+"""The stages that `--fast` may rebuild, as titles of layers begin (docker/Dockerfile)."""
 INSTRUCTIONS = ("ADD ", "COPY ", "RUN ", "WORKDIR ")
-"""What makes a layer, if only an empty one; the other instructions change settings."""
+"""Instructions that make a layer, even an empty one; the others change settings."""
 TITLES = ("build", "seconds", "layers built", "first of them", "bytes that change")
 
 
@@ -29,22 +29,22 @@ class Layer(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What one build did."""
+    """The result of one build."""
 
     build: str
     seconds: float
     built: tuple[str, ...]
     """Titles of the layers that were not cached."""
     changed: int
-    """Bytes of the layers that the image before did not have."""
+    """Bytes of the layers that the previous image does not have."""
 
 
 def main(arguments: list[str]) -> None:
-    """Measure, and print the table; the exit code is 1 when `--fast` does more than it should."""
+    """Measure and print the table; exit with 1 if `--fast` rebuilds more than it should."""
     parser = argparse.ArgumentParser(prog="bench build", description=__doc__)
-    parser.add_argument("--cold", action="store_true", help="begin with a build without any cache")
+    parser.add_argument("--cold", action="store_true", help="start with a build without cache")
     options = parser.parse_args(arguments)
-    if problem := silent():
+    if problem := engine_problem():
         print(f"bench: skipped: {problem}")
         return
     try:
@@ -56,12 +56,12 @@ def main(arguments: list[str]) -> None:
     finally:
         docker("image", "rm", *TAGS)
     print(table(rows))
-    if faults := problems(*rows[1:]):
-        sys.exit("\n".join(f"bench: {fault}" for fault in faults))
+    if failures := problems(*rows[1:]):
+        sys.exit("\n".join(f"bench: {failure}" for failure in failures))
 
 
-def silent() -> str:
-    """Return why no engine can be measured; nothing when one answers."""
+def engine_problem() -> str:
+    """Return why no engine can be measured; empty if one answers."""
     try:
         done = docker("version")
     except FileNotFoundError:
@@ -70,20 +70,20 @@ def silent() -> str:
 
 
 def measured(*flags: str, tag: str, before: str = "") -> Row:
-    """Build, and compare the image with that before, if there is one."""
+    """Build an image and compare it with the previous one, if there is one."""
     argv = [INV, "build", "--arch", "cpu", "--tag", tag, "--json", *flags]
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         sys.exit(f"bench: `inv build {' '.join(flags)}` failed")
-    found: dict[str, Any] = json.loads(done.stdout)
-    built = tuple(layer["title"] for layer in found["layers"] if layer["state"] == "built")
+    result: dict[str, Any] = json.loads(done.stdout)
+    built = tuple(layer["title"] for layer in result["layers"] if layer["state"] == "built")
     name = " ".join(("inv build --arch cpu", *flags))
-    known = layers(before) if before else ()
-    return Row(f"`{name}`", found["seconds"], built, changed(known, layers(tag)))
+    previous = layers(before) if before else ()
+    return Row(f"`{name}`", result["seconds"], built, changed(previous, layers(tag)))
 
 
 def layers(image: str) -> tuple[Layer, ...]:
-    """Return the layers of an image from below."""
+    """Return the layers of an image, the lowest first."""
     inspected = docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image)
     history = docker("history", "--no-trunc", "--human=false", "--format", "{{json .}}", image)
     entries = [json.loads(line) for line in reversed(history.stdout.splitlines())]
@@ -91,9 +91,9 @@ def layers(image: str) -> tuple[Layer, ...]:
 
 
 def paired(digests: list[str], history: list[dict[str, str]]) -> tuple[Layer, ...]:
-    """Pair the digests of layers with their sizes in an image's history, both from below.
+    """Pair the digests of layers with their sizes in an image's history, both lowest first.
 
-    The image below may have been made in any way: its layers are those that have bytes.
+    The base image may have been made by any tool: its layers are the entries with bytes.
     """
     sizes = [
         int(entry["Size"])
@@ -104,21 +104,21 @@ def paired(digests: list[str], history: list[dict[str, str]]) -> tuple[Layer, ..
 
 
 def changed(before: tuple[Layer, ...], after: tuple[Layer, ...]) -> int:
-    """Return the bytes of the layers that are new: what a node that had the image before lacks."""
-    known = {layer.digest for layer in before}
-    return sum(layer.size for layer in after if layer.digest not in known)
+    """Return the bytes of the new layers, which a node with the previous image lacks."""
+    digests = {layer.digest for layer in before}
+    return sum(layer.size for layer in after if layer.digest not in digests)
 
 
 def problems(fast: Row, again: Row) -> tuple[str, ...]:
-    """Say what was made anew though it should not be."""
+    """Return a sentence for each limit that the builds did not keep."""
     early = [title for title in fast.built if not title.startswith(FAST_STAGES)]
-    found = (
-        ("`--fast` makes nothing anew", not fast.built),
-        (f"`--fast` makes more anew than vLLM and later layers: {', '.join(early)}", early),
+    checks = (
+        ("`--fast` rebuilds nothing", not fast.built),
+        (f"`--fast` rebuilds more than vLLM and later layers: {', '.join(early)}", early),
         (f"`--fast` changes {gigabytes(fast.changed)}", fast.changed > FAST_BYTES),
-        ("a build without a change makes layers anew", again.built or again.changed),
+        ("a build without a change rebuilds layers", again.built or again.changed),
     )
-    return tuple(words for words, wrong in found if wrong)
+    return tuple(sentence for sentence, failed in checks if failed)
 
 
 def table(rows: tuple[Row, ...]) -> str:
@@ -138,10 +138,10 @@ def table(rows: tuple[Row, ...]) -> str:
 
 
 def gigabytes(size: int) -> str:
-    """Return a number of bytes as people read it."""
+    """Return a number of bytes in GB."""
     return f"{size / GIGABYTE:.3f} GB"
 
 
 def docker(*words: str) -> "subprocess.CompletedProcess[str]":
-    """Ask Docker, and return how it ended."""
+    """Run a command of the Docker client to its end."""
     return subprocess.run(("docker", *words), capture_output=True, text=True, check=False)

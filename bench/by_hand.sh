@@ -1,12 +1,13 @@
 #!/bin/sh
-# The rehearsal typed by hand: two nodes in Linux namespaces, Ray on both, one model over both, one
-# completion, all gone again. Prints the phases, and the seconds to the answer on the last line.
-# It is what `./inv rehearse` is measured against, so it waits for nothing that it does not need.
+# The commands of the rehearsal by hand: two nodes in Linux namespaces, Ray and one model on both,
+# one completion, then everything is removed. Prints the phases, and at the end the seconds to the
+# answer.
+# `./inv rehearse` is compared with it, so it waits only where it must.
 #
 # Needs .rehearsal/venv and .rehearsal/model (`./inv rehearse` makes them), iproute2, util-linux and
 # curl; root, or a kernel that lets users make namespaces.
 # shellcheck disable=SC2086  # $unshare_user and $enter_user are several words, or none
-# shellcheck disable=SC2016  # what stands in single quotes is for the shell inside
+# shellcheck disable=SC2016  # text in single quotes is for the inner shell
 set -eu
 
 repository=$(cd "$(dirname "$0")/.." && pwd)
@@ -26,7 +27,7 @@ fi
 seconds() { awk -v ns="$(($(date +%s%N) - began))" 'BEGIN { printf "%.1f\n", ns / 1e9 }'; }
 phase() { echo "$(seconds) s: $1"; }
 failed() { echo "by_hand.sh: $1" >&2; tail -n 40 "$2" >&2; exit 1; }
-until_exists() { # until_exists FILE LOG: 10 s; where namespaces are forbidden the file never comes
+until_exists() { # until_exists FILE LOG: up to 10 s; if namespaces are forbidden, the file never appears
     tries=500
     until [ -s "$1" ]; do
         tries=$((tries - 1))
@@ -51,7 +52,7 @@ on() { # on NUMBER COMMAND...: run with the environment of a node
 }
 ask() { on 1 curl --silent --fail "http://$head:8000$1" ${2:+--json "$2"}; }
 
-# Killing the first process of the outermost PID namespace ends everything made here.
+# Killing the first process of the outermost PID namespace ends all processes of this script.
 trap '[ ! -s "$state/outer.pid" ] || kill -KILL "$(cat "$state/outer.pid")"
     wait; rm -rf "$state"' EXIT
 trap 'exit 130' INT TERM
@@ -60,8 +61,8 @@ head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$state/token"
 chmod 600 "$state/token"
 printf '%s\n' "127.0.0.1 localhost" "$head spark-1" "$subnet.12 spark-2" >"$state/hosts"
 
-# /proc is still the host's in both holders at first, so /proc/self/stat starts with the PID that
-# nsenter needs. `sleep & wait` is an init that reaps the orphans it inherits.
+# At first, both holders still see the host's /proc, so /proc/self/stat starts with the PID that
+# nsenter needs. `sleep & wait` is an init process that reaps its orphans.
 unshare $unshare_user --mount --net --pid --fork --kill-child sh -ec '
     read -r pid _ </proc/self/stat
     ip link add fabric type bridge

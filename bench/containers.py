@@ -1,4 +1,4 @@
-"""How long two hosts take to an answer with `inv up` and `inv serve`, beside the same by hand."""
+"""How long `inv up` and `inv serve` take to an answer on two hosts, compared with by hand."""
 
 import argparse
 import json
@@ -27,38 +27,40 @@ from tests.live.lan import CONTAINER, IMAGE, Site, cloned, equipped, place_model
 from tests.live.machine import Machine
 
 BAR = 1.10
-"""What `inv` may take, as a multiple of by hand."""
+"""The time that `inv` may take, as a multiple of the time by hand."""
 SCRIPT = Path(__file__).resolve().parent / "containers_by_hand.sh"
 TASKS = (("up",), ("serve", "--detach"))
-PHASE = re.compile(r"(?P<at>\d+\.\d) s: (?P<what>.+)\n")
-STEP = re.compile(r"(?P<what>.+)  (?P<took>\d+\.\d) s\n")
-"""The line that `inv` leaves for a step that has ended (cluster/machine/terminal.py)."""
+PHASE = re.compile(r"(?P<at>\d+\.\d) s: (?P<title>.+)\n")
+STEP = re.compile(r"(?P<title>.+)  (?P<seconds>\d+\.\d) s\n")
+"""The line that `inv` prints when a step has ended (cluster/machine/terminal.py)."""
 HOST_CONFIG = (
     *("CapAdd", "Devices", "Init", "IpcMode", "NetworkMode", "Privileged"),
     *("SecurityOpt", "ShmSize", "Ulimits"),
 )
 PROGRAMS = "/opt/venv/bin/python /opt/venv/bin/"
-"""How the command lines of Ray and vLLM begin: what they start themselves is their own affair."""
+"""The beginning of the command lines of Ray and vLLM; programs that they start are not compared."""
 
 
 class Event(NamedTuple):
-    """Something that has ended: what, how long after the start, and how long it took."""
+    """A step that has ended."""
 
     message: str
     at: float
-    took: float
+    """Seconds after the start."""
+    seconds: float
+    """The time that it took."""
 
 
 def main(arguments: list[str]) -> None:
-    """Measure, and print the tables; the exit code is 1 when `inv` takes too long."""
+    """Measure and print the tables; exit with 1 if `inv` takes too long."""
     parser = argparse.ArgumentParser(prog="bench containers", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each side counts")
-    parser.add_argument("--warmups", type=int, default=1, help="rounds before that do not count")
+    parser.add_argument("--rounds", type=int, default=5, help="measured runs of each side")
+    parser.add_argument("--warmups", type=int, default=1, help="unmeasured rounds before that")
     parser.add_argument(
         "--image",
         default="",
-        help="a file that `docker save` wrote, or an image of this machine's engine "
-        "(default: made by `inv build --arch cpu`)",
+        help="a file written by `docker save`, or an image of this machine's engine "
+        "(default: build one with `inv build --arch cpu`)",
     )
     options = parser.parse_args(arguments)
     try:
@@ -69,60 +71,61 @@ def main(arguments: list[str]) -> None:
 
 
 def measure(site: Site, count: int, warmups: int) -> None:
-    """Let both sides take turns; print what they took, and what each spends its time with."""
+    """Measure both sides in turns; print their times, and the time of each step."""
     place_files(site)
     load = os.getloadavg()[0]
-    first: list[str] = []
-    by_hand = Side("`sh bench/containers_by_hand.sh`", site, typed, first)
-    ours = Side("`inv up` and `inv serve --detach`", site, with_inv, first)
-    found = rounds.interleaved({side.name: side for side in (by_hand, ours)}, count, warmups)
-    rows = rounds.rows(found)
+    reference: list[str] = []
+    sides = (
+        Side("`sh bench/containers_by_hand.sh`", site, by_hand, reference),
+        Side("`inv up` and `inv serve --detach`", site, with_inv, reference),
+    )
+    rows = rounds.rows(rounds.interleaved({side.name: side for side in sides}, count, warmups))
     print(f"Load before the first round: {load:.1f}\n\n{rounds.table(rows, digits=1)}")
-    for side in (by_hand, ours):
+    for side in sides:
         print(f"\n{events_table(side.name, side.runs[warmups:])}")
     ratio = rows[-1].ratio
-    print(f"\nratio of medians {ratio:.2f}, at most {BAR:.2f} is allowed")
+    print(f"\nratio of medians: {ratio:.2f} (limit: {BAR:.2f})")
     sys.exit(ratio > BAR)
 
 
 class Side:
-    """One of the two: called, it brings the cluster up from nothing and returns the seconds."""
+    """One side of the comparison: a call starts the cluster and returns the seconds."""
 
     def __init__(
         self,
         name: str,
         site: Site,
         perform: Callable[[Site], list[Event]],
-        first: list[str],
+        reference: list[str],
     ) -> None:
-        """Take what brings the cluster up; `first` gets what the first of all runs started."""
+        """`perform` starts the cluster; `reference` is what the very first run started."""
         self.name = name
         self.runs: list[list[Event]] = []
         self._site = site
         self._perform = perform
-        self._first = first
+        self._reference = reference
 
     def __call__(self) -> float:
-        """Measure once, and see that it has started what the other side starts."""
+        """Measure once, and check that both sides start the same containers and programs."""
         clear(self._site)
         events = self._perform(self._site)
         started = [line for host in self._site.lan.hosts for line in running(host)]
         clear(self._site)
-        self._first.extend(() if self._first else started)
-        if different := set(started) ^ set(self._first):
-            sys.exit("bench: the two sides start different things\n" + "\n".join(sorted(different)))
+        self._reference.extend(() if self._reference else started)
+        if differences := sorted(set(started) ^ set(self._reference)):
+            sys.exit("\n".join(("bench: the two sides start different programs", *differences)))
         self.runs.append(events)
         print(f"{self.name}: {events[-1].at:.1f} s", file=sys.stderr, flush=True)
         return events[-1].at
 
 
-def typed(site: Site) -> list[Event]:
-    """Run the commands typed by hand; its own clock starts when it has logged in."""
+def by_hand(site: Site) -> list[Event]:
+    """Run the commands by hand; the script starts its clock after the login."""
     done = site.lan.control.run(["sh", SCRIPT, IMAGE], timeout=600)
     events: list[Event] = []
-    for found in PHASE.finditer(done.stdout):
-        at = float(found["at"])
-        events.append(Event(found["what"], at, at - (events[-1].at if events else 0)))
+    for match in PHASE.finditer(done.stdout):
+        at = float(match["at"])
+        events.append(Event(match["title"], at, at - (events[-1].at if events else 0)))
     if done.returncode:
         sys.exit(f"bench: {SCRIPT.name} failed\n{done.stdout}{done.stderr}")
     return events
@@ -130,63 +133,63 @@ def typed(site: Site) -> list[Event]:
 
 def with_inv(site: Site) -> list[Event]:
     """Run `inv up` and `inv serve`, whose last step is the same completion."""
-    began = time.perf_counter()
+    start = time.perf_counter()
     events: list[Event] = []
     for words in TASKS:
-        started, said = time.perf_counter(), ""
+        task_start, output = time.perf_counter(), ""
         with site.start(*words) as process:
             for line in process.stderr or ():
-                said += line
-                if found := STEP.fullmatch(line):
-                    at = time.perf_counter() - began
-                    events.append(Event(found["what"], at, float(found["took"])))
+                output += line
+                if match := STEP.fullmatch(line):
+                    at = time.perf_counter() - start
+                    events.append(Event(match["title"], at, float(match["seconds"])))
         if process.returncode:
-            sys.exit(f"bench: `inv {words[0]}` failed\n{said}")
+            sys.exit(f"bench: `inv {words[0]}` failed\n{output}")
         now = time.perf_counter()
-        events.append(Event(f"`inv {' '.join(words)}` as a whole", now - began, now - started))
+        events.append(Event(f"`inv {' '.join(words)}` as a whole", now - start, now - task_start))
     return events
 
 
 def running(host: Machine) -> Iterator[str]:
-    """Yield what a host runs, so far as it could make a difference, line by line."""
-    found: dict[str, Any] = json.loads(host.docker("inspect", CONTAINER))[0]
-    # Docker's client and its SDK say differently that there is none.
-    values = {key: found["HostConfig"][key] or None for key in HOST_CONFIG}
+    """Yield the relevant settings, variables and programs of a host's container, line by line."""
+    container: dict[str, Any] = json.loads(host.docker("inspect", CONTAINER))[0]
+    # Docker's client and its SDK write an absent value differently.
+    values = {key: container["HostConfig"][key] or None for key in HOST_CONFIG}
     programs = host.docker("exec", CONTAINER, "ps", "-e", "-o", "args=").splitlines()
     lines = (
         *(f"{key}: {value}" for key, value in values.items()),
-        *(f"variable: {line}" for line in found["Config"]["Env"]),
+        *(f"variable: {line}" for line in container["Config"]["Env"]),
         *(f"program: {line}" for line in programs if line.startswith(PROGRAMS)),
     )
     yield from (f"{host.name}: {line}" for line in lines)
 
 
 def clear(site: Site) -> None:
-    """Remove containers and run state; caches stay, which both sides have in the same volumes."""
+    """Remove containers and run state; both sides keep their caches, in the same volumes."""
     for host in site.lan.hosts:
         host.docker("rm", "--force", CONTAINER, check=False)
     shutil.rmtree(site.state, ignore_errors=True)
 
 
 def events_table(name: str, runs: list[list[Event]]) -> str:
-    """Return the medians of what one side's rounds spent their time with, as a Markdown table."""
+    """Return the medians of each step over one side's rounds, as a Markdown table."""
     by_name: dict[str, list[Event]] = {}
     for event in (event for run in runs for event in run):
         by_name.setdefault(event.message, []).append(event)
     medians = [
-        Event(message, median(each.at for each in its), median(each.took for each in its))
-        for message, its in by_name.items()
+        Event(message, median(run.at for run in same), median(run.seconds for run in same))
+        for message, same in by_name.items()
     ]
     rows = (
-        f"| {message} | {took:.1f} s | {at:.1f} s |"
-        for message, at, took in sorted(medians, key=lambda event: event.at)
+        f"| {message} | {seconds:.1f} s | {at:.1f} s |"
+        for message, at, seconds in sorted(medians, key=lambda event: event.at)
     )
     return "\n".join((f"| {name} | took | ended at |", "| --- | ---: | ---: |", *rows))
 
 
 @contextmanager
 def ready(folder: Path, image: str) -> Iterator[Site]:
-    """Make two hosts that have the image and the model, and a laptop with a clone."""
+    """Make two hosts with the image and the model, and a laptop with a clone."""
     if not image:
         with equipped(folder) as site:
             yield site
@@ -202,7 +205,7 @@ def ready(folder: Path, image: str) -> Iterator[Site]:
 
 
 def saved(image: str, folder: Path) -> Path:
-    """Return the file of an image; one that is named is saved into the folder first."""
+    """Return the file of an image; an image of the engine is saved into the folder first."""
     if Path(image).exists():
         return Path(image).resolve()
     file = folder / "image.tar"
@@ -213,14 +216,14 @@ def saved(image: str, folder: Path) -> Path:
 
 
 def load(host: Machine, file: Path) -> None:
-    """Give a host the image of a file, with the name that the cluster's settings have."""
+    """Load the image from a file on a host, and give it the name in the cluster's settings."""
     argv = ["docker", "load", "--quiet", "--input", str(file)]
     done = host.run(argv, timeout=600, check=True)
     host.docker("tag", done.stdout.split()[-1], IMAGE)
 
 
 def place_files(site: Site) -> None:
-    """Put into ~/by-hand of each host what somebody who types has there: variables, secrets."""
+    """Write the variables and secrets that the commands by hand need to ~/by-hand of each host."""
     cluster = settings.resolve("default", env_files(site.tree, "default")).cluster
     token, key = (secrets.token_hex(32) for _ in range(2))
     for host in site.lan.hosts:

@@ -1,13 +1,13 @@
 #!/bin/sh
-# The cluster of two hosts typed by hand: a container on each, one model over both, one completion.
-# Prints the phases, and the seconds to the answer on the last line; leaves the containers running.
-# It is what `inv up` and `inv serve` are measured against (`bench/containers.py` runs it, and checks
-# that both start the same), so it does what somebody with two terminals and all lines at hand does:
-# - logs in on both hosts before the clock starts: then a command there costs no handshake;
-# - checks nothing first, and has the tokens and variables of each host in ~/by-hand already;
-# - starts the worker at once after the head: Ray's worker waits for its head by itself;
-# - asks Ray a second after it has answered (`ray status` itself needs one or two), and the server
-#   five times a second, quicker than a person would.
+# The commands for a cluster of two hosts by hand: a container on each, one model on both, one
+# completion. Prints the phases, and the seconds to the answer at the end; leaves the containers
+# running. `bench/containers.py` compares `inv up` and `inv serve` with it, and checks that both
+# start the same programs. It works like a person with two terminals and all commands prepared:
+# - It logs in on both hosts before the clock starts, so that no command costs a handshake.
+# - It checks nothing first; the tokens and variables of each host are already in ~/by-hand.
+# - It starts the worker immediately after the head: Ray's worker waits for its head by itself.
+# - It polls Ray one second after each answer (`ray status` itself takes one or two), and the server
+#   five times a second, faster than a person would.
 #
 # Usage: containers_by_hand.sh IMAGE, where `ssh spark1` and `ssh spark2` need no password.
 set -eu
@@ -20,7 +20,7 @@ trap 'for host in spark1 spark2; do on $host -O exit 2>/dev/null || true; done
     rm -rf "$control"' EXIT
 trap 'exit 130' INT TERM
 
-on() { # on HOST COMMAND: type it in the terminal there
+on() { # on HOST COMMAND: run it in the terminal of a host
     ssh -o ControlPath="$control/%n" -o BatchMode=yes "$@"
 }
 seconds() { awk -v ns="$(($(date +%s%N) - began))" 'BEGIN { printf "%.1f\n", ns / 1e9 }'; }

@@ -1,4 +1,4 @@
-"""What `inv doctor` takes on two nodes, beside the same questions over a connection each."""
+"""How long `inv doctor` takes on two nodes, compared with one SSH connection per question."""
 
 import argparse
 import subprocess
@@ -19,9 +19,9 @@ BAR = 2.0
 
 
 def main(arguments: list[str]) -> None:
-    """Make two hosts, measure, and print the table."""
+    """Make two hosts, measure and print the table."""
     parser = argparse.ArgumentParser(prog="bench doctor", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each command counts")
+    parser.add_argument("--rounds", type=int, default=5, help="measured runs of each command")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, examined.sited(Path(folder, "site")) as site:
         contenders = {
@@ -30,13 +30,13 @@ def main(arguments: list[str]) -> None:
             "`inv doctor --fast`": partial(seconds, site, *site.command("doctor", "--fast")),
         }
         counts = {name: connections(site, run) for name, run in contenders.items()}
-        found = rounds.interleaved(contenders, options.rounds, warmups=1)
-    print(rounds.table(rounds.rows(found), digits=2))
-    print(f"\nSSH connections to both nodes together: {counts}; the bar is {BAR:g} s\n")
+        results = rounds.interleaved(contenders, options.rounds, warmups=1)
+    print(rounds.table(rounds.rows(results), digits=2))
+    print(f"\nSSH connections to both nodes together: {counts}; the limit is {BAR:g} s\n")
 
 
 def by_hand(site: Site) -> tuple[str, ...]:
-    """Return a command that asks each node each question alone, one after the other."""
+    """Return a command that asks every node every question separately, one after the other."""
     lines = []
     for number, part in enumerate(EXAMINING):
         file = site.tree / f"question{number}.sh"
@@ -48,17 +48,17 @@ def by_hand(site: Site) -> tuple[str, ...]:
 
 
 def seconds(site: Site, *argv: str) -> float:
-    """Run a command on the laptop to its end, and return how long it took."""
-    began = time.perf_counter()
+    """Run a command on the laptop to its end and return the seconds that it took."""
+    start = time.perf_counter()
     done = site.lan.control.run(argv)
-    took = time.perf_counter() - began
+    elapsed = time.perf_counter() - start
     if done.stderr and done.returncode:
         raise subprocess.CalledProcessError(done.returncode, argv, done.stdout, done.stderr)
-    return took
+    return elapsed
 
 
 def connections(site: Site, run: rounds.Measure) -> int:
-    """Return how many SSH connections a command makes."""
+    """Return the number of SSH connections that a command opens."""
     before = sum(map(examined.connections, site.lan.hosts))
     run()
     return sum(map(examined.connections, site.lan.hosts)) - before

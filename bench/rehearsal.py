@@ -1,4 +1,4 @@
-"""How long the rehearsal takes to its first answer, beside the same commands typed by hand."""
+"""How long the rehearsal takes to its first answer, compared with its commands typed by hand."""
 
 import argparse
 import subprocess
@@ -12,27 +12,27 @@ from bench import rounds
 
 ROOT = Path(__file__).resolve().parent.parent
 ANSWER = {"sh bench/by_hand.sh": "{", "./inv rehearse": "answer"}
-"""Each command, and how the line begins with which it prints the model's answer."""
+"""Each command, and the beginning of the line with which it prints the model's answer."""
 
 
 def main(arguments: list[str]) -> None:
-    """Measure, and print the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(prog="bench rehearsal", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="how often each command counts")
-    parser.add_argument("--warmups", type=int, default=1, help="rounds before that do not count")
+    parser.add_argument("--rounds", type=int, default=3, help="measured runs of each command")
+    parser.add_argument("--warmups", type=int, default=1, help="unmeasured rounds before that")
     options = parser.parse_args(arguments)
     contenders = {
-        f"`{command}`": partial(seconds, command, begins) for command, begins in ANSWER.items()
+        f"`{command}`": partial(seconds, command, prefix) for command, prefix in ANSWER.items()
     }
-    found = rounds.interleaved(contenders, options.rounds, options.warmups)
-    print(rounds.table(rounds.rows(found), digits=1))
+    results = rounds.interleaved(contenders, options.rounds, options.warmups)
+    print(rounds.table(rounds.rows(results), digits=1))
 
 
-def seconds(command: str, begins: str) -> float:
+def seconds(command: str, prefix: str) -> float:
     """Run a command to its end; return the seconds from its start to the line of the answer."""
-    answered = 0.0
+    elapsed = 0.0
     with tempfile.TemporaryFile("w+") as errors:
-        began = time.perf_counter()
+        start = time.perf_counter()
         process = subprocess.Popen(
             command.split(),
             cwd=ROOT,
@@ -42,10 +42,10 @@ def seconds(command: str, begins: str) -> float:
             text=True,
         )
         for line in process.stdout or ():
-            if not answered and line.startswith(begins):
-                answered = time.perf_counter() - began
-        if process.wait() or not answered:
+            if not elapsed and line.startswith(prefix):
+                elapsed = time.perf_counter() - start
+        if process.wait() or not elapsed:
             errors.seek(0)
             sys.exit(f"bench: `{command}` ended without an answer\n{errors.read()}")
-    print(f"{command}: {answered:.1f} s", file=sys.stderr, flush=True)
-    return answered
+    print(f"{command}: {elapsed:.1f} s", file=sys.stderr, flush=True)
+    return elapsed

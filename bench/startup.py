@@ -1,4 +1,4 @@
-"""How long `inv` takes before it does anything, beside Invoke alone in the same environment."""
+"""How long `inv` takes to start, compared with Invoke alone in the same environment."""
 
 import argparse
 import subprocess
@@ -23,9 +23,9 @@ CLUSTERS = ("rehearsal", "examples/two-sparks")
 
 
 def main(arguments: list[str]) -> None:
-    """Measure, and print the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(prog="bench startup", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20, help="how often each command counts")
+    parser.add_argument("--rounds", type=int, default=20, help="measured runs of each command")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "tasks.py").write_text(NOTHING, encoding="utf-8")
@@ -36,12 +36,12 @@ def main(arguments: list[str]) -> None:
         }
         for name in CLUSTERS:
             contenders[f"`inv {' '.join((*DRY, name))}`"] = partial(seconds, INV, *DRY, name)
-        found = rounds.interleaved(contenders, options.rounds, warmups=1)
-    print(rounds.table(rounds.rows(found), digits=3))
+        results = rounds.interleaved(contenders, options.rounds, warmups=1)
+    print(rounds.table(rounds.rows(results), digits=3))
 
 
 def seconds(*argv: str) -> float:
-    """Run a command to its end, and return how long it took."""
-    began = time.perf_counter()
+    """Run a command to its end and return the seconds that it took."""
+    start = time.perf_counter()
     subprocess.run(argv, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - began
+    return time.perf_counter() - start

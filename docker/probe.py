@@ -205,8 +205,8 @@ def parser() -> argparse.ArgumentParser:
     def question(name: str, ask: Ask, good: Good) -> argparse.ArgumentParser:
         command = questions.add_parser(name, help=(ask.__doc__ or "").splitlines()[0])
         command.set_defaults(ask=ask, good=good)
-        command.add_argument("--timeout", type=float, default=10.0, help="seconds to wait for one answer")
-        command.add_argument("--wait", type=float, default=0.0, help="seconds to repeat the question until the answer is good")
+        command.add_argument("--timeout", type=float, default=10.0, help="seconds for one answer")
+        command.add_argument("--wait", type=float, default=0.0, help="seconds for a good answer")
         return command
 
     nodes = question("ray-nodes", ray_nodes, good_nodes)

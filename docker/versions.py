@@ -35,7 +35,7 @@ def versions(commit: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """Print the contents; the first argument is the file with vLLM's commit, if built from source."""
+    """Print the contents; the argument is the file with vLLM's commit, if built from source."""
     file = Path(sys.argv[1]) if sys.argv[1:] else None
     commit = file.read_text(encoding="utf-8").strip() if file and file.is_file() else ""
     print(json.dumps(versions(commit), indent=2))

@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmarks: what counts, and how the table reads."""
+"""The arithmetic and the tables of the benchmarks."""
 
 from functools import partial
 
@@ -13,19 +13,19 @@ def test_contenders_take_turns() -> None:
         turns.append(name)
         return float(len(turns))
 
-    found = interleaved({name: partial(measure, name) for name in "ab"}, 2, warmups=1)
+    results = interleaved({name: partial(measure, name) for name in "ab"}, 2, warmups=1)
 
-    assert {"a": [3.0, 5.0], "b": [4.0, 6.0]} == found
+    assert {"a": [3.0, 5.0], "b": [4.0, 6.0]} == results
     assert ["a", "b", "a", "b", "a", "b"] == turns
 
 
 def test_table() -> None:
     """The table has the median and the 90th percentile, and the ratio of medians to the first."""
-    found = rows({"by hand": [2.0, 1.0, 3.0], "ours": [2.5]})
+    results = rows({"by hand": [2.0, 1.0, 3.0], "ours": [2.5]})
     expected = """\
 |  | median | p90 | ratio |
 | --- | ---: | ---: | ---: |
 | by hand | 2.0 s | 2.8 s | 1.00 |
 | ours | 2.5 s | 2.5 s | 1.25 |"""
 
-    assert expected == table(found, digits=1)
+    assert expected == table(results, digits=1)

@@ -1,4 +1,4 @@
-"""What the benchmarks of builds and containers make of their measurements."""
+"""The results of the benchmarks of builds and containers."""
 
 from bench.build import Layer, Row, changed, paired, problems, table
 from bench.containers import Event, events_table
@@ -8,7 +8,7 @@ AGAIN = Row("again", 2.0, (), 0)
 
 
 def test_layers_have_their_sizes() -> None:
-    """What only changes settings is no layer, and a layer may be empty."""
+    """An instruction that only changes settings makes no layer; a layer may be empty."""
     history = [
         {"CreatedBy": "", "Size": "7"},
         {"CreatedBy": "ENV A=B", "Size": "0"},
@@ -20,28 +20,28 @@ def test_layers_have_their_sizes() -> None:
 
 
 def test_changed_bytes() -> None:
-    """Bytes that change are those of layers that were not there before."""
+    """The changed bytes are those of layers that the previous image does not have."""
     before = (Layer("x", 7), Layer("y", 3))
     after = (Layer("x", 7), Layer("z", 4), Layer("w", 1))
 
     assert (5, 0, 12) == (changed(before, after), changed(after, after), changed((), after))
 
 
-def test_bars() -> None:
-    """Each bar that is not met is said."""
+def test_limits() -> None:
+    """Every limit that is not kept has a sentence."""
     fast = Row("", 0, ("dependencies 1/1: RUN", *FAST.built), 700_000_000)
 
     assert () == problems(FAST, AGAIN)
     assert (
-        "`--fast` makes more anew than vLLM and later layers: dependencies 1/1: RUN",
+        "`--fast` rebuilds more than vLLM and later layers: dependencies 1/1: RUN",
         "`--fast` changes 0.700 GB",
-        "a build without a change makes layers anew",
+        "a build without a change rebuilds layers",
     ) == problems(fast, FAST)
-    assert ("`--fast` makes nothing anew",) == problems(AGAIN, AGAIN)
+    assert ("`--fast` rebuilds nothing",) == problems(AGAIN, AGAIN)
 
 
 def test_build_table() -> None:
-    """The table tells how many layers were built, and which came first."""
+    """The table has the number of layers that were built, and the first of them."""
     expected = """\
 | build | seconds | layers built | first of them | bytes that change |
 | --- | ---: | ---: | --- | ---: |
@@ -52,7 +52,7 @@ def test_build_table() -> None:
 
 
 def test_events_table() -> None:
-    """Steps are listed in the order of their ends, each with the medians of all rounds."""
+    """Steps are sorted by their ends, each with the medians of all rounds."""
     runs = [
         [Event("b", 4.0, 3.0), Event("a", 1.0, 1.0)],
         [Event("a", 2.0, 2.0), Event("b", 5.0, 3.0)],
