@@ -13,6 +13,7 @@ nox.options.error_on_external_run = True
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 SHELL = (
     *("inv", ".ci/run", "docker/apt.sh", "docker/run-service"),
+    "cluster/machine/completion.bash",
     *sorted(str(script) for room in ("bench", "cluster") for script in Path(room).rglob("*.sh")),
 )
 OLDEST_PYTHON = "3.10"

@@ -4,39 +4,36 @@ import shlex
 import sys
 from pathlib import Path
 
-from invoke import Collection, Context, task
+from invoke import Collection, Context
 
+from cluster.command_line import Positional
 from cluster.machine.terminal import show
 from cluster.machine.verb import after_dashes, session, verb
-from cluster.options import (
-    BUILD,
-    CLUSTER,
-    DOCTOR,
-    ENV,
-    JSON,
-    LOGS,
-    NCCL,
-    NODE,
-    PROBE,
-    SERVE,
-    SHIP,
-    START,
-)
+from cluster.options import SERVE
 
 ROOT = Path(__file__).resolve().parent
+NODES = Positional(usage="[NODE]...", option="--node")
 
 
-@task(help=CLUSTER | {"keep": "leave the cluster and the server running"})
-@verb
+@verb(help={"keep": "leave the cluster and the server running"})
 def rehearse(c: Context, cluster: str = "rehearsal", keep: bool = False) -> None:
-    """Run the main job on this machine: up, serve, one completion, down."""
+    """Run the whole journey on this machine, without a GPU.
+
+    Starts two nodes as namespaces, serves a tiny model on both, asks it for one completion, and
+    stops everything. The first run installs Ray and vLLM for CPUs.
+    """
     from cluster.serve import server
 
     server.rehearse(session(c, cluster), keep=keep)
 
 
-@task(help=CLUSTER | JSON | PROBE)
-@verb
+@verb(
+    words=Positional(usage="[HOST]..."),
+    help={
+        "write": "write the files; otherwise show what would change",
+        "check": "compare the files with the machines; exits 1 if they differ",
+    },
+)
 def probe(
     c: Context,
     cluster: str = "default",
@@ -44,7 +41,10 @@ def probe(
     check: bool = False,
     json: bool = False,
 ) -> int:
-    """Propose env files from what machines say of themselves; their names go after `--`."""
+    """Propose env files from what the machines report.
+
+    A HOST is what `ssh` takes. Without one, the machines of the cluster are asked.
+    """
     from cluster.discovery import probing
 
     return probing.probe(
@@ -52,8 +52,15 @@ def probe(
     )
 
 
-@task(help=CLUSTER | NODE | JSON | DOCTOR, iterable=["node"], optional=["explain"])
-@verb
+@verb(
+    words=NODES,
+    help={
+        "explain": "explain a check: what it looks at, why, and what to do (default: all checks)",
+        "fast": "run only the checks that `inv up` runs before it starts",
+    },
+    optional=("explain",),
+    repeatable=("node",),
+)
 def doctor(
     c: Context,
     node: list[str],
@@ -62,7 +69,10 @@ def doctor(
     fast: bool = False,
     json: bool = False,
 ) -> int:
-    """Say why the cluster will not work, or not well, and what to do about it."""
+    """Find what keeps the cluster from working well.
+
+    Exits 4 if something blocks the cluster, 1 if something slows it down.
+    """
     if explain:
         from cluster.checks import pages
 
@@ -74,29 +84,48 @@ def doctor(
     return examining.doctor(session(c, cluster), node, fast=fast, json=json)
 
 
-@task(help=CLUSTER | JSON)
-@verb
+@verb()
 def config(_c: Context, cluster: str = "default", json: bool = False) -> None:
-    """Show the settings, and where each value comes from."""
+    """Show every setting and where its value comes from."""
     from cluster.session import load
     from cluster.settings import config
 
     show((config.as_json if json else config.text)(load(cluster)) + "\n")
 
 
-@task(help=CLUSTER | ENV)
-@verb
+@verb(
+    words=Positional(usage="NODE", option="--node", required=True, last=True),
+    help={
+        "node": "node whose variables to print",
+        "format": "`dotenv` (default), `shell`, `docker` or `json`",
+        "reveal": "show secrets",
+    },
+)
 def env(
     _c: Context, node: str, cluster: str = "default", format: str = "dotenv", reveal: bool = False
 ) -> None:
-    """Print the environment of a node's container."""
+    """Print the environment variables of a node."""
     from cluster.session import variables
 
     show(variables(cluster, node, format, reveal=reveal))
 
 
-@task(help=CLUSTER | JSON | BUILD)
-@verb
+@verb(
+    help={
+        "tag": "name of the image (default: IMAGE)",
+        "arch": "GPU to build for: `12.1a` (default, a Spark), `9.0a`, `12.0;12.1a`, or `cpu`",
+        "fast": "rebuild only vLLM; reuse the cached layers below it",
+        "full": "rebuild everything: base image, system packages, dependencies, vLLM",
+        "no-cache": "rebuild every layer",
+        "vllm": "released version of vLLM (default: the locked one)",
+        "source": "compile vLLM from its newest commit",
+        "ref": "branch, tag or commit to compile (with --source)",
+        "repo": "URL of the repository to compile (with --source)",
+        "jobs": "parallel compile jobs (with --source)",
+        "base": "base image to build on",
+        "platform": "platform of the image, such as `linux/arm64` (default: this machine's)",
+    }
+)
 def build(
     c: Context,
     tag: str = "",
@@ -135,8 +164,17 @@ def build(
     building.build(options, cluster, dry=c.config.run.dry, json=json)
 
 
-@task(help=CLUSTER | NODE | JSON | SHIP, iterable=["node"])
-@verb
+@verb(
+    words=NODES,
+    help={
+        "image": "image to copy (default: IMAGE)",
+        "plan": "show what each node lacks and copy nothing; exits 1 if there is work",
+        "via": "`star` (from here to every node), `chain` (node to node) or `auto` (default)",
+        "compress": "`none`, `zstd` or `auto` (default): zstd on links of 10 Gb/s or less",
+        "prune": "afterwards remove our old images that no container uses",
+    },
+    repeatable=("node",),
+)
 def ship(
     c: Context,
     node: list[str],
@@ -148,7 +186,10 @@ def ship(
     prune: bool = False,
     json: bool = False,
 ) -> int:
-    """Copy the image to all nodes that lack it, over the fast link."""
+    """Copy the image to the nodes over the fast link.
+
+    Each node gets only the layers that it lacks.
+    """
     from cluster.ship.ship_options import ShipOptions
     from cluster.ship.shipping import ship_image
 
@@ -158,32 +199,32 @@ def ship(
     return ship_image(session(c, cluster), node, options)
 
 
-@task(help=CLUSTER | START)
-@verb
+@verb()
 def up(
     c: Context, cluster: str = "default", recreate: bool = False, preflight: bool = True
 ) -> None:
-    """Start the head and all workers, and wait until the cluster is whole."""
+    """Start the head and all workers.
+
+    Returns when every node has joined. What already runs with the same settings stays.
+    """
     from cluster.plan import plans
 
     run = session(c, cluster, recreate=recreate, preflight=preflight)
     run.start(plans.up(run.cluster, run.runtime))
 
 
-@task(help=CLUSTER | START)
-@verb
+@verb()
 def head(
     c: Context, cluster: str = "default", recreate: bool = False, preflight: bool = True
 ) -> None:
-    """Start Ray's head, and wait until it answers."""
+    """Start Ray on the head."""
     from cluster.plan import plans
 
     run = session(c, cluster, recreate=recreate, preflight=preflight)
     run.start(plans.head(run.cluster, run.runtime))
 
 
-@task(help=CLUSTER | NODE | START, iterable=["node"])
-@verb
+@verb(words=NODES, repeatable=("node",))
 def worker(
     c: Context,
     node: list[str],
@@ -191,24 +232,28 @@ def worker(
     recreate: bool = False,
     preflight: bool = True,
 ) -> None:
-    """Start Ray on the workers, and wait until they have joined."""
+    """Start Ray on the workers."""
     from cluster.plan import plans
 
     run = session(c, cluster, recreate=recreate, preflight=preflight)
     run.start(plans.workers(run.cluster, run.chosen(node, run.cluster.workers), run.runtime))
 
 
-@task(help=CLUSTER | JSON | NCCL)
-@verb
+@verb(help={"largest": "size of the largest buffer, up to `1g` (default: 256m)"})
 def nccl(c: Context, largest: str = "256m", cluster: str = "default", json: bool = False) -> int:
-    """Measure how fast the nodes are together, and which way NCCL takes."""
+    """Measure the bandwidth between the nodes.
+
+    Exits 1 if NCCL is slow, 4 if a rank fails or takes TCP where it could take RDMA.
+    """
     from cluster.bandwidth import measuring
 
     return measuring.nccl(session(c, cluster), largest=largest, json=json)
 
 
-@task(help=CLUSTER | JSON | SERVE | {"detach": "leave the server running and return"})
-@verb
+@verb(
+    words=Positional(usage="[MODEL] [-- VLLM_OPTIONS]", option="--model"),
+    help=SERVE | {"detach": "leave the server running and return"},
+)
 def serve(
     c: Context,
     model: str = "",
@@ -221,7 +266,10 @@ def serve(
     detach: bool = False,
     json: bool = False,
 ) -> None:
-    """Serve a model on all GPUs; flags for `vllm serve` go after `--`."""
+    """Serve a model on all GPUs.
+
+    Runs until Ctrl-C, or with `--detach` in the background. Options after `--` go to `vllm serve`.
+    """
     from cluster.commands.vllm import Flags
     from cluster.serve import ready, server
 
@@ -238,10 +286,12 @@ def serve(
     server.serve(session(c, cluster), flags, detach=detach, form=form)
 
 
-@task(help=CLUSTER | JSON)
-@verb
+@verb()
 def status(c: Context, cluster: str = "default", json: bool = False) -> int:
-    """Show nodes and server; the exit code is 0 only when all is well."""
+    """Show the state of the nodes and the server.
+
+    Exits 1 unless every node and the server are healthy.
+    """
     from cluster.status import status
     from cluster.status.observe import observe
 
@@ -251,8 +301,16 @@ def status(c: Context, cluster: str = "default", json: bool = False) -> int:
     return 0 if found.healthy else 1
 
 
-@task(help=CLUSTER | NODE | LOGS, iterable=["node"])
-@verb
+@verb(
+    words=Positional(usage="[NODE]...", option="--node", last=True),
+    help={
+        "follow": "keep printing new lines until Ctrl-C",
+        "lines": "number of lines to show from the end of each log",
+        "explain": "diagnose the logs: what failed, why and what to do; exits 1 if anything failed",
+        "json": "print JSON (with --explain)",
+    },
+    repeatable=("node",),
+)
 def logs(
     c: Context,
     node: list[str],
@@ -262,7 +320,7 @@ def logs(
     explain: bool = False,
     json: bool = False,
 ) -> int:
-    """Show the logs of Ray and the server, each line with its node."""
+    """Show the logs of Ray and the server."""
     from cluster.logs import logs
 
     logs.check_options(follow=follow, explain=explain, json=json)
@@ -273,28 +331,39 @@ def logs(
     return 0
 
 
-@task(name="exec", help=CLUSTER | NODE, iterable=["node"])
-@verb
+@verb(
+    name="exec",
+    words=Positional(usage="COMMAND...", command=True, last=True),
+    help={"node": "run it on this node (repeatable; default: the head)"},
+    repeatable=("node",),
+)
 def exec_(c: Context, node: list[str], cluster: str = "default") -> int:
-    """Run the command after `--` on the head, or on the nodes that are named."""
+    """Run a command on the head, or on other nodes.
+
+    Everything after the first word of the command belongs to it.
+    """
     from cluster import attach
 
     return attach.run(session(c, cluster), node, after_dashes())
 
 
-@task(help=CLUSTER | {"node": "where (default: the head)"})
-@verb
+@verb(
+    words=Positional(usage="[NODE]", option="--node", last=True),
+    help={"node": "node to open the shell on (default: the head)"},
+)
 def shell(c: Context, node: str = "", cluster: str = "default") -> int:
-    """Open a shell on a node, with all its variables."""
+    """Open a shell on a node."""
     from cluster import attach
 
     return attach.run(session(c, cluster), [node] if node else [], attach.SHELL)
 
 
-@task(help=CLUSTER | {"server": "only the server; Ray stays"})
-@verb
+@verb(help={"server": "stop only the server; Ray keeps running"})
 def down(c: Context, cluster: str = "default", server: bool = False) -> None:
-    """Stop everything of this cluster, and remove what it left."""
+    """Stop the cluster and clean up after it.
+
+    Images, models and logs stay.
+    """
     from cluster.plan import plans
 
     run = session(c, cluster)
@@ -302,13 +371,14 @@ def down(c: Context, cluster: str = "default", server: bool = False) -> None:
         run.perform((plans.stop_server if server else plans.down)(run.cluster, run.runtime))
 
 
-@task(help={"live": "run the live suite instead: real Ray and vLLM in namespaces"})
+@verb(help={"live": "run the live suite: real Ray and vLLM in namespaces and containers"})
 def test(c: Context, live: bool = False) -> None:
-    """Pass the project's own checks: lint, types and unit tests."""
+    """Run this project's own checks: lint, types, unit tests."""
     nox = (sys.executable, "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"))
     c.run(shlex.join((*nox, *(("--session", "live") if live else ()))), pty=sys.stdout.isatty())
 
 
+# In the order of the journey, which is that of the start page.
 ns = Collection(
     *(rehearse, probe, doctor, config, env, build, ship, up, head, worker),
     *(nccl, serve, status, logs, exec_, shell, down, test),

@@ -26,7 +26,7 @@ CODE = re.compile(r"`(?:\./)?inv ([^`]+)`")
 SECONDS = re.compile(r"\b\d+\.\d s$", re.MULTILINE)
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 OF_THE_REPOSITORY = (
-    *("inv", "bootstrap.py", "requirements.txt", "tasks.py", "cluster", "docker"),
+    *("inv", "bootstrap.py", "requirements.txt", "__main__.py", "tasks.py", "cluster", "docker"),
     *("env/examples", "env/rehearsal", "env/cluster.env.example", "env/node.env.example"),
 )
 

@@ -13,6 +13,7 @@ MAKING = f"making .venv from requirements.txt, with Python {platform.python_vers
 MADE = f"inv: {MAKING}\ninv: ready after N s\n"
 LIBRARY = f"python{sys.version_info.major}.{sys.version_info.minor}"
 INVOKE = "import sys\nprint(sys.argv[1:])\n"
+PROGRAM = "import invoke\n"
 # Logs each call and makes an environment whose Invoke prints its arguments.
 UV = """
 echo "$1" >>'{folder}/log'
@@ -32,14 +33,15 @@ def repository(tmp_path: Path) -> Clone:
     """Give a clone that has never been used, with a Python and a stand-in for uv on its PATH."""
     (tmp_path / "invoke.py").write_text(INVOKE, encoding="utf-8")
     made = clone(tmp_path, "inv", "bootstrap.py", "requirements.txt")
+    (made.tree / "__main__.py").write_text(PROGRAM, encoding="utf-8")
     made.link("python3", OWN_PYTHON)
     made.program("uv", UV.format(folder=tmp_path, library=LIBRARY))
     return made
 
 
-def answer(repository: Clone, *arguments: str) -> str:
-    """Return what the stand-in for Invoke prints."""
-    return f"{['--search-root', str(repository.tree), *arguments]}\n"
+def answer(repository: Clone, *arguments: str, via: Path | None = None) -> str:
+    """Return what the stand-in for Invoke prints: how `inv` was called, and the arguments."""
+    return f"{[str(via or repository.tree / 'inv'), *arguments]}\n"
 
 
 def calls(repository: Clone) -> list[str]:
@@ -69,7 +71,7 @@ def test_symbolic_link(repository: Clone) -> None:
     first.symlink_to(repository.tree / "inv")
     second.symlink_to("bin/spark")
 
-    assert Said(0, answer(repository), MADE) == repository.inv(via=second)
+    assert Said(0, answer(repository, via=second), MADE) == repository.inv(via=second)
 
 
 def test_changed_lock(repository: Clone) -> None:

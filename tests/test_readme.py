@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from invoke import Program
-from invoke.parser import Context, ParseError, Parser
 
 import tasks
+from cluster.command_line import arguments
 from cluster.errors import ClusterError, NodeError, RefusedError, SettingsError
 from cluster.machine import verb
+from cluster.machine.program import SparkProgram
 from tests import pages
 from tests.pages import ROOT
 
@@ -44,27 +44,24 @@ def sentences(path: Path) -> Iterator[str]:
             yield node.value
 
 
-def unknown(arguments: list[str]) -> str:
-    """Return what Invoke says against the arguments of an `inv`; nothing when it takes them.
+def mistake(words: list[str]) -> str:
+    """Return what is mistyped in the arguments of an `inv`; nothing when they are right.
 
     A verb alone is a mention: it need not have what it could not run without.
     """
-    if arguments in [[name] for name in tasks.ns.tasks]:
+    if words in [[name] for name in tasks.ns.tasks]:
         return ""
-    parser = Parser(initial=Context(args=Program().core_args()), contexts=tasks.ns.to_contexts())
     try:
-        parser.parse_argv(arguments)
-    except ParseError as error:
+        arguments(SparkProgram(tasks.ns).usage, words)
+    except ClusterError as error:
         return str(error)
     return ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_verbs_and_flags_exist(page: Path) -> None:
-    """Every `inv` on a page is one that Invoke takes."""
-    wrong = [(call, said) for call in pages.calls(page) if (said := unknown(call))]
-
-    assert [] == wrong
+    """Every `inv` on a page is one that can be typed."""
+    assert [] == list(filter(None, map(mistake, pages.calls(page))))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -77,11 +74,11 @@ def test_examples(page: Path, tmp_path: Path) -> None:
 
 
 def test_verbs() -> None:
-    """The README lists every verb, with the words of `inv --list`."""
-    docs = {name: str(task.__doc__) for name, task in tasks.ns.tasks.items()}
-    expected = {f"`inv {name}`": text.splitlines()[0] for name, text in docs.items()}
+    """The README lists every verb in the order and with the words of the start page."""
+    verbs = SparkProgram(tasks.ns).usage.verbs.values()
+    expected = [(f"`inv {verb.name}`", verb.summary) for verb in verbs]
 
-    assert expected == rows(README, "Verb")
+    assert expected == list(rows(README, "Verb").items())
 
 
 def test_exit_codes() -> None:

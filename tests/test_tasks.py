@@ -1,47 +1,85 @@
 """The verbs as they are typed: exit code, output and errors, without a network or a process."""
 
+import json
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
+import nox
 import pytest
-from invoke.main import program
+from invoke import Program
+from invoke.main import program as plain_invoke
 
 import tasks
+from cluster.machine import program, terminal
+from cluster.machine.program import SparkProgram
 from cluster.plan import plans, script
 from cluster.session import runtime
 from tests.clone import Said
 from tests.clusters import REHEARSAL, ROOT
 
 Inv = Callable[..., Said]
-LIST = """\
-Available tasks:
+START_PAGE = """\
+inv VERB [--options]
 
-  build      Build the image that the containers run.
-  config     Show the settings, and where each value comes from.
-  doctor     Say why the cluster will not work, or not well, and what to do
-             about it.
-  down       Stop everything of this cluster, and remove what it left.
-  env        Print the environment of a node's container.
-  exec       Run the command after `--` on the head, or on the nodes that are
-             named.
-  head       Start Ray's head, and wait until it answers.
-  logs       Show the logs of Ray and the server, each line with its node.
-  nccl       Measure how fast the nodes are together, and which way NCCL takes.
-  probe      Propose env files from what machines say of themselves; their
-             names go after `--`.
-  rehearse   Run the main job on this machine: up, serve, one completion, down.
-  serve      Serve a model on all GPUs; flags for `vllm serve` go after `--`.
-  shell      Open a shell on a node, with all its variables.
-  ship       Copy the image to all nodes that lack it, over the fast link.
-  status     Show nodes and server; the exit code is 0 only when all is well.
-  test       Pass the project's own checks: lint, types and unit tests.
-  up         Start the head and all workers, and wait until the cluster is
-             whole.
-  worker     Start Ray on the workers, and wait until they have joined.
+  rehearse  Run the whole journey on this machine, without a GPU.
+  probe     Propose env files from what the machines report.
+  doctor    Find what keeps the cluster from working well.
+  config    Show every setting and where its value comes from.
+  env       Print the environment variables of a node.
+  build     Build the image that the containers run.
+  ship      Copy the image to the nodes over the fast link.
+  up        Start the head and all workers.
+  head      Start Ray on the head.
+  worker    Start Ray on the workers.
+  nccl      Measure the bandwidth between the nodes.
+  serve     Serve a model on all GPUs.
+  status    Show the state of the nodes and the server.
+  logs      Show the logs of Ray and the server.
+  exec      Run a command on the head, or on other nodes.
+  shell     Open a shell on a node.
+  down      Stop the cluster and clean up after it.
+  test      Run this project's own checks: lint, types, unit tests.
 
+  -R, --dry      print the commands of a verb without running them
+  -h, --help     show this page, or the options of a verb
+  -V, --version  show the version
+
+`inv help VERB` shows the options of a verb.
+Next: """
+LOGS_PAGE = """\
+inv logs [--options] [NODE]...
+
+Show the logs of Ray and the server.
+
+  -f, --follow           keep printing new lines until Ctrl-C
+      --lines LINES      number of lines to show from the end of each log
+  -e, --explain          diagnose the logs: what failed, why and what to do;
+                         exits 1 if anything failed
+  -n, --node NODE        only this node (repeatable)
+  -c, --cluster CLUSTER  cluster to use: a folder in env/, or `default` for env/
+                         itself
+  -j, --json             print JSON (with --explain)
 """
+LETTERS = {
+    "cluster": "c",
+    "detach": "d",
+    "explain": "e",
+    "follow": "f",
+    "json": "j",
+    "keep": "k",
+    "model": "m",
+    "node": "n",
+    "port": "p",
+    "tag": "t",
+    "write": "w",
+}
+SERVE_DRY = ("serve", "--dry", "--cluster", "rehearsal", "--tp", "1")
 VARIABLES = {
     "VLLM_HOST_IP": "192.168.177.12",
     "RAY_ADDRESS": "192.168.177.11:6379",
@@ -65,21 +103,36 @@ VARIABLES = {
 }
 
 
-@pytest.fixture(name="inv")
-def _inv(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Inv:
-    """Run a verb in this process."""
+@pytest.fixture(name="run")
+def _run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Said]:
+    """Run a program in this process, in a terminal of 80 columns."""
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "80")
 
-    def run(*arguments: str) -> Said:
+    def run(invoke: Program, *arguments: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["inv", *arguments])
         code = 0
         try:
-            program.run(sys.argv)
+            invoke.run(sys.argv)
         except SystemExit as end:
             code = int(end.code or 0)
         return Said(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(name="inv")
+def _inv(run: Callable[..., Said]) -> Inv:
+    """Run a verb as `./inv` does."""
+    return partial(run, SparkProgram(tasks.ns))
+
+
+@pytest.fixture(name="plain")
+def _plain(run: Callable[..., Said]) -> Inv:
+    """Run a verb with Invoke alone, as an `inv` of the system does."""
+    return partial(run, plain_invoke)
 
 
 def refused(sentence: str, code: int) -> Said:
@@ -100,9 +153,164 @@ def places() -> set[str]:
     return {path.name for path in ROOT.iterdir() if not path.name.startswith(left)}
 
 
-def test_list(inv: Inv) -> None:
-    """The verbs are listed, each with a sentence."""
-    assert Said(0, LIST, "") == inv("--list")
+@pytest.mark.parametrize("words", ["", "help", "-h", "--help", "--list", "-l"])
+def test_start_page(inv: Inv, words: str) -> None:
+    """Without a verb, the verbs are listed in the order of the journey, and the next step."""
+    page = inv(*words.split())
+
+    assert (0, START_PAGE, "") == (page.code, page.out[: len(START_PAGE)], page.err)
+
+
+@pytest.mark.parametrize("words", ["help logs", "logs -h", "logs --help", "-h logs", "logs x -h"])
+def test_page_of_a_verb(inv: Inv, words: str) -> None:
+    """However help on a verb is asked for, it is the same page."""
+    assert Said(0, LOGS_PAGE, "") == inv(*words.split())
+
+
+def test_every_option_is_explained(inv: Inv) -> None:
+    """Every option of every verb has a meaning on the verb's page."""
+    usage = SparkProgram(tasks.ns).usage.verbs.values()
+
+    assert [] == [
+        f"{verb.name} {option.names[0]}"
+        for verb in usage
+        for option in verb.options
+        if not option.help
+    ]
+
+
+def test_summaries_are_short() -> None:
+    """The first line of each description is an imperative sentence of under 60 characters."""
+    summaries = [verb.summary for verb in SparkProgram(tasks.ns).usage.verbs.values()]
+
+    assert [] == [line for line in summaries if len(line) >= 60 or not line.endswith(".")]
+
+
+def test_letters() -> None:
+    """An option has the letter of the table wherever a verb has the option, or none."""
+    options = [option for verb in tasks.ns.tasks.values() for option in verb.get_arguments()]
+    letters = {option.names[0]: option.names[1:] for option in options}
+
+    assert LETTERS == {name: "".join(letter) for name, letter in letters.items() if letter}
+    assert [] == [
+        option.names for option in options if option.names[1:] != letters[option.names[0]]
+    ]
+
+
+def test_letters_of_the_program() -> None:
+    """The program's own letters are none of those that options of verbs have."""
+    letters = {name for option in SparkProgram(tasks.ns).core_args() for name in option.names[1:]}
+
+    assert {"R", "V", "h", "l"} == letters
+    assert set() == letters & set(LETTERS.values())
+
+
+def test_version(inv: Inv) -> None:
+    """The version is that of this project."""
+    version = nox.project.load_toml(ROOT / "pyproject.toml")["project"]["version"]
+
+    assert Said(0, f"spark-vllm-cluster {version}\n", "") == inv("--version")
+
+
+def test_other_formats_of_the_list(inv: Inv) -> None:
+    """The verbs are also there as JSON, in Invoke's own form."""
+    listing = inv("--list", "--list-format", "json")
+
+    assert set(tasks.ns.tasks) == {task["name"] for task in json.loads(listing.out)["tasks"]}
+
+
+def test_plain_invoke(plain: Inv) -> None:
+    """Invoke itself lists the verbs, and takes the explicit forms."""
+    expected = script.text(plans.up(REHEARSAL, runtime(REHEARSAL)))
+
+    assert "Serve a model on all GPUs." in plain("--list").out
+    assert Said(0, expected, "") == plain("--dry", "up", "--cluster", "rehearsal")
+    line = served(plain(*SERVE_DRY, "--model", "./x", "--", "--seed", "1").out)
+    assert (f"{ROOT}/x", ["--seed", "1"]) == (line[2], line[-2:])
+
+
+def test_positional_words(inv: Inv) -> None:
+    """A model without `--model`, and a command without `--`, are what the person meant."""
+    by_position = inv("exec", "--dry", "--cluster", "rehearsal", "ls", "-l", "--dry")
+    explicit = inv("exec", "--dry", "--cluster", "rehearsal", "--", "ls", "-l", "--dry")
+
+    line = served(inv(*SERVE_DRY, "./x", "--", "--seed", "1").out)
+    assert (f"{ROOT}/x", ["--seed", "1"]) == (line[2], line[-2:])
+    assert (0, explicit.out) == (by_position.code, by_position.out)
+    assert by_position.out.endswith(" ls -l --dry\n")
+
+
+@pytest.mark.parametrize(
+    "called, command",
+    [("./inv", "./inv"), ("../a b/inv", "'../a b/inv'"), ("sh", "sh"), (shutil.which("sh"), "sh")],
+)
+def test_messages_name_the_command(
+    called: str, command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results and errors call the program as the user did: by its path, or its name on the PATH."""
+    monkeypatch.setattr(terminal.Invocation, "command", "inv")
+    monkeypatch.setattr(sys, "argv", [])
+    for words in (["help", "up"], ["--dry", "up", "--cluster", "examples/two-sparks"], ["stats"]):
+        with suppress(SystemExit):
+            program.main(tasks.ns, called, words)
+    output = capsys.readouterr()
+
+    assert output.out.startswith(f"{command} up [--options]\n")
+    assert f"\n{command} doctor --fast --cluster examples/two-sparks\n" in output.out
+    assert f"{command}: no such verb: `stats` (did you mean status?)\n" == output.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(inv: Inv, shell: str) -> None:
+    """Each shell gets a script of its own."""
+    expected = (ROOT / f"cluster/machine/completion.{shell}").read_text(encoding="utf-8")
+
+    assert Said(0, expected, "") == inv("--print-completion-script", shell)
+
+
+def test_no_completion_script(inv: Inv) -> None:
+    """The shells are named when there is no script for one."""
+    sentence = "--print-completion-script: no such shell: `csh` (one of bash, fish, zsh)"
+
+    assert refused(sentence, 1) == inv("--print-completion-script", "csh")
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        (["st"], "status\n"),
+        (["up", "--cluster", "reh"], "rehearsal\n"),
+        (["shell", "--cluster", "rehearsal", "sp"], "spark1\nspark2\n"),
+    ],
+)
+def test_complete(inv: Inv, words: list[str], expected: str) -> None:
+    """Verbs, clusters and nodes are completed."""
+    assert Said(0, expected, "") == inv("--complete", "--", *words)
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_complete_in_bash(tmp_path: Path) -> None:
+    """Bash completes `inv` by its path, with what the program offers."""
+    path = tmp_path / "a folder" / "inv"
+    path.parent.mkdir()
+    path.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -I {shlex.quote(str(ROOT))} "$0" "$@"\n',
+        encoding="utf-8",
+    )
+    path.chmod(0o755)
+    script_path = ROOT / "cluster/machine/completion.bash"
+    program_text = f"""
+        . {shlex.quote(str(script_path))}
+        COMP_WORDS=(./inv st more) COMP_CWORD=1
+        _spark_inv ./inv st ./inv
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+        complete -p inv
+    """
+    done = subprocess.run(
+        ["bash", "-c", program_text], check=True, capture_output=True, text=True, cwd=path.parent
+    )
+
+    assert ("status\ncomplete -o default -F _spark_inv inv\n", "") == (done.stdout, done.stderr)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +382,10 @@ def test_flags_for_vllm() -> None:
             id="a secret",
         ),
         pytest.param(
-            "serve --cluster rehearsal --bogus", "No idea what '--bogus' is!", 1, id="unknown flag"
+            "serve --cluster rehearsal --prot 8",
+            "inv serve: no such option: `--prot` (did you mean --port?)",
+            1,
+            id="option",
         ),
         pytest.param(
             "env --node spark3 --cluster rehearsal",
@@ -188,7 +399,7 @@ def test_flags_for_vllm() -> None:
             3,
             id="format",
         ),
-        pytest.param("nothing", "No idea what 'nothing' is!", 1, id="verb"),
+        pytest.param("serv", "inv: no such verb: `serv` (did you mean serve?)", 1, id="verb"),
     ],
 )
 def test_refused(inv: Inv, words: str, sentence: str, code: int) -> None:
@@ -244,12 +455,3 @@ def test_config(inv: Inv) -> None:
         *("spark2 ROLE", "spark2 HOST_IP", "spark2 ETH_IF", "spark2 IB_IF", "spark2 HEAD_IP"),
         *("spark2 SSH_HOST", "spark2 GPUS"),
     ] == keys
-
-
-def test_short_options() -> None:
-    """`-c` is `--cluster` wherever a verb has it."""
-    flags = {context.name: context.flags for context in tasks.ns.to_contexts()}
-    short = {name for name, its in flags.items() if "--cluster" in its and "-c" in its}
-
-    assert {name for name, its in flags.items() if "--cluster" in its} == short
-    assert [] == [name for name in short if "cluster" not in flags[name]["-c"].names]

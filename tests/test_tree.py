@@ -18,7 +18,7 @@ SETTINGS = nox.project.load_toml(ROOT / "pyproject.toml")
 DIRECTING = {ROOT / name for name in SETTINGS["tool"]["coverage"]["run"]["omit"]}
 """Modules that direct `cluster/machine/`: the unit tests do not judge how much of them is run."""
 PURE = [room for room in ROOMS if "machine" not in room.parts and room not in DIRECTING]
-PROGRAMS = [ROOT / "bootstrap.py", ROOT / "noxfile.py", ROOT / "tasks.py"]
+PROGRAMS = [ROOT / f"{name}.py" for name in ("__main__", "bootstrap", "noxfile", "tasks")]
 BENCHES = sorted((ROOT / "bench").rglob("*.py"))
 IMAGE = sorted((ROOT / "docker").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))

@@ -1,30 +1,77 @@
-"""What every verb shares: its session, the words after `--`, and an end without a traceback."""
+"""A verb of `tasks.py`: its options and letters, its words, and how errors end it."""
 
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from invoke import Context, Exit
+from invoke import Argument, Context, Exit, Task
 
+from cluster.command_line import Positional
 from cluster.errors import ClusterError, NodeError
-from cluster.machine.terminal import as_typed
+from cluster.machine import terminal
+from cluster.options import LETTERS, SHARED
 
 if TYPE_CHECKING:
     from cluster.session import Session
 
 SIGPIPE = 141
-"""The exit code of a program whose reader has gone, as a shell gives it."""
+"""The exit code of a program whose reader has gone, as a shell reports it."""
 INTERRUPTED = 130
+
+
+class Verb(Task[Any]):
+    """A task whose options have chosen letters, and whose words may stand for an option."""
+
+    def __init__(self, body: Callable[..., object], **settings: Any) -> None:  # noqa: ANN401 (Invoke's own settings)
+        """Take Invoke's settings of a task, and `words`: what words without dashes stand for."""
+        self.words: Positional | None = settings.pop("words", None)
+        self._arguments: list[Argument] = []
+        super().__init__(_guarded(body), auto_shortflags=False, **settings)
+
+    def arg_opts(self, name: str, default: str, taken_names: set[str]) -> dict[str, Any]:
+        """Describe one option, with its letter, and with the shared help unless it has its own."""
+        option: dict[str, Any] = super().arg_opts(name, default, taken_names)
+        option["names"] += LETTERS.get(name, "")
+        option.setdefault("help", SHARED.get(name))
+        return option
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:  # noqa: FBT001 (Invoke's signature)
+        """Return the options; they are made once, as Invoke takes the help away when it does."""
+        self._arguments = self._arguments or super().get_arguments(ignore_unknown_help)
+        return self._arguments
+
+
+def verb(
+    *,
+    name: str = "",
+    words: Positional | None = None,
+    help: Mapping[str, str] | None = None,  # noqa: A002 (as Invoke names it)
+    optional: tuple[str, ...] = (),
+    repeatable: tuple[str, ...] = (),
+) -> Callable[[Callable[..., object]], Verb]:
+    """Make a verb of a function: `optional` options may lack their value."""
+
+    def make(function: Callable[..., object]) -> Verb:
+        return Verb(
+            function,
+            name=name or function.__name__,
+            words=words,
+            help=help,
+            optional=optional,
+            iterable=repeatable,
+        )
+
+    return make
 
 
 def session(
     c: Context, cluster: str, *, recreate: bool = False, preflight: bool = True
 ) -> "Session":
-    """Return this run on a cluster: printing with `--dry`, else performing."""
+    """Return this run on a cluster: printing with `--dry`, otherwise performing."""
     from cluster.session import Session
 
     return Session(cluster, dry=c.config.run.dry, recreate=recreate, preflight=preflight)
@@ -35,19 +82,19 @@ def after_dashes() -> tuple[str, ...]:
     return tuple(sys.argv[sys.argv.index("--") + 1 :]) if "--" in sys.argv else ()
 
 
-def verb(function: Callable[..., object]) -> Callable[..., None]:
+def _guarded(function: Callable[..., object]) -> Callable[..., None]:
     """Turn what a user can cause into one line and an exit code; a defect keeps its traceback."""
 
     @wraps(function)
-    def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 (whatever the task takes)
+    def run(*arguments: Any, **options: Any) -> None:  # noqa: ANN401 (whatever the task takes)
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
                 signal.signal(number, _interrupt)
         try:
-            code = function(*args, **options)
+            code = function(*arguments, **options)
             sys.stdout.flush()
         except ClusterError as error:
-            raise Exit(as_typed(str(error)), error.exit_code) from None
+            raise Exit(terminal.as_typed(str(error)), error.exit_code) from None
         except KeyboardInterrupt:
             raise Exit("interrupted", INTERRUPTED) from None
         except BrokenPipeError:
@@ -55,8 +102,8 @@ def verb(function: Callable[..., object]) -> Callable[..., None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise Exit(code=SIGPIPE) from None
         except OSError as error:
-            where = error.filename or "this machine"
-            raise Exit(f"{where}: {error.strerror or error}", NodeError.exit_code) from None
+            place = error.filename or "this machine"
+            raise Exit(f"{place}: {error.strerror or error}", NodeError.exit_code) from None
         if isinstance(code, int) and code:
             raise Exit(code=code)
 
@@ -64,5 +111,5 @@ def verb(function: Callable[..., object]) -> Callable[..., None]:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Take the end of the terminal, and a polite request to end, as Ctrl-C."""
+    """Treat the end of the terminal and a request to terminate as Ctrl-C."""
     raise KeyboardInterrupt

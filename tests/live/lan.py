@@ -17,11 +17,14 @@ from tests.clone import clone
 from tests.live import hosts
 from tests.live.hosts import Lan
 from tests.live.machine import INTERFACE, Machine
-from tests.live.rehearsal import ROOT, Said
+from tests.live.rehearsal import ROOT, Said, by_name
 
 IMAGE = "vllm-node:cpu"
 CONTAINER = "vllm_node"
-NAMES = (*("bootstrap.py", "inv", "requirements.txt", "tasks.py"), "cluster", "docker")
+NAMES = (
+    *("__main__.py", "bootstrap.py", "inv", "requirements.txt", "tasks.py"),
+    *("cluster", "docker"),
+)
 TINY = ".cache/huggingface/tiny"
 """The model, below the home folder of a host."""
 HF_TOKEN = "hf_known_to_the_containers"
@@ -69,7 +72,7 @@ class Site:
 
     def command(self, *words: str) -> list[str]:
         """Return the command line of a task."""
-        return [str(self.tree / "inv"), *words]
+        return by_name(self.tree, *words)
 
     def inv(
         self, *words: str, host: Machine | None = None, stdin: str = "", seconds: float = 400

@@ -22,11 +22,16 @@ class Said(NamedTuple):
     err: str
 
 
+def by_name(tree: Path, *words: str) -> list[str]:
+    """Return a command line that finds `inv` on the PATH, as messages then call it."""
+    return ["sh", "-c", 'PATH=$0:$PATH; exec inv "$@"', str(tree), *words]
+
+
 def command(*arguments: str) -> list[str]:
     """Return the command line of a task on the rehearsal cluster; flags for vLLM stay last."""
     words = list(arguments)
     end = words.index("--") if "--" in words else len(words)
-    return [str(ROOT / "inv"), *words[:end], "--cluster", "rehearsal", *words[end:]]
+    return by_name(ROOT, *words[:end], "--cluster", "rehearsal", *words[end:])
 
 
 def inv(*arguments: str, seconds: float = 400) -> Said:
