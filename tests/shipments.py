@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address
+from typing import Any
 
 from cluster.errors import Problem
+from cluster.facts.docker import Docker
+from cluster.facts.facts import Facts
 from cluster.facts.images import Image, StoredImage
+from cluster.facts.links import Interface, Links
+from cluster.facts.machine import Machine, Memory
+from cluster.facts.surroundings import Disk, Surroundings
 from cluster.host import Host
 from cluster.ship import transfers
 from cluster.ship.content import ImageLayer
 from cluster.ship.routes import ShipRoute
-from cluster.ship.survey import Facts, Link
 from cluster.ship.transfers import ShipRequest, Transfer
 from tests.clusters import HEAD, SPARKS, WORKER, third
 
@@ -23,15 +29,23 @@ LAYERS = tuple(
 IMAGE = Image(
     architecture="arm64", layers=tuple(layer.diff_id for layer in LAYERS), configuration="{}"
 )
-FAST = Link(name="enp1s0f1np1", addresses=("192.168.177.11",), speed=200_000)
-PORT = Link(name="enP7s7", addresses=("fe80::1", "10.0.0.1"), speed=10_000)
+FAST = Interface(name="enp1s0f1np1", addresses=(IPv4Interface("192.168.177.11/24"),), speed=200_000)
+PORT = Interface(
+    name="enP7s7",
+    addresses=(IPv4Interface("10.0.0.1/24"),),
+    ipv6=(IPv6Address("fe80::1"),),
+    speed=10_000,
+)
 SOURCE = Facts(
-    version="29.1.0",
-    architecture="arm64",
-    store="overlay2",
-    root="/var/lib/docker",
-    free=900 * GIGA,
-    links=(PORT, FAST),
+    machine=Machine(
+        hostname="spark1",
+        memory=Memory(total=1, available=1, free=1, cached=0, swap_total=0, swap_free=0),
+    ),
+    links=Links(interfaces=(PORT, FAST)),
+    docker=Docker(version="29.1.0", architecture="arm64", store="overlay2", root="/var/lib/docker"),
+    surroundings=Surroundings(
+        engine_disk=Disk(path="/var/lib/docker", free=900 * GIGA, total=1000 * GIGA)
+    ),
 )
 REQUEST = ShipRequest(name=NAME, image=IMAGE, size=sum(SIZES), layers=LAYERS, source=SOURCE)
 NODES = (HEAD, WORKER, *(third(f"spark{n}", f"192.168.177.1{n}") for n in (3, 4, 5)))
@@ -63,13 +77,28 @@ def stored(count: int, name: str = "", blobs: int = 0) -> StoredImage:
 
 
 def spark(
-    number: int, *images: StoredImage, speed: int | None = 200_000, **fields: object
+    number: int,
+    *images: StoredImage,
+    speed: int | None = 200_000,
+    zstd: bool = True,
+    free: int | None = 900 * GIGA,
+    **fields: Any,  # noqa: ANN401 (fields of Docker)
 ) -> Facts:
     """Return the facts of a Spark with these images, asked over its 10 Gb/s port."""
-    link = replace(FAST, addresses=(f"192.168.177.1{number}",), speed=speed)
-    port = replace(PORT, addresses=(f"10.0.0.{number}",))
-    facts = replace(SOURCE, images=images, links=(port, link), asker="10.0.0.1", zstd=True)
-    return replace(facts, asked=f"10.0.0.{number}", **fields)  # type: ignore[arg-type] # (as given)
+    address = IPv4Interface(f"10.0.0.{number}/24")
+    link = replace(FAST, addresses=(IPv4Interface(f"192.168.177.1{number}/24"),), speed=speed)
+    port = replace(PORT, addresses=(address,))
+    machine = replace(
+        SOURCE.machine, ssh_client=IPv4Address("10.0.0.1"), ssh_server=address.ip, zstd=zstd
+    )
+    disk = None if free is None else Disk(path="/var/lib/docker", free=free, total=1000 * GIGA)
+    return replace(
+        SOURCE,
+        machine=machine,
+        links=Links(interfaces=(port, link)),
+        docker=replace(SOURCE.docker, images=images, **fields),
+        surroundings=Surroundings(engine_disk=disk),
+    )
 
 
 ANSWERS: dict[str, Facts | Problem] = {f"spark{n}": spark(n) for n in (1, 2, 3, 4, 5)}

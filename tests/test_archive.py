@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster.facts.images import BLOBS
 from cluster.ship import archive
 from cluster.ship.archive import LayerFilter
 from cluster.ship.content import (
-    BLOBS,
     PART,
     PART_BYTES,
     ImageContent,

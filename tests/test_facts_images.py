@@ -17,11 +17,11 @@ from cluster.facts.facts import SHIPPING, Facts, Request, parse
 from cluster.facts.images import Image, StoredImage
 from cluster.facts.links import Interface, Links
 from cluster.facts.surroundings import Disk, Surroundings
-from tests.test_facts import NOTHING
+from tests.test_facts import NOTHING, run
 
 CAPTURES = Path(__file__).parent / "captures"
-OVERLAY2 = (CAPTURES / "ship/facts-overlay2.txt").read_text(encoding="utf-8")
-CONTAINERD = (CAPTURES / "ship/facts-containerd.txt").read_text(encoding="utf-8")
+OVERLAY2 = (CAPTURES / "ship/asked-overlay2.txt").read_text(encoding="utf-8")
+CONTAINERD = (CAPTURES / "ship/asked-containerd.txt").read_text(encoding="utf-8")
 INSPECTED: dict[str, Any] = {
     "Id": "sha256:11",
     "RepoTags": ["vllm-node:latest"],
@@ -134,6 +134,41 @@ def test_without_docker(tmp_path: Path) -> None:
     )
 
     assert "docker: not found" == parse(done.stdout).docker.error
+
+
+@pytest.mark.parametrize(
+    "listing, expected",
+    [
+        ("printf 'sha256:22\\nsha256:11\\nsha256:22\\n'", ("sha256:11 sha256:22", "")),
+        ("true", ("", "")),
+        ("echo no such engine >&2; false", ("", "docker image ls: no such engine")),
+    ],
+    ids=["two", "none", "failed"],
+)
+def test_list(listing: str, expected: tuple[str, str], tmp_path: Path) -> None:
+    """Each image of the engine is inspected once; an engine that lists none is an error."""
+    docker = tmp_path / "docker"
+    docker.write_text(
+        f"""\
+#!/bin/sh
+case "$1 $2" in
+  "info --format") echo '{ENGINE.strip()}' ;;
+  "image ls") {listing} ;;
+  "image inspect") shift 2 && echo "$*" >{tmp_path}/inspected && echo '{json.dumps([INSPECTED])}' ;;
+esac
+""",
+        encoding="utf-8",
+    )
+    docker.chmod(0o755)
+    text = f"PATH={tmp_path}:$PATH\n{Request(parts=SHIPPING).question}"
+    facts = parse(run(text).stdout).docker
+    inspected = tmp_path / "inspected"
+
+    assert expected == (
+        inspected.read_text("utf-8").strip() if inspected.exists() else "",
+        facts.error,
+    )
+    assert ((STORED,) if expected[0] else ()) == facts.images
 
 
 @pytest.mark.parametrize(
@@ -283,3 +318,11 @@ def test_any_variable(value: str) -> None:
     (stored,) = answer(images=lines([INSPECTED | {"Config": config}])).docker.images
 
     assert json.dumps(config) == stored.image.configuration
+
+
+def test_inspections() -> None:
+    """The greeting of a login shell is skipped."""
+    text = 'Welcome [you]\n[{"Architecture": "arm64", "RootFS": {"Layers": ["sha256:aa"]}}]\n'
+    expected = Image(architecture="arm64", layers=("sha256:aa",), configuration="{}")
+
+    assert [expected] == [images.image(inspected) for inspected in images.inspections(text)]

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from cluster.facts.docker import Docker
+from cluster.facts.facts import parse
 from cluster.facts.images import Image, StoredImage
 from cluster.host import Host, host_problem
-from cluster.ship import node_images, survey
+from cluster.ship import node_images
 from cluster.ship.content import PART
-from cluster.ship.survey import Facts
-from tests.test_survey import CONTAINERD
+from tests.test_facts_images import CONTAINERD
 
 LAYERS = ("sha256:aa", "sha256:bb")
 
@@ -47,8 +48,8 @@ def test_an_image_without_layers() -> None:
 
 def test_parts() -> None:
     """Parts of this image are removed, those of another image stay."""
-    facts = survey.facts(CONTAINERD)
-    first, *_ = facts.images
+    docker = parse(CONTAINERD).docker
+    first, *_ = docker.images
     images = (
         replace(
             first, id="sha256:1", labels=(PART,), image=replace(first.image, layers=LAYERS[:1])
@@ -59,15 +60,7 @@ def test_parts() -> None:
         replace(first, id="sha256:3", labels=(), image=replace(first.image, layers=LAYERS[:1])),
     )
 
-    assert ("sha256:1",) == node_images.parts(replace(facts, images=images), LAYERS)
-
-
-def test_inspected() -> None:
-    """The greeting of a login shell is skipped."""
-    text = 'Welcome [you]\n[{"Architecture": "arm64", "RootFS": {"Layers": ["sha256:aa"]}}]\n'
-    expected = survey.Image(architecture="arm64", layers=("sha256:aa",), configuration="{}")
-
-    assert expected == survey.inspected(text)
+    assert ("sha256:1",) == node_images.parts(replace(docker, images=images), LAYERS)
 
 
 SPARK2 = Host(name="spark2", ssh_host="spark-02")
@@ -83,9 +76,7 @@ ALL = (
     replace(OWN, id="sha256:44", labels=("spark", "else.spark-vllm-cluster.part")),
     replace(OWN, id="sha256:55", tags=("vllm-node:latest",), dangling=False),
 )
-FACTS = Facts(
-    version="29.1.0", architecture="arm64", store="overlay2", root="/d", free=None, images=ALL
-)
+DOCKER = Docker(version="29.1.0", architecture="arm64", store="overlay2", root="/d", images=ALL)
 IN_USE = (
     f"Error response from daemon: conflict: unable to delete {NEXT[7:19]} (must be forced) - "
     "image is being used by stopped container e24ce3923e61\n"
@@ -99,7 +90,7 @@ IN_USE = (
 )
 def test_old_images(before: str, expected: tuple[str, ...]) -> None:
     """Images with a name stay, and so do those without our label."""
-    assert expected == node_images.old_images(FACTS, before=before)
+    assert expected == node_images.old_images(DOCKER, before=before)
 
 
 def test_remove() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from cluster.errors import Problem
+from cluster.facts.facts import Facts
+from cluster.facts.links import Links
 from cluster.ship import report, transfers
 from cluster.ship.report import TransferResult
-from cluster.ship.survey import Facts
 from tests.shipments import (
     ANSWERS,
     BY_NAME,
@@ -176,7 +177,9 @@ compressed)
 )
 def test_docker_save(facts: Facts, store: str, first: int, send: str, seconds: str) -> None:
     """If the sizes of layers are unknown, the size of the image is an upper bound."""
-    request = replace(REQUEST, layers=None, source=replace(SOURCE, store=store))
+    request = replace(
+        REQUEST, layers=None, source=replace(SOURCE, docker=replace(SOURCE.docker, store=store))
+    )
     transfer = planned(facts, request)
     (row,) = re.findall(
         r"(\d/3)  +(.+?)  +\S+ GB  +(about .*)", report.plan_table(CLUSTER, (transfer,))
@@ -200,7 +203,7 @@ def test_slow_link() -> None:
 
 def test_from_a_laptop() -> None:
     """A chain over a slow first link is compressed if all its nodes have zstd."""
-    laptop = replace(SOURCE, links=(replace(PORT, addresses=("10.0.0.1",), speed=1000),))
+    laptop = replace(SOURCE, links=Links(interfaces=(replace(PORT, speed=1000),)))
     request = replace(REQUEST, source=laptop)
     answers = ANSWERS | {"spark2": spark(2, zstd=False)}
     three = transfers.plan(CLUSTER, request, BY_NAME[2:], ANSWERS, NO_FAILURES)

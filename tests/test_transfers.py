@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from cluster.errors import Problem
+from cluster.facts.facts import Facts
 from cluster.facts.images import StoredImage
+from cluster.facts.links import Links
 from cluster.ship import problems, transfers
 from cluster.ship.routes import ShipRoute
 from cluster.ship.ship_options import Compress, Via
-from cluster.ship.survey import Facts
 from cluster.ship.transfers import Transfer
 from tests.shipments import (
     ANSWERS,
@@ -121,7 +122,7 @@ def test_compress(
     notes: tuple[str, ...],
 ) -> None:
     """Layers are compressed on request, if the node has zstd."""
-    request = replace(REQUEST, compress=compress, source=replace(SOURCE, links=()))
+    request = replace(REQUEST, compress=compress, source=replace(SOURCE, links=Links()))
     transfer = planned(spark(2, speed=speed, zstd=has_zstd), request)
 
     assert (compressed, notes) == (transfer.compress, transfer.notes)

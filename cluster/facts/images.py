@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.ship.content import BLOBS
-
+BLOBS = "spark-vllm-cluster.blobs"
+"""The annotation with the digests of an image's files in containerd's store, of an image that was
+shipped: the store shows the digests of unpacked layers only, and a layer that was built or pulled
+there is another, compressed file."""
 DECODER = json.JSONDecoder()
 LIST = re.compile(r"^\[", re.MULTILINE)
 # What a container gets from its image (OCI image-spec, config.md); builders and stores differ in

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from tarfile import BLOCKSIZE, GNU_FORMAT, TarInfo
 
-from cluster.ship.content import BLOBS, MANIFEST, ImageContent, ImageLayer, digest
+from cluster.facts.images import BLOBS
+from cluster.ship.content import MANIFEST, ImageContent, ImageLayer, digest
 
 LAYOUT = ("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
 INDEX = "application/vnd.oci.image.index.v1+json"

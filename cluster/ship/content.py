@@ -11,10 +11,6 @@ TAR = "application/vnd.oci.image.layer.v1.tar"
 """The media type of a layer that is not compressed (OCI image-spec, layer.md)."""
 CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-BLOBS = "spark-vllm-cluster.blobs"
-"""The annotation with the digests of an image's files in containerd's store, of an image that was
-shipped: the store shows the digests of unpacked layers only, and a layer that was built or pulled
-there is another, compressed file."""
 PART = "spark-vllm-cluster.part"
 """The label of an image that has only the lower layers, until the others have arrived; its value is
 the digest of the whole image's configuration."""

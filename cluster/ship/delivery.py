@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cluster.errors import NodeError, Problem
+from cluster.facts.images import image, inspections
 from cluster.host import host_problem
 from cluster.machine import clock, parallel, ssh
 from cluster.machine.processes import Completed
@@ -16,7 +17,6 @@ from cluster.ship import archive, chain, node_images, problems, report
 from cluster.ship.content import ImageContent, ImageLayer, digest, part_ends
 from cluster.ship.report import TransferResult
 from cluster.ship.source import ImageSource
-from cluster.ship.survey import inspected
 from cluster.ship.transfers import ShipRequest, Transfer, chains
 
 LOADED = re.compile(r"^Loaded image(?: ID)?: (\S+)$", re.MULTILINE)
@@ -131,19 +131,20 @@ class Delivery:
     def _name(self, transfer: Transfer) -> Problem | None:
         """Verify that a node has the image, and name it; until now the old one has the name."""
         load, content = self.loads[transfer.node], self.source.content
-        image, name = self.request.image, self.request.name
+        layers, name = self.request.image.layers, self.request.name
         different = problems.different(self.cluster, transfer.route, name)
         if content and load.image not in {content.config_digest, digest(content.manifest)}:
             return different
-        earlier = node_images.parts(transfer.node_facts, image.layers)
+        earlier = node_images.parts(transfer.node_facts.docker, layers)
         parts = tuple(dict.fromkeys((*earlier, *load.parts)))
-        script = node_images.naming_script(name, load.image, image.layers, parts)
+        script = node_images.naming_script(name, load.image, layers, parts)
         completed = ssh.tell(transfer.route.host, script)
         if completed.code == node_images.DIFFERENT:
             return different
         if completed.code:
             return host_problem(transfer.route.host, completed.error)
-        return None if inspected(completed.output) == image else different
+        loaded = tuple(map(image, inspections(completed.output)))
+        return None if loaded == (self.request.image,) else different
 
 
 def deliver(

@@ -4,10 +4,10 @@ import json
 import re
 
 from cluster.build.cache_busters import LABEL
+from cluster.facts.docker import Docker
 from cluster.facts.images import StoredImage
 from cluster.host import Host, host_problem
 from cluster.ship.content import PART
-from cluster.ship.survey import Facts
 from cluster.words import Word, shell_word
 
 DIFFERENT = 3
@@ -38,22 +38,22 @@ def naming_script(name: str, image: str, layers: tuple[str, ...], parts: tuple[s
 """
 
 
-def parts(facts: Facts, layers: tuple[str, ...]) -> tuple[str, ...]:
+def parts(docker: Docker, layers: tuple[str, ...]) -> tuple[str, ...]:
     """Return the IDs of the parts of an image that an earlier run has left."""
     return tuple(
         image.id
-        for image in facts.images
+        for image in docker.images
         if PART in image.labels and image.layers == layers[: len(image.layers)]
     )
 
 
-def old_images(facts: Facts, *, before: str = "") -> tuple[str, ...]:
+def old_images(docker: Docker, *, before: str = "") -> tuple[str, ...]:
     """Return the IDs of images to remove: without a name, and ours by their labels.
 
     The image with the ID `before`, which had the name until now, needs no label. An image that has
     any name stays, and so does the one that was just shipped.
     """
-    return tuple(image.id for image in facts.images if image.dangling and _is_ours(image, before))
+    return tuple(image.id for image in docker.images if image.dangling and _is_ours(image, before))
 
 
 def remove(host: Host, ids: tuple[str, ...]) -> tuple[Word, ...]:

@@ -3,11 +3,11 @@
 import re
 
 from cluster.errors import Problem
+from cluster.facts.facts import Facts
 from cluster.facts.images import Image
 from cluster.host import host_problem
 from cluster.node import Cluster
 from cluster.ship.routes import ShipRoute
-from cluster.ship.survey import Facts
 from cluster.text import data_size
 from cluster.words import shell_line
 
@@ -34,8 +34,9 @@ def wrong_architecture(route: ShipRoute, name: str, image: Image, architecture: 
 
 def no_room(route: ShipRoute, name: str, facts: Facts, needed: int) -> Problem:
     """Return the problem that the node lacks disk space, found before a byte is sent."""
-    free = data_size(facts.free or 0)
-    message = f"has {free} free in {facts.root} and needs {data_size(needed)} for {name}"
+    disk, root = facts.surroundings.engine_disk, facts.docker.root
+    free = data_size(disk.free if disk else 0)
+    message = f"has {free} free in {root} and needs {data_size(needed)} for {name}"
     return Problem(place=route.node, message=message, remedy=_disk_usage(route))
 
 

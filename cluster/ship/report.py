@@ -91,10 +91,10 @@ def progress(done: int, total: int, seconds: float) -> str:
 
 
 def _plan_cells(transfer: Transfer) -> tuple[str, ...]:
-    facts = transfer.facts
-    store = f"{facts.store} {facts.version}" if facts else ""
+    docker = transfer.facts.docker if transfer.facts else None
+    store = f"{docker.store} {docker.version}" if docker else ""
     layers = f"{transfer.first}/{transfer.layer_count}" if transfer.state == "ship" else ""
-    free = data_size(facts.free) if facts and facts.free is not None else ""
+    free = "" if transfer.free is None else data_size(transfer.free)
     seconds = transfer.seconds
     expected = f"about {max(1, round(seconds))} s" if seconds is not None else ""
     return (transfer.node, transfer.route_text, store, layers, _send(transfer), free, expected)
@@ -109,18 +109,19 @@ def _send(transfer: Transfer) -> str:
 
 
 def _plan_fields(transfer: Transfer) -> dict[str, object]:
-    facts, seconds = transfer.facts, transfer.seconds
+    docker = transfer.facts.docker if transfer.facts else None
+    seconds = transfer.seconds
     return {
         "node": transfer.node,
         "route": transfer.route_text,
         "state": transfer.state,
-        "store": facts.store if facts else "",
-        "version": facts.version if facts else "",
+        "store": docker.store if docker else "",
+        "version": docker.version if docker else "",
         "present": transfer.first,
         "layers": transfer.layer_count,
         "send": transfer.size,
         "exact": transfer.exact,
-        "free": facts.free if facts else None,
+        "free": transfer.free,
         "link": transfer.link,
         "zstd": transfer.compress,
         "chain": transfer.chain if transfer.state == "ship" else None,

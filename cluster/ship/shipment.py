@@ -6,21 +6,24 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from cluster.errors import NodeError, Problem, RefusedError
+from cluster.facts import asking
+from cluster.facts.facts import SHIPPING, Facts, Request
 from cluster.host import Host, host_problem
 from cluster.machine import parallel, processes, ssh
 from cluster.machine.terminal import Report, show
 from cluster.node import Cluster
-from cluster.ship import chain, node_images, problems, report, survey, transfers
+from cluster.ship import chain, node_images, problems, report, transfers
 from cluster.ship.delivery import deliver
 from cluster.ship.report import TransferResult
 from cluster.ship.routes import ShipRoute
 from cluster.ship.ship_options import Compress, ShipOptions, Via
 from cluster.ship.source import THIS_MACHINE, ImageSource, opened
-from cluster.ship.survey import Facts
 from cluster.ship.transfers import Answers, ShipRequest, Transfer
 
 PROBE_SECONDS = 30.0
 """How long one node may take to reach another."""
+DOCKER_SECONDS = 50
+"""Time limit of each call of the Docker client: an engine with many images takes its time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +72,12 @@ class Shipment:
 
     def _ask(self) -> Answers:
         """Ask this machine and all nodes for their facts."""
-        hosts = (THIS_MACHINE, *(route.host for route in self.routes if not route.is_local))
+        others = (route.host for route in self.routes if not route.is_local)
+        hosts = {host.name: host for host in (THIS_MACHINE, *others)}
+        question = Request(parts=SHIPPING, docker_seconds=DOCKER_SECONDS).question
         with self.terminal.step(self.name, "Check which nodes have it"):
-            answers = parallel.side_by_side(_facts, hosts)
-        return {host.name: answer for host, answer in zip(hosts, answers, strict=True)}
+            answers = asking.examine(hosts, dict.fromkeys(hosts, question), ssh.tell)
+        return {name: _with_engine(hosts[name], answer) for name, answer in answers.items()}
 
     def _ship(
         self, answers: Answers, routes: tuple[ShipRoute, ...], via: str
@@ -103,7 +108,7 @@ class Shipment:
         if not any(transfer.state == "ship" for transfer in planned):
             yield ShipPlan(request=request, transfers=planned)
             return
-        with opened(image_id, request.source) as source:
+        with opened(image_id, request.source.docker) as source:
             request = replace(request, layers=source.content.layers if source.content else None)
             planned = transfers.plan(self.cluster, request, routes, answers, {})
             if hops := transfers.hops(planned):
@@ -116,7 +121,7 @@ class Shipment:
         facts = answers[THIS_MACHINE.name]
         if isinstance(facts, Problem):
             raise NodeError(facts)
-        image = facts.named(self.name)
+        image = facts.docker.named(self.name)
         if not image:
             raise RefusedError(problems.no_image(self.name))
         request = ShipRequest(
@@ -138,19 +143,18 @@ class Shipment:
             old, new = before[name], after[name]
             if results[route.node].problem or isinstance(old, Problem) or isinstance(new, Problem):
                 continue
-            image = old.named(self.name)
-            if ids := node_images.old_images(new, before=image.id if image else ""):
+            image = old.docker.named(self.name)
+            if ids := node_images.old_images(new.docker, before=image.id if image else ""):
                 done = processes.run(node_images.remove(route.host, ids))
                 line = node_images.removal_result(route.host, ids, done.output, done.error)
                 self.terminal.note(line)
 
 
-def _facts(host: Host) -> Facts | Problem:
-    """Ask an engine; its answer holds settings of images that may be secret, and is never shown."""
-    completed = ssh.tell(host, survey.QUESTION)
-    if completed.code or not survey.answered(completed.output):
-        return host_problem(host, completed.error)
-    return survey.facts(completed.output)
+def _with_engine(host: Host, answer: Facts | Problem) -> Facts | Problem:
+    """Return the facts of a machine whose engine answers, otherwise the problem."""
+    if isinstance(answer, Problem) or not answer.docker.error:
+        return answer
+    return host_problem(host, answer.docker.error)
 
 
 def _unreachable(hops: tuple[tuple[ShipRoute, ShipRoute], ...]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass
 
 from cluster.errors import NodeError, Problem
+from cluster.facts.docker import Docker
 from cluster.host import Host, host_problem
 from cluster.machine import files, streams
 from cluster.machine.places import ROOT
@@ -16,7 +17,6 @@ from cluster.machine.streams import StreamReader
 from cluster.ship.archive import LayerFilter
 from cluster.ship.content import ImageContent, ImageLayer
 from cluster.ship.problems import last_line
-from cluster.ship.survey import Facts
 
 THIS_MACHINE = Host(name="this machine")
 READABLE = ("overlay2", "containerd")
@@ -127,7 +127,7 @@ STORAGE = (("storage", direct), ("storage, read in a container", contained))
 
 
 @contextmanager
-def opened(image_id: str, facts: Facts) -> Iterator[ImageSource]:
+def opened(image_id: str, docker: Docker) -> Iterator[ImageSource]:
     """Read an image of this machine's engine in the fastest way that works.
 
     The first is the engine's files, if this user may read them; then the same in a container of the
@@ -135,13 +135,13 @@ def opened(image_id: str, facts: Facts) -> Iterator[ImageSource]:
     file of it is left. A NodeError means that there is no `docker`.
     """
     with ExitStack() as stack:
-        yield _storage(image_id, facts, stack) or stack.enter_context(saved(image_id))
+        yield _storage(image_id, docker, stack) or stack.enter_context(saved(image_id))
 
 
-def _storage(image_id: str, facts: Facts, stack: ExitStack) -> ImageSource | None:
-    for kind, reader in STORAGE if facts.store in READABLE else ():
+def _storage(image_id: str, docker: Docker, stack: ExitStack) -> ImageSource | None:
+    for kind, reader in STORAGE if docker.store in READABLE else ():
         with suppress(UnreadableError, FileNotFoundError), ExitStack() as attempt:
-            program = attempt.enter_context(reader(image_id, facts.root))
+            program = attempt.enter_context(reader(image_id, docker.root))
             source = ImageSource(kind=kind, program=program, content=_content(program))
             stack.push(attempt.pop_all())
             return source

@@ -7,13 +7,13 @@ from itertools import pairwise, takewhile
 from typing import Literal
 
 from cluster.errors import Problem
+from cluster.facts.facts import Facts
 from cluster.facts.images import Image
 from cluster.node import Cluster
 from cluster.ship import estimate, problems
 from cluster.ship.content import ImageLayer
 from cluster.ship.routes import ShipRoute
 from cluster.ship.ship_options import Compress, Via
-from cluster.ship.survey import Facts
 
 State = Literal["here", "equal", "ship", "failed"]
 Answers = Mapping[str, Facts | Problem]
@@ -86,6 +86,12 @@ class Transfer:
         return self.facts
 
     @property
+    def free(self) -> int | None:
+        """Bytes of free disk space for the node's engine; None if unknown."""
+        disk = self.facts.surroundings.engine_disk if self.facts else None
+        return disk.free if disk else None
+
+    @property
     def route_text(self) -> str:
         """The route as tables show it."""
         if self.route.is_local:
@@ -140,8 +146,8 @@ def first_missing(layers: tuple[ImageLayer, ...], facts: Facts) -> int:
 
     An engine that unpacks at once finds a layer by those below it; containerd by its file.
     """
-    if facts.store == "containerd":
-        blobs = {blob for image in facts.images for blob in image.blobs}
+    if facts.docker.store == "containerd":
+        blobs = {blob for image in facts.docker.images for blob in image.blobs}
         return sum(1 for _ in takewhile(lambda layer: layer.digest in blobs, layers))
     return _shared(layers, facts)
 
@@ -157,13 +163,12 @@ def _transfer(
     if isinstance(facts, Problem):
         return Transfer(route=route, facts=None, state="failed", layer_count=count, problem=facts)
     transfer = Transfer(route=route, facts=facts, state="failed", layer_count=count)
-    present = facts.named(request.name)
+    present = facts.docker.named(request.name)
     if present and present.image == request.image:
         return replace(transfer, state="equal", first=count)
-    if facts.architecture != request.image.architecture:
-        problem = problems.wrong_architecture(
-            route, request.name, request.image, facts.architecture
-        )
+    architecture = facts.docker.architecture
+    if architecture != request.image.architecture:
+        problem = problems.wrong_architecture(route, request.name, request.image, architecture)
         return replace(transfer, problem=problem)
     return _with_layers(cluster, request, transfer, facts)
 
@@ -189,7 +194,8 @@ def _layers(request: ShipRequest, facts: Facts) -> tuple[ImageLayer, ...]:
     """
     if request.layers is not None:
         return request.layers
-    plain = request.source.store != "containerd" or facts.store != "containerd"
+    stores = {request.source.docker.store, facts.docker.store}
+    plain = stores != {"containerd"}
     return tuple(
         ImageLayer(diff_id=layer, digest=layer if plain else "", size=0)
         for layer in request.image.layers
@@ -207,13 +213,13 @@ def _starting_at(request: ShipRequest, transfer: Transfer, first: int) -> Transf
 
 def _fits(request: ShipRequest, transfer: Transfer) -> bool:
     """Whether a node has the disk space, as far as that is known."""
-    free = transfer.node_facts.free
+    free = transfer.free
     return free is None or not transfer.exact or _needed(request, transfer) <= free
 
 
 def _needed(request: ShipRequest, transfer: Transfer) -> int:
     """Return the bytes of disk space that a node needs; a minimum if sizes are unknown."""
-    store = transfer.node_facts.store
+    store = transfer.node_facts.docker.store
     if request.layers is None:
         return transfer.size * (2 if store == "containerd" else 1)
     return estimate.room(request.layers, transfer.first, store)
@@ -223,22 +229,22 @@ def _speeds(
     cluster: Cluster, request: ShipRequest, route: ShipRoute, facts: Facts
 ) -> tuple[int | None, int | None]:
     """Return the speeds at this machine's end of a route and at the node's, in Mb/s."""
-    source = request.source
+    source, node, machine = request.source.links, facts.links, facts.machine
     if not route.fast_address:
-        return source.speed(facts.asker), facts.link
-    addresses = (address for link in source.links for address in link.addresses)
-    fast = next((address for address in addresses if ip_address(address) in cluster.subnet), "")
-    return source.speed(fast), facts.speed(route.fast_address)
+        return source.speed(machine.ssh_client), node.speed(machine.ssh_server)
+    addresses = (own.ip for interface in source.interfaces for own in interface.addresses)
+    fast = next((address for address in addresses if address in cluster.subnet), None)
+    return source.speed(fast), node.speed(ip_address(route.fast_address))
 
 
 def _notes(request: ShipRequest, transfer: Transfer, speed: int | None) -> Iterator[str]:
     facts, address = transfer.node_facts, transfer.route.fast_address
-    if address and speed and speed <= SLOW and (link := facts.at(address)):
-        yield (
-            f"{address} is on {link.name}, a link of {speed / 1000:g} Gb/s: is that the fast link?"
-        )
+    holder = facts.links.holder(ip_address(address)) if address else None
+    if holder and speed and speed <= SLOW:
+        name = holder.name
+        yield f"{address} is on {name}, a link of {speed / 1000:g} Gb/s: is that the fast link?"
     present = _shared(_layers(request, facts), facts)
-    if facts.store == "containerd" and present > transfer.first:
+    if facts.docker.store == "containerd" and present > transfer.first:
         count = present - transfer.first
         yield (
             f"layers sent although the node has them: {count} "
@@ -249,7 +255,7 @@ def _notes(request: ShipRequest, transfer: Transfer, speed: int | None) -> Itera
 def _shared(layers: tuple[ImageLayer, ...], facts: Facts) -> int:
     """Return how many layers, from the lowest on, any image of an engine begins with."""
     digests = tuple(layer.diff_id for layer in layers)
-    pairs = (zip(digests, image.layers, strict=False) for image in facts.images)
+    pairs = (zip(digests, image.layers, strict=False) for image in facts.docker.images)
     counts = (sum(takewhile(bool, (a == b for a, b in layer_pairs))) for layer_pairs in pairs)
     return max(counts, default=0)
 
@@ -300,11 +306,11 @@ def _stream(
     wants_zstd = request.compress == "zstd" or (
         request.compress == "auto" and link is not None and link <= SLOW
     )
-    compress = wants_zstd and all(transfer.node_facts.zstd for transfer in chain)
+    compress = wants_zstd and all(transfer.node_facts.machine.zstd for transfer in chain)
     speed = _slowest(cluster, chain, streams)
     for before, transfer in zip((None, *chain), chain, strict=False):
         sized = _starting_at(request, replace(transfer, compress=compress), first)
-        notes = (NO_ZSTD,) if wants_zstd and not transfer.node_facts.zstd else ()
+        notes = (NO_ZSTD,) if wants_zstd and not transfer.node_facts.machine.zstd else ()
         yield replace(
             sized,
             previous=before.node if before else "",
@@ -315,9 +321,9 @@ def _stream(
 
 def _slowest(cluster: Cluster, chain: tuple[Transfer, ...], streams: int) -> int | None:
     """Return the speed of the slowest link of a chain, in Mb/s, as far as it is known."""
-    addresses = {node.name: str(node.host_ip) for node in cluster.nodes}
+    addresses = {node.name: node.host_ip for node in cluster.nodes}
     source, receiver = chain[0].speeds
-    onward = (transfer.node_facts.speed(addresses[transfer.node]) for transfer in chain[1:])
+    onward = (transfer.node_facts.links.speed(addresses[transfer.node]) for transfer in chain[1:])
     return min(filter(None, ((source or 0) // streams, receiver, *onward)), default=None)
 
 

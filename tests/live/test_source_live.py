@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import NodeError
+from cluster.facts.docker import Docker
 from cluster.ship import source
 from cluster.ship.source import ImageSource, opened, saved
-from cluster.ship.survey import Facts
 from tests.live import hosts
 from tests.live.machine import PATH, Machine
 
@@ -40,17 +40,17 @@ class Site:
     image: str
     digests: tuple[str, ...]
     """Of its layers."""
-    facts: Facts
+    docker: Docker
 
     def opened(self, kind: str, patch: pytest.MonkeyPatch) -> AbstractContextManager[ImageSource]:
         """Read the image from a kind of source, as if those before it were not possible."""
         storage = tuple(pair for pair in source.STORAGE if pair[0] == kind)
         patch.setattr(source, "STORAGE", storage)
-        return opened(self.image, self.facts)
+        return opened(self.image, self.docker)
 
     def file(self, name: str) -> Path:
         """Return the path at which the engine keeps a file of the image."""
-        (path,) = Path(self.facts.root).glob(f"overlay2/*/diff/{name}")
+        (path,) = Path(self.docker.root).glob(f"overlay2/*/diff/{name}")
         return path
 
 
@@ -85,10 +85,8 @@ def _built(host: Machine, context: Path) -> Site:
     version, architecture, root = host.docker(
         "info", "--format", "{{.ServerVersion}} {{.Architecture}} {{.DockerRootDir}}"
     ).split()
-    facts = Facts(
-        version=version, architecture=architecture, store="overlay2", root=root, free=None
-    )
-    return Site(host=host, image=image, digests=tuple(digests), facts=facts)
+    docker = Docker(version=version, architecture=architecture, store="overlay2", root=root)
+    return Site(host=host, image=image, digests=tuple(digests), docker=docker)
 
 
 def _python() -> str:
@@ -147,7 +145,7 @@ def test_docker_save(site: Site) -> None:
 
 def test_nothing_else_works(site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without readable storage, or a Python to read it, `docker save` is the source."""
-    with opened(site.image, replace(site.facts, root="/nowhere")) as image:
+    with opened(site.image, replace(site.docker, root="/nowhere")) as image:
         elsewhere = image.kind
     site.host.run(["sh", "-c", "tar -C $1 -c . | docker import - bare", "pack", folder], check=True)
     bare = site.host.docker("image", "inspect", "--format", "{{.Id}}", "bare")
@@ -186,7 +184,7 @@ def test_damage(site: Site, folder: Path, kind: str, monkeypatch: pytest.MonkeyP
         path.write_bytes(whole)
     layer = f"this machine: layer {site.digests[1][:19]}…"
     remedy = "(`inv build --no-cache`, or load the image again)"
-    file = Path("/0", path.relative_to(site.facts.root)) if kind == STORAGE[1] else path
+    file = Path("/0", path.relative_to(site.docker.root)) if kind == STORAGE[1] else path
 
     assert f"{layer} is damaged: its bytes have another digest {remedy}" == str(damaged.value)
     assert f"{layer} cannot be read: {file} is too short {remedy}" == str(short.value)
@@ -196,9 +194,9 @@ def test_damage(site: Site, folder: Path, kind: str, monkeypatch: pytest.MonkeyP
 def test_no_image(site: Site) -> None:
     """A missing image is reported in Docker's words."""
     image_id = digest(b"")
-    with opened(image_id, site.facts) as image, pytest.raises(NodeError) as error:
+    with opened(image_id, site.docker) as image, pytest.raises(NodeError) as error:
         list(image.archive())
-    file = f"{site.facts.root}/image/overlay2/imagedb/content/{image_id.replace(':', '/')}"
+    file = f"{site.docker.root}/image/overlay2/imagedb/content/{image_id.replace(':', '/')}"
     words = (
         f"Error response from daemon: failed to get digest {image_id}: "
         f"open {file}: no such file or directory"
@@ -211,7 +209,7 @@ def test_no_docker(site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Without Docker's client the remedy is to install it."""
     monkeypatch.setenv("PATH", str(folder))
     with pytest.raises(NodeError) as error:
-        opened(site.image, replace(site.facts, root="/nowhere")).__enter__()
+        opened(site.image, replace(site.docker, root="/nowhere")).__enter__()
 
     assert (
         "this machine: there is no `docker` on the PATH of this machine "
