@@ -1,6 +1,6 @@
-"""The program that reads layers from an engine's storage: byte by byte what they were, or a word.
+"""The program that reads layers from an engine's storage: the original bytes, or a reason.
 
-The storages are folders as Docker lays them out; a live test has real ones.
+The storages here are folders as Docker lays them out; a live test has real ones.
 """
 
 import gzip
@@ -34,7 +34,7 @@ BLOBS = "containerd/daemon/io.containerd.content.v1.content/blobs"
 
 
 def read(image: str, *roots: Path, line: str = "0\n") -> tuple[int, bytes, str]:
-    """Run the program; return its exit code, what it wrote, and what it said."""
+    """Run the program; return its exit code, its output, and its errors."""
     command = (sys.executable, str(PROGRAM), image, "-", *map(str, roots))
     done = subprocess.run(command, input=line.encode(), capture_output=True, check=False)
     return done.returncode, done.stdout, done.stderr.decode()
@@ -53,18 +53,18 @@ def archive(files: Mapping[str, bytes]) -> bytes:
 
 
 def split(layer: bytes) -> list[dict[str, Any]]:
-    """Return what tar-split notes of an archive: what lies between the files, and their names."""
+    """Return the entries of tar-split for an archive: the bytes between files, and their names."""
     entries: list[dict[str, Any]] = []
-    at = 0
+    position = 0
     with tarfile.open(fileobj=io.BytesIO(layer)) as tar:
         files = tar.getmembers()
     for info in files:
-        between = b64encode(layer[at : info.offset_data]).decode()
+        between = b64encode(layer[position : info.offset_data]).decode()
         size = {"size": info.size} if info.size else {}
         entries.append({"type": 2, "payload": between})
         entries.append({"type": 1, "name": info.name, **size, "payload": "AAAAAAAAAAA="})
-        at = info.offset_data + info.size
-    entries.append({"type": 2, "payload": b64encode(layer[at:]).decode()})
+        position = info.offset_data + info.size
+    entries.append({"type": 2, "payload": b64encode(layer[position:]).decode()})
     return [{**entry, "position": number} for number, entry in enumerate(entries)]
 
 
@@ -74,36 +74,36 @@ def write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def note(path: Path, entries: list[dict[str, Any]]) -> None:
-    """Write what tar-split notes, as Go writes JSON."""
+def write_entries(path: Path, entries: list[dict[str, Any]]) -> None:
+    """Write the entries of tar-split, as Go writes JSON."""
     lines = (json.dumps(entry, separators=(",", ":")) for entry in entries)
     write(path, gzip.compress("".join(f"{line}\n" for line in lines).encode()))
 
 
 def overlay2(root: Path, *layers: Mapping[str, bytes]) -> str:
-    """Keep an image as overlay2 does; return its ID."""
-    its = [digest(archive(files)) for files in layers]
+    """Store an image as overlay2 does; return its ID."""
+    diff_ids = [digest(archive(files)) for files in layers]
     chain = ""
-    for number, (files, diff_id) in enumerate(zip(layers, its, strict=True)):
+    for number, (files, diff_id) in enumerate(zip(layers, diff_ids, strict=True)):
         chain = digest(f"{chain} {diff_id}".encode()) if chain else diff_id
-        known = root / "image/overlay2/layerdb/sha256" / chain.removeprefix("sha256:")
-        write(known / "cache-id", f"cache{number}".encode())
-        note(known / "tar-split.json.gz", split(archive(files)))
+        record = root / "image/overlay2/layerdb/sha256" / chain.removeprefix("sha256:")
+        write(record / "cache-id", f"cache{number}".encode())
+        write_entries(record / "tar-split.json.gz", split(archive(files)))
         for name, text in files.items():
             if not name.endswith("/"):
                 write(root / f"overlay2/cache{number}/diff" / name, text)
-    config = json.dumps({**PLATFORM, "rootfs": {"type": "layers", "diff_ids": its}}).encode()
-    return keep(root / "image/overlay2/imagedb/content", config)
+    config = json.dumps({**PLATFORM, "rootfs": {"type": "layers", "diff_ids": diff_ids}}).encode()
+    return add_blob(root / "image/overlay2/imagedb/content", config)
 
 
-def keep(store: Path, content: bytes) -> str:
-    """Write a file under its digest; return that."""
+def add_blob(store: Path, content: bytes) -> str:
+    """Write a file named after its digest; return the digest."""
     write(store / digest(content).replace(":", "/"), content)
     return digest(content)
 
 
-def described(*files: bytes, media_type: str = TAR) -> list[dict[str, Any]]:
-    """Return what the program tells about uncompressed layers."""
+def descriptions(*files: bytes, media_type: str = TAR) -> list[dict[str, Any]]:
+    """Return the descriptions of uncompressed layers."""
     return [
         {
             "diff_id": digest(file),
@@ -115,90 +115,92 @@ def described(*files: bytes, media_type: str = TAR) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("line, lowest", [("0\n", 0), ("1\n", 1), ("2\n", 2), ("", 2)])
-def test_layers(tmp_path: Path, line: str, lowest: int) -> None:
-    """It tells of all layers, and sends those that it is asked for."""
+@pytest.mark.parametrize("line, first", [("0\n", 0), ("1\n", 1), ("2\n", 2), ("", 2)])
+def test_layers(tmp_path: Path, line: str, first: int) -> None:
+    """It describes all layers, and sends those that are requested."""
     image = overlay2(tmp_path, FILES, ABOVE)
     layers = (archive(FILES), archive(ABOVE))
-    code, output, said = read(image, tmp_path / "nothing", tmp_path, line=line)
+    code, output, error = read(image, tmp_path / "nothing", tmp_path, line=line)
     head, _, sent = output.partition(b"\n")
-    told = json.loads(head)
+    description = json.loads(head)
 
-    assert (0, "") == (code, said)
-    assert image == digest(told["config"].encode())
-    assert described(*layers) == told["layers"]
-    assert b"".join(layers[lowest:]) == sent
+    assert (0, "") == (code, error)
+    assert image == digest(description["config"].encode())
+    assert descriptions(*layers) == description["layers"]
+    assert b"".join(layers[first:]) == sent
 
 
-def test_names_that_are_no_text(tmp_path: Path) -> None:
-    """A name that is not UTF-8 leads to its file."""
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    """A name that is not UTF-8 finds its file."""
     image = overlay2(tmp_path, ABOVE)
-    (known,) = tmp_path.glob("image/overlay2/layerdb/sha256/*/tar-split.json.gz")
+    (record,) = tmp_path.glob("image/overlay2/layerdb/sha256/*/tar-split.json.gz")
     entries = split(archive(ABOVE))
     folder = tmp_path / "overlay2/cache0/diff/etc"
     (folder / "one").rename(folder / os.fsdecode(b"\xff"))
     entries[1] |= {"name": "etc/\ufffd", "name_raw": b64encode(b"etc/\xff").decode()}
-    note(known, entries)
+    write_entries(record, entries)
 
     assert archive(ABOVE) == read(image, tmp_path)[1].partition(b"\n")[2]
 
 
 def test_index_of_containerd(tmp_path: Path) -> None:
-    """Of an index, the one image that is there is sent as its files are."""
+    """From an index, the one complete image is sent, its files unchanged."""
     store, layer = tmp_path / BLOBS, gzip.compress(archive(FILES))
     config = {**PLATFORM, "rootfs": {"type": "layers", "diff_ids": [digest(archive(FILES))]}}
     packed = f"{TAR}+gzip"
     manifest = {
-        "config": {"mediaType": CONFIG, "digest": keep(store, json.dumps(config).encode())},
-        "layers": [{"mediaType": packed, "digest": keep(store, layer), "size": len(layer)}],
+        "config": {"mediaType": CONFIG, "digest": add_blob(store, json.dumps(config).encode())},
+        "layers": [{"mediaType": packed, "digest": add_blob(store, layer), "size": len(layer)}],
     }
-    its = {"mediaType": MANIFEST, "digest": keep(store, json.dumps(manifest).encode())}
-    attested = its | {"annotations": {"vnd.docker.reference.type": "attestation-manifest"}}
+    entry = {"mediaType": MANIFEST, "digest": add_blob(store, json.dumps(manifest).encode())}
+    attested = entry | {"annotations": {"vnd.docker.reference.type": "attestation-manifest"}}
     absent = {"mediaType": MANIFEST, "digest": digest(b"for another platform")}
     lacking = manifest | {"layers": [{"digest": digest(b"not pulled")}]}
-    half = {"mediaType": MANIFEST, "digest": keep(store, json.dumps(lacking).encode())}
-    index = {"manifests": [absent, half, its, attested]}
-    code, output, said = read(keep(store, json.dumps(index).encode()), tmp_path)
+    incomplete = {"mediaType": MANIFEST, "digest": add_blob(store, json.dumps(lacking).encode())}
+    index = {"manifests": [absent, incomplete, entry, attested]}
+    code, output, error = read(add_blob(store, json.dumps(index).encode()), tmp_path)
     head, _, sent = output.partition(b"\n")
-    (told,) = json.loads(head)["layers"]
+    (layer_description,) = json.loads(head)["layers"]
 
-    assert (0, "") == (code, said)
+    assert (0, "") == (code, error)
     assert [digest(layer), len(layer), packed] == [
-        told["digest"],
-        told["size"],
-        told["media_type"],
+        layer_description["digest"],
+        layer_description["size"],
+        layer_description["media_type"],
     ]
-    assert (digest(archive(FILES)), layer) == (told["diff_id"], sent)
+    assert (digest(archive(FILES)), layer) == (layer_description["diff_id"], sent)
 
 
 def test_two_platforms(tmp_path: Path) -> None:
-    """Of an index with two whole images it is not clear which one is meant."""
+    """An index with two complete images is refused as ambiguous."""
     store = tmp_path / BLOBS
-    manifests = [{"digest": keep(store, text)} for text in (b'{"layers":[]}', b'{"layers": []}')]
-    image = keep(store, json.dumps({"manifests": manifests}).encode())
+    manifests = [
+        {"digest": add_blob(store, text)} for text in (b'{"layers":[]}', b'{"layers": []}')
+    ]
+    image = add_blob(store, json.dumps({"manifests": manifests}).encode())
 
-    assert (1, b"", f"{image} has 2 complete images, and not one\n") == read(image, tmp_path)
+    assert (1, b"", f"{image} has 2 complete images, expected 1\n") == read(image, tmp_path)
 
 
 def test_no_store(tmp_path: Path) -> None:
-    """Where no storage has the image, it says so and writes nothing."""
+    """If no storage has the image, it prints the reason and no output."""
     image = digest(b"")
     sentence = f"no readable store in {tmp_path} or /nowhere has {image}\n"
 
     assert (1, b"", sentence) == read(image, tmp_path, Path("/nowhere"))
 
 
-def test_a_file_is_not_there(tmp_path: Path) -> None:
-    """Without the notes of tar-split nothing is written."""
+def test_a_missing_file(tmp_path: Path) -> None:
+    """Without the entries of tar-split there is no output."""
     image = overlay2(tmp_path, ABOVE)
-    (known,) = tmp_path.glob("image/overlay2/layerdb/sha256/*/tar-split.json.gz")
-    known.unlink()
+    (record,) = tmp_path.glob("image/overlay2/layerdb/sha256/*/tar-split.json.gz")
+    record.unlink()
 
-    assert (1, b"", f"[Errno 2] No such file or directory: '{known}'\n") == read(image, tmp_path)
+    assert (1, b"", f"[Errno 2] No such file or directory: '{record}'\n") == read(image, tmp_path)
 
 
 def test_a_damaged_configuration(tmp_path: Path) -> None:
-    """What is not what its digest says is no image."""
+    """A configuration that does not match its digest is refused."""
     image = overlay2(tmp_path, ABOVE)
     path = tmp_path / "image/overlay2/imagedb/content" / image.replace(":", "/")
     path.write_bytes(b"{}")
@@ -207,17 +209,17 @@ def test_a_damaged_configuration(tmp_path: Path) -> None:
 
 
 def test_a_file_is_too_short(tmp_path: Path) -> None:
-    """A file that has shrunk ends the layer with its name."""
+    """A file that has shrunk is an error with its name."""
     image = overlay2(tmp_path, FILES)
     path = tmp_path / "overlay2/cache0/diff/etc/two"
     path.write_bytes(b"2")
-    code, _, said = read(image, tmp_path)
+    code, _, error = read(image, tmp_path)
 
-    assert (1, f"{path} is too short\n") == (code, said)
+    assert (1, f"{path} is too short\n") == (code, error)
 
 
 def test_links_lead_nowhere(tmp_path: Path) -> None:
-    """A link in a layer, to a file or a folder, opens nothing outside of it."""
+    """A link in a layer, to a file or a folder, opens nothing outside of the layer."""
     image, secret = overlay2(tmp_path, ABOVE), tmp_path / "secret"
     write(secret / "one", ABOVE["etc/one"])
     folder = tmp_path / "overlay2/cache0/diff/etc"
@@ -231,11 +233,11 @@ def test_links_lead_nowhere(tmp_path: Path) -> None:
 
     assert (1, f"[Errno 40] Too many levels of symbolic links: '{folder / 'one'}'\n") == file[::2]
     assert (1, f"etc is outside of {folder.parent}\n") == parent[::2]
-    assert [b"", b""] == [said[1].partition(b"\n")[2] for said in (file, parent)]
+    assert [b"", b""] == [result[1].partition(b"\n")[2] for result in (file, parent)]
 
 
-def test_nobody_reads(tmp_path: Path) -> None:
-    """A FIFO that nobody reads any more ends it at once."""
+def test_no_reader(tmp_path: Path) -> None:
+    """A FIFO without a reader ends it at once."""
     image, fifo = overlay2(tmp_path, ABOVE), tmp_path / "fifo"
     os.mkfifo(fifo)
     command = (sys.executable, str(PROGRAM), image, str(fifo), str(tmp_path))
@@ -244,8 +246,8 @@ def test_nobody_reads(tmp_path: Path) -> None:
     assert (1, f"[Errno 6] No such device or address: '{fifo}'\n") == (done.returncode, done.stderr)
 
 
-def test_the_reader_goes_away(tmp_path: Path) -> None:
-    """When nobody takes the rest, it ends without a word."""
+def test_the_reader_closes(tmp_path: Path) -> None:
+    """If the reader closes its end, it ends without errors."""
     image = overlay2(tmp_path, FILES)
     command = (sys.executable, str(PROGRAM), image, "-", str(tmp_path))
     pipe = subprocess.PIPE
@@ -256,6 +258,6 @@ def test_the_reader_goes_away(tmp_path: Path) -> None:
         process.stdout.close()
         process.stdin.write(b"0\n")
         process.stdin.close()
-        said = process.stderr.read()
+        errors = process.stderr.read()
 
-    assert (1, b"") == (process.returncode, said)
+    assert (1, b"") == (process.returncode, errors)

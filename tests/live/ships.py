@@ -1,4 +1,4 @@
-"""What tests of `inv ship` share: the repository beside the hosts, images, what links received."""
+"""Tools for the tests of `inv ship`: hosts with the repository, images, and received bytes."""
 
 import json
 import os
@@ -24,36 +24,36 @@ MEGA = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Shipped:
-    """What `inv ship --json` told."""
+    """The outcome of `inv ship --json`."""
 
     code: int
     results: dict[str, str]
     """The result of each node."""
     sent: dict[str, int]
     """The bytes that each host received on the fast link meanwhile."""
-    told: str
+    errors: str
     """All of its standard error."""
 
     @property
-    def last(self) -> str:
-        """The sentence about what is wrong."""
-        return self.told.strip().rpartition("\n")[2]
+    def problem(self) -> str:
+        """The sentence about the problem."""
+        return self.errors.strip().rpartition("\n")[2]
 
     @property
     def place(self) -> str:
-        """What the sentence is about."""
-        return self.last.partition(":")[0]
+        """The node or thing that the sentence names."""
+        return self.problem.partition(":")[0]
 
     @property
     def remedy(self) -> str:
         """The command that the sentence ends with."""
-        found = re.search(r"`([^`]+)`[^`]*\)$", self.last)
-        return found[1] if found else ""
+        match = re.search(r"`([^`]+)`[^`]*\)$", self.problem)
+        return match[1] if match else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """The repository as a user of these hosts has it, with a cluster of theirs."""
+    """The repository of a user of these hosts, with a cluster of them."""
 
     tree: Path
     lan: Lan
@@ -64,9 +64,9 @@ class Site:
         return ["env", "--chdir", str(self.tree), *program, *words]
 
     def ship(self, image: str, *words: str) -> Shipped:
-        """Ship an image of the first host to the end."""
+        """Ship an image of the first host, and wait for the end."""
         with self.shipping(image, *words) as run:
-            return run.ended()
+            return run.wait()
 
     @contextmanager
     def shipping(self, image: str, *words: str) -> Iterator["Run"]:
@@ -77,7 +77,7 @@ class Site:
             try:
                 yield run
             finally:
-                run.end()
+                run.kill()
 
     def received(self) -> dict[str, int]:
         """Return how many bytes each host has received on the fast link."""
@@ -86,29 +86,29 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """An `inv ship` that runs."""
+    """A running `inv ship`."""
 
     site: Site
     process: "subprocess.Popen[str]"
     before: dict[str, int]
 
     @property
-    def program(self) -> int:
-        """The number of the process itself: the one that was started watches over it."""
-        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return int(listed.read_text("utf-8").split()[0])
+    def pid(self) -> int:
+        """The process ID of `inv` itself, the child of the process that was started."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(children.read_text("utf-8").split()[0])
 
-    def end(self) -> None:
-        """End it, however far it is: nobody waits for it any more."""
+    def kill(self) -> None:
+        """Kill it if it still runs."""
         if self.process.poll() is None:
-            os.kill(self.program, signal.SIGKILL)
+            os.kill(self.pid, signal.SIGKILL)
 
     def until(self, host: Machine, growth: int) -> None:
-        """Wait until a host has received so many bytes."""
-        waited(lambda: host.interface_bytes()[0] - self.before[host.name] >= growth)
+        """Wait until a host has received `growth` bytes."""
+        wait_until(lambda: host.interface_bytes()[0] - self.before[host.name] >= growth)
 
-    def ended(self) -> Shipped:
-        """Wait for the end."""
+    def wait(self) -> Shipped:
+        """Wait for the end; return the outcome."""
         out, err = self.process.communicate(timeout=90)
         nodes: list[dict[str, Any]] = json.loads(out)["nodes"] if out else []
         after = self.site.received()
@@ -116,15 +116,15 @@ class Run:
             code=self.process.returncode,
             results={node["node"]: node["result"] for node in nodes},
             sent={name: after[name] - before for name, before in self.before.items()},
-            told=err,
+            errors=err,
         )
 
 
 @contextmanager
-def sited(
+def new_site(
     folder: Path, names: tuple[str, ...], kinds: Mapping[str, Kind] | None = None
 ) -> Iterator[Site]:
-    """Make hosts, the first of which ships, and the repository with a cluster of all of them."""
+    """Start hosts, and copy the repository for a cluster of all; the first host ships."""
     tree = folder / "tree"
     for name in ("cluster", "docker"):
         shutil.copytree(ROOT / name, tree / name)
@@ -151,7 +151,7 @@ def build(host: Machine, name: str, *sizes: int, base: str = "scratch") -> str:
 
 
 def new_context(folder: Path, *sizes: int, base: str = "scratch") -> Path:
-    """Write what an image with a layer of random bytes of each size is built from."""
+    """Write the build context of an image with a layer of random bytes of each size."""
     folder.mkdir()
     lines = [f"FROM {base}", "ENV SHIP=1"]
     for number, size in enumerate(sizes):
@@ -163,27 +163,27 @@ def new_context(folder: Path, *sizes: int, base: str = "scratch") -> Path:
 
 
 def build_from(context: Path, host: Machine, name: str) -> str:
-    """Build an image from the same files as another host; return its ID."""
+    """Build an image from a context; return its ID."""
     command = ("docker", "build", "--quiet", "--tag", name, str(context))
     host.run(command, env={"DOCKER_BUILDKIT": "1"}, check=True)
     return identity(host, name)
 
 
 def identity(host: Machine, name: str) -> str:
-    """Return the ID of a host's image; empty when it is not there."""
+    """Return the ID of a host's image; empty if there is none."""
     return host.docker("image", "ls", "--no-trunc", "--quiet", name)
 
 
 def layers(host: Machine, name: str) -> list[str]:
-    """Return the digests of an image's layers, and fail when it is not there."""
-    said = host.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", name)
-    found: list[str] = json.loads(said)
-    return found
+    """Return the digests of an image's layers; fail if there is no such image."""
+    text = host.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", name)
+    digests: list[str] = json.loads(text)
+    return digests
 
 
-def waited(done: Callable[[], object]) -> None:
-    """Wait until it is done."""
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until a condition is true, at most 30 s."""
     end = time.monotonic() + 30
-    while not done():
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)

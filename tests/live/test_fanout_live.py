@@ -19,7 +19,7 @@ from tests.live import hosts
 from tests.live.damage import stalled, unplugged
 from tests.live.hosts import Lan
 from tests.live.machine import Machine
-from tests.live.ships import MEGA, build, waited
+from tests.live.ships import MEGA, build, wait_until
 
 pytestmark = pytest.mark.live
 
@@ -72,7 +72,7 @@ class Fleet:
                 assert isinstance(process.stdin, TextIOWrapper)
                 process.stdin.buffer.write(self.archive.read_bytes()[:sent])
                 process.stdin.buffer.flush()
-                waited(lambda: all(self.is_unpacking(node) for node in self.nodes))
+                wait_until(lambda: all(self.is_unpacking(node) for node in self.nodes))
                 yield
             finally:
                 kill(process)
@@ -169,7 +169,7 @@ def test_interrupted(fleet: Fleet) -> None:
     """If the sender dies, no node has an image."""
     with fleet.started(fleet.command, SIZE // 2):
         pass
-    waited(lambda: fleet.is_idle)
+    wait_until(lambda: fleet.is_idle)
 
     assert [""] * 3 == fleet.images
 
@@ -179,7 +179,7 @@ def test_a_load_that_hangs(fleet: Fleet) -> None:
     with stalled(fleet.nodes[1], MEGA):
         with fleet.started(fleet.command, 2 * MEGA):
             pass
-        waited(lambda: fleet.is_idle)
+        wait_until(lambda: fleet.is_idle)
 
     assert [""] * 3 == fleet.images
 
@@ -188,6 +188,6 @@ def test_unplugged(fleet: Fleet) -> None:
     """If the sender's link is cut without notice, the nodes end (sooner here than usual)."""
     impatient = [word.replace("[0-6]", "[0-3]") for word in fleet.command]
     with fleet.started(impatient, SIZE // 2), unplugged(fleet.lan.hosts[0]):
-        waited(lambda: fleet.is_idle)
+        wait_until(lambda: fleet.is_idle)
 
     assert [""] * 3 == fleet.images

@@ -1,4 +1,4 @@
-"""`inv ship` as it is asked for: chains, compression, plans, old images, and others at work."""
+"""The flags of `inv ship`: chains, compression, plans, old images; and runs side by side."""
 
 import json
 import shutil
@@ -9,16 +9,16 @@ import pytest
 
 from tests.live.damage import flipped
 from tests.live.machine import Machine
-from tests.live.ships import MEGA, Site, build, identity, sited
+from tests.live.ships import MEGA, Site, build, identity, new_site
 
 pytestmark = pytest.mark.live
 
 NAMES = ("spark1", "spark2", "spark3", "spark4")
 SHIPPED = {"spark1": "here"} | dict.fromkeys(NAMES[1:], "shipped")
-# Numbers of processes are those of the host: its container of processes ends at its border.
+# /proc has the processes of this host alone.
 KILL_SSH = """
-for it in /proc/[0-9]*; do
-  case $(tr '\\0' ' ' <"$it/cmdline") in "ssh -T "*) kill "${it#/proc/}" ;; esac
+for process in /proc/[0-9]*; do
+  case $(tr '\\0' ' ' <"$process/cmdline") in "ssh -T "*) kill "${process#/proc/}" ;; esac
 done 2>/dev/null
 """
 ZEROS = (
@@ -29,87 +29,87 @@ ZEROS = (
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A host that ships to three others."""
-    with sited(tmp_path_factory.mktemp("site"), NAMES) as made:
-        yield made
+    with new_site(tmp_path_factory.mktemp("site"), NAMES) as new:
+        yield new
 
 
-def have(site: Site, name: str) -> list[str]:
-    """Return the ID that each of the other hosts has by this name."""
+def identities(site: Site, name: str) -> list[str]:
+    """Return the ID of this image on each host but the first."""
     return [identity(host, name) for host in site.lan.hosts[1:]]
 
 
 def unnamed(host: Machine) -> list[str]:
-    """Return the images of a host to which no name leads."""
+    """Return the images of a host that have no name."""
     return host.docker("image", "ls", "--no-trunc", "--quiet", "--filter", "dangling=true").split()
 
 
 def test_chain(site: Site) -> None:
-    """In a chain the image leaves its machine once, whatever the number of nodes."""
+    """In a chain the image leaves this machine once, whatever the number of nodes."""
     spark1 = site.lan.hosts[0]
     image = build(spark1, "chain:1", 20 * MEGA)
     before = spark1.interface_bytes()[1]
     done = site.ship("chain:1", "--via", "chain")
-    left = spark1.interface_bytes()[1] - before
+    sent = spark1.interface_bytes()[1] - before
 
     assert (0, SHIPPED) == (done.code, done.results)
-    assert [image] * 3 == have(site, "chain:1")
-    assert 20 * MEGA <= left <= 22 * MEGA
+    assert [image] * 3 == identities(site, "chain:1")
+    assert 20 * MEGA <= sent <= 22 * MEGA
 
 
-def test_one_of_a_chain_fails(site: Site) -> None:
-    """Who comes after a node that cannot load the image gets it all the same."""
+def test_a_node_of_a_chain_fails(site: Site) -> None:
+    """The nodes after one that cannot load the image still get it."""
     image = build(site.lan.hosts[0], "fails:1", 20 * MEGA)
     with flipped(site.lan.host("spark3"), 10 * MEGA):
         done = site.ship("fails:1", "--via", "chain")
 
     assert (4, SHIPPED | {"spark3": "failed"}) == (done.code, done.results)
-    assert [image, "", image] == have(site, "fails:1")
+    assert [image, "", image] == identities(site, "fails:1")
 
 
 def test_a_chain_breaks(site: Site) -> None:
-    """Who is cut off from the node before gets a stream of its own, in the same run."""
+    """A node that is cut off from the one before gets its own stream in the same run."""
     image = build(site.lan.hosts[0], "breaks:1", 60 * MEGA)
     with site.shipping("breaks:1", "--via", "chain") as run:
         run.until(site.lan.host("spark3"), 5 * MEGA)
         site.lan.host("spark2").run(["sh", "-c", KILL_SSH])
-        done = run.ended()
+        done = run.wait()
 
     assert (0, SHIPPED) == (done.code, done.results)
-    assert [image] * 3 == have(site, "breaks:1")
+    assert [image] * 3 == identities(site, "breaks:1")
 
 
 @pytest.mark.parametrize("via", ["star", "chain"])
 def test_compressed(site: Site, via: str) -> None:
-    """What can be compressed takes a small part of its bytes."""
+    """A compressible image takes a small part of its bytes."""
     spark1, name = site.lan.hosts[0], f"zeros-{via}:1"
     words = (str(50 * MEGA), str(spark1.home), name)
     spark1.run(["sh", "-e", "-c", ZEROS, "import", *words], check=True)
     done = site.ship(name, "--compress", "zstd", "--via", via)
 
     assert (0, SHIPPED) == (done.code, done.results)
-    assert [identity(spark1, name)] * 3 == have(site, name)
+    assert [identity(spark1, name)] * 3 == identities(site, name)
     assert max(done.sent.values()) < MEGA
 
 
 def test_plan(site: Site) -> None:
-    """A plan tells what each node lacks, and copies nothing; its exit code tells of work."""
+    """A plan shows what each node lacks and copies nothing; it exits with 1 if there is work."""
     spark1 = site.lan.hosts[0]
     build(spark1, "plan:1", MEGA)
     site.ship("plan:1", "--node", "spark2")
     planned = spark1.run([*site.command("plan:1"), "--plan"])
-    before = have(site, "plan:1")[1:]
+    before = identities(site, "plan:1")[1:]
     site.ship("plan:1")
     again = spark1.run([*site.command("plan:1"), "--plan"])
-    said = [json.loads(its.stdout)["nodes"] for its in (planned, again)]
+    first, second = (json.loads(plan.stdout)["nodes"] for plan in (planned, again))
 
     assert (1, 0) == (planned.returncode, again.returncode)
-    assert ["here", "equal", "ship", "ship"] == [node["state"] for node in said[0]]
-    assert ["here", "equal", "equal", "equal"] == [node["state"] for node in said[1]]
+    assert ["here", "equal", "ship", "ship"] == [node["state"] for node in first]
+    assert ["here", "equal", "equal", "equal"] == [node["state"] for node in second]
     assert ["", ""] == before
 
 
 def test_prune(site: Site) -> None:
-    """The image from before goes when that is asked for, but not while a container uses it."""
+    """With --prune the old image is removed, unless a container uses it."""
     spark1, spark2, spark3, _ = site.lan.hosts
     old = build(spark1, "prune:1", MEGA)
     site.ship("prune:1")
@@ -120,7 +120,7 @@ def test_prune(site: Site) -> None:
     spark2.docker("tag", old, "prune:1")
     spark3.docker("tag", old, "prune:1")
     done = site.ship("prune:1", "--prune")
-    sentences = {line for line in done.told.splitlines() if "old image" in line}
+    sentences = {line for line in done.errors.splitlines() if "old image" in line}
 
     assert [0, 0] == [second.code, done.code]
     assert [True, True] == stayed
@@ -129,29 +129,29 @@ def test_prune(site: Site) -> None:
 
 
 def test_two_at_once(site: Site) -> None:
-    """Two runs from two clones do the same work twice, and no harm."""
+    """Two runs from two clones do the same work twice, and do no harm."""
     spark1 = site.lan.hosts[0]
     image = build(spark1, "twice:1", 30 * MEGA, 20 * MEGA)
-    other = replace(site, tree=site.tree.with_name("other"))
-    shutil.copytree(site.tree, other.tree)
-    with site.shipping("twice:1") as one, other.shipping("twice:1") as two:
-        done = (one.ended(), two.ended())
+    clone = replace(site, tree=site.tree.with_name("clone"))
+    shutil.copytree(site.tree, clone.tree)
+    with site.shipping("twice:1") as first, clone.shipping("twice:1") as second:
+        done = (first.wait(), second.wait())
 
-    assert [0, 0] == [its.code for its in done]
-    assert [image] * 3 == have(site, "twice:1")
+    assert [0, 0] == [shipped.code for shipped in done]
+    assert [image] * 3 == identities(site, "twice:1")
 
 
 def test_built_meanwhile(site: Site) -> None:
-    """The image that was asked for arrives, whatever gets its name meanwhile."""
+    """The requested image arrives, even if a new build takes its name meanwhile."""
     spark1 = site.lan.hosts[0]
     first = build(spark1, "meanwhile:1", 60 * MEGA)
     with site.shipping("meanwhile:1") as run:
         run.until(site.lan.host("spark2"), 5 * MEGA)
         second = build(spark1, "meanwhile:1", MEGA)
-        done = run.ended()
-    arrived = have(site, "meanwhile:1")
+        done = run.wait()
+    arrived = identities(site, "meanwhile:1")
     again = site.ship("meanwhile:1")
 
-    assert [(0, SHIPPED)] * 2 == [(its.code, its.results) for its in (done, again)]
+    assert [(0, SHIPPED)] * 2 == [(shipped.code, shipped.results) for shipped in (done, again)]
     assert [first] * 3 == arrived
-    assert [second] * 3 == have(site, "meanwhile:1")
+    assert [second] * 3 == identities(site, "meanwhile:1")

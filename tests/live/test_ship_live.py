@@ -1,4 +1,4 @@
-"""`inv ship` between real engines: what is copied, over which link, and what a failure leaves."""
+"""`inv ship` between real engines: what is copied, over which link, and what failures leave."""
 
 import json
 import shutil
@@ -27,18 +27,20 @@ head -c "$1" /dev/urandom >"$2/random"
 tar -C "$2" -c random | docker import --change 'ENV SHIP=1' --change 'CMD ["sh"]' - "$3"
 rm "$2/random"
 """
-# Numbers of processes are those of the host: its container of processes ends at its border.
+# /proc has the processes of this host alone.
 KILL_LOAD = """
-for it in /proc/[0-9]*; do
-  if [ "$(tr '\\0' ' ' <"$it/cmdline")" = "docker load " ]; then kill -KILL "${it#/proc/}"; fi
+for process in /proc/[0-9]*; do
+  if [ "$(tr '\\0' ' ' <"$process/cmdline")" = "docker load " ]; then
+    kill -KILL "${process#/proc/}"
+  fi
 done 2>/dev/null
 """
-COMMANDS = "for it in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$it; echo; done 2>/dev/null"
+COMMANDS = "for file in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$file; echo; done 2>/dev/null"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """The repository as a user of these hosts has it, with a cluster of theirs."""
+    """The repository of a user of these hosts, with a cluster of them."""
 
     tree: Path
     lan: Lan
@@ -48,17 +50,17 @@ class Site:
         return ["env", "--chdir", str(self.tree), sys.executable, "-m", "invoke", *words]
 
     def inv(self, host: Machine, *words: str) -> Said:
-        """Run a task on a host to its end."""
+        """Run a task on a host, and wait for the end."""
         done = host.run(self.command(*words))
         return Said(done.returncode, done.stdout, done.stderr)
 
     def ship(self, host: Machine, *words: str) -> tuple[int, dict[str, Any], str]:
         """Run `inv ship --json`; return the exit code, the result of each node, the last line."""
-        said = self.inv(host, "ship", "--json", *words)
-        assert said.out, said.err
-        nodes = json.loads(said.out)["nodes"]
-        last = said.err.strip().rpartition("\n")[2]
-        return said.code, {node["node"]: node["result"] for node in nodes}, last
+        shipped = self.inv(host, "ship", "--json", *words)
+        assert shipped.out, shipped.err
+        nodes = json.loads(shipped.out)["nodes"]
+        last = shipped.err.strip().rpartition("\n")[2]
+        return shipped.code, {node["node"]: node["result"] for node in nodes}, last
 
 
 @pytest.fixture(scope="module")
@@ -71,30 +73,30 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with hosts.made(tmp_path_factory.mktemp("lan"), NAMES, control_engine=True) as lan:
         _write(tree / "env", lan)
         _write(tree / "env" / "laptop", lan, subnet="192.168.177.8/29")
-        _write(tree / "env" / "jump", lan, far="far-spark2")
+        _write(tree / "env" / "jump", lan, alias="far-spark2")
         yield Site(tree=tree, lan=lan)
 
 
-def _write(folder: Path, lan: Lan, *, subnet: str = "", far: str = "spark2") -> None:
-    """Write env files; the laptop's address is outside of a small SUBNET."""
+def _write(folder: Path, lan: Lan, *, subnet: str = "", alias: str = "spark2") -> None:
+    """Write env files; the address of the laptop is outside a small SUBNET."""
     folder.mkdir()
     (folder / "cluster.env").write_text(f"SUBNET={subnet}\n" if subnet else "", "utf-8")
     for host in lan.hosts:
         role = "head" if host.name == "spark1" else "worker"
-        ssh_host = far if host.name == "spark2" else host.name
+        ssh_host = alias if host.name == "spark2" else host.name
         text = f"ROLE={role}\nHOST_IP={host.address}\nETH_IF=enp1s0f1np1\nSSH_HOST={ssh_host}\n"
         (folder / f"{host.name}.env").write_text(text, "utf-8")
 
 
 def import_image(host: Machine, name: str, size: int) -> str:
-    """Make an image of random bytes on a host; return its ID."""
+    """Import an image of random bytes on a host; return its ID."""
     words = (str(size), str(host.home), name)
     host.run(["sh", "-e", "-c", IMPORT, "import", *words], check=True)
     return identity(host, name)
 
 
 def identity(host: Machine, name: str) -> str:
-    """Return the ID of a host's image; empty when it is not there."""
+    """Return the ID of a host's image; empty if there is none."""
     return host.docker("image", "ls", "--no-trunc", "--quiet", name)
 
 
@@ -104,15 +106,15 @@ def received(lan: Lan) -> dict[str, int]:
 
 
 def until(host: Machine, growth: int) -> None:
-    """Wait until a host has received so many bytes more."""
+    """Wait until a host has received `growth` more bytes."""
     limit, end = host.interface_bytes()[0] + growth, time.monotonic() + 60
     while host.interface_bytes()[0] < limit:
         assert time.monotonic() < end
         time.sleep(0.01)
 
 
-def test_two_at_once(site: Site) -> None:
-    """Both nodes get the image over the fast link, and the second time there is nothing to do."""
+def test_two_nodes(site: Site) -> None:
+    """Both nodes get the image over the fast link; the second time there is nothing to do."""
     spark1, spark2, spark3 = site.lan.hosts
     image = import_image(spark1, "vllm-node:latest", 20 * MEGA)
     before = received(site.lan)
@@ -133,7 +135,7 @@ spark3  fabric 192.168.177.13  equal
 
 
 def test_one_tag(site: Site) -> None:
-    """A name without a tag is one image, not all that have the name."""
+    """A name without a tag is one image, not all images of that name."""
     spark1, spark2, _ = site.lan.hosts
     import_image(spark1, "one:latest", MEGA)
     import_image(spark1, "one:other", MEGA)
@@ -143,7 +145,7 @@ def test_one_tag(site: Site) -> None:
 
 
 def test_configuration(site: Site) -> None:
-    """The same layers with another environment are another image."""
+    """The same layers with different variables are a different image."""
     spark1, spark2, _ = site.lan.hosts
     import_image(spark1, "config:1", MEGA)
     first = site.ship(spark1, "--image", "config:1", "--node", "spark2")
@@ -156,7 +158,7 @@ def test_configuration(site: Site) -> None:
 
 
 def test_an_engine_is_down(site: Site) -> None:
-    """The other node is shipped; a rerun ships to the one that is left."""
+    """The other node gets the image; a rerun ships to the one that failed."""
     spark1, _, spark3 = site.lan.hosts
     import_image(spark1, "down:1", MEGA)
     spark3.stop_engine()
@@ -175,7 +177,7 @@ def test_an_engine_is_down(site: Site) -> None:
 
 
 def test_the_receiver_is_killed(site: Site) -> None:
-    """A node whose `docker load` is killed keeps its old image, and the other one is shipped."""
+    """A node whose `docker load` is killed keeps its old image; the other gets the new one."""
     spark1, spark2, spark3 = site.lan.hosts
     old = import_image(spark1, "killed:1", MEGA)
     site.ship(spark1, "--image", "killed:1")
@@ -188,7 +190,7 @@ def test_the_receiver_is_killed(site: Site) -> None:
     kept = identity(spark2, "killed:1")
     sentence = (
         "spark2: `docker load` of killed:1 failed: Killed "
-        "(its old image is as it was; `inv ship --node spark2`)"
+        "(the old image is unchanged; retry: `inv ship --node spark2`)"
     )
 
     assert (4, sentence) == (run.returncode, err.strip().rpartition("\n")[2])
@@ -200,7 +202,7 @@ def test_the_receiver_is_killed(site: Site) -> None:
 
 
 def test_interrupted(site: Site) -> None:
-    """Ctrl-C leaves the old images, and no process of the copy."""
+    """After Ctrl-C the old images are there, and no process of the copy runs."""
     spark1, spark2, spark3 = site.lan.hosts
     old = import_image(spark1, "stopped:1", MEGA)
     site.ship(spark1, "--image", "stopped:1")
@@ -218,18 +220,18 @@ def test_interrupted(site: Site) -> None:
 
 
 def test_around_the_jump(site: Site) -> None:
-    """An alias that jumps over another host gets its image on the direct way all the same."""
+    """A host with a ProxyJump in the SSH configuration still gets its image directly."""
     spark1, spark2, _ = site.lan.hosts
     shell = spark1.home / ".ssh"
-    alias = (
-        f"Machine far-spark2\n  HostName {spark2.address}\n  HostKeyAlias two\n  ProxyJump spark3\n"
+    ssh_config = (
+        f"Host far-spark2\n  HostName {spark2.address}\n  HostKeyAlias two\n  ProxyJump spark3\n"
     )
     with (shell / "config").open("a", encoding="utf-8") as config:
-        config.write(alias)
-    known = (shell / "known_hosts").read_text("utf-8").splitlines()
+        config.write(ssh_config)
+    keys = (shell / "known_hosts").read_text("utf-8").splitlines()
     with (shell / "known_hosts").open("a", encoding="utf-8") as file:
         file.writelines(
-            line.replace(spark2.address, "two") + "\n" for line in known if spark2.address in line
+            line.replace(spark2.address, "two") + "\n" for line in keys if spark2.address in line
         )
     import_image(spark1, "jump:1", 20 * MEGA)
     before = received(site.lan)
@@ -242,14 +244,14 @@ def test_around_the_jump(site: Site) -> None:
 
 
 def test_from_a_laptop(site: Site) -> None:
-    """A machine that is not on the fast link ships by SSH_HOST to all nodes, and says so."""
+    """A machine that is not on the fast link ships to SSH_HOST of each node, and says so."""
     import_image(site.lan.control, "laptop:1", MEGA)
     words = ("--image", "laptop:1", "--cluster", "laptop")
     shipped = site.inv(site.lan.control, "ship", *words)
     again = site.inv(site.lan.control, "ship", *words)
     note = (
         "this machine has no address in 192.168.177.8/29: "
-        "the image goes by SSH_HOST, and not over the fast link"
+        "the image is sent to SSH_HOST, not over the fast link"
     )
     table = """\
 node    route       result  sent  seconds  MB/s  saved
@@ -262,8 +264,8 @@ spark3  ssh spark3  equal
     assert (0, table) == (again.code, again.out)
 
 
-def test_by_hand(site: Site) -> None:
-    """What `--dry` prints does the same when a shell runs it."""
+def test_dry_run(site: Site) -> None:
+    """The output of `--dry` has the same effect when a shell runs it."""
     spark1, spark2, spark3 = site.lan.hosts
     image = import_image(spark1, "dry:1", MEGA)
     text = site.inv(spark1, "--dry", "ship", "--image", "dry:1").out
@@ -276,25 +278,25 @@ def test_by_hand(site: Site) -> None:
 
 
 def test_no_image(site: Site) -> None:
-    """An image that is not here cannot be shipped."""
-    said = site.inv(site.lan.host("spark1"), "ship", "--image", "nothing")
+    """An image that this machine lacks is refused."""
+    refused = site.inv(site.lan.host("spark1"), "ship", "--image", "nothing")
     sentence = "nothing:latest: is not on this machine (`inv build`)"
 
-    assert (3, "", sentence) == (said.code, said.out, said.err.splitlines()[-1])
+    assert (3, "", sentence) == (refused.code, refused.out, refused.err.splitlines()[-1])
 
 
 def test_another_architecture(site: Site) -> None:
     """An image for other processors is refused before a byte is sent."""
     spark1 = site.lan.host("spark1")
-    here = spark1.docker("version", "--format", "{{.Server.Arch}}")
-    there = "amd64" if here == "arm64" else "arm64"
-    build = ["docker", "build", f"--platform=linux/{there}", "--tag", "alien:1", "-"]
+    architecture = spark1.docker("version", "--format", "{{.Server.Arch}}")
+    foreign = "amd64" if architecture == "arm64" else "arm64"
+    build = ["docker", "build", f"--platform=linux/{foreign}", "--tag", "foreign:1", "-"]
     spark1.run(build, input="FROM scratch\nLABEL a=b\n", env={"DOCKER_BUILDKIT": "1"}, check=True)
     sentence = (
-        f"spark2: alien:1 is for {there}, and the node is {here} "
-        f"(`inv build --platform linux/{here}`)"
+        f"spark2: foreign:1 is built for {foreign}, but the node is {architecture} "
+        f"(`inv build --platform linux/{architecture}`)"
     )
 
     assert (4, {"spark2": "failed"}, sentence) == site.ship(
-        spark1, "--image", "alien:1", "--node", "spark2"
+        spark1, "--image", "foreign:1", "--node", "spark2"
     )

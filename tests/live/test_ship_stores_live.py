@@ -1,4 +1,4 @@
-"""`inv ship` and what engines have already: both stores of images, and a ship that was stopped."""
+"""`inv ship` to engines that have some layers, with both stores, and after an interruption."""
 
 import os
 import signal
@@ -12,7 +12,16 @@ from cluster.ship.content import PART, PART_BYTES
 from tests.live.damage import stalled
 from tests.live.hosts import Kind
 from tests.live.newer_engine import NewerHost
-from tests.live.ships import MEGA, Site, build, build_from, layers, new_context, sited, waited
+from tests.live.ships import (
+    MEGA,
+    Site,
+    build,
+    build_from,
+    layers,
+    new_context,
+    new_site,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.live, pytest.mark.containers]
 
@@ -21,19 +30,19 @@ KINDS: dict[str, Kind] = {"spark3": NewerHost, "spark4": partial(NewerHost, stor
 BASE, TOP = 20 * MEGA, 10 * MEGA
 WHOLE = BASE + TOP
 NOTHING = MEGA // 2
-"""What questions and answers take at most."""
+"""The most that questions and answers take."""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A host that ships; one with the same engine, and two with a newer one, one for each store."""
-    with sited(tmp_path_factory.mktemp("site"), NAMES, KINDS) as made:
-        yield made
+    """A host that ships to one with the same engine, and two with a newer one, one a store."""
+    with new_site(tmp_path_factory.mktemp("site"), NAMES, KINDS) as new:
+        yield new
 
 
 @pytest.mark.parametrize("node", NAMES[1:])
 def test_only_what_is_missing(site: Site, node: str) -> None:
-    """A node gets an image as a whole, then its new layer alone, then nothing."""
+    """A node gets a whole image, then only its new layer, then nothing."""
     spark1, host = site.lan.hosts[0], site.lan.host(node)
     name = f"{node}:1"
     build(spark1, "base:1", BASE)
@@ -45,7 +54,7 @@ def test_only_what_is_missing(site: Site, node: str) -> None:
     second = (layers(spark1, name), layers(host, name))
     again = site.ship(name, "--node", node)
 
-    assert [(0, {node: its}) for its in ("shipped", "shipped", "equal")] == [
+    assert [(0, {node: result}) for result in ("shipped", "shipped", "equal")] == [
         (shipped.code, shipped.results) for shipped in (cold, thin, again)
     ]
     assert [first[0], second[0]] == [first[1], second[1]]
@@ -57,7 +66,7 @@ def test_only_what_is_missing(site: Site, node: str) -> None:
 
 @pytest.mark.parametrize("node", ["spark2", "spark4"])
 def test_the_base_was_loaded(site: Site, node: str) -> None:
-    """Layers count that came by `docker load` under another name."""
+    """Layers that came by `docker load` under another name are not sent."""
     spark1, host = site.lan.hosts[0], site.lan.host(node)
     build(spark1, "loaded:base", BASE)
     build(spark1, "loaded:1", TOP, base="loaded:base")
@@ -73,7 +82,7 @@ def test_the_base_was_loaded(site: Site, node: str) -> None:
 
 
 def test_the_base_was_built(site: Site, tmp_path: Path) -> None:
-    """Layers count that the node's engine has built itself."""
+    """Layers that the node's engine has built itself are not sent."""
     spark1, spark2, *_ = site.lan.hosts
     context = new_context(tmp_path / "context", BASE)
     for builder in (spark1, spark2):
@@ -88,19 +97,19 @@ def test_the_base_was_built(site: Site, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("node", ["spark2", "spark3"])
-def test_what_has_come_stays(site: Site, node: str) -> None:
-    """After Ctrl-C the node has the part that was complete; the rest alone is sent."""
+def test_parts_stay_after_an_interruption(site: Site, node: str) -> None:
+    """After Ctrl-C the node has the complete part; only the others are sent."""
     spark1, host = site.lan.hosts[0], site.lan.host(node)
     rest = PART_BYTES + 40 * MEGA
     build(spark1, "parts:1", PART_BYTES, rest)
     with stalled(host, PART_BYTES + 20 * MEGA), site.shipping("parts:1", "--node", node) as run:
-        waited(lambda: host.docker("image", "ls", "--quiet", "--filter", f"label={PART}"))
-        os.kill(run.program, signal.SIGINT)
-        stopped = run.ended()
+        wait_until(lambda: host.docker("image", "ls", "--quiet", "--filter", f"label={PART}"))
+        os.kill(run.pid, signal.SIGINT)
+        stopped = run.wait()
     names = host.docker("image", "ls", "--quiet", "parts:1")
     again = site.ship("parts:1", "--node", node)
 
-    assert (130, "interrupted", "") == (stopped.code, stopped.last, names)
+    assert (130, "interrupted", "") == (stopped.code, stopped.problem, names)
     assert (0, {node: "shipped"}) == (again.code, again.results)
     assert rest <= again.sent[node] <= 1.02 * rest
     assert layers(spark1, "parts:1") == layers(host, "parts:1")
