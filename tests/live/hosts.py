@@ -159,7 +159,7 @@ def _write_files(lan: Lan, undo: ExitStack) -> None:
             (machine.folder / name).mkdir(parents=True)
         _new_key(machine.folder / "host_key")
     known = "".join(f"{host.address} {_public(host.folder / 'host_key')}\n" for host in lan.hosts)
-    aliases = "".join(f"Machine {host.name}\n  HostName {host.address}\n" for host in lan.hosts)
+    aliases = "".join(f"Host {host.name}\n  HostName {host.address}\n" for host in lan.hosts)
     for machine in (lan.control, *lan.hosts):
         _write_system(machine, lan)
         shell = machine.home / ".ssh"
