@@ -1,4 +1,4 @@
-"""Machines and the cables between them: what answers on which interface, as Linux would have it."""
+"""Machines and the cables between them, with the answers that Linux would give to pings."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -6,8 +6,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 from cluster.discovery import wiring
-from cluster.discovery.seat import Seat
-from cluster.discovery.topology import Topology, topology
+from cluster.discovery.topology import Attachment, Topology, topology
 from cluster.facts.facts import Facts, Request
 from cluster.facts.links import Interface, Links
 from cluster.facts.machine import Machine, Memory
@@ -24,72 +23,77 @@ CARD = {
 }
 MEMORY = Memory(total=1, available=1, free=1, cached=0, swap_total=0, swap_free=0)
 PAIR = ("spark1", "spark2")
-Place = tuple[str, str]
-"""A host and one of its interfaces."""
-Cables = Iterable[Iterable[Place]]
-"""What is joined: the two ends of a cable, or all that hang on a switch."""
+End = tuple[str, str]
+"""A machine and one of its interfaces."""
+Cables = Iterable[Iterable[End]]
+"""The two ends of each cable, or all ends at a switch."""
 
 
 def plain(hostname: str = "pc", **addresses: str) -> Facts:
     """Return a machine without RDMA; an interface may have several addresses, or none."""
     return Facts(
         machine=Machine(hostname=hostname, memory=MEMORY),
-        links=Links(interfaces=tuple(interface(*its) for its in addresses.items())),
+        links=Links(interfaces=tuple(interface(*pair) for pair in addresses.items())),
     )
 
 
 def spark(hostname: str = "spark", **addresses: str) -> Facts:
     """Return a Spark whose cables are in these interfaces."""
-    its = plain(hostname, **(dict.fromkeys(CARD, "") | addresses))
-    facts = replace(its, rdma=Rdma(devices=tuple(_device(name) for name in CARD)))
+    facts = plain(hostname, **(dict.fromkeys(CARD, "") | addresses))
+    facts = replace(facts, rdma=Rdma(devices=tuple(_device(name) for name in CARD)))
     for name in CARD:
-        alive = name in addresses
-        facts = changed(facts, name, pci=CARD[name][1], speed=200_000, carrier=alive)
-        facts = device(facts, CARD[name][0], state="ACTIVE" if alive else "DOWN")
+        linked = name in addresses
+        facts = changed(facts, name, pci=CARD[name][1], speed=200_000, carrier=linked)
+        facts = device(facts, CARD[name][0], state="ACTIVE" if linked else "DOWN")
     return facts
 
 
 def interface(name: str, addresses: str) -> Interface:
     """Return an interface with a cable."""
-    return Interface(name=name, addresses=tuple(IPv4Interface(one) for one in addresses.split()))
+    return Interface(name=name, addresses=tuple(map(IPv4Interface, addresses.split())))
 
 
 def changed(facts: Facts, named: str, **changes: Any) -> Facts:  # noqa: ANN401 (fields of Interface)
     """Return a machine with a change of an interface."""
-    links = facts.links
-    after = (replace(one, **changes) if one.name == named else one for one in links.interfaces)
-    return replace(facts, links=replace(links, interfaces=tuple(after)))
+    interfaces = tuple(
+        replace(link, **changes) if link.name == named else link for link in facts.links.interfaces
+    )
+    return replace(facts, links=replace(facts.links, interfaces=interfaces))
 
 
 def device(facts: Facts, named: str, **changes: Any) -> Facts:  # noqa: ANN401 (fields of Device)
     """Return a machine with a change of an RDMA device."""
-    rdma = facts.rdma
-    after = (replace(one, **changes) if one.name == named else one for one in rdma.devices)
-    return replace(facts, rdma=replace(rdma, devices=tuple(after)))
+    devices = tuple(
+        replace(entry, **changes) if entry.name == named else entry for entry in facts.rdma.devices
+    )
+    return replace(facts, rdma=replace(facts.rdma, devices=devices))
 
 
-def switch(hosts: Iterable[str], *names: str) -> list[list[Place]]:
-    """Return a switch for each of these interfaces, to which all hosts are joined by it."""
-    return [[(host, name) for host in hosts] for name in names]
+def switch(machines: Iterable[str], *names: str) -> list[list[End]]:
+    """Return a switch for each of these interfaces, connected to that interface of all machines."""
+    return [[(machine, name) for machine in machines] for name in names]
 
 
-def cable(one: str, other: str, here: tuple[str, ...], there: tuple[str, ...]) -> list[list[Place]]:
-    """Return a cable from a port of a host to one of another: it joins both twins."""
-    return [[(one, mine), (other, its)] for mine, its in zip(here, there, strict=True)]
+def cable(
+    first: str, second: str, first_port: tuple[str, ...], second_port: tuple[str, ...]
+) -> list[list[End]]:
+    """Return a cable between ports of two machines: it connects both twins."""
+    twins = zip(first_port, second_port, strict=True)
+    return [[(first, first_twin), (second, second_twin)] for first_twin, second_twin in twins]
 
 
-def joined(hosts: Mapping[str, Facts], cables: Cables) -> dict[str, Facts]:
-    """Return the hosts with the answers to what they are asked about each other."""
-    segments = [frozenset(places) for places in cables]
+def connected(machines: Mapping[str, Facts], cables: Cables) -> dict[str, Facts]:
+    """Return the machines with their answers about each other."""
+    segments = [frozenset(ends) for ends in cables]
     return {
-        name: replace(hosts[name], reach=_reach(name, hosts, its, segments))
-        for name, its in wiring.asked(hosts).items()
+        name: replace(machines[name], reach=_reach(name, machines, request, segments))
+        for name, request in wiring.requests(machines).items()
     }
 
 
-def found(hosts: Mapping[str, Facts], cables: Cables) -> Topology:
-    """Return what hosts are told to be that are cabled so."""
-    return topology(joined(hosts, cables), {})
+def cabled(machines: Mapping[str, Facts], cables: Cables) -> Topology:
+    """Return the topology of machines with these cables."""
+    return topology(connected(machines, cables), {})
 
 
 def port(number: int, names: tuple[str, ...] = ONE, net: int = 177) -> dict[str, str]:
@@ -103,33 +107,34 @@ def sparks(count: int, names: tuple[str, ...] = ONE) -> dict[str, Facts]:
 
 
 def ring(
-    names: tuple[str, ...], here: tuple[str, ...] = ONE, there: tuple[str, ...] = TWO
-) -> tuple[dict[str, Facts], list[list[Place]]]:
+    names: tuple[str, ...], after: tuple[str, ...] = ONE, before: tuple[str, ...] = TWO
+) -> tuple[dict[str, Facts], list[list[End]]]:
     """Return Sparks in a ring, two networks for each cable, all at an office's switch."""
-    hosts, cables = {}, switch(names, "enP7s7")
+    machines, cables = {}, switch(names, "enP7s7")
     net = 10 * ord(names[0][0]) % 200
     for number, name in enumerate(names):
-        before = (number - 1) % len(names)
-        addresses = port(1, here, net + 2 * number) | port(2, there, net + 2 * before)
-        hosts[name] = spark(name, enP7s7=f"10.0.0.{number + 1}/24", **addresses)
-        cables += cable(name, names[(number + 1) % len(names)], here, there)
-    return hosts, cables
+        previous = (number - 1) % len(names)
+        addresses = port(1, after, net + 2 * number) | port(2, before, net + 2 * previous)
+        machines[name] = spark(name, enP7s7=f"10.0.0.{number + 1}/24", **addresses)
+        cables += cable(name, names[(number + 1) % len(names)], after, before)
+    return machines, cables
 
 
-def said(seat: Seat) -> str:
-    """Return what a seat brings into the env file, on a line."""
-    devices = ",".join(twin.device.name for twin in seat.twins)
-    return f"{seat.spot.address} {seat.spot.interface.name} {devices}".strip()
+def line(attachment: Attachment) -> str:
+    """Return the address, interface and devices of an attachment on a line."""
+    devices = ",".join(twin.device.name for twin in attachment.twins)
+    endpoint = attachment.endpoint
+    return f"{endpoint.address} {endpoint.interface.name} {devices}".strip()
 
 
-def seats(its: Topology) -> list[str]:
-    """Return the seats in order."""
-    return [said(seat) for seat in its.seats.values()]
+def attachments(result: Topology) -> list[str]:
+    """Return the attachments in order, each on a line."""
+    return [line(attachment) for attachment in result.attachments.values()]
 
 
-def remarks(its: Topology) -> list[str]:
-    """Return all that is remarked."""
-    return [str(one) for one in (*its.warnings, *its.questions)]
+def remarks(result: Topology) -> list[str]:
+    """Return all warnings and questions."""
+    return [str(remark) for remark in (*result.warnings, *result.questions)]
 
 
 def _device(netdev: str) -> Device:
@@ -138,34 +143,38 @@ def _device(netdev: str) -> Device:
 
 
 def _reach(
-    name: str, hosts: Mapping[str, Facts], its: Request, segments: list[frozenset[Place]]
+    name: str, machines: Mapping[str, Facts], request: Request, segments: list[frozenset[End]]
 ) -> Reach:
     pings = tuple(
         Ping(
-            interface=one,
+            interface=link,
             peer=peer,
             size=84,
             answered=any(
-                (name, one) in places and _holders(hosts, peer) & places for places in segments
+                (name, link) in ends and _owners(machines, peer) & ends for ends in segments
             ),
         )
-        for one, peer in its.pings
+        for link, peer in request.pings
     )
-    ways = tuple(Way(peer=peer, device=_way(hosts[name], peer)) for peer in its.routes_to)
+    ways = tuple(Way(peer=peer, device=_way(machines[name], peer)) for peer in request.routes_to)
     return Reach(pings=pings, ways=ways)
 
 
-def _holders(hosts: Mapping[str, Facts], address: IPv4Address) -> set[Place]:
+def _owners(machines: Mapping[str, Facts], address: IPv4Address) -> set[End]:
     """Return the interfaces that have an address."""
     return {
-        (name, one.name)
-        for name, facts in hosts.items()
-        for one in facts.links.interfaces
-        if address in {its.ip for its in one.addresses}
+        (name, link.name)
+        for name, facts in machines.items()
+        for link in facts.links.interfaces
+        if address in {entry.ip for entry in link.addresses}
     }
 
 
 def _way(facts: Facts, peer: IPv4Address) -> str:
     """Return the interface that the kernel takes: the first with a network that has the peer."""
-    its = facts.links.interfaces
-    return next((one.name for one in its if any(peer in net.network for net in one.addresses)), "")
+    fitting = (
+        link.name
+        for link in facts.links.interfaces
+        if any(peer in address.network for address in link.addresses)
+    )
+    return next(fitting, "")

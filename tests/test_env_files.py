@@ -46,10 +46,10 @@ def test_other_files_are_left_out(root: Path) -> None:
 
 
 def test_encodings(root: Path) -> None:
-    """A byte order mark and CRLF are no part of the text."""
+    """A byte order mark is no part of the text; line ends are."""
     (root / "env/lab/spark9.env").write_bytes(b"\xef\xbb\xbfA=1\r\nB=\xc3\xa4\r\n")
 
-    assert (EnvText(path="env/lab/spark9.env", text="A=1\nB=ä\n"),) == env_files(root, "lab")
+    assert (EnvText(path="env/lab/spark9.env", text="A=1\r\nB=ä\r\n"),) == env_files(root, "lab")
 
 
 @pytest.mark.parametrize("content", [b"A=\xff\n", "A=1".encode("utf-16")])

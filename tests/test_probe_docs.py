@@ -1,39 +1,37 @@
-"""What the page on `inv probe` shows as printed, rendered by the code that prints it."""
+"""The examples in docs/probe.md are what `inv probe` prints."""
 
 import pytest
 
-from cluster.discovery import pages
-from cluster.discovery.outcome import Outcome
-from tests import pages as documents
-from tests import situations
-from tests.cabling import ONE, PAIR, joined, sparks, switch
-from tests.env_files import after, probed
+from cluster.discovery import probe_report
+from cluster.discovery.probe_result import ProbeResult
+from tests import pages, situations
+from tests.cabling import ONE, PAIR, connected, sparks, switch
 from tests.pages import ROOT
-
-COMMAND = "`inv probe --write -- spark1 spark2`"
+from tests.probed_files import after, probed
 
 
 def shown(word: str) -> str:
-    """Return the block of the page that has this word."""
-    blocks = documents.blocks(ROOT / "docs/probe.md")
+    """Return the block of the page with this word."""
+    blocks = pages.blocks(ROOT / "docs/probe.md")
     (text,) = (block.text for block in blocks if (block.language, block.word) == ("text", word))
     return text
 
 
-def printed(its: Outcome) -> str:
-    """Return all that is printed of an outcome."""
-    return pages.text(its) + pages.ending(its, COMMAND)
+def printed(result: ProbeResult) -> str:
+    """Return the output of a probe of two Sparks."""
+    last = probe_report.next_step(result, "default", ("spark1", "spark2"))
+    return probe_report.text(result) + last
 
 
 @pytest.mark.parametrize("word, situation", [("new", "one-cable"), ("questions", "no-address")])
 def test_situations(word: str, situation: str) -> None:
-    """What is proposed, and what is asked."""
+    """The page shows proposed files and questions."""
     assert shown(word) == printed(probed(situations.probed(situation), {}))
 
 
 def test_drift() -> None:
-    """Lines for a cable that has moved to the other port."""
+    """The page shows the drift of a cable that has moved to the other port."""
     before = after(probed(situations.probed("one-cable"), {}))
-    now = probed(joined(sparks(2), switch(PAIR, *ONE)), before, named=False)
+    now = probed(connected(sparks(2), switch(PAIR, *ONE)), before, named=False)
 
-    assert shown("drift") == pages.drift(now)
+    assert shown("drift") == probe_report.drift(now)

@@ -1,4 +1,4 @@
-"""Files as `inv probe` reads and writes them, and what it asks of whom."""
+"""`inv probe`: the machines that it asks, its questions, and refusals."""
 
 import os
 import re
@@ -8,21 +8,18 @@ import sys
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cluster import scripts
 from cluster.discovery import probing
-from cluster.discovery.files import Files
-from cluster.errors import NodeError, Problem, RefusedError
-from cluster.facts.facts import JOINING, Facts, Request
-from cluster.facts.links import Links
+from cluster.discovery.nodes import ClusterFiles, Target
+from cluster.errors import RefusedError
+from cluster.facts.facts import JOINING, Request
 from cluster.facts.reach import Reach
 from cluster.host import Host
 from tests.cabling import plain
 from tests.pages import ROOT
-from tests.situations import situation
 
 
 @pytest.fixture
@@ -34,35 +31,28 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def probe(*hosts: str, write: bool = False, check: bool = False) -> int:
-    """Probe the default cluster without asking anybody."""
+    """Run a dry probe of the default cluster."""
     return probing.probe("default", hosts, write=write, check=check, json=False, dry=True)
 
 
 def refusal(*hosts: str, write: bool = False, check: bool = False) -> str:
-    """Return why nothing is asked."""
+    """Return the error of a refused probe."""
     with pytest.raises(RefusedError) as error:
         probe(*hosts, write=write, check=check)
     return str(error.value)
 
 
-def test_read_to_the_letter(root: Path) -> None:
-    """Line ends are read as they are; a mark of Windows editors is no part of the text."""
-    (root / "env/a.env").write_bytes(b"\xef\xbb\xbfROLE=head\r\n")
+def test_new_cluster(root: Path) -> None:
+    """A cluster may be new if machines are named, and its name is valid."""
+    hosts = ("spark1",)
 
-    assert [("env/a.env", "ROLE=head\r\n")] == [
-        (its.path, its.text) for its in probing._texts("default", new=False)
-    ]
-
-
-def test_cluster_that_is_not_there(root: Path) -> None:
-    """Named machines may make a new cluster, if its name is one; without names there is none."""
-    assert () == probing._texts("mine", new=True)
-    assert ["no such cluster"] == [its.trouble for its in probing._texts("mine", new=False)]
-    assert ["no such cluster"] == [its.trouble for its in probing._texts("../x", new=True)]
+    assert () == probing._texts("mine", hosts)
+    assert ["no such cluster"] == [file.trouble for file in probing._texts("mine", ())]
+    assert ["no such cluster"] == [file.trouble for file in probing._texts("../x", hosts)]
 
 
 @pytest.mark.parametrize(
-    "host, here, destination",
+    "host, is_local, destination",
     [
         ("localhost", True, ""),
         ("127.0.0.1", True, ""),
@@ -71,18 +61,19 @@ def test_cluster_that_is_not_there(root: Path) -> None:
         ("me@localhost", False, "me@localhost"),
     ],
 )
-def test_this_machine(host: str, here: bool, destination: str) -> None:  # noqa: FBT001 (a column)
-    """Whoever names this machine asks it without SSH; by some names others would not know it."""
-    machine = probing._machine(host)
+def test_this_machine(host: str, is_local: bool, destination: str) -> None:  # noqa: FBT001 (a column)
+    """The own machine is asked without SSH; a loopback name is no destination for others."""
+    target = probing._named(host)
 
-    assert (here, destination) == (not machine.engine.ssh_host, machine.destination)
+    assert (is_local, destination) == (not target.host.ssh_host, target.destination)
 
 
 @pytest.mark.usefixtures("root")
 def test_refused() -> None:
-    """Flags that contradict each other are refused, and hosts that ssh would take for flags."""
-    assert "--write --check: one of them writes, the other never does (give one)" == refusal(
-        write=True, check=True
+    """Contradicting flags are refused, and hosts that ssh would read as flags."""
+    assert (
+        "--write --check: cannot be combined: --check never writes (give one of them)"
+        == refusal(write=True, check=True)
     )
     assert (
         "--: should be a host as ssh knows it: `-oProxyCommand=x`"
@@ -90,60 +81,69 @@ def test_refused() -> None:
     ) == refusal("-oProxyCommand=x")
 
 
-def test_file_that_names_no_machine(root: Path) -> None:
-    """A node's file without SSH_HOST and HOST_IP names nobody to ask."""
+def test_file_without_an_address(root: Path) -> None:
+    """A node whose file has neither SSH_HOST nor HOST_IP cannot be asked."""
     (root / "env/a.env").write_text("ROLE=head\n", "utf-8")
 
-    assert "env/a.env: says neither SSH_HOST nor HOST_IP (`inv probe -- HOST...`)" == refusal()
+    assert "env/a.env: has neither SSH_HOST nor HOST_IP (`inv probe -- HOST...`)" == refusal()
 
 
 @pytest.mark.usefixtures("root")
 def test_first_question(capsys: pytest.CaptureFixture[str]) -> None:
-    """A machine is asked how it is joined, and nothing else; a dry run shows just that."""
+    """The first question asks how a machine is connected; a dry run prints it."""
     text = Request(parts=JOINING).question
-    asked = scripts.titled(probing.HERE, "Ask for facts", scripts.here_document("sh -s", text))
+    script = scripts.titled(
+        probing.THIS_MACHINE, "Ask for facts", scripts.here_document("sh -s", text)
+    )
 
-    assert (0, f"{asked}{probing.NEXT}") == (probe(), capsys.readouterr().out)
+    assert (0, f"{script}{probing.SECOND_QUESTION}") == (probe(), capsys.readouterr().out)
 
 
 def test_broken_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Docker is not asked, so that no answer of it can end the run."""
+    """Docker is not asked, and cannot break the probe."""
     docker = tmp_path / "docker"
     docker.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\necho '{{'\n", "utf-8")
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    machine = probing.Machine(engine=Host(name=probing.HERE), node="a")
-    probing._outcome(Files(name="default", texts=()), {probing.HERE: machine})
+    target = Target(host=Host(name=probing.THIS_MACHINE), node="a")
+    question = Request(parts=JOINING).question
+    probing._ask(
+        ClusterFiles(cluster="default", texts=()), {probing.THIS_MACHINE: target}, question
+    )
 
     assert ["docker"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_dry_is_light() -> None:
-    """What only decides is not loaded for a dry run."""
+    """A dry run loads no module that only decides."""
     program = "import sys; from cluster.discovery import probing; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=ROOT
     )
     rooms = {name for name in done.stdout.split() if name.startswith("cluster.discovery.")}
 
-    assert {"cluster.discovery.files", "cluster.discovery.probing"} == rooms
+    assert {"cluster.discovery.nodes", "cluster.discovery.probing"} == rooms
 
 
 def test_second_question() -> None:
-    """Machines with others are asked about them; what they reach comes to what they are."""
-    hosts = {name: plain(name, no0=f"192.0.2.{n}/24") for n, name in enumerate(("a", "b"), 1)}
-    found = probing._reached({name: Host(name=name) for name in hosts}, hosts)
-    tried = {name: [(its.peer, its.answered) for its in found[name].reach.pings] for name in found}
+    """Machines are asked about each other; the answers are added to their facts."""
+    machines = {name: plain(name, no0=f"192.0.2.{n}/24") for n, name in enumerate(("a", "b"), 1)}
+    answers = probing._with_reach({name: Host(name=name) for name in machines}, machines)
+    pings = {
+        name: [(ping.peer, ping.answered) for ping in facts.reach.pings]
+        for name, facts in answers.items()
+    }
 
     assert {"a": [(IPv4Address("192.0.2.2"), False)], "b": [(IPv4Address("192.0.2.1"), False)]} == (
-        tried
+        pings
     )
-    assert hosts == {name: replace(its, reach=Reach()) for name, its in found.items()}
-    assert {} == probing._reached({"a": Host(name="a")}, {"a": hosts["a"]})
+    assert machines == {name: replace(facts, reach=Reach()) for name, facts in answers.items()}
+    single = {"a": machines["a"]}
+    assert single == probing._with_reach({"a": Host(name="a")}, single)
 
 
 @pytest.mark.parametrize(
-    "files, hosts, asked",
+    "files, hosts, programs",
     [
         ((), (), ["this machine: sh"]),
         ((), ("me@a", "localhost"), ["me@a: ssh", "localhost: sh"]),
@@ -155,45 +155,16 @@ def test_dry(
     capsys: pytest.CaptureFixture[str],
     files: tuple[str, ...],
     hosts: tuple[str, ...],
-    asked: list[str],
+    programs: list[str],
 ) -> None:
-    """A dry run prints the question for each machine, and asks nobody."""
+    """A dry run prints the question for each machine, and asks none."""
     for name in files:
         (root / f"env/{name}.env").write_text(f"SSH_HOST={name}\n", "utf-8")
     code = probe(*hosts)
     out = capsys.readouterr().out
 
-    assert (0, probing.NEXT) == (code, out.splitlines(keepends=True)[-1])
-    assert asked == [
+    assert (0, probing.SECOND_QUESTION) == (code, out.splitlines(keepends=True)[-1])
+    assert programs == [
         f"{place}: {program}"
         for place, program in re.findall(r"^# (.*): Ask for facts\n(\w+)", out, re.MULTILINE)
     ]
-
-
-@pytest.mark.parametrize(
-    "change, sentence",
-    [
-        (
-            {"links": Links(error="ip: no answer within 2 s")},
-            (
-                "spark2: cannot list its interfaces: ip: no answer within 2 s"
-                " (`ip address` must work there)"
-            ),
-        ),
-        (
-            {"unreadable": ("devices", "gpus")},
-            (
-                "spark2: parts of its answer could not be read: devices, gpus"
-                " (a defect of this tool: `inv --dry probe` prints what was asked)"
-            ),
-        ),
-    ],
-)
-def test_half_an_answer(change: dict[str, Any], sentence: str) -> None:
-    """What could not be read is not taken for what is not there."""
-    facts: dict[str, Facts | Problem] = {**situation("one-cable").facts}
-    half = replace(situation("one-cable").facts["spark2"], **change)
-    with pytest.raises(NodeError) as caught:
-        probing._all(facts | {"spark2": half})
-
-    assert sentence == str(caught.value)

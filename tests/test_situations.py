@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 
 from cluster.checks.wanted import wanted
-from cluster.discovery.wiring import asked
+from cluster.discovery.wiring import requests
 from cluster.facts.docker import Docker
 from cluster.facts.facts import Facts, is_whole, parse
 from cluster.facts.images import Image
@@ -70,7 +70,7 @@ def test_captures_answer_what_the_doctor_asks_today(name: str) -> None:
 def test_captures_answer_what_the_probe_asks_today(name: str) -> None:
     """The second round of a capture has the attempts that `inv probe` asks for."""
     hosts = probed(name)
-    for node, asks in asked(hosts).items():
+    for node, asks in requests(hosts).items():
         reach = hosts[node].reach
 
         assert sorted(2 * asks.pings) == sorted((ping.interface, ping.peer) for ping in reach.pings)

@@ -1,1 +1,1 @@
-"""From the facts of machines to the env files that describe them."""
+"""`inv probe`: the env files that describe machines, from their facts and their cables."""

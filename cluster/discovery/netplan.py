@@ -1,10 +1,10 @@
-"""Addresses for the twins of ports that have none, as lines of a netplan file."""
+"""Addresses for the twins of ports that lack one, as lines of a netplan file."""
 
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from itertools import chain
 
-from cluster.discovery.wiring import Hosts
+from cluster.discovery.wiring import Machines
 from cluster.facts.ports import Port, Twin
 
 FILE = "/etc/netplan/40-cx7.yaml"
@@ -13,8 +13,8 @@ REMEDY = f"put these lines into {FILE} there, mode 600, then `sudo netplan apply
 FIRST_NETWORK = IPv4Network("192.168.177.0/24")
 FIRST_NUMBER = 11
 
-New = dict[str, dict[str, IPv4Interface]]
-"""The address for each interface that needs one, by host."""
+NewAddresses = dict[str, dict[str, IPv4Interface]]
+"""The address for each interface that needs one, by machine."""
 
 
 def lines(addresses: Mapping[str, IPv4Interface]) -> tuple[str, ...]:
@@ -29,65 +29,71 @@ def lines(addresses: Mapping[str, IPv4Interface]) -> tuple[str, ...]:
     )
 
 
-def missing(hosts: Hosts, used: Mapping[str, Port]) -> New:
-    """Return addresses for the twins of these ports that have no lasting one of their own.
+def new_addresses(machines: Machines, used: Mapping[str, Port]) -> NewAddresses:
+    """Return addresses for the twins of these ports that have no usable one.
 
-    The first twins share a network, and so do the second ones: two in one network would make it
-    a matter of luck which of them is used (NVIDIA dgx-spark-playbooks, connect-two-sparks).
+    All first twins share a network, and all second twins share a different one: with both twins in
+    one network, chance decides which of them is used (NVIDIA dgx-spark-playbooks,
+    connect-two-sparks).
     """
-    found: New = {}
+    new: NewAddresses = {}
     for number in range(max((len(port.twins) for port in used.values()), default=0)):
         twins = {
-            host: port.twins[number] for host, port in used.items() if number < len(port.twins)
+            name: port.twins[number] for name, port in used.items() if number < len(port.twins)
         }
-        _add(found, hosts, used, twins)
-    return found
+        _add(new, machines, used, twins)
+    return new
 
 
-def own(port: Port, twin: Twin) -> IPv4Interface | None:
-    """Return the lasting address of a twin, in a network that no twin before it has."""
-    before = port.twins[: port.twins.index(twin)]
-    taken = {one.network for its in before for one in its.interface.addresses}
-    lasting = (one for one in twin.interface.addresses if not one.is_link_local)
-    return next((one for one in lasting if one.network not in taken), None)
+def usable_address(port: Port, twin: Twin) -> IPv4Interface | None:
+    """Return the permanent address of a twin in a network that no earlier twin has."""
+    earlier = port.twins[: port.twins.index(twin)]
+    taken = {address.network for before in earlier for address in before.interface.addresses}
+    permanent = (address for address in twin.interface.addresses if not address.is_link_local)
+    return next((address for address in permanent if address.network not in taken), None)
 
 
-def _add(found: New, hosts: Hosts, used: Mapping[str, Port], twins: Mapping[str, Twin]) -> None:
+def _add(
+    new: NewAddresses, machines: Machines, used: Mapping[str, Port], twins: Mapping[str, Twin]
+) -> None:
     """Add the addresses of those twins that share a network."""
-    has = {host: own(used[host], twin) for host, twin in twins.items()}
-    taken = {one.ip for one in _all(hosts, found)}
-    network = next((one.network for one in has.values() if one), None) or _free(hosts, found)
-    for position, (host, twin) in enumerate(twins.items()):
-        wanted = _number(used[host], FIRST_NUMBER + position)
-        if not has[host] and (address := _address(network, wanted, taken)):
+    existing = {name: usable_address(used[name], twin) for name, twin in twins.items()}
+    taken = {address.ip for address in _all(machines, new)}
+    networks = (address.network for address in existing.values() if address)
+    network = next(networks, None) or _free_network(machines, new)
+    for position, (name, twin) in enumerate(twins.items()):
+        number = _number(used[name], FIRST_NUMBER + position)
+        if not existing[name] and (address := _free_address(network, number, taken)):
             taken.add(address)
-            new = IPv4Interface(f"{address}/{network.prefixlen}")
-            found.setdefault(host, {})[twin.interface.name] = new
+            interface = IPv4Interface(f"{address}/{network.prefixlen}")
+            new.setdefault(name, {})[twin.interface.name] = interface
 
 
-def _all(hosts: Hosts, found: New) -> Iterator[IPv4Interface]:
-    """Yield every address that is taken, of whatever interface."""
-    for facts in hosts.values():
-        yield from (one for its in facts.links.interfaces for one in its.addresses)
-    yield from (one for its in found.values() for one in its.values())
+def _all(machines: Machines, new: NewAddresses) -> Iterator[IPv4Interface]:
+    """Yield every address that is taken, on whatever interface."""
+    for facts in machines.values():
+        yield from (address for link in facts.links.interfaces for address in link.addresses)
+    yield from (address for addresses in new.values() for address in addresses.values())
 
 
-def _free(hosts: Hosts, found: New) -> IPv4Network:
-    """Return the first /24 in which nobody has an address."""
-    taken = {one.network for one in _all(hosts, found)}
+def _free_network(machines: Machines, new: NewAddresses) -> IPv4Network:
+    """Return the first /24 without any address."""
+    taken = {address.network for address in _all(machines, new)}
     start = int(FIRST_NETWORK.network_address)
-    nets = (IPv4Network((start + (number << 8), 24)) for number in range(1 << 16))
-    return next(net for net in nets if not any(net.overlaps(other) for other in taken))
+    networks = (IPv4Network((start + (number << 8), 24)) for number in range(1 << 16))
+    return next(free for free in networks if not any(free.overlaps(net) for net in taken))
 
 
-def _number(port: Port, otherwise: int) -> int:
-    """Return the number that a host has in the network of its first twin, for the others, too."""
-    first = own(port, port.twins[0])
-    return int(first.ip) - int(first.network.network_address) if first else otherwise
+def _number(port: Port, default: int) -> int:
+    """Return the number of a machine in the network of its first twin, for all its networks."""
+    first = usable_address(port, port.twins[0])
+    return int(first.ip) - int(first.network.network_address) if first else default
 
 
-def _address(network: IPv4Network, wanted: int, taken: set[IPv4Address]) -> IPv4Address | None:
-    """Return a host's address in a network, with the wanted number if it is free."""
-    numbers = chain((wanted,), range(1, network.num_addresses - 1))
+def _free_address(
+    network: IPv4Network, preferred: int, taken: set[IPv4Address]
+) -> IPv4Address | None:
+    """Return a free address in a network, with the preferred number if possible."""
+    numbers = chain((preferred,), range(1, network.num_addresses - 1))
     inside = (network[number] for number in numbers if 0 < number < network.num_addresses - 1)
-    return next((one for one in inside if one not in taken), None)
+    return next((address for address in inside if address not in taken), None)

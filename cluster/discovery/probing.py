@@ -1,14 +1,14 @@
-"""`inv probe`: asks machines how they are joined, and writes the env files that describe them."""
+"""`inv probe`: asks machines for their facts and cables, and writes their env files."""
 
-import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster import scripts
-from cluster.discovery.files import Files
-from cluster.errors import NodeError, Problem, RefusedError
+from cluster.discovery import nodes
+from cluster.discovery.nodes import ClusterFiles, Target
+from cluster.errors import Problem, RefusedError
 from cluster.facts import asking
 from cluster.facts.facts import JOINING, Facts, Request
 from cluster.host import Host
@@ -16,204 +16,133 @@ from cluster.machine import env_files, files, ssh
 from cluster.machine.local_addresses import is_local, is_loopback
 from cluster.machine.places import ROOT
 from cluster.machine.terminal import Report, show
-from cluster.node import DEFAULT
 from cluster.settings import settings
 from cluster.settings.envfile import EnvText
-from cluster.settings.schema import HOST_IP, SSH_HOST
+from cluster.settings.schema import HOST_IP
 from cluster.settings.values import LABEL, WrongValueError, ssh_host
 from cluster.words import shell_line
 
 if TYPE_CHECKING:
-    from cluster.discovery.outcome import Outcome
+    from cluster.discovery.probe_result import ProbeResult
 
-COMMAND = "inv probe"
-HERE = "this machine"
-NEXT = "# Then each tries the addresses of the others from its interfaces: a second question.\n"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """A machine to ask."""
-
-    engine: Host
-    destination: str = ""
-    """How it was named, if others would know it by that."""
-    node: str = ""
-    """The node that it is, if a file says so."""
-
-
-Machines = dict[str, Machine]
-"""By what they are called."""
+THIS_MACHINE = "this machine"
+SECOND_QUESTION = "# Then each machine pings the addresses of all others from its interfaces.\n"
 
 
 def probe(  # noqa: PLR0913 (an argument for each option of the command line)
-    name: str, hosts: tuple[str, ...], *, write: bool, check: bool, json: bool, dry: bool
+    cluster: str, hosts: tuple[str, ...], *, write: bool, check: bool, json: bool, dry: bool
 ) -> int:
     """Print how a cluster's env files should change, or change them; return the exit code.
 
-    `hosts` are destinations of SSH; without any, the nodes that have files are asked, or this
-    machine when there are none. A machine that cannot be asked raises NodeError.
+    `hosts` are SSH destinations. Without any, the nodes that have env files are asked, or this
+    machine if there are none. A machine that does not answer raises NodeError.
     """
     if write and check:
-        message = "one of them writes, the other never does"
-        raise RefusedError(Problem(place="--write --check", message=message, remedy="give one"))
-    its = Files(name=name, texts=_texts(name, new=bool(hosts)))
-    its.check()
-    machines = _named(hosts) or _described(its) or {HERE: Machine(engine=Host(name=HERE))}
+        message, remedy = "cannot be combined: --check never writes", "give one of them"
+        raise RefusedError(Problem(place="--write --check", message=message, remedy=remedy))
+    current = ClusterFiles(cluster=cluster, texts=_texts(cluster, hosts))
+    current.check()
+    this_machine = {THIS_MACHINE: Target(host=Host(name=THIS_MACHINE))}
+    targets = {host: _named(host) for host in hosts} or _described(current) or this_machine
+    # The first question: how a machine is connected. Its Docker, for one, may be broken.
+    question = Request(parts=JOINING).question
     if dry:
-        show(_by_hand(machines))
+        show("".join(_script(name, target, question) for name, target in targets.items()))
+        show(SECOND_QUESTION)
         return 0
-    found = _outcome(its, machines)
-    if write and not found.questions:
-        for change in found.changed:
+    result = _ask(current, targets, question)
+    if write and not result.questions:
+        for change in result.needed:
             files.write(f"{ROOT}/{change.path}", change.after)
-    show(_page(found, _command(name, hosts), write=write, check=check, json=json))
-    if check:
-        return found.drift_code
-    return 0 if write and not found.questions else found.code
+    _show(result, cluster, hosts, write=write, check=check, json=json)
+    return result.exit_code(write=write, check=check)
 
 
-def _page(found: "Outcome", command: str, *, write: bool, check: bool, json: bool) -> str:
-    from cluster.discovery import pages
+def _show(  # noqa: PLR0913 (as probe)
+    result: "ProbeResult",
+    cluster: str,
+    hosts: tuple[str, ...],
+    *,
+    write: bool,
+    check: bool,
+    json: bool,
+) -> None:
+    from cluster.discovery import probe_report
 
     if json:
-        return pages.as_json(found)
-    if check:
-        return pages.drift(found)
-    return pages.text(found) + (pages.written(found) if write else pages.ending(found, command))
+        show(probe_report.as_json(result))
+    elif check:
+        show(probe_report.drift(result))
+    elif write:
+        show(probe_report.text(result) + probe_report.written(result))
+    else:
+        show(probe_report.text(result) + probe_report.next_step(result, cluster, hosts))
 
 
-def _outcome(its: Files, machines: Machines) -> "Outcome":
-    """Ask all machines twice: what they are, then whom of the others they reach."""
-    # What a dry run does without is not waited for: this is a quarter of all that would be loaded.
-    from cluster.discovery import naming
-    from cluster.discovery.outcome import outcome
-    from cluster.discovery.proposal import Host
-    from cluster.discovery.topology import Topology, topology
+def _ask(current: ClusterFiles, targets: nodes.Targets, question: str) -> "ProbeResult":
+    """Ask all machines twice: for their facts, then for the machines that they reach."""
+    # A dry run does not wait for these imports: they are a quarter of all that it would load.
+    from cluster.discovery.probe_result import probe_result, undecided
+    from cluster.discovery.topology import topology
 
     report = Report()
-    with report.step(its.name, "Ask what the machines are"):
-        engines = {called: one.engine for called, one in machines.items()}
-        said = _all(asking.examine(engines, dict.fromkeys(machines, _question())))
-    known = tuple(file.page for file in its.nodes)
-    names = {
-        called: machines[called].node or naming.node(machines[called].destination, facts, known)
-        for called, facts in said.items()
-    }
-    if doubts := tuple(naming.doubts(names, said)):
-        return outcome(its, (), Topology(kind="undecided", questions=doubts))
-    facts = {names[called]: one for called, one in said.items()}
-    with report.step(its.name, "Ask whom each of them reaches"):
-        facts |= _reached({names[called]: one for called, one in engines.items()}, facts)
-    hosts = (
-        Host(
-            name=node,
-            destination=machines[called].destination,
-            facts=facts[node],
-            file=its.written(node),
-        )
-        for called, node in names.items()
-    )
-    return outcome(its, tuple(hosts), topology(facts, its.addresses))
+    with report.step(current.cluster, "Ask the machines for their facts"):
+        hosts = {name: target.host for name, target in targets.items()}
+        answers = asking.examine(hosts, dict.fromkeys(targets, question))
+    probed = nodes.probed_nodes(current, targets, nodes.complete(answers))
+    if conflicts := tuple(nodes.name_conflicts(probed)):
+        return undecided(conflicts)
+    with report.step(current.cluster, "Ask which machines they reach"):
+        hosts = {node.name: node.target.host for node in probed}
+        facts = _with_reach(hosts, {node.name: node.facts for node in probed})
+    return probe_result(current, probed, topology(facts, current.addresses))
 
 
-def _reached(engines: dict[str, Host], facts: dict[str, Facts]) -> dict[str, Facts]:
-    """Ask hosts about each other, and return their facts with what they reach."""
+def _with_reach(hosts: Mapping[str, Host], facts: dict[str, Facts]) -> dict[str, Facts]:
+    """Ask machines about each other; return their facts with the addresses that they reach."""
     from cluster.discovery import wiring
 
-    asked = wiring.asked(facts).items()
-    questions = {name: its.question for name, its in asked if its.pings}
-    answers = _all(asking.examine(engines, questions))
-    return {name: replace(facts[name], reach=its.reach) for name, its in answers.items()}
+    requests = wiring.requests(facts).items()
+    questions = {name: request.question for name, request in requests if request.pings}
+    answers = nodes.complete(asking.examine(hosts, questions))
+    reached = {name: replace(facts[name], reach=answers[name].reach) for name in answers}
+    return facts | reached
 
 
-def _all(answers: dict[str, Facts | Problem]) -> dict[str, Facts]:
-    """Return the answers of all machines: without one of them, nothing can be said of the rest."""
-    whole = {name: one for name, one in answers.items() if not isinstance(one, Problem)}
-    silent = tuple(one for one in answers.values() if isinstance(one, Problem))
-    if problems := (*silent, *(its for name, one in whole.items() for its in _gaps(name, one))):
-        raise NodeError(*problems)
-    return whole
-
-
-def _gaps(name: str, facts: Facts) -> Iterator[Problem]:
-    """Yield what an answer lacks: half of one would be taken for a machine without the rest."""
-    if facts.links.error:
-        message = f"cannot list its interfaces: {facts.links.error}"
-        yield Problem(place=name, message=message, remedy="`ip address` must work there")
-    elif facts.unreadable:
-        message = f"parts of its answer could not be read: {', '.join(facts.unreadable)}"
-        remedy = "a defect of this tool: `inv --dry probe` prints what was asked"
-        yield Problem(place=name, message=message, remedy=remedy)
-
-
-def _texts(name: str, *, new: bool) -> tuple[EnvText, ...]:
-    """Read a cluster's files to the letter; a cluster that is to be made has none yet."""
-    folder = settings.folder(name)
-    if new and not files.exists(f"{ROOT}/{folder}") and all(map(LABEL.fullmatch, name.split("/"))):
+def _texts(cluster: str, hosts: tuple[str, ...]) -> tuple[EnvText, ...]:
+    """Read a cluster's env files; for named hosts, the cluster may be new."""
+    is_name = all(map(LABEL.fullmatch, cluster.split("/")))
+    if hosts and is_name and not files.exists(f"{ROOT}/{settings.folder(cluster)}"):
         return ()
-    return tuple(
-        its
-        if its.trouble
-        else replace(its, text=Path(ROOT, its.path).read_bytes().decode("utf-8-sig"))
-        for its in env_files.env_files(Path(ROOT), name)
-    )
+    return env_files.env_files(Path(ROOT), cluster)
 
 
-def _named(hosts: tuple[str, ...]) -> Machines:
-    """Return the machines with these names; one that ssh would take for a flag is refused."""
-    return {host: _machine(host) for host in hosts}
-
-
-def _machine(host: str) -> Machine:
-    try:
-        its = ssh_host(host)
-    except WrongValueError as wrong:
-        raise RefusedError(
-            Problem(place="--", message=wrong.message, remedy=wrong.remedy)
-        ) from None
-    engine = Host(name=its, ssh_host="" if is_local(its) else its)
-    return Machine(engine=engine, destination="" if is_loopback(its) else its)
-
-
-def _described(its: Files) -> Machines:
-    """Return the nodes that have files."""
-    found: Machines = {}
-    for page in (file.page for file in its.nodes):
-        address = page.get(HOST_IP)
-        way = page.get(SSH_HOST) or str(address or "")
-        if not way:
-            message = "says neither SSH_HOST nor HOST_IP"
-            raise RefusedError(
-                Problem(place=page.path, message=message, remedy=f"`{COMMAND} -- HOST...`")
-            )
-        here = bool(address) and is_local(str(address))
-        engine = Host(name=page.name, ssh_host="" if here else way)
-        found[page.name] = Machine(engine=engine, node=page.name)
-    return found
-
-
-def _question() -> str:
-    """Return the first question: how a machine is joined; its Docker, for one, may be broken."""
-    return Request(parts=JOINING).question
-
-
-def _by_hand(machines: Machines) -> str:
+def _script(name: str, target: Target, question: str) -> str:
     """Return the first question as shell text."""
-    asked = (
-        scripts.titled(
-            called,
-            asking.TITLE,
-            scripts.here_document(shell_line(ssh.command(one.engine)), _question()),
-        )
-        for called, one in machines.items()
-    )
-    return "".join((*asked, NEXT))
+    command = shell_line(ssh.command(target.host))
+    return scripts.titled(name, asking.TITLE, scripts.here_document(command, question))
 
 
-def _command(name: str, hosts: tuple[str, ...]) -> str:
-    """Return the command that writes what this one shows."""
-    own = () if name == DEFAULT else ("--cluster", name)
-    return (
-        f"`{shlex.join((*COMMAND.split(), '--write', *own, *(('--', *hosts) if hosts else ())))}`"
+def _named(destination: str) -> Target:
+    """Return the machine of an SSH destination; words that ssh reads as a flag are refused."""
+    try:
+        host = ssh_host(destination)
+    except WrongValueError as wrong:
+        problem = Problem(place="--", message=wrong.message, remedy=wrong.remedy)
+        raise RefusedError(problem) from None
+    return Target(
+        host=Host(name=host, ssh_host="" if is_local(host) else host),
+        destination="" if is_loopback(host) else host,
     )
+
+
+def _described(current: ClusterFiles) -> dict[str, Target]:
+    """Return the nodes that have env files."""
+    targets: dict[str, Target] = {}
+    for file in current.nodes:
+        name, address = file.page.name, file.page.get(HOST_IP)
+        destination = nodes.ssh_host(file)
+        is_here = bool(address) and is_local(str(address))
+        host = Host(name=name, ssh_host="" if is_here else destination)
+        targets[name] = Target(host=host, node=name)
+    return targets

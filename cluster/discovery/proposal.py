@@ -1,14 +1,11 @@
-"""What the env files of hosts should say, each value with what it is known from."""
+"""The values that the env files of nodes should have, each with its source."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from cluster.discovery.envtext import Entry
-from cluster.discovery.files import Written
-from cluster.discovery.seat import Seat, Seats
-from cluster.discovery.topology import Topology
-from cluster.facts.facts import Facts
+from cluster.discovery.env_edits import ProposedValue
+from cluster.discovery.nodes import CurrentFile, ProbedNode
+from cluster.discovery.topology import Attachment, Attachments, Topology
 from cluster.settings import crosscheck
 from cluster.settings.key import Key
 from cluster.settings.page import Page
@@ -30,137 +27,138 @@ RING = {
     "NCCL_IB_MERGE_NICS": "0",
 }
 """For a ring, where each cable is a network (NVIDIA dgx-spark-playbooks, connect-three-sparks)."""
-OF_RING = "a ring, in which each cable is a network of its own"
+RING_SOURCE = "a ring, in which each cable is its own network"
 WIDEST = 1
 """The shortest prefix that SUBNET may have."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Host:
-    """A machine, the file that describes it, and how it was named."""
-
-    name: str
-    """The node's."""
-    destination: str
-    """Empty for this machine, and for one that has its file's."""
-    facts: Facts
-    file: Written
-
-
-def shared(hosts: tuple[Host, ...], found: Topology, head: str, file: Written) -> tuple[Entry, ...]:
-    """Return what cluster.env should say."""
-    addresses = tuple(found.seats[host.name].spot.address.ip for host in hosts)
-    first = found.seats.get(head, next(iter(found.seats.values()))).spot.address
+def shared_values(
+    nodes: tuple[ProbedNode, ...], topology: Topology, head: str, file: CurrentFile
+) -> tuple[ProposedValue, ...]:
+    """Return the values for cluster.env, which is `file`."""
+    attachments = topology.attachments
+    addresses = tuple(attachments[node.name].endpoint.address.ip for node in nodes)
+    first = attachments.get(head, next(iter(attachments.values()))).endpoint.address
     subnet = file.page.get(SUBNET) or crosscheck.around(first.ip)
-    lacking = () if _holds(subnet, addresses) else _subnets(first.network, addresses)
-    why = "holds HOST_IP of every node"
-    ring = RING if found.kind == "ring" else {}
+    subnets = () if _holds(subnet, addresses) else _subnets(first.network, addresses)
+    source = "holds HOST_IP of every node"
+    ring = RING if topology.kind == "ring" else {}
     return (
-        *(Entry(key=SUBNET.name, value=str(net), why=why) for net in lacking),
-        *(Entry(key=key, value=value, why=OF_RING) for key, value in ring.items()),
+        *(ProposedValue(key=SUBNET.name, value=str(net), source=source) for net in subnets),
+        *(ProposedValue(key=key, value=ring[key], source=RING_SOURCE) for key in ring),
     )
 
 
-def own(host: Host, found: Topology, head: str, file: Written) -> tuple[Entry, ...]:
-    """Return what a node's file should say; `file` is cluster.env."""
-    seat = found.seats[host.name]
-    spot = seat.spot
-    net = f"in {spot.address.network}"
+def node_values(
+    node: ProbedNode, topology: Topology, head: str, shared: CurrentFile
+) -> tuple[ProposedValue, ...]:
+    """Return the values for a node's file; `shared` is cluster.env."""
+    attachment = topology.attachments[node.name]
+    interface, address = attachment.endpoint.interface, attachment.endpoint.address
+    source = f"of {interface.name}, in {address.network}"
     return (
-        *_role(host, head),
-        _entry(host, HOST_IP, str(spot.address.ip), f"of {spot.interface.name}, {net}"),
-        _entry(host, ETH_IF, spot.interface.name, _reached(seat)),
-        *_ib_if(host, seat),
-        *_head_ip(host, found.seats, head),
-        *_ssh_host(host, spot.address.ip),
-        *(_gpus(host) if file.page[ACCELERATOR] != "none" else ()),
+        *_role(node, head),
+        _value(node, HOST_IP, str(address.ip), source),
+        _value(node, ETH_IF, interface.name, _interface_source(attachment)),
+        *_ib_if(node, attachment),
+        *_head_ip(node, topology.attachments, head),
+        *_ssh_host(node, address.ip),
+        *(_gpus(node) if shared.page[ACCELERATOR] != "none" else ()),
     )
 
 
-def head(hosts: tuple[Host, ...], pages: tuple[Page, ...]) -> str:
-    """Return the name of the head: what a file says, else the first host without a role."""
+def head(nodes: tuple[ProbedNode, ...], pages: tuple[Page, ...]) -> str:
+    """Return the name of the head: that of a file, else the first node without a role."""
     heads = (page.name for page in pages if page.get(ROLE) == "head")
-    free = (host.name for host in hosts if not host.file.page.get(ROLE))
+    free = (node.name for node in nodes if not node.file.page.get(ROLE))
     return next(heads, "") or next(free, "")
 
 
-def _role(host: Host, head: str) -> Iterator[Entry]:
-    """Yield the role of a node that has none: what a person wrote stays."""
-    if not host.file.page.get(ROLE):
-        first = host.name == head
-        why = "the first that was named" if first else f"{head} is the head"
-        yield Entry(key=ROLE.name, value="head" if first else "worker", why=why)
+def _role(node: ProbedNode, head: str) -> Iterator[ProposedValue]:
+    """Yield the role of a node that has none; an existing role stays."""
+    if not node.file.page.get(ROLE):
+        is_head = node.name == head
+        source = "the first machine named" if is_head else f"{head} is the head"
+        yield ProposedValue(key=ROLE.name, value="head" if is_head else "worker", source=source)
 
 
-def _ib_if(host: Host, seat: Seat) -> Iterator[Entry]:
-    """Yield the RDMA devices; that there are none goes without saying in a file that has more."""
-    value = ",".join(twin.device.name for twin in seat.twins)
-    if value or IB_IF.name in host.file.raw or not host.file.raw:
-        yield _entry(host, IB_IF, value, _twins(seat))
+def _ib_if(node: ProbedNode, attachment: Attachment) -> Iterator[ProposedValue]:
+    """Yield the RDMA devices; an existing file without IB_IF is right if there are none."""
+    value = ",".join(twin.device.name for twin in attachment.twins)
+    if value or IB_IF.name in node.file.raw or not node.file.raw:
+        yield _value(node, IB_IF, value, _devices_source(attachment))
 
 
-def _head_ip(host: Host, seats: Seats, head: str) -> Iterator[Entry]:
-    """Yield HEAD_IP where it is written, which it need not be."""
-    if HEAD_IP.name in host.file.raw and head in seats:
-        yield _entry(host, HEAD_IP, str(seats[head].spot.address.ip), f"HOST_IP of {head}")
+def _head_ip(node: ProbedNode, attachments: Attachments, head: str) -> Iterator[ProposedValue]:
+    """Yield HEAD_IP if the file has it: it is optional."""
+    if HEAD_IP.name in node.file.raw and head in attachments:
+        address = attachments[head].endpoint.address.ip
+        yield _value(node, HEAD_IP, str(address), f"HOST_IP of {head}")
 
 
-def _ssh_host(host: Host, address: IPv4Address) -> Iterator[Entry]:
-    """Yield how the node is reached, unless it is HOST_IP, or the file adds only the user."""
-    named = host.destination
-    old = host.file.page.get(SSH_HOST) or ""
-    if named and named not in {str(address), old.rpartition("@")[2]}:
-        yield _entry(host, SSH_HOST, named, "as it was named")
+def _ssh_host(node: ProbedNode, address: IPv4Address) -> Iterator[ProposedValue]:
+    """Yield the SSH destination, unless it is HOST_IP, or the file has it with a user."""
+    destination = node.target.destination
+    current = node.file.page.get(SSH_HOST) or ""
+    if destination and destination not in {str(address), current.rpartition("@")[2]}:
+        yield _value(node, SSH_HOST, destination, "from the command line")
 
 
-def _gpus(host: Host) -> Iterator[Entry]:
-    count = len(host.facts.gpus.gpus)
-    if count and (count > 1 or GPUS.name in host.file.raw):
-        yield _entry(host, GPUS, str(count), f"nvidia-smi lists {count}")
+def _gpus(node: ProbedNode) -> Iterator[ProposedValue]:
+    count = len(node.facts.gpus.gpus)
+    if count and (count > 1 or GPUS.name in node.file.raw):
+        yield _value(node, GPUS, str(count), f"nvidia-smi lists {count}")
 
 
-def _entry(host: Host, key: Key[object], value: str, why: str) -> Entry:
-    """Return an entry; where the file means the same already, it stays as it is written."""
-    raw = host.file.raw.get(key.name, value)
-    same = _meant(host.file.page.get(key)) == _meant(key.parse(value))
-    return Entry(key=key.name, value=raw if same else value, why=why)
+def _value(node: ProbedNode, key: Key[object], value: str, source: str) -> ProposedValue:
+    """Return a value; if the file's own value means the same, that one."""
+    raw = node.file.raw.get(key.name, value)
+    is_same = _meaning(node.file.page.get(key)) == _meaning(key.parse(value))
+    return ProposedValue(key=key.name, value=raw if is_same else value, source=source)
 
 
-def _meant(value: object) -> object:
-    """Return a value as it counts: the order of devices does not."""
+def _meaning(value: object) -> object:
+    """Return a value without the order of devices, which does not matter."""
     return frozenset(value) if isinstance(value, tuple) else value
 
 
-def _reached(seat: Seat) -> str:
-    """Say what answers at an interface, and what it is."""
-    its, peers = seat.spot.interface, seat.peers
-    more = f", and {len(peers) - 1} more" if len(peers) > 1 else ""
-    reaches = (f"reaches {one.host} at {one.address.ip}{more}" for one in peers[:1])
-    speed = f"{its.speed / 1000:g} Gb/s" if its.speed else ""
-    message = ", ".join(filter(None, (its.pci, speed)))
-    return "; ".join(filter(None, (f"{its.name} {next(reaches, 'has a cable')}", message)))
+def _interface_source(attachment: Attachment) -> str:
+    """Return whom an interface reaches, its PCI address and its speed."""
+    interface, peers = attachment.endpoint.interface, attachment.peers
+    others = f", and {len(peers) - 1} more" if len(peers) > 1 else ""
+    reached = (f"reaches {peer.machine} at {peer.address.ip}{others}" for peer in peers[:1])
+    speed = f"{interface.speed / 1000:g} Gb/s" if interface.speed else ""
+    hardware = ", ".join(filter(None, (interface.pci, speed)))
+    return "; ".join(filter(None, (f"{interface.name} {next(reached, 'has a link')}", hardware)))
 
 
-def _twins(seat: Seat) -> str:
-    """Say what the RDMA devices are."""
-    if not seat.ports:
-        return "no RDMA device: sockets only"
-    count = sum(len(port.twins) for port in seat.ports)
-    which = "both ports" if len(seat.ports) > 1 else f"the port of {seat.ports[0].name}"
-    part = "" if len(seat.twins) == count else f"{len(seat.twins)} of {count} twins of "
-    places = ", ".join(filter(None, (twin.device.pci for twin in seat.twins)))
-    return f"{part}{which}: {places}" if places else f"{part}{which}"
+def _devices_source(attachment: Attachment) -> str:
+    """Return the port of the RDMA devices and their PCI addresses."""
+    if not attachment.ports:
+        return "no RDMA device: TCP sockets only"
+    names = [port.name for port in attachment.ports]
+    count = sum(len(port.twins) for port in attachment.ports)
+    twins = attachment.twins
+    part = "" if len(twins) == count else f"{len(twins)} of {count} twins of "
+    port = f"{part}{'both ports' if len(names) > 1 else f'the port of {names[0]}'}"
+    addresses = ", ".join(filter(None, (twin.device.pci for twin in twins)))
+    return f"{port}: {addresses}" if addresses else port
 
 
-def _holds(net: IPv4Network, addresses: tuple[IPv4Address, ...]) -> bool:
-    """Tell whether a network has all addresses, none of them at its ends; a /31 has no ends."""
-    pair = net.num_addresses == 2  # noqa: PLR2004 (a pair is two)
-    ends = () if pair else (net.network_address, net.broadcast_address)
-    return all(one in net and one not in ends for one in addresses)
+def _holds(network: IPv4Network, addresses: tuple[IPv4Address, ...]) -> bool:
+    """Whether a network has all addresses, none of them at its ends; a /31 has no ends."""
+    is_pair = network.num_addresses == 2  # noqa: PLR2004 (a pair is two)
+    ends = () if is_pair else (network.network_address, network.broadcast_address)
+    return all(address in network and address not in ends for address in addresses)
 
 
 def _subnets(first: IPv4Network, addresses: tuple[IPv4Address, ...]) -> tuple[IPv4Network, ...]:
-    """Return the smallest network around the first that holds all; none if none may be SUBNET."""
-    nets = (first.supernet(new_prefix=prefix) for prefix in range(first.prefixlen, WIDEST - 1, -1))
-    wide = (net for net in nets if net.prefixlen < net.max_prefixlen)
-    return tuple(net for net in wide if _holds(net, addresses))[:1]
+    """Return the smallest network around the first that holds all; none if SUBNET cannot."""
+    networks = (
+        first.supernet(new_prefix=prefix) for prefix in range(first.prefixlen, WIDEST - 1, -1)
+    )
+    return tuple(
+        network
+        for network in networks
+        if network.prefixlen < network.max_prefixlen and _holds(network, addresses)
+    )[:1]

@@ -1,136 +1,211 @@
-"""How hosts are joined: by a cable, a switch, a ring, or by no fast link at all."""
+"""How machines are connected: by a cable, a switch, a ring, or without RDMA."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from cluster.discovery import questions, ring
-from cluster.discovery.oddities import oddities
-from cluster.discovery.remark import Remark, remark
-from cluster.discovery.seat import Seat, Seats
-from cluster.discovery.wiring import Chosen, Hosts, Spot, Wiring
-from cluster.facts.ports import Port, ports
+from cluster.discovery import remarks
+from cluster.discovery.remarks import Remark, port_warnings, remark
+from cluster.discovery.wiring import Addresses, Endpoint, Machines, Wiring
+from cluster.facts.ports import Port, Twin, ports
 
 Kind = Literal["alone", "direct", "switch", "ring", "sockets", "undecided"]
 PAIR = 2
+LARGEST_RING = 3
+"""NVIDIA describes rings of this size alone (dgx-spark-playbooks, connect-three-sparks)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """What attaches a node to its cluster: an address, an interface and RDMA devices."""
+
+    endpoint: Endpoint
+    """HOST_IP and ETH_IF."""
+    ports: tuple[Port, ...] = ()
+    """The ports of IB_IF: one, or both in a ring; none without RDMA."""
+    peers: tuple[Endpoint, ...] = ()
+    """The endpoints of all other nodes."""
+
+    @property
+    def twins(self) -> tuple[Twin, ...]:
+        """The twins with active RDMA devices; all of them if none is active."""
+        twins = tuple(twin for port in self.ports for twin in port.twins)
+        return tuple(twin for twin in twins if twin.device.active) or twins
+
+
+Attachments = Mapping[str, Attachment]
+"""By node, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Topology:
-    """What joins the hosts, and the seat of each; without seats there are questions."""
+    """How machines are connected, and the attachment of each; without attachments, questions."""
 
     kind: Kind
-    """`direct` is of two hosts, also with a switch between them: nothing would be different."""
-    seats: Seats = field(default_factory=dict)
+    """`direct` is two machines, also with a switch between them: the settings are the same."""
+    attachments: Attachments = field(default_factory=dict)
     warnings: tuple[Remark, ...] = ()
     questions: tuple[Remark, ...] = ()
 
 
-def topology(hosts: Hosts, chosen: Chosen) -> Topology:
-    """Return how hosts are joined, by what each said of itself and of whom it reaches.
+def topology(machines: Machines, addresses: Addresses) -> Topology:
+    """Return how machines are connected, by their own facts and the pings that were answered.
 
-    What was reached decides, never how many interfaces are up or what they are called; where that
-    leaves a choice, it is the files', then the first host's first port.
+    Only answered pings decide, not the number or names of interfaces that are up. If they leave a
+    choice, the addresses in the env files decide, then the first port of the first machine.
     """
-    if clashes := tuple(questions.twice(hosts)):
-        return Topology(kind="undecided", questions=clashes)
-    found = _topology(Wiring(hosts, chosen))
-    mute = tuple(questions.mute(hosts)) if found.questions else ()
-    return replace(found, questions=mute or found.questions)
+    if conflicts := tuple(remarks.shared_addresses(machines)):
+        return Topology(kind="undecided", questions=conflicts)
+    decided = _topology(Wiring(machines, addresses))
+    no_ping = tuple(remarks.missing_ping(machines)) if decided.questions else ()
+    return replace(decided, questions=no_ping or decided.questions)
 
 
 def _topology(wiring: Wiring) -> Topology:
-    if len(wiring.hosts) == 1:
-        return _alone(wiring)
-    if met := wiring.meeting(wiring.fast()):
-        return _fabric(wiring, met)
-    if order := ring.ring(wiring):
+    if len(wiring.machines) == 1:
+        return _single(wiring)
+    if network := wiring.common_network(wiring.rdma_candidates()):
+        kind: Kind = "direct" if len(network) == PAIR else "switch"
+        return _attached(
+            wiring, kind, network, {end.machine: _ports(wiring, end) for end in network}
+        )
+    if order := _ring_order(wiring):
         return _ring(wiring, order)
-    if any(facts.rdma.devices for facts in wiring.hosts.values()):
-        return Topology(kind="undecided", questions=questions.unjoined(wiring))
+    if any(facts.rdma.devices for facts in wiring.machines.values()):
+        return Topology(kind="undecided", questions=remarks.unconnected(wiring))
     return _sockets(wiring)
 
 
-def _fabric(wiring: Wiring, met: tuple[Spot, ...]) -> Topology:
-    seats = {
-        spot.host: Seat(spot=spot, ports=(_holder(wiring, spot),), peers=_peers(met, spot))
-        for spot in met
+def _attached(
+    wiring: Wiring,
+    kind: Kind,
+    network: tuple[Endpoint, ...],
+    used: Mapping[str, tuple[Port, ...]],
+    warnings: tuple[Remark, ...] = (),
+) -> Topology:
+    attachments = {
+        endpoint.machine: Attachment(
+            endpoint=endpoint,
+            ports=used[endpoint.machine],
+            peers=tuple(peer for peer in network if peer is not endpoint),
+        )
+        for endpoint in network
     }
-    kind: Kind = "direct" if len(met) == PAIR else "switch"
-    return Topology(kind=kind, seats=seats, warnings=tuple(oddities(wiring, seats)))
+    warnings = (*warnings, *port_warnings(wiring, used))
+    return Topology(kind=kind, attachments=attachments, warnings=warnings)
 
 
-def _ring(wiring: Wiring, order: ring.Ring) -> Topology:
-    """Return a ring: it has no network that all share, so Ray needs another that all are in.
+def _ports(wiring: Wiring, endpoint: Endpoint) -> tuple[Port, ...]:
+    """Return the port that has an endpoint; nothing for an endpoint without RDMA."""
+    return tuple(
+        port
+        for port in ports(wiring.machines[endpoint.machine])
+        if any(twin.interface == endpoint.interface for twin in port.twins)
+    )
+
+
+def _ring(wiring: Wiring, order: tuple[str, ...]) -> Topology:
+    """Return a ring: its cables are no network of all nodes, and Ray needs one.
 
     NVIDIA dgx-spark-playbooks, connect-three-sparks.
     """
-    if met := wiring.meeting(wiring.slow()):
-        seats = {
-            spot.host: Seat(spot=spot, ports=ring.used(wiring, spot.host), peers=_peers(met, spot))
-            for spot in met
-        }
-        warnings = (*ring.warnings(wiring, order), *oddities(wiring, seats))
-        return Topology(kind="ring", seats=seats, warnings=warnings)
-    message = "a ring, and no other network that all of them share"
-    return _question(", ".join(order), message, "Ray needs one: connect the RJ45 port of each")
+    if network := wiring.common_network(wiring.other_candidates()):
+        used = {name: _ring_ports(wiring, name) for name in wiring.machines}
+        return _attached(wiring, "ring", network, used, tuple(_ring_warnings(wiring, order)))
+    message = "a ring without a network that all machines share"
+    remedy = "Ray needs one: connect the RJ45 port of each machine"
+    return _undecided(", ".join(order), message, remedy)
+
+
+def _ring_order(wiring: Wiring) -> tuple[str, ...]:
+    """Return the machines in the order of their cables; nothing if they are no ring."""
+    rows = {name: _ring_neighbours(wiring, name) for name in wiring.machines}
+    if any(len(row) != 2 for row in rows.values()):  # noqa: PLR2004 (a ring has two directions)
+        return ()
+    order = [next(iter(rows))]
+    while following := [name for name in rows[order[-1]] if name not in order]:
+        order.append(following[0])
+    return tuple(order) if len(order) == len(rows) else ()
+
+
+def _ring_neighbours(wiring: Wiring, name: str) -> tuple[str, ...]:
+    """Return the neighbours of a machine, if each of its ports has at most one."""
+    rows = (wiring.neighbours(name, port) for port in ports(wiring.machines[name]))
+    return () if any(len(row) > 1 for row in rows) else wiring.all_neighbours(name)
+
+
+def _ring_ports(wiring: Wiring, name: str) -> tuple[Port, ...]:
+    return tuple(port for port in ports(wiring.machines[name]) if wiring.neighbours(name, port))
+
+
+def _ring_warnings(wiring: Wiring, order: tuple[str, ...]) -> Iterator[Remark]:
+    if len(order) > LARGEST_RING:
+        message = f"a ring of {len(order)}: not every node reaches all others over a port"
+        yield remark(", ".join(order), message, "use a switch for more than three")
+    for first, second in zip(order, (*order[1:], order[0]), strict=True):
+        ends = [_port_towards(wiring, *pair) for pair in ((first, second), (second, first))]
+        if len({_number(port) for port in ends}) == 1:
+            names = " and ".join(port.name for port in ends)
+            message = f"the cable connects the same port of both, {names}"
+            remedy = "connect port 0 of each node with port 1 of the next"
+            yield remark(f"{first}, {second}", message, remedy)
+
+
+def _port_towards(wiring: Wiring, name: str, peer: str) -> Port:
+    rows = ((port, wiring.neighbours(name, port)) for port in _ring_ports(wiring, name))
+    return next(port for port, neighbours in rows if neighbours == (peer,))
+
+
+def _number(port: Port) -> str:
+    """Return the port's number: the function in its PCI address."""
+    return port.twins[0].device.pci.rpartition(".")[2]
 
 
 def _sockets(wiring: Wiring) -> Topology:
-    place = ", ".join(wiring.hosts)
-    if met := wiring.meeting(wiring.slow()):
-        seats = {spot.host: Seat(spot=spot, peers=_peers(met, spot)) for spot in met}
-        message = "no RDMA device: sockets only, several times slower"
-        warnings = (
-            remark(place, message, "on a Spark: `sudo modprobe mlx5_ib` there"),
-            *_others(wiring, met),
+    place = ", ".join(wiring.machines)
+    if network := wiring.common_network(wiring.other_candidates()):
+        message = "no RDMA device: TCP sockets only, several times slower"
+        slow = remark(place, message, "on a Spark: try `sudo modprobe mlx5_ib`")
+        used = dict.fromkeys(wiring.machines, ())
+        return _attached(
+            wiring, "sockets", network, used, (slow, *_second_network(wiring, network))
         )
-        return Topology(kind="sockets", seats=seats, warnings=warnings)
-    message = "no network in which all of them answer"
-    return _question(place, message, "connect them, and let them answer pings")
+    message = "no network in which all machines answer"
+    return _undecided(place, message, "connect them, and allow pings")
 
 
-def _others(wiring: Wiring, met: tuple[Spot, ...]) -> Iterator[Remark]:
-    """Yield another network that joins all of them: which is faster, nobody has measured."""
+def _second_network(wiring: Wiring, network: tuple[Endpoint, ...]) -> Iterator[Remark]:
+    """Yield a second network of all machines: which is faster has not been measured."""
     rows = tuple(
-        tuple(spot for spot in row if spot.interface != one.interface)
-        for row, one in zip(wiring.slow(), met, strict=True)
+        tuple(endpoint for endpoint in row if endpoint.interface != used.interface)
+        for row, used in zip(wiring.other_candidates(), network, strict=True)
     )
-    if other := wiring.meeting(rows):
-        first = other[0]
-        message = f"{first.interface.name} joins them as well; left out"
-        remedy = f"write HOST_IP={first.address.ip} if that is the faster one, and probe again"
-        yield remark(first.host, message, remedy)
+    if second := wiring.common_network(rows):
+        first = second[0]
+        message = f"not used: {first.interface.name} connects all machines as well"
+        remedy = f"if it is faster, set HOST_IP={first.address.ip} and probe again"
+        yield remark(first.machine, message, remedy)
 
 
-def _alone(wiring: Wiring) -> Topology:
-    """Return the seat of a host that nobody else was asked about: nothing proves its cable."""
-    (name,), (fast,), (slow,) = wiring.hosts, wiring.fast(), wiring.slow()
-    doors = {_holder(wiring, spot).name: spot for spot in reversed(fast)}
-    if len(doors) > 1:
-        message = f"{' and '.join(reversed(doors))} have a cable"
-        return _question(name, message, "name the hosts at their other ends as well")
-    if not fast and not slow:
-        return _question(name, "no interface has an IPv4 address and a cable", "connect it")
-    spot = (*fast, *slow)[0]
-    seat = Seat(spot=spot, ports=(_holder(wiring, spot),) if fast else ())
-    message = "the only host that was asked: where its cables lead is not known"
-    warnings = (remark(name, message, "name the others as well"), *oddities(wiring, {name: seat}))
-    return Topology(kind="alone", seats={name: seat}, warnings=warnings)
+def _single(wiring: Wiring) -> Topology:
+    """Return the attachment of a single machine: nothing proves where its cable leads."""
+    (name,), (rdma,), (other,) = (
+        wiring.machines,
+        wiring.rdma_candidates(),
+        wiring.other_candidates(),
+    )
+    linked = dict.fromkeys(port.name for endpoint in rdma for port in _ports(wiring, endpoint))
+    if len(linked) > 1:
+        message = f"{' and '.join(linked)} have a link"
+        return _undecided(name, message, "name the machines at their other ends as well")
+    if not rdma and not other:
+        message = "no interface has a link and an IPv4 address"
+        return _undecided(name, message, "connect one, and give it an address")
+    endpoint = (*rdma, *other)[0]
+    message = "the only machine probed: where its cables lead is unknown"
+    warning = remark(name, message, "name the other machines as well")
+    return _attached(wiring, "alone", (endpoint,), {name: _ports(wiring, endpoint)}, (warning,))
 
 
-def _question(place: str, message: str, remedy: str) -> Topology:
+def _undecided(place: str, message: str, remedy: str) -> Topology:
     return Topology(kind="undecided", questions=(remark(place, message, remedy),))
-
-
-def _holder(wiring: Wiring, spot: Spot) -> Port:
-    """Return the port that an interface is a twin of."""
-    return next(
-        port
-        for port in ports(wiring.hosts[spot.host])
-        if any(twin.interface == spot.interface for twin in port.twins)
-    )
-
-
-def _peers(met: tuple[Spot, ...], spot: Spot) -> tuple[Spot, ...]:
-    return tuple(one for one in met if one is not spot)

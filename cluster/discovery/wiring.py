@@ -1,154 +1,201 @@
-"""Which interface of which host reaches which of the others: what to ask, and what it means."""
+"""The interfaces of machines that reach each other: what to ask, and what the answers mean."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
-from cluster.discovery.plain import plain
 from cluster.facts.facts import Facts, Request
-from cluster.facts.links import Interface
-from cluster.facts.ports import Port, Twin, ports
+from cluster.facts.links import DOCKERS, RJ45, Interface
+from cluster.facts.ports import Port, Twin, ports, twins
 from cluster.facts.reach import REACH
 
-Hosts = Mapping[str, Facts]
-"""What each host said, by its name, in the order in which they were named."""
+TUNNELS = frozenset({"tun", "wireguard"})
+"""Networks over other networks: unfit for a cluster."""
+
+Machines = Mapping[str, Facts]
+"""The facts of each machine by its node's name, in the order of the command line."""
+Addresses = Mapping[str, IPv4Address]
+"""The HOST_IP in the file of each node: it decides where there is a choice."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spot:
-    """An address of an interface of a host."""
+class Endpoint:
+    """An address of an interface of a machine."""
 
-    host: str
+    machine: str
     interface: Interface
     address: IPv4Interface
 
     @property
-    def lasting(self) -> bool:
-        """Whether it is the same after a start: link-local addresses are not (RFC 3927)."""
+    def is_permanent(self) -> bool:
+        """Whether a restart keeps the address: link-local addresses change (RFC 3927)."""
         return not self.address.is_link_local
 
 
-Chosen = Mapping[str, IPv4Address]
-"""The HOST_IP that the file of a host has: where there is a choice, it is made."""
-Rows = tuple[tuple[Spot, ...], ...]
-"""The spots of each host that may be the one for the cluster, the likeliest first."""
+Candidates = tuple[tuple[Endpoint, ...], ...]
+"""The endpoints of each machine that the cluster may use, the likeliest first."""
 
 
-def asked(hosts: Hosts) -> dict[str, Request]:
-    """Return which addresses each host tries from which interface.
+def interfaces_without_rdma(facts: Facts) -> tuple[Interface, ...]:
+    """Return the interfaces that can carry a cluster without RDMA, the likeliest first."""
+    rdma = {twin.interface.name for twin in twins(facts)}
+    usable = (
+        interface
+        for interface in facts.links.interfaces
+        if interface.name not in rdma
+        and not interface.name.startswith(DOCKERS)
+        and interface.kind not in TUNNELS
+        and interface.alive
+        and interface.addresses
+    )
+    return tuple(sorted(usable, key=_likelihood))
+
+
+def _likelihood(interface: Interface) -> tuple[bool, int, bool, str]:
+    virtual, speed = bool(interface.kind), interface.speed or 0
+    return (virtual, -speed, interface.name == RJ45, interface.name)
+
+
+def requests(machines: Machines) -> dict[str, Request]:
+    """Return the addresses that each machine has to ping, and from which interface.
 
     From a port only those of its own networks: bound to an interface, Linux asks for any address
-    on the cable, and a neighbour answers for those of its other interfaces, too (ip-sysctl,
-    arp_ignore). From other interfaces a router may know the way.
+    on the cable, and a neighbour also answers for the addresses of its other interfaces (ip-sysctl,
+    arp_ignore). From other interfaces a router may know the route.
     """
-    fast = {name: tuple(_of_ports(name, ports(facts))) for name, facts in hosts.items()}
-    slow = {name: tuple(_of(name, plain(facts))) for name, facts in hosts.items()}
-    return {name: _asked(name, fast, slow) for name in hosts}
+    rdma = {name: tuple(_port_endpoints(name, ports(facts))) for name, facts in machines.items()}
+    other = {
+        name: tuple(_endpoints(name, interfaces_without_rdma(facts)))
+        for name, facts in machines.items()
+    }
+    return {name: _request(name, rdma, other) for name in machines}
 
 
-def _asked(
-    name: str, fast: Mapping[str, tuple[Spot, ...]], slow: Mapping[str, tuple[Spot, ...]]
+def _request(
+    name: str, rdma: Mapping[str, tuple[Endpoint, ...]], other: Mapping[str, tuple[Endpoint, ...]]
 ) -> Request:
-    own = {spot.address.ip for spot in (*fast[name], *slow[name])}
-    near = (pair for pair in _pairs(name, fast) if _near(*pair))
-    tried = ((one.interface.name, its.address.ip) for one, its in (*near, *_pairs(name, slow)))
-    pings = dict.fromkeys((name, peer) for name, peer in tried if peer not in own)
-    routes_to = tuple(dict.fromkeys(peer for _, peer in pings))
-    return Request(parts=(REACH,), pings=tuple(pings), routes_to=routes_to)
+    own = {endpoint.address.ip for endpoint in (*rdma[name], *other[name])}
+    neighbours = (pair for pair in _pairs(name, rdma) if _are_neighbours(*pair))
+    pairs = (*neighbours, *_pairs(name, other))
+    addresses = ((source.interface.name, peer.address.ip) for source, peer in pairs)
+    pings = tuple(dict.fromkeys(ping for ping in addresses if ping[1] not in own))
+    routes_to = tuple(dict.fromkeys(address for _, address in pings))
+    return Request(parts=(REACH,), pings=pings, routes_to=routes_to)
 
 
-def _pairs(name: str, spots: Mapping[str, tuple[Spot, ...]]) -> Iterator[tuple[Spot, Spot]]:
-    """Yield each spot of a host with each of the others'."""
-    others = tuple(spot for host, its in spots.items() if host != name for spot in its)
-    return ((spot, other) for spot in spots[name] for other in others)
+def _pairs(
+    name: str, endpoints: Mapping[str, tuple[Endpoint, ...]]
+) -> Iterator[tuple[Endpoint, Endpoint]]:
+    """Yield each endpoint of a machine with each of all other machines."""
+    peers = [peer for host, row in endpoints.items() if host != name for peer in row]
+    return ((endpoint, peer) for endpoint in endpoints[name] for peer in peers)
 
 
-def _near(one: Spot, other: Spot) -> bool:
-    """Tell whether one of them takes the other for a neighbour."""
-    return other.address.ip in one.address.network or one.address.ip in other.address.network
+def _are_neighbours(first: Endpoint, second: Endpoint) -> bool:
+    """Whether either of them has the other's address in its own network."""
+    return second.address.ip in first.address.network or first.address.ip in second.address.network
 
 
-def _of(name: str, interfaces: Iterable[Interface]) -> Iterator[Spot]:
-    for one in interfaces:
-        yield from (Spot(host=name, interface=one, address=its) for its in one.addresses)
+def _endpoints(name: str, interfaces: Iterable[Interface]) -> Iterator[Endpoint]:
+    for interface in interfaces:
+        for address in interface.addresses:
+            yield Endpoint(machine=name, interface=interface, address=address)
 
 
-def _of_ports(name: str, its: Iterable[Port]) -> Iterator[Spot]:
-    return _of(name, (twin.interface for port in its for twin in port.twins if twin.alive))
+def _port_endpoints(name: str, connected: Iterable[Port]) -> Iterator[Endpoint]:
+    return _endpoints(
+        name, (twin.interface for port in connected for twin in port.twins if twin.alive)
+    )
 
 
 class Wiring:
-    """Who reaches whom, by what the hosts' pings say; either direction proves the way."""
+    """The machines that reach each other by their pings; one direction proves a connection."""
 
-    def __init__(self, hosts: Hosts, chosen: Chosen) -> None:
-        """Read the answers of all hosts."""
-        self.hosts = hosts
-        self._chosen = chosen
+    def __init__(self, machines: Machines, addresses: Addresses) -> None:
+        """Collect the pings that were answered."""
+        self.machines = machines
+        self._addresses = addresses
         self._answered = {
             (name, ping.interface, ping.peer)
-            for name, facts in hosts.items()
+            for name, facts in machines.items()
             for ping in facts.reach.pings
             if ping.answered
         }
 
-    def joined(self, one: Spot, other: Spot) -> bool:
-        """Tell whether a host reaches another from one spot at another."""
-        there = (one.host, one.interface.name, other.address.ip)
-        back = (other.host, other.interface.name, one.address.ip)
-        return there in self._answered or back in self._answered
+    def is_connected(self, first: Endpoint, second: Endpoint) -> bool:
+        """Whether either endpoint reaches the other."""
+        forth = (first.machine, first.interface.name, second.address.ip)
+        back = (second.machine, second.interface.name, first.address.ip)
+        return forth in self._answered or back in self._answered
 
-    def fast(self, *, lasting: bool = True) -> Rows:
-        """Return the spots of the ports: those of a port by the way that the kernel takes."""
+    def rdma_candidates(self, *, permanent: bool = True) -> Candidates:
+        """Return the endpoints of all ports; within a port the kernel's own choice is first."""
         return tuple(
-            tuple(spot for spot in self._fast(name) if spot.lasting is lasting)
-            for name in self.hosts
+            tuple(end for end in self._rdma_endpoints(name) if end.is_permanent is permanent)
+            for name in self.machines
         )
 
-    def slow(self) -> Rows:
-        """Return the spots that have no RDMA."""
+    def other_candidates(self) -> Candidates:
+        """Return the endpoints without RDMA."""
         return tuple(
             tuple(
                 sorted(
-                    (spot for spot in _of(name, plain(facts)) if spot.lasting),
-                    key=lambda spot: not self._chooses(spot),
+                    filter(_is_permanent, _endpoints(name, interfaces_without_rdma(facts))),
+                    key=lambda endpoint: not self._is_configured(endpoint),
                 )
             )
-            for name, facts in self.hosts.items()
+            for name, facts in self.machines.items()
         )
 
-    def _fast(self, name: str) -> Iterator[Spot]:
-        its = {port: tuple(_of_ports(name, (port,))) for port in ports(self.hosts[name])}
-        for port in sorted(its, key=lambda port: not any(map(self._chooses, its[port]))):
-            for twin in self._by_way(self.hosts[name], port):
-                yield from (spot for spot in its[port] if spot.interface == twin.interface)
+    def _rdma_endpoints(self, name: str) -> Iterator[Endpoint]:
+        rows = {port: tuple(_port_endpoints(name, (port,))) for port in ports(self.machines[name])}
+        for port in sorted(rows, key=lambda port: not any(map(self._is_configured, rows[port]))):
+            for twin in _kernel_order(self.machines[name], port):
+                yield from (end for end in rows[port] if end.interface == twin.interface)
 
-    def _chooses(self, spot: Spot) -> bool:
-        return self._chosen.get(spot.host) == spot.address.ip
+    def _is_configured(self, endpoint: Endpoint) -> bool:
+        return self._addresses.get(endpoint.machine) == endpoint.address.ip
 
-    def meeting(self, rows: Rows) -> tuple[Spot, ...]:
-        """Return a spot of each host from which it reaches all others; nothing if there is none."""
-        return self._meeting((), rows)
+    def common_network(self, candidates: Candidates) -> tuple[Endpoint, ...]:
+        """Return an endpoint of each machine from which it reaches all others; nothing if none."""
+        return self._common_network((), candidates)
 
-    def _meeting(self, chosen: tuple[Spot, ...], rows: Rows) -> tuple[Spot, ...]:
-        if not rows:
-            return chosen
-        fitting = (spot for spot in rows[0] if all(self.joined(spot, one) for one in chosen))
-        found = (self._meeting((*chosen, spot), rows[1:]) for spot in fitting)
-        return next(filter(None, found), ())
-
-    def _by_way(self, facts: Facts, port: Port) -> tuple[Twin, ...]:
-        """Return the twins of a port; first the one that the kernel takes, if they share a net."""
-        taken = {way.device for way in facts.reach.ways}
-        nets = [its.network for twin in port.twins for its in twin.interface.addresses]
-        share = len({*nets}) < len(nets)
-        return tuple(sorted(port.twins, key=lambda it: share and it.interface.name not in taken))
+    def _common_network(
+        self, members: tuple[Endpoint, ...], candidates: Candidates
+    ) -> tuple[Endpoint, ...]:
+        if not candidates:
+            return members
+        fitting = (
+            endpoint
+            for endpoint in candidates[0]
+            if all(self.is_connected(endpoint, member) for member in members)
+        )
+        networks = (self._common_network((*members, end), candidates[1:]) for end in fitting)
+        return next(filter(None, networks), ())
 
     def neighbours(self, name: str, port: Port) -> tuple[str, ...]:
-        """Return the hosts that a port reaches on one of theirs, in order."""
-        own = tuple(spot for spot in _of_ports(name, (port,)) if spot.lasting)
-        rows = zip(self.hosts, self.fast(), strict=True)
-        others = ((host, row) for host, row in rows if host != name)
-        return tuple(host for host, row in others if self._reaches(own, row))
+        """Return the machines that a port of a machine reaches on one of their ports, in order."""
+        own = tuple(filter(_is_permanent, _port_endpoints(name, (port,))))
+        rows = zip(self.machines, self.rdma_candidates(), strict=True)
+        return tuple(
+            peer
+            for peer, row in rows
+            if peer != name and any(self.is_connected(first, end) for first in own for end in row)
+        )
 
-    def _reaches(self, own: tuple[Spot, ...], row: tuple[Spot, ...]) -> bool:
-        return any(self.joined(one, other) for one in own for other in row)
+    def all_neighbours(self, name: str) -> tuple[str, ...]:
+        """Return the machines that any port of a machine reaches."""
+        rows = (self.neighbours(name, port) for port in ports(self.machines[name]))
+        return tuple(dict.fromkeys(peer for row in rows for peer in row))
+
+
+def _is_permanent(endpoint: Endpoint) -> bool:
+    return endpoint.is_permanent
+
+
+def _kernel_order(facts: Facts, port: Port) -> tuple[Twin, ...]:
+    """Return the twins of a port; in a shared network the one of the kernel's route is first."""
+    routed = {way.device for way in facts.reach.ways}
+    networks = [address.network for twin in port.twins for address in twin.interface.addresses]
+    shared = len({*networks}) < len(networks)
+    return tuple(sorted(port.twins, key=lambda twin: shared and twin.interface.name not in routed))

@@ -50,7 +50,7 @@ def _read(path: Path, shown: str) -> EnvText:
     try:
         if path.exists() and not path.is_file():  # to read a pipe would wait for its writer
             return _trouble(shown, "is not a file", REMEDY)
-        return EnvText(path=one_line(shown), text=path.read_text(encoding="utf-8-sig"))
+        return EnvText(path=one_line(shown), text=path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError:
         return _trouble(shown, "is not UTF-8 text", "save it as UTF-8")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`inv probe` on real hosts: files that make a cluster, and a line for what has moved since."""
+"""`inv probe` on real hosts: env files of a cluster, and drift after an address has changed."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tests.live.machine import INTERFACE
 
 pytestmark = pytest.mark.live
 
-MINE = ("--cluster", "mine")
+CLUSTER = ("--cluster", "mine")
 SPARK2 = f"""\
 # probe: spark1 is the head
 ROLE=worker
@@ -23,10 +23,10 @@ HOST_IP={NETWORK}.12
 # probe: {INTERFACE} reaches spark1 at {NETWORK}.11
 ETH_IF={INTERFACE}
 
-# probe: no RDMA device: sockets only
+# probe: no RDMA device: TCP sockets only
 IB_IF=
 
-# probe: as it was named
+# probe: from the command line
 SSH_HOST=spark2
 """
 
@@ -34,25 +34,25 @@ SSH_HOST=spark2
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Two hosts in two networks."""
-    with examined.sited(tmp_path_factory.mktemp("site")) as made:
-        yield made
+    with examined.sited(tmp_path_factory.mktemp("site")) as hosts:
+        yield hosts
 
 
 def test_probe(site: Site) -> None:
-    """Hosts get files over two connections each, which make a cluster and hold until one moves."""
+    """Hosts are asked over two connections each; their files hold until an address moves."""
     before = [examined.connections(host) for host in site.lan.hosts]
-    written = site.inv("probe", *MINE, "--write", "--", *NAMES)
+    written = site.inv("probe", *CLUSTER, "--write", "--", *NAMES)
     after = [examined.connections(host) for host in site.lan.hosts]
     file = site.tree / "env/mine/spark2.env"
-    again = site.inv("probe", *MINE)
-    loaded = site.inv("config", *MINE)
+    again = site.inv("probe", *CLUSTER)
+    loaded = site.inv("config", *CLUSTER)
     address = f"address del {{}}.12/24 dev {INTERFACE}\naddress add {{}}.22/24 dev {INTERFACE}\n"
     site.lan.hosts[1].run(["ip", "-batch", "-"], input=address.format(*[NETWORK] * 2), check=True)
-    moved = site.inv("probe", *MINE, "--check")
+    moved = site.inv("probe", *CLUSTER, "--check")
 
     assert (0, SPARK2) == (written.code, file.read_text("utf-8"))
     assert [2, 2] == [now - then for now, then in zip(after, before, strict=True)]
-    assert (0, "The env files say what the machines say.") == (
+    assert (0, "The env files match the machines.") == (
         again.code,
         again.out.splitlines()[-1],
     )
@@ -60,22 +60,22 @@ def test_probe(site: Site) -> None:
     place = "env/mine/spark2.env:5: HOST_IP"
     assert (
         1,
-        f"{place}: is {NETWORK}.12, the address there is {NETWORK}.22\n",
+        f"{place}: is {NETWORK}.12, the interface has {NETWORK}.22\n",
     ) == (moved.code, moved.out)
 
 
-def test_machine_that_does_not_answer(site: Site) -> None:
-    """A machine that cannot be asked is named, and nothing is written."""
-    said = site.inv("probe", "--cluster", "other", "--write", "--", "spark1", f"{OFFICE}.99")
+def test_machine_without_an_answer(site: Site) -> None:
+    """A machine that does not answer is reported, and nothing is written."""
+    done = site.inv("probe", "--cluster", "other", "--write", "--", "spark1", f"{OFFICE}.99")
 
-    assert (4, False) == (said.code, (site.tree / "env/other").exists())
+    assert (4, False) == (done.code, (site.tree / "env/other").exists())
     assert [f"{OFFICE}.99"] == [
-        line.partition(":")[0] for line in said.err.splitlines() if "does not answer" in line
+        line.partition(":")[0] for line in done.err.splitlines() if "does not answer" in line
     ]
 
 
-def test_network_that_a_file_has_chosen(site: Site) -> None:
-    """Where two networks join the hosts, the one that the files have is right."""
+def test_configured_network(site: Site) -> None:
+    """If two networks connect the hosts, the one in their files is right."""
     for name, number in zip(NAMES, (11, 12), strict=True):
         (site.tree / f"env/{name}.env").write_text(
             f"ROLE={'head' if number == 11 else 'worker'}\n"

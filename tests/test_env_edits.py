@@ -1,4 +1,4 @@
-"""New values in the text of an env file: what changes, and all that does not."""
+"""New values in the text of an env file: what changes, and what stays."""
 
 import re
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cluster.discovery.envtext import Entry, merged, unsecret
+from cluster.discovery.env_edits import ProposedValue, edited, masked
 from cluster.settings.envfile import Assignment, parse
 
-HOST_IP = Entry(key="HOST_IP", value="10.0.0.1", why="of eth0")
-IB_IF = Entry(key="IB_IF", value="", why="none")
+HOST_IP = ProposedValue(key="HOST_IP", value="10.0.0.1", source="of eth0")
+IB_IF = ProposedValue(key="IB_IF", value="", source="none")
 
 
 @pytest.mark.parametrize(
@@ -41,29 +41,29 @@ IB_IF = Entry(key="IB_IF", value="", why="none")
         ('HOST_IP="1\n2" # two\nB=2', "# probe: of eth0\nHOST_IP=10.0.0.1 # two\nB=2"),
     ],
 )
-def test_merged(before: str, after: str) -> None:
-    """A value takes the place of another, with our comment above, and nothing else changes."""
-    assert after == merged(before, [HOST_IP])
+def test_edited(before: str, after: str) -> None:
+    """A new value replaces the old one, with a comment above it, and no other text changes."""
+    assert after == edited(before, [HOST_IP])
 
 
 def test_no_value() -> None:
-    """A value may be empty, and then there is nothing behind the sign."""
-    assert "# probe: none\nIB_IF=\n" == merged("IB_IF=rocep1s0f0\n", [IB_IF])
+    """A value may be empty."""
+    assert "# probe: none\nIB_IF=\n" == edited("IB_IF=rocep1s0f0\n", [IB_IF])
 
 
 def test_quotes() -> None:
-    """What a shell or dotenv would read otherwise stands in quotes."""
-    entry = Entry(key="ETH_IF", value="it's\\#1", why="odd")
+    """A value with special characters is quoted."""
+    value = ProposedValue(key="ETH_IF", value="it's\\#1", source="odd")
 
-    assert "# probe: odd\nETH_IF='it\\'s\\\\#1'\n" == merged("", [entry])
+    assert "# probe: odd\nETH_IF='it\\'s\\\\#1'\n" == edited("", [value])
 
 
 def test_comment_fits() -> None:
-    """A comment has at most 100 characters, all of them on one line."""
-    entry = Entry(key="A", value="1", why="a\nb" + "x" * 200)
+    """A comment is one line of at most 100 characters."""
+    value = ProposedValue(key="A", value="1", source="a\nb" + "x" * 200)
 
-    assert f"# probe: a\\nb{'x' * 84}..." == entry.comment
-    assert 100 == len(entry.comment)
+    assert f"# probe: a\\nb{'x' * 84}..." == value.comment
+    assert 100 == len(value.comment)
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_comment_fits() -> None:
         ("A=1 # HF_TOKEN=hf_1\r\n# HF_TOKEN=\n", "A=1 # HF_TOKEN=********\r\n# HF_TOKEN=\n"),
     ],
 )
-def test_unsecret(text: str, shown: str) -> None:
-    """No secret shows, not even one that a comment keeps, and every line stays in its place."""
-    assert shown == unsecret(text)
+def test_masked(text: str, shown: str) -> None:
+    """Secrets are masked, also in comments, and every line keeps its number."""
+    assert shown == masked(text)
 
 
 NAMES = st.sampled_from(("HOST_IP", "ETH_IF", "IB_IF", "A", "MODEL", "HF_TOKEN"))
@@ -90,7 +90,7 @@ OTHERS = st.sampled_from(("", "  ", "# mine", "# probe: old", "#HOST_IP=1", "\t#
 
 @st.composite
 def assignments(draw: st.DrawFn, name: str) -> str:
-    """Draw a line that sets a key, in one of the ways that dotenv reads."""
+    """Draw an assignment in one of the forms that dotenv reads."""
     front = draw(st.sampled_from(("", "export ", "  ", "\n\n ")))
     sign = draw(st.sampled_from(("=", " = ", " =", "= ")))
     kind = draw(st.sampled_from("'\"="))
@@ -102,45 +102,45 @@ def assignments(draw: st.DrawFn, name: str) -> str:
 
 @st.composite
 def texts(draw: st.DrawFn) -> str:
-    """Draw an env file with every key at most once, of any line ends, the last perhaps without."""
+    """Draw an env file with distinct keys and any line ends, the last one optional."""
     keys = draw(st.lists(NAMES, unique=True))
     lines = [draw(assignments(key)) for key in keys] + draw(st.lists(OTHERS, max_size=4))
     return draw(ENDS).join(draw(st.permutations(lines))) + draw(st.sampled_from(("", "\n", "\r\n")))
 
 
 @st.composite
-def proposals(draw: st.DrawFn) -> list[Entry]:
-    """Draw values for some keys, such as may be written."""
+def proposals(draw: st.DrawFn) -> list[ProposedValue]:
+    """Draw proposed values for several keys."""
     keys = draw(st.lists(st.sampled_from(("HOST_IP", "ETH_IF", "IB_IF")), unique=True))
     value = st.text("abz019.,:/-_'\"\\ #=$é", max_size=8)
-    return [Entry(key=key, value=draw(value), why=draw(PLAIN)) for key in keys]
+    return [ProposedValue(key=key, value=draw(value), source=draw(PLAIN)) for key in keys]
 
 
 def values(text: str) -> dict[str, str]:
-    """Return what the settings read in a text without a complaint."""
-    found = parse("env/a.env", text)
-    read = {one.key: one.value for one in found if isinstance(one, Assignment)}
+    """Return the values that the settings parse in a text without a fault."""
+    entries = parse("env/a.env", text)
+    parsed = {entry.key: entry.value for entry in entries if isinstance(entry, Assignment)}
 
-    assert len(found) == len(read)
-    return read
+    assert len(entries) == len(parsed)
+    return parsed
 
 
 @given(texts(), proposals())
 @example("A='\n'\r\nHOST_IP=1", [HOST_IP])
-def test_merged_reads_as_proposed(before: str, entries: list[Entry]) -> None:
-    """Whatever a file looks like, it then has the new values, and all its other ones."""
+def test_values_after_an_edit(before: str, proposed: list[ProposedValue]) -> None:
+    """Any file has the new values after an edit, and keeps all its other values."""
     old = values(before)
-    after = merged(before, entries)
+    after = edited(before, proposed)
 
-    assert old | {entry.key: entry.value for entry in entries} == values(after)
-    assert after == merged(after, entries)
+    assert old | {value.key: value.value for value in proposed} == values(after)
+    assert after == edited(after, proposed)
 
 
 @given(texts(), proposals())
-def test_hand_written_lines_stay(before: str, entries: list[Entry]) -> None:
-    """Lines that are neither our comments nor those of a proposed key stay, in their order."""
+def test_hand_written_lines_stay(before: str, proposed: list[ProposedValue]) -> None:
+    """Lines without a proposed key or a comment of `inv probe` stay, in their order."""
     assert list(filter(_stays, before.splitlines())) == list(
-        filter(_stays, merged(before, entries).splitlines())
+        filter(_stays, edited(before, proposed).splitlines())
     )
 
 

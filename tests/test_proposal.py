@@ -1,4 +1,4 @@
-"""What is written beside addresses and devices: SUBNET, GPUS, roles, and how a node is reached."""
+"""Proposed values: SUBNET, GPUS, roles, HEAD_IP and SSH_HOST."""
 
 from dataclasses import replace
 
@@ -6,21 +6,21 @@ import pytest
 
 from cluster.facts.facts import Facts
 from cluster.facts.gpu import Gpu, Gpus
-from tests.cabling import PAIR, joined, plain, switch
-from tests.env_files import after, probed
+from tests.cabling import PAIR, connected, plain, switch
+from tests.probed_files import after, codes, probed
 
 NODE = "ROLE=head\nHOST_IP=10.0.0.1\nETH_IF=eth0\n"
 HOST = {"spark1": plain(eth0="10.0.0.1/24")}
 
 
-def two(one: str, other: str) -> dict[str, Facts]:
+def two(first: str, second: str) -> dict[str, Facts]:
     """Return two machines without RDMA at these addresses."""
-    hosts = {"spark1": plain(eth0=one), "spark2": plain(eth0=other)}
-    return joined(hosts, switch(PAIR, "eth0"))
+    machines = {"spark1": plain(eth0=first), "spark2": plain(eth0=second)}
+    return connected(machines, switch(PAIR, "eth0"))
 
 
 @pytest.mark.parametrize(
-    "one, other, written, subnet",
+    "first, second, written, subnet",
     [
         ("10.0.0.1/24", "10.0.0.2/24", "", ""),
         ("10.0.0.1/16", "10.0.9.2/16", "", "10.0.0.0/16"),
@@ -31,25 +31,28 @@ def two(one: str, other: str) -> dict[str, Facts]:
         ("10.0.0.1/32", "10.0.0.2/32", "SUBNET=10.1.0.0/16\n", "10.0.0.0/30"),
     ],
 )
-def test_subnet(one: str, other: str, written: str, subnet: str) -> None:
-    """SUBNET is written when the default, or what is written, does not hold every address."""
-    its = probed(two(one, other), {"env/cluster.env": written})
+def test_subnet(first: str, second: str, written: str, subnet: str) -> None:
+    """SUBNET is written if the default, or the file's own, does not hold every address."""
+    result = probed(two(first, second), {"env/cluster.env": written})
     line = f"# probe: holds HOST_IP of every node\nSUBNET={subnet}\n"
 
-    assert ((line if subnet else None), ()) == (after(its).get("env/cluster.env"), its.questions)
+    assert ((line if subnet else None), ()) == (
+        after(result).get("env/cluster.env"),
+        result.questions,
+    )
 
 
 def test_no_subnet() -> None:
-    """Of addresses that only the whole internet holds, the settings have the last word."""
-    its = probed(two("10.0.0.1/24", "192.0.2.1/24"), {})
+    """Addresses that no SUBNET can hold are a question, with the settings' own fault."""
+    result = probed(two("10.0.0.1/24", "192.0.2.1/24"), {})
 
-    assert (4, 4) == (its.code, its.drift_code)
+    assert (4, 4) == codes(result)
     assert [
         (
             "env/spark2.env:5: HOST_IP: 192.0.2.1 is outside 10.0.0.0/24, the /24 around the head"
             " (correct it, or set SUBNET in env/cluster.env)"
         )
-    ] == [str(one) for one in its.questions]
+    ] == list(map(str, result.questions))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_no_subnet() -> None:
     ],
 )
 def test_gpus(count: int, written: str, shared: str, line: str) -> None:
-    """GPUS is written when there are several, unless the GPUs are not used."""
+    """GPUS is written for several GPUs, unless the cluster uses none."""
     gpus = Gpus(gpus=(Gpu(name="NVIDIA GB10"),) * count)
     facts = {"spark1": replace(HOST["spark1"], gpus=gpus)}
     texts = {"env/spark1.env": NODE + written, "env/cluster.env": shared}
@@ -72,33 +75,33 @@ def test_gpus(count: int, written: str, shared: str, line: str) -> None:
     assert NODE + line == after(probed(facts, texts, named=False))["env/spark1.env"]
 
 
-def test_reached_by_its_address() -> None:
-    """SSH_HOST is left out where it is HOST_IP."""
-    its = probed({"10.0.0.1": HOST["spark1"]}, {}).changes[0]
+def test_ssh_host_is_host_ip() -> None:
+    """SSH_HOST is not written if it is HOST_IP."""
+    change = probed({"10.0.0.1": HOST["spark1"]}, {}).changes[0]
 
-    assert ["ROLE", "HOST_IP", "ETH_IF", "IB_IF"] == [entry.key for entry in its.entries]
+    assert ["ROLE", "HOST_IP", "ETH_IF", "IB_IF"] == [value.key for value in change.values]
 
 
 def test_roles_stay() -> None:
-    """Who is the head by a file stays it, and the others are its workers."""
+    """The head of a file stays the head, and new nodes are workers."""
     texts = {"env/spark2.env": "ROLE=head\nHOST_IP=10.0.0.2\nETH_IF=eth0\n"}
-    its = probed(two("10.0.0.1/24", "10.0.0.2/24"), texts, named=False)
+    result = probed(two("10.0.0.1/24", "10.0.0.2/24"), texts, named=False)
 
     assert ["# probe: spark2 is the head", "ROLE=worker"] == (
-        after(its)["env/spark1.env"].splitlines()[:2]
+        after(result)["env/spark1.env"].splitlines()[:2]
     )
-    assert texts["env/spark2.env"] == after(its)["env/spark2.env"]
+    assert texts["env/spark2.env"] == after(result)["env/spark2.env"]
 
 
-def test_head_that_was_not_asked() -> None:
-    """A worker's HEAD_IP is not touched while the head was not asked; two heads are a question."""
+def test_head_that_was_not_probed() -> None:
+    """HEAD_IP stays if the head was not probed; two heads are a question."""
     texts = {
         "env/head.env": "ROLE=head\nHOST_IP=10.0.0.9\nETH_IF=eth0\n",
         "env/spark1.env": "ROLE=worker\nHOST_IP=10.0.0.1\nETH_IF=eth0\nHEAD_IP=10.0.0.9\n",
     }
     both = texts | {"env/spark1.env": NODE}
 
-    assert 0 == probed(HOST, texts, named=False).code
-    assert ["env/: 2 heads: head, spark1 (set ROLE=worker on all but one)"] == [
-        str(one) for one in probed(HOST, both, named=False).questions
-    ]
+    assert 0 == codes(probed(HOST, texts, named=False))[0]
+    assert ["env/: 2 heads: head, spark1 (set ROLE=worker on all but one)"] == list(
+        map(str, probed(HOST, both, named=False).questions)
+    )

@@ -1,0 +1,210 @@
+"""The machines to probe, the nodes that they are, and the env files that describe them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import PurePosixPath
+
+from cluster.errors import NodeError, Problem, RefusedError, SettingsError
+from cluster.facts.facts import Facts
+from cluster.host import Host
+from cluster.settings import settings
+from cluster.settings.envfile import Assignment, EnvText, Fault, parse
+from cluster.settings.page import CLUSTER_FILE, Page, page
+from cluster.settings.schema import HOST_IP, RUNTIME, SSH_HOST
+from cluster.settings.values import WrongValueError, label, shown
+
+ENV = ".env"
+SHARED = CLUSTER_FILE.removesuffix(ENV)
+"""The name of the file that all nodes share; other files are named after their nodes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrentFile:
+    """An env file before the probe."""
+
+    page: Page
+    raw: Mapping[str, str]
+    """The values as they are written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterFiles:
+    """The env files of a cluster before the probe."""
+
+    cluster: str
+    texts: tuple[EnvText, ...]
+
+    def text(self, node: str) -> str | None:
+        """Return the text of a node's file; None if there is no such file."""
+        return next((file.text for file in self.texts if file.path == self.path(node)), None)
+
+    def file(self, node: str) -> CurrentFile:
+        """Return a node's file; an empty one if there is no such file."""
+        text = EnvText(path=self.path(node), text=self.text(node) or "")
+        entries = parse(text.path, text.text)
+        raw = {entry.key: entry.value for entry in entries if isinstance(entry, Assignment)}
+        return CurrentFile(page=page(text), raw=raw)
+
+    def path(self, node: str) -> str:
+        """Return the path of a node's file; `cluster` is the file that all nodes share."""
+        return f"{settings.folder(self.cluster)}{node}{ENV}"
+
+    @property
+    def shared(self) -> CurrentFile:
+        """The file that all nodes share."""
+        return self.file(SHARED)
+
+    @property
+    def nodes(self) -> tuple[CurrentFile, ...]:
+        """The files of nodes."""
+        names = (PurePosixPath(file.path).stem for file in self.texts)
+        return tuple(self.file(name) for name in names if name != SHARED)
+
+    @property
+    def addresses(self) -> dict[str, IPv4Address]:
+        """The HOST_IP of each node whose file has one."""
+        pairs = ((file.page.name, file.page.get(HOST_IP)) for file in self.nodes)
+        return {name: address for name, address in pairs if address}
+
+    def check(self) -> None:
+        """Raise for text that cannot be edited, and for a cluster whose nodes are no machines."""
+        unreadable = (
+            Fault(path=file.path, message=file.trouble, remedy=file.remedy)
+            for file in self.texts
+            if file.trouble
+        )
+        entries = (entry for file in self.texts for entry in parse(file.path, file.text))
+        faults = (*unreadable, *(entry for entry in entries if isinstance(entry, Fault)))
+        if faults:
+            raise SettingsError(*(fault.problem for fault in faults))
+        if self.shared.page.get(RUNTIME) == "process":
+            place = f"cluster {self.cluster}"
+            message = "its nodes are namespaces of this machine and have no ports"
+            remedy = "its env files are complete, there is nothing to probe"
+            raise RefusedError(Problem(place=place, message=message, remedy=remedy))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A machine to probe."""
+
+    host: Host
+    destination: str = ""
+    """Its SSH destination on the command line, unless that only works on this machine."""
+    node: str = ""
+    """Its node, if an env file describes it."""
+
+
+Targets = Mapping[str, Target]
+"""By the name on the command line, or the node's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbedNode:
+    """A machine that answered, as a node of the cluster."""
+
+    name: str
+    """Empty if no name of the machine can be a node's name."""
+    target: Target
+    facts: Facts
+    file: CurrentFile
+
+
+def ssh_host(file: CurrentFile) -> str:
+    """Return how a node with a file is reached; raise RefusedError if the file does not tell."""
+    host = file.page.get(SSH_HOST) or str(file.page.get(HOST_IP) or "")
+    if not host:
+        message, remedy = "has neither SSH_HOST nor HOST_IP", "`inv probe -- HOST...`"
+        raise RefusedError(Problem(place=file.page.path, message=message, remedy=remedy))
+    return host
+
+
+def complete(answers: Mapping[str, Facts | Problem]) -> dict[str, Facts]:
+    """Return the facts of all machines; raise NodeError if any of them is missing.
+
+    Without the answer of one machine, the topology of all others is unknown.
+    """
+    facts = {name: answer for name, answer in answers.items() if isinstance(answer, Facts)}
+    missing = (answer for answer in answers.values() if isinstance(answer, Problem))
+    gaps = (problem for name, answer in facts.items() for problem in _gaps(name, answer))
+    if problems := (*missing, *gaps):
+        raise NodeError(*problems)
+    return facts
+
+
+def _gaps(name: str, facts: Facts) -> Iterator[Problem]:
+    """Yield what an answer lacks: an incomplete one looks like a machine without that hardware."""
+    if facts.links.error:
+        message = f"cannot list its interfaces: {facts.links.error}"
+        yield Problem(place=name, message=message, remedy="make `ip address` work there")
+    elif facts.unreadable:
+        message = f"these parts of its answer are unreadable: {', '.join(facts.unreadable)}"
+        remedy = "a defect of this tool: `inv --dry probe` prints the question"
+        yield Problem(place=name, message=message, remedy=remedy)
+
+
+def probed_nodes(
+    files: ClusterFiles, targets: Targets, facts: Mapping[str, Facts]
+) -> tuple[ProbedNode, ...]:
+    """Return the node that each target is."""
+    pages = tuple(file.page for file in files.nodes)
+    names = {
+        key: target.node or _name(target.destination, facts[key], pages)
+        for key, target in targets.items()
+    }
+    return tuple(
+        ProbedNode(name=names[key], target=target, facts=facts[key], file=files.file(names[key]))
+        for key, target in targets.items()
+    )
+
+
+def _name(destination: str, facts: Facts, pages: tuple[Page, ...]) -> str:
+    """Return a node's name; empty if no name of the machine is valid.
+
+    The file that has the machine's address or destination comes first, then the alias of
+    ~/.ssh/config, then the machine's own name.
+    """
+    alias = destination.rpartition("@")[2]
+    described = (page.name for page in pages if _describes(page, destination, facts))
+    hostname = facts.machine.hostname.partition(".")[0].lower().replace("_", "-")
+    return next(described, "") or next(filter(_is_label, (alias, hostname)), "")
+
+
+def _describes(page: Page, destination: str, facts: Facts) -> bool:
+    """Whether a file describes a machine."""
+    if destination:
+        return destination in {page.get(SSH_HOST), str(page.get(HOST_IP))}
+    links = facts.links.interfaces
+    return page.get(HOST_IP) in {address.ip for link in links for address in link.addresses}
+
+
+def _is_label(name: str) -> bool:
+    try:
+        return bool(label(name))
+    except WrongValueError:
+        return False
+
+
+def name_conflicts(nodes: tuple[ProbedNode, ...]) -> Iterator[Problem]:
+    """Yield the machines that were named twice, or have no name of their own."""
+    places: dict[str, str] = {}
+    cards: dict[tuple[str, ...], str] = {}
+    for node in nodes:
+        place = node.target.destination or "this machine"
+        macs = _macs(node.facts)
+        if macs and (first := cards.setdefault(macs, place)) != place:
+            message, remedy = f"is the same machine as {first}", "name it once"
+            yield Problem(place=place, message=message, remedy=remedy)
+        elif not node.name:
+            message = f"{shown(node.facts.machine.hostname)} is not valid as a node's name"
+            remedy = "give it an alias like spark1 in ~/.ssh/config, and use the alias"
+            yield Problem(place=place, message=message, remedy=remedy)
+        elif (first := places.setdefault(node.name, place)) != place:
+            message, remedy = f"is also called {node.name}, like {first}", "use different aliases"
+            yield Problem(place=place, message=message, remedy=remedy)
+
+
+def _macs(facts: Facts) -> tuple[str, ...]:
+    """Return the MAC addresses of a machine's physical network cards."""
+    return tuple(sorted(link.mac for link in facts.links.interfaces if link.pci and link.mac))

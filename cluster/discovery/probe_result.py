@@ -1,0 +1,209 @@
+"""The result of a probe: the changes of env files, their drift, warnings and questions."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from cluster.discovery import proposal
+from cluster.discovery.env_edits import ProposedValue, edited, masked
+from cluster.discovery.nodes import SHARED, ClusterFiles, CurrentFile, ProbedNode
+from cluster.discovery.remarks import Remark, remark
+from cluster.discovery.topology import Attachment, Kind, Topology
+from cluster.errors import NodeError, Problem, SettingsError
+from cluster.facts.ports import Twin
+from cluster.scripts import here_document
+from cluster.settings import settings
+from cluster.settings.envfile import EnvText
+from cluster.words import shell_word
+
+UNDECIDED = NodeError.exit_code
+MERGE_NICS = "NCCL_IB_MERGE_NICS"
+GID_INDEX = "NCCL_IB_GID_INDEX"
+ROCE = "RoCE v2"
+EXPECTED: Mapping[str, str] = {
+    "HOST_IP": "the interface has",
+    "ETH_IF": "the link is on",
+    "IB_IF": "the link is on",
+    "HEAD_IP": "the head has",
+    "SSH_HOST": "the command line has",
+    "GPUS": "nvidia-smi lists",
+}
+"""The words before the right value of a key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileChange:
+    """An env file before and after a probe; as a step, it writes the file."""
+
+    path: str
+    before: str | None
+    """None if there is no such file."""
+    after: str
+    values: tuple[ProposedValue, ...]
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the file would change."""
+        return self.before != self.after
+
+    @property
+    def place(self) -> str:
+        """The file."""
+        return self.path
+
+    @property
+    def title(self) -> str:
+        """What the step does."""
+        return "Create the env file" if self.before is None else "Change the env file"
+
+    @property
+    def text(self) -> str:
+        """The shell line, secrets masked."""
+        return here_document(f"cat >{shell_word(self.path)}", masked(self.after))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeResult:
+    """The changes of all files, and what people should know or decide."""
+
+    kind: Kind
+    changes: tuple[FileChange, ...] = ()
+    """Of all files, also those that stay unchanged."""
+    drifts: tuple[Problem, ...] = ()
+    """Where a file differs from the machines."""
+    warnings: tuple[Remark, ...] = ()
+    questions: tuple[Remark, ...] = ()
+    """With an open question, no file is written."""
+
+    @property
+    def needed(self) -> tuple[FileChange, ...]:
+        """The files that would change."""
+        return tuple(change for change in self.changes if change.is_needed)
+
+    def exit_code(self, *, write: bool, check: bool) -> int:
+        """Return 4 with an open question; else 1 if a file would change or, to check, differs."""
+        if self.questions:
+            return UNDECIDED
+        return int(bool(self.drifts if check else self.needed and not write))
+
+
+def probe_result(
+    files: ClusterFiles, nodes: tuple[ProbedNode, ...], topology: Topology
+) -> ProbeResult:
+    """Return the changes of a cluster's files; none with an open question."""
+    if topology.questions:
+        return ProbeResult(
+            kind=topology.kind, warnings=topology.warnings, questions=topology.questions
+        )
+    changes = tuple(_changes(files, _values(files, nodes, topology)))
+    stale = tuple(
+        problem
+        for node in nodes
+        for problem in _stale_gid(node, topology.attachments[node.name], files.shared)
+    )
+    return ProbeResult(
+        kind=topology.kind,
+        changes=changes,
+        drifts=(*_drifts(files, changes), *stale),
+        warnings=(
+            *topology.warnings,
+            *_ring_leftovers(files, topology),
+            *(Remark(problem=problem) for problem in stale),
+        ),
+        questions=tuple(_faults(files, changes)),
+    )
+
+
+def undecided(problems: Iterable[Problem]) -> ProbeResult:
+    """Return a result that only has questions."""
+    questions = tuple(Remark(problem=problem) for problem in problems)
+    return ProbeResult(kind="undecided", questions=questions)
+
+
+def _values(
+    files: ClusterFiles, nodes: tuple[ProbedNode, ...], topology: Topology
+) -> dict[str, tuple[ProposedValue, ...]]:
+    """Return the values of each file, by its name."""
+    head = proposal.head(nodes, tuple(file.page for file in files.nodes))
+    shared = proposal.shared_values(nodes, topology, head, files.shared)
+    own = {node.name: proposal.node_values(node, topology, head, files.shared) for node in nodes}
+    return ({SHARED: shared} if shared else {}) | own
+
+
+def _changes(
+    files: ClusterFiles, values: Mapping[str, tuple[ProposedValue, ...]]
+) -> Iterator[FileChange]:
+    for name, row in values.items():
+        before = files.text(name)
+        after = edited(before or "", row)
+        yield FileChange(path=files.path(name), before=before, after=after, values=row)
+
+
+def _drifts(files: ClusterFiles, changes: tuple[FileChange, ...]) -> Iterator[Problem]:
+    current = {file.page.path: file for file in (files.shared, *files.nodes)}
+    for change in changes:
+        if change.before is None:
+            yield Problem(place=change.path, message="is missing")
+        else:
+            yield from _differences(current[change.path], change.values)
+
+
+def _differences(file: CurrentFile, values: tuple[ProposedValue, ...]) -> Iterator[Problem]:
+    """Yield the keys of a file whose values differ from the machines."""
+    for value in values:
+        current = file.raw.get(value.key)
+        if current is None:
+            place = f"{file.page.path}: {value.key}"
+            yield Problem(place=place, message=f"is missing, {_expected(value)}")
+        elif current != value.value:
+            state = f"is {current}" if current else "is empty"
+            yield Problem(place=_place(file, value.key), message=f"{state}, {_expected(value)}")
+
+
+def _expected(value: ProposedValue) -> str:
+    if not value.value:
+        return "there is no RDMA device"
+    return f"{EXPECTED.get(value.key, 'expected')} {value.value}"
+
+
+def _place(file: CurrentFile, key: str) -> str:
+    return f"{file.page.place(key)}: {key}"
+
+
+def _stale_gid(node: ProbedNode, attachment: Attachment, shared: CurrentFile) -> Iterator[Problem]:
+    """Yield a forced GID row that is no longer the row of the address."""
+    file = node.file if GID_INDEX in node.file.raw else shared
+    forced = file.raw.get(GID_INDEX, "")
+    wrong = (twin for twin in attachment.twins if (rows := _gid_rows(twin)) and forced not in rows)
+    if twin := next(wrong, None) if forced.isdecimal() else None:
+        row, address = next(iter(_gid_rows(twin).items()))
+        message = f"is {forced}, but {twin.device.name} of {node.name} has {address} in row {row}"
+        remedy = "remove the line: NCCL finds the row"
+        yield Problem(place=_place(file, GID_INDEX), message=message, remedy=remedy)
+
+
+def _gid_rows(twin: Twin) -> dict[str, str]:
+    """Return the RoCE v2 rows that have an IPv4 address of the twin's interface, by number."""
+    addresses = {address.ip for address in twin.interface.addresses}
+    return {
+        str(row.index): str(row.address)
+        for row in twin.device.gids
+        if row.kind == ROCE and row.address in addresses
+    }
+
+
+def _ring_leftovers(files: ClusterFiles, topology: Topology) -> Iterator[Remark]:
+    """Yield a variable of an earlier ring: it keeps a port's twins from working as one."""
+    value = files.shared.raw.get(MERGE_NICS)
+    if topology.kind != "ring" and value == proposal.RING[MERGE_NICS]:
+        message = f"is {value}, which is for a ring, but this is no ring"
+        yield remark(_place(files.shared, MERGE_NICS), message, "remove the line")
+
+
+def _faults(files: ClusterFiles, changes: tuple[FileChange, ...]) -> Iterator[Remark]:
+    """Yield the faults that the files would have after the changes."""
+    after = {change.path: EnvText(path=change.path, text=change.after) for change in changes}
+    texts = {file.path: file for file in files.texts} | after
+    try:
+        settings.resolve(files.cluster, tuple(texts[path] for path in sorted(texts)))
+    except SettingsError as error:
+        yield from (Remark(problem=problem) for problem in error.problems)
