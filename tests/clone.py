@@ -1,4 +1,4 @@
-"""A clone of this repository in a folder of its own, run with a PATH that holds nothing else."""
+"""A clone of this repository in a separate folder, run with a PATH of its own."""
 
 import os
 import re
@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN_PYTHON = os.path.realpath(sys.executable)
-# What `inv` itself calls, and what the scripts of tests call.
+# The programs that `inv` calls, and those that scripts of the tests call.
 TOOLS = ("cmp", "cp", "ln", "mkdir", "readlink", "sh")
 
 
-class Said(NamedTuple):
-    """How a run ended: its exit code, and what it printed, with every duration as `N s`."""
+class RunResult(NamedTuple):
+    """A run that has ended: exit code and output, with every duration as `N s`."""
 
     code: int
     out: str
@@ -26,7 +26,7 @@ class Said(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Clone:
-    """A tree with `inv` in it, and the folder that is its PATH."""
+    """A copy of the repository, and the folder that is its PATH."""
 
     tree: Path
     programs: Path
@@ -34,7 +34,7 @@ class Clone:
     def start(
         self, *arguments: str, via: Path | None = None, python: str = ""
     ) -> subprocess.Popen[str]:
-        """Start `inv` from the root folder: by its path or another one, maybe with PYTHON set."""
+        """Start `inv` in the root folder: by its path or the link `via`, with PYTHON set."""
         return subprocess.Popen(
             [str(via or self.tree / "inv"), *arguments],
             cwd="/",
@@ -44,9 +44,9 @@ class Clone:
             text=True,
         )
 
-    def inv(self, *arguments: str, via: Path | None = None, python: str = "") -> Said:
+    def inv(self, *arguments: str, via: Path | None = None, python: str = "") -> RunResult:
         """Run `inv` to its end."""
-        return said(self.start(*arguments, via=via, python=python))
+        return ended(self.start(*arguments, via=via, python=python))
 
     def program(self, name: str, script: str) -> None:
         """Put a shell script on the PATH."""
@@ -59,27 +59,27 @@ class Clone:
         (self.programs / name).symlink_to(target)
 
 
-def said(process: subprocess.Popen[str]) -> Said:
+def ended(process: subprocess.Popen[str]) -> RunResult:
     """Wait until a run has ended."""
     out, err = process.communicate(timeout=300)
-    return Said(process.returncode, out, re.sub(r"\d+ s$", "N s", err, flags=re.MULTILINE))
+    return RunResult(process.returncode, out, re.sub(r"\d+ s$", "N s", err, flags=re.MULTILINE))
 
 
 def clone(folder: Path, *names: str) -> Clone:
-    """Copy files and folders of the repository; no Python is on the PATH yet."""
-    made = Clone(tree=folder / "a tree", programs=folder / "bin")
-    for path in (made.programs, made.tree):
+    """Copy files and folders of the repository; the PATH has no Python yet."""
+    copy = Clone(tree=folder / "a tree", programs=folder / "bin")
+    for path in (copy.programs, copy.tree):
         path.mkdir()
     for name in names:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-        copy(ROOT / name, made.tree / name)
+        copy_entry = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy_entry(ROOT / name, copy.tree / name)
     for tool in TOOLS:
-        made.link(tool, str(shutil.which(tool)))
-    return made
+        copy.link(tool, str(shutil.which(tool)))
+    return copy
 
 
 def python_without_ensurepip(folder: Path) -> str:
-    """Return a Python like Debian's: this one, with a standard library that lacks `ensurepip`."""
+    """Return a Python like Debian's, whose standard library lacks `ensurepip`."""
     library = Path(sysconfig.get_path("stdlib"))
     copy = folder / "debian" / sys.platlibdir / library.name
     program = folder / "debian" / "bin" / "python3"

@@ -1,4 +1,4 @@
-"""What `bootstrap.py` accepts as pip, and from where: a small index on loopback answers here."""
+"""What `bootstrap.py` accepts as pip, and from where: a small package index runs on loopback."""
 
 import hashlib
 import threading
@@ -13,27 +13,27 @@ import bootstrap
 
 
 class Index(ThreadingHTTPServer):
-    """A package index on loopback: pages by path, and what was asked with which authorization."""
+    """A package index on loopback: its pages by path, and its requests with their authorization."""
 
     def __init__(self) -> None:
         """Listen on a free port."""
-        super().__init__(("127.0.0.1", 0), Answer)
+        super().__init__(("127.0.0.1", 0), RequestHandler)
         self.pages: dict[str, bytes] = {}
-        self.asked: list[tuple[str, str | None]] = []
+        self.requests: list[tuple[str, str | None]] = []
 
     def url(self, user: str = "") -> str:
-        """Return the index's address, as PIP_INDEX_URL has it."""
+        """Return the index's address, as in PIP_INDEX_URL."""
         return f"http://{user}127.0.0.1:{self.server_port}/simple/"
 
 
-class Answer(BaseHTTPRequestHandler):
+class RequestHandler(BaseHTTPRequestHandler):
     """One request to the index."""
 
     server: Index
 
     def do_GET(self) -> None:
         """Answer with the page of this path, or 404."""
-        self.server.asked.append((self.path, self.headers["Authorization"]))
+        self.server.requests.append((self.path, self.headers["Authorization"]))
         page = self.server.pages.get(self.path)
         self.send_response(404 if page is None else 200)
         self.end_headers()
@@ -45,7 +45,7 @@ class Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
-    """Give an empty index, which PIP_INDEX_URL names."""
+    """Yield an empty index, with its address in PIP_INDEX_URL."""
     with Index() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -64,32 +64,32 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     ],
 )
 def test_wheel_from_an_index(index: Index, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
-    """Pip's wheel is found on the pages that indexes serve."""
+    """Pip's wheel is found on the page formats that indexes serve."""
     monkeypatch.setattr(bootstrap, "PIP_SHA256", hashlib.sha256(b"wheel").hexdigest())
     index.pages["/simple/pip/"] = (page % (bootstrap.PIP, bootstrap.PIP)).encode()
     index.pages[f"/f/{bootstrap.PIP}"] = b"wheel"
 
     assert b"wheel" == bootstrap.pip_wheel()
-    assert [("/simple/pip/", None), (f"/f/{bootstrap.PIP}", None)] == index.asked
+    assert [("/simple/pip/", None), (f"/f/{bootstrap.PIP}", None)] == index.requests
 
 
 def test_password_of_an_index(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     """A password in the index's URL is sent as a header, and stays out of the error."""
     monkeypatch.setenv("PIP_INDEX_URL", index.url("me:p%40ss@"))
-    expected = f"cannot fetch pip from 127.0.0.1: HTTP Error 404: Not Found ({bootstrap.REMEDY})"
+    expected = f"cannot download pip from 127.0.0.1: HTTP Error 404: Not Found ({bootstrap.REMEDY})"
 
     with pytest.raises(bootstrap.BootstrapError) as caught:
         bootstrap.pip_wheel()
 
     assert expected == str(caught.value)
-    assert [("/simple/pip/", f"Basic {b64encode(b'me:p@ss').decode()}")] == index.asked
+    assert [("/simple/pip/", f"Basic {b64encode(b'me:p@ss').decode()}")] == index.requests
 
 
 def test_forged_wheel(index: Index) -> None:
-    """A file that is not the pip we know is refused."""
+    """A file with the wrong checksum is refused."""
     index.pages["/simple/pip/"] = f'"{bootstrap.PIP}"'.encode()
     index.pages[f"/simple/pip/{bootstrap.PIP}"] = b"forged"
-    expected = f"the package index serves another {bootstrap.PIP} than ours ({bootstrap.REMEDY})"
+    expected = f"the package index serves a different {bootstrap.PIP} ({bootstrap.REMEDY})"
 
     with pytest.raises(bootstrap.BootstrapError) as caught:
         bootstrap.pip_wheel()
@@ -98,7 +98,7 @@ def test_forged_wheel(index: Index) -> None:
 
 
 def test_index_without_our_pip(index: Index) -> None:
-    """An index that lacks this version of pip is named as the trouble."""
+    """An index that lacks this version of pip is an error."""
     index.pages["/simple/pip/"] = b'"pip-9.0.3-py2.py3-none-any.whl"'
     expected = f"{bootstrap.PIP} is not on the package index ({bootstrap.REMEDY})"
 
@@ -109,11 +109,11 @@ def test_index_without_our_pip(index: Index) -> None:
 
 
 def test_unreachable_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An index that nobody serves is named with the reason."""
+    """An index that does not answer is an error with the reason."""
     with Index() as closed:
         monkeypatch.setenv("PIP_INDEX_URL", closed.url())
     expected = (
-        f"cannot fetch pip from 127.0.0.1: [Errno 111] Connection refused ({bootstrap.REMEDY})"
+        f"cannot download pip from 127.0.0.1: [Errno 111] Connection refused ({bootstrap.REMEDY})"
     )
 
     with pytest.raises(bootstrap.BootstrapError) as caught:
@@ -123,7 +123,7 @@ def test_unreachable_index(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_index_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without PIP_INDEX_URL the index is that of pip's settings, and without those PyPI."""
+    """Without PIP_INDEX_URL the index comes from pip's settings, and without those it is PyPI."""
     settings = tmp_path / "pip.conf"
     monkeypatch.delenv("PIP_INDEX_URL", raising=False)
     monkeypatch.setattr(bootstrap, "PIP_SETTINGS", (str(settings),))
@@ -143,13 +143,13 @@ def test_index_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_broken_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-    """Settings that cannot be read are named, and nothing of them is shown."""
+    """The error names settings that cannot be read, and shows nothing of them."""
     settings = tmp_path / "pip.conf"
     settings.write_bytes(content)
     monkeypatch.delenv("PIP_INDEX_URL", raising=False)
     monkeypatch.setattr(bootstrap, "PIP_SETTINGS", (str(settings),))
-    remedy = "mend it, or set PIP_INDEX_URL"
-    expected = f"{settings}: cannot be read as settings of pip's ({remedy})"
+    remedy = "correct it, or set PIP_INDEX_URL"
+    expected = f"{settings}: not a valid settings file of pip ({remedy})"
 
     with pytest.raises(bootstrap.BootstrapError) as caught:
         bootstrap.pip_index()
@@ -158,7 +158,7 @@ def test_broken_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conten
 
 
 def test_variable_over_broken_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With PIP_INDEX_URL nobody reads the settings."""
+    """With PIP_INDEX_URL, pip's settings are not read."""
     settings = tmp_path / "pip.conf"
     settings.write_bytes(b"broken")
     monkeypatch.setenv("PIP_INDEX_URL", "https://pypi.example/simple")
@@ -177,10 +177,10 @@ def test_variable_over_broken_settings(tmp_path: Path, monkeypatch: pytest.Monke
     ],
 )
 def test_index_without_a_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """What is no URL is refused with an example, and is not shown: it may hold a password."""
+    """An invalid URL is refused with an example, and not shown: it may contain a password."""
     monkeypatch.setenv("PIP_INDEX_URL", url)
     remedy = "write index-url like https://pypi.org/simple"
-    expected = f"cannot fetch pip: its index has no URL ({remedy})"
+    expected = f"cannot download pip: the index is not a URL ({remedy})"
 
     with pytest.raises(bootstrap.BootstrapError) as caught:
         bootstrap.pip_wheel()
@@ -189,9 +189,9 @@ def test_index_without_a_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
 
 def test_index_without_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A URL without a host is named with the reason."""
+    """A URL without a host is an error with the reason."""
     monkeypatch.setenv("PIP_INDEX_URL", "https:/simple")
-    expected = f"cannot fetch pip from /simple/pip/: no host given ({bootstrap.REMEDY})"
+    expected = f"cannot download pip from /simple/pip/: no host given ({bootstrap.REMEDY})"
 
     with pytest.raises(bootstrap.BootstrapError) as caught:
         bootstrap.pip_wheel()
@@ -200,7 +200,7 @@ def test_index_without_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_page_that_is_not_utf_8(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page in another encoding still names pip's wheel; without it, that is the trouble."""
+    """Pip's wheel is found on a page in another encoding as well."""
     monkeypatch.setattr(bootstrap, "PIP_SHA256", hashlib.sha256(b"wheel").hexdigest())
     index.pages["/simple/pip/"] = b'gr\xf6\xdfer <a href="%s">' % bootstrap.PIP.encode()
     index.pages[f"/simple/pip/{bootstrap.PIP}"] = b"wheel"

@@ -1,4 +1,4 @@
-"""`inv` from first use to last, without a network: a stand-in for uv makes real environments."""
+"""`inv` on first and later use, without a network: a stand-in for uv creates real environments."""
 
 import fcntl
 import platform
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.clone import OWN_PYTHON, Clone, Said, clone, said
+from tests.clone import OWN_PYTHON, Clone, RunResult, clone, ended
 
-MAKING = f"making .venv from requirements.txt, with Python {platform.python_version()} and uv"
-MADE = f"inv: {MAKING}\ninv: ready after N s\n"
+CREATING = f"creating .venv from requirements.txt with Python {platform.python_version()} and uv"
+CREATED = f"inv: {CREATING}\ninv: ready after N s\n"
 LIBRARY = f"python{sys.version_info.major}.{sys.version_info.minor}"
 INVOKE = "import sys\nprint(sys.argv[1:])\n"
 PROGRAM = "import invoke\n"
-# Logs each call and makes an environment whose Invoke prints its arguments.
+# Logs each call, and creates an environment whose Invoke prints its arguments.
 UV = """
 echo "$1" >>'{folder}/log'
 case $1 in
@@ -30,13 +30,13 @@ esac
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Clone:
-    """Give a clone that has never been used, with a Python and a stand-in for uv on its PATH."""
+    """Return an unused clone, with a Python and a stand-in for uv on its PATH."""
     (tmp_path / "invoke.py").write_text(INVOKE, encoding="utf-8")
-    made = clone(tmp_path, "inv", "bootstrap.py", "requirements.txt")
-    (made.tree / "__main__.py").write_text(PROGRAM, encoding="utf-8")
-    made.link("python3", OWN_PYTHON)
-    made.program("uv", UV.format(folder=tmp_path, library=LIBRARY))
-    return made
+    copy = clone(tmp_path, "inv", "bootstrap.py", "requirements.txt")
+    (copy.tree / "__main__.py").write_text(PROGRAM, encoding="utf-8")
+    copy.link("python3", OWN_PYTHON)
+    copy.program("uv", UV.format(folder=tmp_path, library=LIBRARY))
+    return copy
 
 
 def answer(repository: Clone, *arguments: str, via: Path | None = None) -> str:
@@ -50,61 +50,61 @@ def calls(repository: Clone) -> list[str]:
 
 
 def test_first_use(repository: Clone) -> None:
-    """The first use makes the environment, says so on stderr, and runs Invoke on this tree."""
-    expected = Said(0, answer(repository, "serve", "--model", "a b"), MADE)
+    """The first use creates the environment, reports it on stderr, and runs Invoke on this tree."""
+    expected = RunResult(0, answer(repository, "serve", "--model", "a b"), CREATED)
 
     assert expected == repository.inv("serve", "--model", "a b")
 
 
-def test_later_use_is_silent_and_starts_no_other_python(repository: Clone) -> None:
-    """Once made, the environment serves without uv and without any Python on the PATH."""
+def test_later_use_is_silent_and_needs_no_python(repository: Clone) -> None:
+    """Later uses need neither uv nor a Python on the PATH."""
     repository.inv()
     (repository.programs / "python3").unlink()
     (repository.programs / "uv").unlink()
 
-    assert Said(0, answer(repository, "--list"), "") == repository.inv("--list")
+    assert RunResult(0, answer(repository, "--list"), "") == repository.inv("--list")
 
 
 def test_symbolic_link(repository: Clone) -> None:
-    """A link to `inv`, and a link to that link, lead to the tree that `inv` is in."""
+    """A link to `inv`, and a link to that link, run the clone that `inv` is in."""
     first, second = repository.programs / "spark", repository.tree.parent / "again"
     first.symlink_to(repository.tree / "inv")
     second.symlink_to("bin/spark")
 
-    assert Said(0, answer(repository, via=second), MADE) == repository.inv(via=second)
+    assert RunResult(0, answer(repository, via=second), CREATED) == repository.inv(via=second)
 
 
 def test_changed_lock(repository: Clone) -> None:
-    """Another `requirements.txt` makes another environment, and only once."""
+    """A changed `requirements.txt` creates a new environment, once."""
     repository.inv()
     (repository.tree / "requirements.txt").write_text("invoke==2.2.1\n", encoding="utf-8")
 
-    assert Said(0, answer(repository), MADE) == repository.inv()
-    assert Said(0, answer(repository), "") == repository.inv()
+    assert RunResult(0, answer(repository), CREATED) == repository.inv()
+    assert RunResult(0, answer(repository), "") == repository.inv()
 
 
 def test_vanished_python(repository: Clone) -> None:
-    """When the Python below the environment is gone, as after a system upgrade, it is made anew."""
+    """If its Python is gone, as after a system upgrade, the environment is created again."""
     repository.inv()
     python = repository.tree / ".venv" / "bin" / "python"
     python.unlink()
     python.symlink_to("/nowhere/python3")
 
-    assert Said(0, answer(repository), MADE) == repository.inv()
+    assert RunResult(0, answer(repository), CREATED) == repository.inv()
 
 
-def test_another_python(repository: Clone) -> None:
-    """PYTHON makes the environment anew when it was made with another one, and only then."""
+def test_different_python(repository: Clone) -> None:
+    """PYTHON creates a new environment if the old one has a different Python."""
     repository.inv()
-    repository.link("another", OWN_PYTHON)
+    repository.link("python", OWN_PYTHON)
 
-    assert Said(0, answer(repository), MADE) == repository.inv(python="another")
-    assert Said(0, answer(repository), "") == repository.inv(python="another")
-    assert Said(0, answer(repository), "") == repository.inv()
+    assert RunResult(0, answer(repository), CREATED) == repository.inv(python="python")
+    assert RunResult(0, answer(repository), "") == repository.inv(python="python")
+    assert RunResult(0, answer(repository), "") == repository.inv()
 
 
-def test_half_made(repository: Clone) -> None:
-    """A failed installation is never used: its end is named, and the next use starts afresh."""
+def test_failed_installation(repository: Clone) -> None:
+    """A failed installation is an error and is never used; the next use installs again."""
     source = repository.tree.parent / "invoke.py"
     source.unlink()
     failed = repository.inv()
@@ -112,60 +112,60 @@ def test_half_made(repository: Clone) -> None:
 
     assert (1, "") == failed[:2]
     assert (
-        "inv: `uv` ended with exit code 1 (see above; `./inv` tries again)"
+        "inv: `uv` failed with exit code 1 (see above; run `./inv` to try again)"
         == failed.err.splitlines()[-1]
     )
-    assert Said(0, answer(repository), MADE) == repository.inv()
+    assert RunResult(0, answer(repository), CREATED) == repository.inv()
 
 
 def test_two_at_once(repository: Clone) -> None:
-    """Of two first uses at the same time one makes the environment, and both run in it."""
-    both = [repository.start("config"), repository.start("config")]
-    ends = [said(process)[:2] for process in both]
+    """Of two simultaneous first uses one creates the environment, and both run in it."""
+    processes = [repository.start("config"), repository.start("config")]
+    results = [ended(process)[:2] for process in processes]
 
-    assert [(0, answer(repository, "config"))] * 2 == ends
+    assert [(0, answer(repository, "config"))] * 2 == results
     assert ["venv", "pip"] == calls(repository)
 
 
 def test_waiting(repository: Clone) -> None:
-    """While somebody else makes the environment, `inv` says that it waits, and then goes on."""
+    """While another program creates the environment, `inv` reports that it waits."""
     with (repository.tree / ".venv.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = repository.start()
         assert process.stderr is not None
         waiting = process.stderr.readline()
 
-    assert "inv: waiting for another inv, which is making .venv\n" == waiting
-    assert Said(0, answer(repository), MADE) == said(process)
+    assert "inv: waiting for another inv that is creating .venv\n" == waiting
+    assert RunResult(0, answer(repository), CREATED) == ended(process)
 
 
 def test_old_python(repository: Clone) -> None:
-    """A Python that is too old is named, and so is the remedy."""
+    """The error names a Python that is too old, and the remedy."""
     (repository.programs / "uv").unlink()
     (repository.programs / "python3").unlink()
     repository.program("python3", '[ "$1" = -V ] && echo Python 3.9.18')
     expected = (
-        "inv: needs Python 3.10 to 3.13 and found Python 3.9.18"
+        "inv: needs Python 3.10 to 3.13, found Python 3.9.18"
         " (install one, or name one: `PYTHON=/path/to/python3 ./inv`)\n"
     )
 
-    assert Said(1, "", expected) == repository.inv("--list")
+    assert RunResult(1, "", expected) == repository.inv("--list")
 
 
 def test_no_python(repository: Clone) -> None:
     """A PYTHON that does not exist is an error, even where a suitable Python is on the PATH."""
     expected = (
-        "inv: needs Python 3.10 to 3.13 and found no `/no where/python3`"
+        "inv: needs Python 3.10 to 3.13, found no `/no where/python3`"
         " (install one, or name one: `PYTHON=/path/to/python3 ./inv`)\n"
     )
 
-    assert Said(1, "", expected) == repository.inv("--list", python="/no where/python3")
+    assert RunResult(1, "", expected) == repository.inv("--list", python="/no where/python3")
 
 
 def test_newer_name(repository: Clone) -> None:
-    """Where `python3` is too old, a suitable `python3.12` beside it is found."""
+    """If `python3` is too old, a suitable `python3.12` is used."""
     (repository.programs / "python3").unlink()
     repository.program("python3", "exit 1")
     repository.link("python3.12", OWN_PYTHON)
 
-    assert Said(0, answer(repository), MADE) == repository.inv()
+    assert RunResult(0, answer(repository), CREATED) == repository.inv()

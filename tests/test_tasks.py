@@ -20,7 +20,7 @@ from cluster.machine import program, terminal
 from cluster.machine.program import SparkProgram
 from cluster.plan import plans, script
 from cluster.session import runtime
-from tests.clone import Said
+from tests.clone import RunResult as Said
 from tests.clusters import REHEARSAL, ROOT
 
 Inv = Callable[..., Said]
