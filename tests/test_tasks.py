@@ -20,10 +20,10 @@ from cluster.machine import program, terminal
 from cluster.machine.program import SparkProgram
 from cluster.plan import plans, script
 from cluster.session import runtime
-from tests.clone import RunResult as Said
+from tests.clone import RunResult
 from tests.clusters import REHEARSAL, ROOT
 
-Inv = Callable[..., Said]
+Inv = Callable[..., RunResult]
 START_PAGE = """\
 inv VERB [--options]
 
@@ -106,38 +106,38 @@ VARIABLES = {
 @pytest.fixture(name="run")
 def _run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Said]:
+) -> Callable[..., RunResult]:
     """Run a program in this process, in a terminal of 80 columns."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("COLUMNS", "80")
 
-    def run(invoke: Program, *arguments: str) -> Said:
+    def run(invoke: Program, *arguments: str) -> RunResult:
         monkeypatch.setattr(sys, "argv", ["inv", *arguments])
         code = 0
         try:
             invoke.run(sys.argv)
         except SystemExit as end:
             code = int(end.code or 0)
-        return Said(code, *capsys.readouterr())
+        return RunResult(code, *capsys.readouterr())
 
     return run
 
 
 @pytest.fixture(name="inv")
-def _inv(run: Callable[..., Said]) -> Inv:
+def _inv(run: Callable[..., RunResult]) -> Inv:
     """Run a verb as `./inv` does."""
     return partial(run, SparkProgram(tasks.ns))
 
 
 @pytest.fixture(name="plain")
-def _plain(run: Callable[..., Said]) -> Inv:
+def _plain(run: Callable[..., RunResult]) -> Inv:
     """Run a verb with Invoke alone, as an `inv` of the system does."""
     return partial(run, plain_invoke)
 
 
-def refused(sentence: str, code: int) -> Said:
+def refused(sentence: str, code: int) -> RunResult:
     """Return a run that does nothing but say what is wrong."""
-    return Said(code, "", f"{sentence}\n")
+    return RunResult(code, "", f"{sentence}\n")
 
 
 def served(out: str) -> list[str]:
@@ -164,7 +164,7 @@ def test_start_page(inv: Inv, words: str) -> None:
 @pytest.mark.parametrize("words", ["help logs", "logs -h", "logs --help", "-h logs", "logs x -h"])
 def test_page_of_a_verb(inv: Inv, words: str) -> None:
     """However help on a verb is asked for, it is the same page."""
-    assert Said(0, LOGS_PAGE, "") == inv(*words.split())
+    assert RunResult(0, LOGS_PAGE, "") == inv(*words.split())
 
 
 def test_every_option_is_explained(inv: Inv) -> None:
@@ -209,7 +209,7 @@ def test_version(inv: Inv) -> None:
     """The version is that of this project."""
     version = nox.project.load_toml(ROOT / "pyproject.toml")["project"]["version"]
 
-    assert Said(0, f"spark-vllm-cluster {version}\n", "") == inv("--version")
+    assert RunResult(0, f"spark-vllm-cluster {version}\n", "") == inv("--version")
 
 
 def test_other_formats_of_the_list(inv: Inv) -> None:
@@ -224,7 +224,7 @@ def test_plain_invoke(plain: Inv) -> None:
     expected = script.text(plans.up(REHEARSAL, runtime(REHEARSAL)))
 
     assert "Serve a model on all GPUs." in plain("--list").out
-    assert Said(0, expected, "") == plain("--dry", "up", "--cluster", "rehearsal")
+    assert RunResult(0, expected, "") == plain("--dry", "up", "--cluster", "rehearsal")
     line = served(plain(*SERVE_DRY, "--model", "./x", "--", "--seed", "1").out)
     assert (f"{ROOT}/x", ["--seed", "1"]) == (line[2], line[-2:])
 
@@ -265,7 +265,7 @@ def test_completion_scripts(inv: Inv, shell: str) -> None:
     """Each shell gets a script of its own."""
     expected = (ROOT / f"cluster/machine/completion.{shell}").read_text(encoding="utf-8")
 
-    assert Said(0, expected, "") == inv("--print-completion-script", shell)
+    assert RunResult(0, expected, "") == inv("--print-completion-script", shell)
 
 
 def test_no_completion_script(inv: Inv) -> None:
@@ -285,7 +285,7 @@ def test_no_completion_script(inv: Inv) -> None:
 )
 def test_complete(inv: Inv, words: list[str], expected: str) -> None:
     """Verbs, clusters and nodes are completed."""
-    assert Said(0, expected, "") == inv("--complete", "--", *words)
+    assert RunResult(0, expected, "") == inv("--complete", "--", *words)
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
@@ -320,7 +320,7 @@ def test_dry(inv: Inv, words: tuple[str, ...]) -> None:
     """Wherever `--dry` stands, the plan is printed, and nothing else."""
     expected = script.text(plans.up(REHEARSAL, runtime(REHEARSAL)))
 
-    assert Said(0, expected, "") == inv(*words)
+    assert RunResult(0, expected, "") == inv(*words)
 
 
 def test_dry_leaves_nothing(inv: Inv) -> None:
