@@ -1,1 +1,1 @@
-"""What the logs of Ray and vLLM say."""
+"""The logs of Ray and vLLM: phases, failures, and their explanations."""

@@ -1,1 +1,1 @@
-"""What a cluster looks like right now."""
+"""The present state of a cluster."""
