@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from cluster.node import DEFAULT
-from cluster.settings.envfile import EnvText
-from cluster.settings.settings import folder
+from cluster.node import DEFAULT, env_folder
+from cluster.settings.syntax import EnvText
 from cluster.settings.values import LABEL, one_line
 from cluster.text import did_you_mean
 
@@ -17,7 +16,7 @@ def clusters(root: Path) -> tuple[str, ...]:
 
     A folder without env files of its own may hold clusters instead: `examples/two-sparks`.
     """
-    place = root / folder(DEFAULT)
+    place = root / env_folder(DEFAULT)
     own = {path for path in place.iterdir() if path.is_dir()} if place.is_dir() else set()
     inner = {path.parent for path in place.glob("*/*/*.env")}
     groups = {path.parent for path in inner if not any(path.parent.glob("*.env"))}
@@ -33,10 +32,10 @@ def env_files(root: Path, cluster: str) -> tuple[EnvText, ...]:
         known = clusters(root)
         if cluster not in known:
             remedy = did_you_mean(cluster, known, f"there is {', '.join(known)}")
-            return (_trouble(folder(cluster), "no such cluster", remedy),)
-        return tuple(_files(root / folder(cluster), folder(cluster)))
+            return (_trouble(env_folder(cluster), "no such cluster", remedy),)
+        return tuple(_files(root / env_folder(cluster), env_folder(cluster)))
     except OSError as error:
-        return (_trouble(folder(cluster), _reason(error), "make it a folder that you may read"),)
+        return (_trouble(env_folder(cluster), _reason(error), "make it a folder that you may read"),)
 
 
 def _files(place: Path, shown: str) -> Iterator[EnvText]:

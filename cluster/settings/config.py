@@ -1,54 +1,41 @@
-"""What `inv config` shows: every resolved value with its source, as rows, plain text or JSON."""
+"""What `inv config` shows: every value with its source, as plain text or JSON."""
 
 import json
-from typing import NamedTuple, cast
+from typing import cast
 
-from cluster.settings.schema import IB_IF
 from cluster.settings.settings import Setting, Settings
 from cluster.settings.values import one_line
 from cluster.text import aligned
 from cluster.words import shell_line
 
 HOST = "host"
-"""How SHM_SIZE is written when there is no size."""
+"""How SHM_SIZE is written when it has no size."""
 
 Json = str | int | float | bool | list[str]
 
 
-class Row(NamedTuple):
-    """One line of the table."""
-
-    section: str
-    key: str
-    value: str
-    source: str
-
-
-def rows(settings: Settings) -> tuple[Row, ...]:
-    """Return one row for each value, as a person reads it."""
-    return tuple(
-        Row(setting.section, setting.key, _text(setting), setting.source)
-        for setting in settings.values
-    )
-
-
 def text(settings: Settings) -> str:
-    """Return the rows as aligned columns."""
-    return aligned(rows(settings))
+    """Return one aligned line for each value."""
+    return aligned(
+        tuple(
+            (setting.section, setting.key, _text(setting), setting.source)
+            for setting in settings.values
+        )
+    )
 
 
 def as_json(settings: Settings) -> str:
     """Return `{section: {key: {"value": ..., "source": ...}}}`; secrets are masked."""
     sections: dict[str, dict[str, dict[str, Json]]] = {}
     for setting in settings.values:
-        its = sections.setdefault(setting.section, {})
-        its[setting.key] = {"value": _json(setting.value), "source": setting.source}
+        section = sections.setdefault(setting.section, {})
+        section[setting.key] = {"value": _json(setting.value), "source": setting.source}
     return json.dumps(sections, indent=2)
 
 
 def _text(setting: Setting) -> str:
     """Return a value as the user would write it, on one line; str() masks a secret."""
-    if setting.key == IB_IF.name:
+    if setting.key == "IB_IF":
         return ",".join(cast("tuple[str, ...]", setting.value))
     if isinstance(setting.value, tuple):
         return one_line(shell_line(setting.value))

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any, cast
 
 from cluster.errors import SettingsError
-from cluster.node import DEFAULT, Cluster, Node
-from cluster.settings import crosscheck, schema
-from cluster.settings.envfile import EnvText, Fault
-from cluster.settings.key import Key
-from cluster.settings.page import CLUSTER_FILE, Page, page
-from cluster.settings.schema import KEYS
+from cluster.node import CLUSTER_FILE, KEYS, Cluster, Node, env_folder
+from cluster.settings import crosscheck
+from cluster.settings.env_file import EnvFile, parse_file
+from cluster.settings.keys import Key
+from cluster.settings.syntax import EnvText, Fault
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One resolved value: what it is and where it comes from."""
+    """One key or variable with its value."""
 
     section: str
     """`cluster`, or the node's name."""
@@ -26,98 +27,75 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A cluster, and every value of it with its source."""
+    """A cluster, and all its values with their sources."""
 
     cluster: Cluster
     values: tuple[Setting, ...]
 
 
-def folder(name: str) -> str:
-    """Return the folder of a cluster's env files, from the repository's root."""
-    return "env/" if name == DEFAULT else f"env/{name}/"
-
-
 def resolve(name: str, files: tuple[EnvText, ...]) -> Settings:
-    """Return the cluster that the files describe; a SettingsError holds all their problems."""
-    nodes = tuple(page(file) for file in files if not file.path.endswith(f"/{CLUSTER_FILE}"))
-    shared = _shared(name, files)
+    """Return the cluster that the files describe; a SettingsError has all their problems."""
+    nodes = tuple(parse_file(file) for file in files if not file.path.endswith(f"/{CLUSTER_FILE}"))
+    shared = _shared_file(name, files)
     if faults := _faults(name, shared, nodes):
         raise SettingsError(*(fault.problem for fault in faults))
-    head, *workers = sorted(nodes, key=lambda node: (node[schema.ROLE] != "head", node.name))
-    cluster = _cluster(name, shared, head, tuple(workers))
+    head, *workers = sorted(nodes, key=lambda node: (node.values["ROLE"] != "head", node.name))
+    cluster = _cluster(name, shared, (head, *workers))
     return Settings(cluster=cluster, values=tuple(_settings(cluster, shared, (head, *workers))))
 
 
-def _shared(name: str, files: tuple[EnvText, ...]) -> Page:
-    """Return what all nodes share; without a cluster.env every key has its default."""
-    path = f"{folder(name)}{CLUSTER_FILE}"
-    return page(next((file for file in files if file.path == path), EnvText(path=path)))
+def _shared_file(name: str, files: tuple[EnvText, ...]) -> EnvFile:
+    """Return the file that all nodes share; without a cluster.env every key has its default."""
+    path = f"{env_folder(name)}{CLUSTER_FILE}"
+    return parse_file(next((file for file in files if file.path == path), EnvText(path=path)))
 
 
-def _faults(name: str, shared: Page, nodes: tuple[Page, ...]) -> list[Fault]:
+def _faults(name: str, shared: EnvFile, nodes: tuple[EnvFile, ...]) -> list[Fault]:
     """Return all faults by file and line, those of the whole cluster last."""
-    pages = (shared, *nodes)
-    order = {its.path: number for number, its in enumerate(pages)}
-    faults = [fault for its in pages for fault in its.faults]
+    files = (shared, *nodes)
+    order = {file.path: number for number, file in enumerate(files)}
+    faults = [fault for file in files for fault in file.faults]
     faults += crosscheck.faults(name, shared, nodes)
-    return sorted(faults, key=lambda fault: (order.get(fault.path, len(pages)), fault.position))
+    return sorted(faults, key=lambda fault: (order.get(fault.path, len(files)), fault.position))
 
 
-def _cluster(name: str, shared: Page, head: Page, workers: tuple[Page, ...]) -> Cluster:
-    return Cluster(
-        name=name,
-        runtime=shared[schema.RUNTIME],
-        image=shared[schema.IMAGE],
-        container=shared[schema.CONTAINER],
-        accelerator=shared[schema.ACCELERATOR],
-        shm_size=shared[schema.SHM_SIZE],
-        hf_cache=shared[schema.HF_CACHE],
-        privileged=shared[schema.PRIVILEGED],
-        nodes=tuple(_node(node, head) for node in (head, *workers)),
-        subnet=shared.get(schema.SUBNET) or crosscheck.around(head[schema.HOST_IP]),
-        head_port=shared[schema.HEAD_PORT],
-        dashboard=shared[schema.DASHBOARD],
-        object_store_memory=shared[schema.OBJECT_STORE_MEMORY],
-        serve_host=shared[schema.SERVE_HOST],
-        serve_port=shared[schema.SERVE_PORT],
-        model=shared[schema.MODEL],
-        gpu_memory_utilization=shared[schema.GPU_MEMORY_UTILIZATION],
-        max_model_len=shared[schema.MAX_MODEL_LEN],
-        serve_args=shared[schema.SERVE_ARGS],
-        variables=shared.variables,
+def _cluster(name: str, shared: EnvFile, nodes: tuple[EnvFile, ...]) -> Cluster:
+    addresses = tuple(cast("IPv4Address", node.values["HOST_IP"]) for node in nodes)
+    head_ip = addresses[0]
+    members = tuple(
+        Node(name=node.name, variables=node.variables, **_fields(node, host_ip, head_ip))
+        for node, host_ip in zip(nodes, addresses, strict=True)
     )
+    fields = _fields(shared, head_ip, head_ip)
+    return Cluster(name=name, nodes=members, variables=shared.variables, **fields)
 
 
-def _node(node: Page, head: Page) -> Node:
-    return Node(
-        name=node.name,
-        role=node[schema.ROLE],
-        host_ip=node[schema.HOST_IP],
-        head_ip=head[schema.HOST_IP],
-        eth_if=node[schema.ETH_IF],
-        ib_if=node[schema.IB_IF],
-        ssh_host=node.get(schema.SSH_HOST) or str(node[schema.HOST_IP]),
-        gpus=node[schema.GPUS],
-        variables=node.variables,
-    )
+def _fields(file: EnvFile, host_ip: IPv4Address, head_ip: IPv4Address) -> dict[str, Any]:
+    """Return the values of a file's keys by field, derived ones included."""
+    keys = KEYS[file.scope].values()
+    derived = {key.name: key.derived.value(host_ip, head_ip) for key in keys if key.derived}
+    values = derived | file.values
+    return {key.name.lower(): values[key.name] for key in keys}
 
 
-def _settings(cluster: Cluster, shared: Page, nodes: tuple[Page, ...]) -> Iterator[Setting]:
+def _settings(
+    cluster: Cluster, shared: EnvFile, nodes: tuple[EnvFile, ...]
+) -> Iterator[Setting]:
     yield from _section("cluster", cluster, shared)
-    for node, its in zip(cluster.nodes, nodes, strict=True):
-        yield from _section(node.name, node, its)
+    for node, file in zip(cluster.nodes, nodes, strict=True):
+        yield from _section(node.name, node, file)
 
 
-def _section(section: str, owner: Cluster | Node, its: Page) -> Iterator[Setting]:
-    """Yield the keys of one file in the schema's order, then its variables in the file's."""
-    for key in KEYS[its.scope]:
+def _section(section: str, owner: Cluster | Node, file: EnvFile) -> Iterator[Setting]:
+    """Yield the keys of one file in the order of the fields, then its variables in the file's."""
+    for key in KEYS[file.scope].values():
         value = getattr(owner, key.name.lower())
-        yield Setting(section=section, key=key.name, value=value, source=_source(its, key))
-    for name, value in its.variables:
-        yield Setting(section=section, key=name, value=value, source=its.place(name))
+        yield Setting(section=section, key=key.name, value=value, source=_source(file, key))
+    for name, value in file.variables:
+        yield Setting(section=section, key=name, value=value, source=file.place(name))
 
 
-def _source(its: Page, key: Key[object]) -> str:
-    if key.name in its.lines:
-        return its.place(key.name)
-    return f"derived from {key.derived}" if key.derived else "default"
+def _source(file: EnvFile, key: Key) -> str:
+    if key.name in file.lines:
+        return file.place(key.name)
+    return f"derived from {key.derived.source}" if key.derived else "default"

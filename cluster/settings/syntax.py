@@ -1,4 +1,4 @@
-"""The text of an env file as assignments and faults, each with its line; nothing is expanded."""
+"""The lines of an env file as assignments and faults; nothing is expanded."""
 
 import re
 from collections.abc import Iterator
@@ -16,18 +16,18 @@ ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULT
 
 @dataclass(frozen=True, kw_only=True)
 class EnvText:
-    """An env file as it was found: its text, or the trouble that kept it from being read."""
+    """An env file as read from disk: its text, or the error that prevented reading it."""
 
     path: str
-    """From the repository's root, as the user knows it: `env/spark1.env`."""
+    """Relative to the repository's root, as the user knows it: `env/spark1.env`."""
     text: str = ""
-    trouble: str = ""
+    error: str = ""
     remedy: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """One `KEY=value` and the line on which its key stands."""
+    """One `KEY=value`, and the line on which its key stands."""
 
     line: int
     key: str
@@ -36,16 +36,16 @@ class Assignment:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A problem and its position, so that the problems of many checks can be put in order."""
+    """A problem in an env file with its position, so that problems can be sorted."""
 
     path: str
     line: int = 0
-    """0 when the fault belongs to the file as a whole."""
+    """0 when the fault concerns the file as a whole."""
     key: str = ""
     message: str
     remedy: str = ""
     mentions: tuple[str, ...] = ()
-    """Keys that the file tried to set here: to call them missing as well would be noise."""
+    """Keys that the file tried to set here, which are not reported as missing as well."""
 
     @property
     def problem(self) -> Problem:
@@ -59,12 +59,12 @@ class Fault:
 
     @property
     def position(self) -> float:
-        """Where the fault comes among those of its file: faults of the whole file come last."""
+        """Sort key within a file: faults of the file as a whole come last."""
         return self.line or inf
 
 
-def parse(path: str, text: str) -> tuple[Assignment | Fault, ...]:
-    """Read every line; what cannot be used is a fault, and the first of two equal keys counts."""
+def parse_lines(path: str, text: str) -> tuple[Assignment | Fault, ...]:
+    """Parse every line; an unusable one is a fault, as is the second assignment of a key."""
     return tuple(_without_duplicates(path, _entries(path, text)))
 
 
@@ -89,21 +89,21 @@ def _entry(path: str, line: int, binding: Binding) -> Assignment | Fault:
     if value is None:
         return _fault(path, line, key, "has no value", f"write {key}=value")
     if "\0" in value:
-        return _fault(path, line, key, "holds a NUL character", "remove it")
+        return _fault(path, line, key, "contains a NUL character", "remove it")
     return Assignment(line=line, key=key, value=value)
 
 
 def _fault(path: str, line: int, key: str, message: str, remedy: str, *mentions: str) -> Fault:
-    mentioned = (key, *mentions)
-    return Fault(path=path, line=line, key=key, message=message, remedy=remedy, mentions=mentioned)
+    keys = (key, *mentions)
+    return Fault(path=path, line=line, key=key, message=message, remedy=remedy, mentions=keys)
 
 
 def _malformed(path: str, line: int, text: str) -> Fault:
-    """Describe a line without showing it: it may hold a secret."""
+    """Describe a line without showing it: it may contain a secret."""
     if not ASSIGNED.match(text):
         return Fault(path=path, line=line, message="malformed line", remedy="write KEY=value")
     key, *swallowed = ASSIGNED.findall(text)
-    message = "its quotes are not closed, or text follows them"
+    message = "has unclosed quotes, or text after them"
     return _fault(path, line, key, message, f'write {key}="value"', *swallowed)
 
 
