@@ -270,20 +270,20 @@ def serve(
 
     Runs until Ctrl-C, or with `--detach` in the background. Options after `--` go to `vllm serve`.
     """
-    from cluster.commands.vllm import Flags
+    from cluster.commands.vllm import ServeOptions
     from cluster.serve import ready, server
 
-    flags = Flags(
-        model=model,
-        tp=tp,
-        host=host,
-        port=port,
-        max_model_len=max_model_len,
-        gpu_memory_utilization=gpu_memory_utilization,
-        extra=after_dashes(),
-    )
+    values = {
+        "model": model,
+        "tp": tp,
+        "host": host,
+        "port": port,
+        "max_model_len": max_model_len,
+        "gpu_memory_utilization": gpu_memory_utilization,
+    }
+    options = ServeOptions(values=values, extra=after_dashes())
     form = ready.as_json if json else ready.text
-    server.serve(session(c, cluster), flags, detach=detach, form=form)
+    server.serve(session(c, cluster), options, detach=detach, form=form)
 
 
 @verb()

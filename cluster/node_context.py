@@ -5,7 +5,7 @@ import shlex
 from dataclasses import dataclass
 
 from cluster.errors import Problem
-from cluster.node import Cluster, Node
+from cluster.node import Cluster, Node, env_folder
 
 PLAIN = re.compile(r"[\w@%+=:,./ -]*", re.ASCII)
 """A command that two shells, this machine's and the node's, leave unchanged."""
@@ -34,23 +34,14 @@ class NodeContext:
     @property
     def node_file(self) -> str:
         """The node's env file."""
-        return f"{_folder(self.cluster)}{self.node.name}.env"
+        return f"{env_folder(self.cluster.name)}{self.node.name}.env"
 
     @property
     def cluster_file(self) -> str:
         """The env file that all nodes share."""
-        from cluster.settings.page import CLUSTER_FILE
-
-        return f"{_folder(self.cluster)}{CLUSTER_FILE}"
+        return self.cluster.file
 
     @property
     def new_image(self) -> str:
         """The commands that bring a newly built image to every node."""
         return f"{self.cluster.inv('build')}, then {self.cluster.inv('ship')}"
-
-
-def _folder(cluster: Cluster) -> str:
-    # The settings are read with python-dotenv, which `run-cluster-node` in the image has not.
-    from cluster.settings.settings import folder
-
-    return folder(cluster.name)

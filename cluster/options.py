@@ -1,5 +1,8 @@
 """The options that several verbs have: what each means, and the letters of all options."""
 
+from cluster.commands.serve_flag import serve_flags
+from cluster.commands.vllm import ServeRequest
+
 SHARED = {
     "node": "only this node (repeatable)",
     "cluster": "cluster to use: a folder in env/, or `default` for env/ itself",
@@ -22,11 +25,4 @@ LETTERS = {
     "write": "w",
 }
 """The letter of an option, the same in every verb that has the option; the others have none."""
-SERVE = {
-    "model": "name on the Hugging Face Hub, or a folder; `./x` is below the repository",
-    "tp": "tensor parallel size (default: all GPUs of the cluster)",
-    "host": "address to listen on (default: SERVE_HOST)",
-    "port": "port to listen on (default: SERVE_PORT)",
-    "max-model-len": "longest context in tokens (default: MAX_MODEL_LEN)",
-    "gpu-memory-utilization": "share of each GPU's memory (default: GPU_MEMORY_UTILIZATION)",
-}
+SERVE = {flag.option: flag.help for flag in serve_flags(ServeRequest)}

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
+from textwrap import fill
 
 from cluster.checks.check import Check
 from cluster.checks.checks import CHECKS
@@ -14,11 +15,10 @@ from cluster.environment.environment import environment, not_carried
 from cluster.environment.variables import VARIABLES, token_file
 from cluster.logs.explain import SIGNATURES
 from cluster.logs.signature import Signature, advice
-from cluster.node import DEFAULT, Cluster, Node, Role
+from cluster.node import DEFAULT, KEYS, Cluster, Node, Role
 from cluster.node_context import NodeContext
-from cluster.settings.key import Key
-from cluster.settings.passthrough import PREFIXES, REFUSED
-from cluster.settings.schema import CLUSTER_KEYS, NODE_KEYS, Keys
+from cluster.settings.keys import Key, Scope
+from cluster.settings.passthrough import PREFIXES, REFUSED, SECRET_WORDS
 
 RAY_FILE = TOKEN
 BLOCK = re.compile(r"(<!-- begin (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -34,34 +34,19 @@ def _node(name: str, role: Role, address: str, port: int) -> Node:
         eth_if=f"enp1s0f{port}np{port}",
         ib_if=(f"rocep1s0f{port}", f"roceP2p1s0f{port}"),
         ssh_host=name,
-        gpus=1,
         variables=(),
     )
 
 
 EXAMPLE = Cluster(
     name="",
-    runtime="docker",
-    image="vllm-node",
-    container="vllm_node",
-    accelerator="nvidia",
-    shm_size=16 << 30,
-    hf_cache="~/.cache/huggingface",
-    privileged=False,
     nodes=(
         _node("spark1", "head", "192.168.177.11", 1),
         _node("spark2", "worker", "192.168.177.12", 0),
     ),
     subnet=IPv4Network("192.168.177.0/24"),
-    head_port=6379,
-    dashboard=True,
-    object_store_memory=1 << 30,
     serve_host="127.0.0.1",
     serve_port=8000,
-    model="",
-    gpu_memory_utilization=0.7,
-    max_model_len=32768,
-    serve_args=(),
     variables=(),
 )
 """Two Sparks that are cabled on different ports, so that every difference shows."""
@@ -154,7 +139,7 @@ def _code(text: str) -> str:
     return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
-def settings(keys: Keys) -> str:
+def settings(keys: Iterable[Key]) -> str:
     """Return the table of the keys of one file."""
     return table(
         ("Key", "Default", "Example", "Meaning"),
@@ -166,11 +151,11 @@ def _known_from(source: str) -> str:
     return _link(source) if source.startswith("https:") else source
 
 
-def _default(key: Key[object]) -> str:
-    """Say what counts when the key is absent."""
-    if key.required:
-        return "required"
-    return key.derived or (f"`{key.default}`" if key.default else "none")
+def _default(key: Key) -> str:
+    """Return the cell for a key that the file does not set."""
+    if key.derived:
+        return key.derived.source
+    return "required" if key.required else f"`{key.default}`" if key.default else "none"
 
 
 def checks(known: Iterable[Check] = CHECKS) -> str:
@@ -192,8 +177,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "refused": refused,
     "failures": lambda: signatures(notes=False),
     "no-failures": lambda: signatures(notes=True),
-    "cluster-settings": lambda: settings(CLUSTER_KEYS),
-    "node-settings": lambda: settings(NODE_KEYS),
+    "cluster-settings": lambda: settings(KEYS["cluster"].values()),
+    "node-settings": lambda: settings(KEYS["node"].values()),
     "checks": checks,
 }
 """What can stand between `<!-- begin NAME -->` and `<!-- end -->`."""
@@ -202,3 +187,39 @@ BLOCKS: dict[str, Callable[[], str]] = {
 def regenerated(text: str, blocks: Mapping[str, Callable[[], str]] = BLOCKS) -> str:
     """Return a page with all its blocks written anew; an unknown name is a KeyError."""
     return BLOCK.sub(lambda block: f"{block[1]}\n{blocks[block['name']]()}\n{block[3]}", text)
+
+
+WIDTH = 100
+HEADERS: dict[Scope, str] = {
+    "cluster": "The settings that all nodes share. Copy this file to env/cluster.env; without it, "
+    "every key has its default. Remove the `#` before a key to set it.",
+    "node": "One machine. Copy this file to env/<node>.env, for example env/spark1.env: the file's "
+    "name is the node's name. Remove the `#` before a key to set it.",
+}
+VARIABLES_PASS = (
+    "Variables with these prefixes are passed to the nodes unchanged: "
+    f"{', '.join(PREFIXES)}. A node's own file overrides cluster.env, and both override what the "
+    f"project sets. The value is masked in all output if the name contains "
+    f"{', '.join(sorted(SECRET_WORDS)[:-1])} or {max(SECRET_WORDS)}, or if it is a URL with a "
+    "login."
+)
+VARIABLE_EXAMPLES: dict[Scope, tuple[str, ...]] = {
+    "cluster": ("HF_TOKEN=hf_yours", "NCCL_DEBUG=INFO"),
+    "node": ("NCCL_DEBUG=INFO",),
+}
+
+
+def example_file(scope: Scope) -> str:
+    """Return the text of `env/<scope>.env.example`."""
+    keys = (_paragraph(key) for key in KEYS[scope].values())
+    variables = (_comment(VARIABLES_PASS), *(f"#{line}" for line in VARIABLE_EXAMPLES[scope]))
+    return "\n\n".join((_comment(HEADERS[scope]), *keys, "\n".join(variables))) + "\n"
+
+
+def _paragraph(key: Key) -> str:
+    mark = "" if key.required or key.advised else "#"
+    return f"{_comment(key.meaning)}\n{mark}{key.name}={key.default or key.example}"
+
+
+def _comment(sentences: str) -> str:
+    return fill(sentences, WIDTH, initial_indent="# ", subsequent_indent="# ")

@@ -14,7 +14,7 @@ from cluster.machine.local_addresses import is_local
 from cluster.machine.places import REHEARSAL, ROOT, STATE
 from cluster.machine.terminal import Report, show
 from cluster.namespaces.steps import NODE
-from cluster.node import Cluster, Node
+from cluster.node import Cluster, Node, env_folder
 from cluster.plan import script
 from cluster.plan.runtime import Runtime
 from cluster.plan.services import Services
@@ -167,7 +167,7 @@ class Session:
         if self.dry:
             yield
             return
-        folder = f"{ROOT}/{settings.folder(self.cluster.name)}"
+        folder = f"{ROOT}/{env_folder(self.cluster.name)}"
         waiting = "Wait for another `inv` that works on this cluster"
         with files.locked(folder, self.report, self.cluster.name, waiting):
             yield

@@ -7,7 +7,7 @@ from cluster.discovery.probe_result import ProbeResult, probe_result
 from cluster.discovery.topology import topology
 from cluster.facts.facts import Facts
 from cluster.host import Host
-from cluster.settings.envfile import EnvText
+from cluster.settings.syntax import EnvText
 
 
 def probed(

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cluster.facts.facts import Facts, parse
-from cluster.node import Cluster
-from cluster.settings.envfile import EnvText
-from cluster.settings.page import CLUSTER_FILE
-from cluster.settings.settings import folder, resolve
+from cluster.node import CLUSTER_FILE, Cluster, env_folder
+from cluster.settings.settings import resolve
+from cluster.settings.syntax import EnvText
 
 CAPTURES = Path(__file__).parent / "captures/facts"
 HEALTHY = ("one-cable", "both-ports", "switch", "ring", "asymmetric", "eight")
@@ -117,7 +116,7 @@ def cluster(name: str, *edits: Edit) -> Cluster:
     """Return the cluster of a situation, as its env files give it."""
     texts = ODD[name] if name in ODD else dict(_texts(WIRINGS[name]))
     files = (
-        EnvText(path=folder(name) + file, text=edited(text, file, edits))
+        EnvText(path=env_folder(name) + file, text=edited(text, file, edits))
         for file, text in texts.items()
     )
     return resolve(name, tuple(files)).cluster

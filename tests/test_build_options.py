@@ -17,10 +17,10 @@ EARLIER = {"cuda": CacheBusters(deps="2"), "cpu": CacheBusters(system="1", deps=
 NOW = 1_795_447_296
 MOMENT = str(NOW)
 ARCH = (
-    "--arch: should be CUDA architectures, separated by `;`, or cpu: `{}` "
-    "(write it like 12.1a, 9.0a or 12.0;12.1a)"
+    "--arch: must be CUDA architectures, separated by `;`, or cpu, not `{}` "
+    "(for example 12.1a, 9.0a or 12.0;12.1a)"
 )
-NAMED = "{}: should be the name of an image: `{}` (write it like vllm-node or me/vllm:1)"
+NAMED = "{}: must be the name of an image, not `{}` (for example vllm-node or me/vllm:1)"
 WHEEL = (
     "--vllm: cannot be combined with --source: it selects a released wheel "
     "(select what to compile with `--ref v0.33.0`)"
@@ -34,10 +34,10 @@ LOGIN = (
     "--repo: contains a login, which would be in the process list "
     "(give the URL of a repository that needs no login)"
 )
-REF = "--ref: should be a branch, a tag or a commit: `--upload-pack=x` (write it like main)"
+REF = "--ref: must be a branch, a tag or a commit, not `--upload-pack=x` (for example main)"
 REPO = (
-    "--repo: should be the URL of a repository: `vllm` "
-    "(write it like https://github.com/vllm-project/vllm.git)"
+    "--repo: must be the URL of a repository, not `vllm` "
+    "(for example https://github.com/vllm-project/vllm.git)"
 )
 GIT = "https://git.example/vllm.git"
 
@@ -130,11 +130,14 @@ def test_cache_busters_are_kept(options: BuildOptions, expected: CacheBusters) -
             ),
             [
                 ARCH.format("sm_90"),
-                "--tag: should be a name without a digest: `vllm@x` (write it like vllm-node)",
+                "--tag: must be a name without a digest, not `vllm@x` (for example vllm-node)",
                 NAMED.format("--base", "A B"),
-                "--vllm: should be a released version of vLLM: `main` (write it like 0.33.0)",
-                "--jobs: should be a number of parallel jobs: `0` (write a number from 1 to 1024)",
-                "--platform: should be one platform: `arm64` (write it like linux/arm64)",
+                "--vllm: must be a released version of vLLM, not `main` (for example 0.33.0)",
+                (
+                    "--jobs: must be a number of parallel jobs, not `0`"
+                    " (write a number from 1 to 1024)"
+                ),
+                "--platform: must be one platform, not `arm64` (for example linux/arm64)",
                 FROM_SOURCE.format("--jobs"),
             ],
         ),

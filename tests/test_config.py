@@ -3,8 +3,8 @@
 import json
 
 from cluster.settings import config
-from cluster.settings.envfile import EnvText
 from cluster.settings.settings import Settings, resolve
+from cluster.settings.syntax import EnvText
 
 SETTINGS: Settings = resolve(
     "default",
@@ -54,13 +54,6 @@ spark1   VLLM_API_KEY            ********              env/spark1.env:5"""
 def test_text() -> None:
     """One aligned line for each value, so that `grep` finds it; secrets are masked."""
     assert config.text(SETTINGS) == TEXT
-
-
-def test_rows() -> None:
-    """A row is plain text, for whatever draws the table."""
-    row = config.rows(SETTINGS)[17]
-
-    assert row == ("cluster", "HF_TOKEN", "********", "env/cluster.env:2")
 
 
 def test_as_json() -> None:

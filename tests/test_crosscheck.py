@@ -1,10 +1,10 @@
-"""Between the files: a right cluster, one change, and the exact messages."""
+"""Checks between env files: a valid cluster, one change, and the exact messages."""
 
 import pytest
 
 from cluster.settings import crosscheck
-from cluster.settings.envfile import EnvText
-from cluster.settings.page import page
+from cluster.settings.env_file import parse_file
+from cluster.settings.syntax import EnvText
 
 CLUSTER = ""
 SPARK1 = "ROLE=head\nHOST_IP=192.168.177.11\nETH_IF=eth0\n"
@@ -12,27 +12,27 @@ SPARK2 = "ROLE=worker\nHOST_IP=192.168.177.12\nETH_IF=eth0\n"
 
 
 def faults(cluster: str = CLUSTER, spark1: str = SPARK1, spark2: str = SPARK2) -> list[str]:
-    """Return what does not fit between three files."""
+    """Return the contradictions between three files."""
     shared, *nodes = (
-        page(EnvText(path=f"env/{name}.env", text=text))
+        parse_file(EnvText(path=f"env/{name}.env", text=text))
         for name, text in (("cluster", cluster), ("spark1", spark1), ("spark2", spark2))
     )
     return [str(fault.problem) for fault in crosscheck.faults("default", shared, tuple(nodes))]
 
 
-def test_right() -> None:
-    """The base of these tests fits together."""
+def test_valid_cluster() -> None:
+    """The files that these tests change have no contradictions."""
     assert faults() == []
 
 
 def test_no_nodes() -> None:
-    """A cluster without nodes says how to describe one."""
-    shared = page(EnvText(path="env/lab/cluster.env"))
+    """Without nodes the message has the commands that describe one."""
+    shared = parse_file(EnvText(path="env/lab/cluster.env"))
 
     assert [str(fault.problem) for fault in crosscheck.faults("lab", shared, ())] == [
         (
             "env/lab/: no nodes (`inv probe --write --cluster lab -- HOST...` writes them,"
-            " or `cp env/node.env.example env/lab/spark1.env`)"
+            " or start with `cp env/node.env.example env/lab/spark1.env`)"
         )
     ]
 
@@ -54,8 +54,8 @@ def test_no_nodes() -> None:
             {"spark2": SPARK2.replace(".12", ".11")},
             [
                 (
-                    "env/spark2.env:2: HOST_IP: 192.168.177.11 is spark1's already "
-                    "(every node has its own address)"
+                    "env/spark2.env:2: HOST_IP: 192.168.177.11 is already the address of spark1 "
+                    "(give every node its own address)"
                 )
             ],
             id="address twice",
@@ -78,8 +78,8 @@ def test_no_nodes() -> None:
                     "(correct it, or set SUBNET in env/cluster.env)"
                 ),
                 (
-                    "env/spark1.env:2: HOST_IP: 192.168.177.11 is not a host's address in SUBNET "
-                    "192.168.177.8/30 (use one in between)"
+                    "env/spark1.env:2: HOST_IP: 192.168.177.11 cannot be a host's address in "
+                    "SUBNET 192.168.177.8/30 (use an address between its first and its last)"
                 ),
             ],
             id="outside the written subnet, and its broadcast address",
@@ -88,8 +88,9 @@ def test_no_nodes() -> None:
             {"spark2": SPARK2.replace(".12", ".0")},
             [
                 (
-                    "env/spark2.env:2: HOST_IP: 192.168.177.0 is not a host's address in "
-                    "192.168.177.0/24, the /24 around the head (use one in between)"
+                    "env/spark2.env:2: HOST_IP: 192.168.177.0 cannot be a host's address in "
+                    "192.168.177.0/24, the /24 around the head "
+                    "(use an address between its first and its last)"
                 )
             ],
             id="the network's own address",
@@ -111,8 +112,8 @@ def test_no_nodes() -> None:
             {"spark2": SPARK2 + "HEAD_IP=192.168.177.13"},
             [
                 (
-                    "env/spark2.env:4: HEAD_IP: should be spark1's HOST_IP, 192.168.177.11: "
-                    "`192.168.177.13` (remove the line or correct it)"
+                    "env/spark2.env:4: HEAD_IP: must be 192.168.177.11, the HOST_IP of spark1, "
+                    "not `192.168.177.13` (remove the line or correct it)"
                 )
             ],
             id="another head",
@@ -121,8 +122,8 @@ def test_no_nodes() -> None:
             {"spark1": SPARK1 + "HEAD_IP=192.168.177.12"},
             [
                 (
-                    "env/spark1.env:4: HEAD_IP: should be spark1's HOST_IP, 192.168.177.11: "
-                    "`192.168.177.12` (remove the line or correct it)"
+                    "env/spark1.env:4: HEAD_IP: must be 192.168.177.11, the HOST_IP of spark1, "
+                    "not `192.168.177.12` (remove the line or correct it)"
                 )
             ],
             id="another head on the head",
@@ -139,8 +140,8 @@ def test_no_nodes() -> None:
             {"cluster": "\nSERVE_PORT=6379"},
             [
                 (
-                    "env/cluster.env:2: SERVE_PORT: 6379 is HEAD_PORT as well "
-                    "(choose another; both listen on the head)"
+                    "env/cluster.env:2: SERVE_PORT: 6379 is also HEAD_PORT "
+                    "(choose another port; both listen on the head)"
                 )
             ],
             id="the server on Ray's port",
@@ -149,8 +150,8 @@ def test_no_nodes() -> None:
             {"cluster": "HEAD_PORT=8888"},
             [
                 (
-                    "env/cluster.env:1: HEAD_PORT: 8888 is SERVE_PORT as well "
-                    "(choose another; both listen on the head)"
+                    "env/cluster.env:1: HEAD_PORT: 8888 is also SERVE_PORT "
+                    "(choose another port; both listen on the head)"
                 )
             ],
             id="Ray on the server's port",
@@ -158,7 +159,7 @@ def test_no_nodes() -> None:
     ],
 )
 def test_change(change: dict[str, str], expected: list[str]) -> None:
-    """What does not fit is said where it is written."""
+    """A contradiction is reported at the line that causes it."""
     assert sorted(expected) == sorted(faults(**change))
 
 
@@ -179,15 +180,15 @@ def test_change(change: dict[str, str], expected: list[str]) -> None:
     ],
 )
 def test_no_noise(change: dict[str, str]) -> None:
-    """What is wrong within a file is not judged again between the files."""
+    """A value that is wrong within its file is not reported again between the files."""
     assert faults(**change) == []
 
 
 def test_unreadable_cluster_file() -> None:
-    """Without cluster.env's text nobody knows the subnet, so none is derived."""
-    shared = page(EnvText(path="env/cluster.env", trouble="is not a file"))
+    """No subnet is derived when cluster.env cannot be read."""
+    shared = parse_file(EnvText(path="env/cluster.env", error="is not a file"))
     nodes = tuple(
-        page(EnvText(path=f"env/{name}.env", text=text))
+        parse_file(EnvText(path=f"env/{name}.env", text=text))
         for name, text in (("spark1", SPARK1), ("spark2", SPARK2.replace("177", "178")))
     )
 
@@ -198,8 +199,8 @@ def test_two_heads_and_addresses() -> None:
     """With two heads the subnet cannot be derived, yet equal addresses are still found."""
     assert faults(spark2=SPARK1) == [
         (
-            "env/spark2.env:2: HOST_IP: 192.168.177.11 is spark1's already "
-            "(every node has its own address)"
+            "env/spark2.env:2: HOST_IP: 192.168.177.11 is already the address of spark1 "
+            "(give every node its own address)"
         ),
         "env/: 2 heads: spark1, spark2 (set ROLE=worker on all but one)",
     ]

@@ -41,14 +41,14 @@ SECRETS = (
 
 def serve(cluster: Cluster, runtime: Runtime) -> Plan:
     """Return the steps of `inv serve`."""
-    request = vllm.request(cluster, vllm.Flags(), PLACE)
+    request = vllm.request(cluster, vllm.ServeOptions(), PLACE)
     ready = plans.ready(cluster, request, runtime)
     return (*plans.serve(cluster, request, runtime), *ready)
 
 
 def rehearse(cluster: Cluster, runtime: Runtime) -> Plan:
     """Return the steps of `inv rehearse`."""
-    request = vllm.request(cluster, vllm.Flags(), PLACE)
+    request = vllm.request(cluster, vllm.ServeOptions(), PLACE)
     asked = plans.complete(cluster, request, runtime, prompt=PROMPT, tokens=TOKENS)
     steps = (*plans.up(cluster, runtime), *serve(cluster, runtime), asked)
     return (*steps, *plans.down(cluster, runtime))
@@ -77,7 +77,7 @@ def contained(verb: str, cluster: Cluster = TWO_SPARKS) -> str:
 def sparks() -> str:
     """Return what runs on two Sparks, whatever starts it: each command in its environment."""
     cluster = replace(SPARKS, model="Qwen/Qwen3-4B", variables=SECRETS)
-    request = vllm.request(cluster, vllm.Flags(), PLACE)
+    request = vllm.request(cluster, vllm.ServeOptions(), PLACE)
     lines = [(node, ray.start(cluster, node)) for node in cluster.nodes]
     return "\n".join(
         f"# {node.name}\n{Command(place=node.name, argv=argv, environment=variables).text}\n"

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cluster.discovery.env_edits import ProposedValue, edited, masked
-from cluster.settings.envfile import Assignment, parse
+from cluster.settings.syntax import Assignment, parse_lines
 
 HOST_IP = ProposedValue(key="HOST_IP", value="10.0.0.1", source="of eth0")
 IB_IF = ProposedValue(key="IB_IF", value="", source="none")
@@ -118,7 +118,7 @@ def proposals(draw: st.DrawFn) -> list[ProposedValue]:
 
 def values(text: str) -> dict[str, str]:
     """Return the values that the settings parse in a text without a fault."""
-    entries = parse("env/a.env", text)
+    entries = parse_lines("env/a.env", text)
     parsed = {entry.key: entry.value for entry in entries if isinstance(entry, Assignment)}
 
     assert len(entries) == len(parsed)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cluster.machine.env_files import clusters, env_files
-from cluster.settings.envfile import EnvText
+from cluster.settings.syntax import EnvText
 
 REMEDY = "remove it, or make it a file that you may read"
 
@@ -57,7 +57,7 @@ def test_not_utf8(root: Path, content: bytes) -> None:
     """A file in another encoding says so."""
     (root / "env/lab/spark9.env").write_bytes(content)
     expected = EnvText(
-        path="env/lab/spark9.env", trouble="is not UTF-8 text", remedy="save it as UTF-8"
+        path="env/lab/spark9.env", error="is not UTF-8 text", remedy="save it as UTF-8"
     )
 
     assert (expected,) == env_files(root, "lab")
@@ -73,16 +73,16 @@ def test_not_files(root: Path) -> None:
     (lab / "d.env").symlink_to("d.env")
 
     assert env_files(root, "lab") == (
-        EnvText(path="env/lab/a.env", trouble="is not a file", remedy=REMEDY),
-        EnvText(path="env/lab/b.env", trouble="is not a file", remedy=REMEDY),
+        EnvText(path="env/lab/a.env", error="is not a file", remedy=REMEDY),
+        EnvText(path="env/lab/b.env", error="is not a file", remedy=REMEDY),
         EnvText(
             path="env/lab/c.env",
-            trouble="cannot be read: no such file or directory",
+            error="cannot be read: no such file or directory",
             remedy=REMEDY,
         ),
         EnvText(
             path="env/lab/d.env",
-            trouble="cannot be read: too many levels of symbolic links",
+            error="cannot be read: too many levels of symbolic links",
             remedy=REMEDY,
         ),
     )
@@ -108,7 +108,7 @@ def test_unprintable_name(root: Path) -> None:
 )
 def test_no_such_cluster(root: Path, name: str, path: str, remedy: str) -> None:
     """A cluster that is not there is one trouble, with the names that are."""
-    expected = EnvText(path=path, trouble="no such cluster", remedy=remedy)
+    expected = EnvText(path=path, error="no such cluster", remedy=remedy)
 
     assert (expected,) == env_files(root, name)
 
@@ -117,7 +117,7 @@ def test_no_folder(tmp_path: Path) -> None:
     """Without env/ there is one trouble, no traceback."""
     expected = EnvText(
         path="env/",
-        trouble="cannot be read: no such file or directory",
+        error="cannot be read: no such file or directory",
         remedy="make it a folder that you may read",
     )
 

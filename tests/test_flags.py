@@ -1,4 +1,4 @@
-"""The flags of vLLM, as vLLM reads them."""
+"""The flags of vLLM, recognised as vLLM recognises them."""
 
 import argparse
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.commands.flags import MULTIPLIERS, SECRET_FLAGS, meant
+from cluster.commands.flags import MULTIPLIERS, SECRET_FLAGS, full_flag
 
 KNOWN = (*SECRET_FLAGS, *MULTIPLIERS, "--tensor-parallel-size", "-tp")
 
@@ -34,17 +34,17 @@ KNOWN = (*SECRET_FLAGS, *MULTIPLIERS, "--tensor-parallel-size", "-tp")
         ("", ""),
     ],
 )
-def test_meant(word: str, flag: str) -> None:
-    """A flag is recognised in full, begun, with a value or with `_`; nothing else is."""
-    assert flag == meant(word, KNOWN)
+def test_full_flag(word: str, flag: str) -> None:
+    """A flag is recognised in full, abbreviated, with a value and with `_` for `-`."""
+    assert flag == full_flag(word, KNOWN)
 
 
 @given(st.sampled_from(KNOWN), st.integers(3, 30), st.sampled_from(["", "=1"]))
 def test_abbreviations_are_those_of_argparse(flag: str, length: int, value: str) -> None:
-    """What argparse takes for one flag alone is taken for it here as well."""
+    """An abbreviation that argparse accepts is recognised here as well."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument(flag, dest="found")
+    parser.add_argument(flag, dest="value")
     word = flag[:length] + value
-    found = parser.parse_args([word] if value else [word, "1"])
+    options = parser.parse_args([word] if value else [word, "1"])
 
-    assert ("1", flag) == (found.found, meant(word, (flag,)))
+    assert ("1", flag) == (options.value, full_flag(word, (flag,)))

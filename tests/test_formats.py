@@ -22,7 +22,7 @@ from cluster.environment.formats import (
     shell,
 )
 from cluster.errors import SettingsError
-from cluster.settings.envfile import Assignment, parse
+from cluster.settings.syntax import Assignment, parse_lines
 from cluster.words import FileText, Secret
 
 ENVIRONMENT = (
@@ -203,7 +203,7 @@ def test_dotenv_values_survive_our_own_reader(pairs: tuple[tuple[str, str], ...]
         for line, (name, value) in enumerate(pairs, start=1)
     )
 
-    assert expected == parse("env/x.env", dotenv(pairs))
+    assert expected == parse_lines("env/x.env", dotenv(pairs))
 
 
 @pytest.mark.parametrize("name", ["sh", "bash"])

@@ -96,16 +96,16 @@ def test_everything_wrong() -> None:
         "--gpus": "0",
     }
     expected = """\
-run-cluster-node: --role: should be head or node or worker: `haed` (did you mean head?)
-run-cluster-node: --host-ip: should be an IPv4 address: `10.0.0` (write it like 192.168.177.11)
-run-cluster-node: --eth-if: should be the name of one network interface: `a b` \
-(write it as `ip -br link` prints it, like enp1s0f1np1)
-run-cluster-node: --ib-if: names roce twice: `roce,roce` (name each device once)
-run-cluster-node: --head-ip: should be an address that other nodes reach: `127.0.0.1` \
+run-cluster-node: --role: must be head or node or worker, not `haed` (did you mean head?)
+run-cluster-node: --host-ip: must be an IPv4 address, not `10.0.0` (for example 192.168.177.11)
+run-cluster-node: --eth-if: must be the name of one network interface, not `a b` \
+(write it as `ip -br link` prints it, for example enp1s0f1np1)
+run-cluster-node: --ib-if: lists roce twice: `roce,roce` (list each device once)
+run-cluster-node: --head-ip: must be an address that other nodes can reach, not `127.0.0.1` \
 (write this node's own address on the fast link)
-run-cluster-node: --port: is a port that Ray uses itself: `8265` \
+run-cluster-node: --port: must not be `8265`, a port that Ray uses itself \
 (choose one that is not 8265 and not from 10001 to 19999)
-run-cluster-node: --gpus: should be a number of GPUs: `0` (write a number from 1 to 64)
+run-cluster-node: --gpus: must be a number of GPUs, not `0` (write a number from 1 to 64)
 """
 
     assert expected == refusal(*words(argv))
@@ -179,9 +179,9 @@ def test_wrong_values_draw_no_conclusions() -> None:
     """What is wrong already is not called missing or contradictory as well."""
     argv = words(NODE | {"--role": "nod", "--host-ip": "x", "--head-ip": "y"})
     expected = """\
-run-cluster-node: --role: should be head or node or worker: `nod` (did you mean node?)
-run-cluster-node: --host-ip: should be an IPv4 address: `x` (write it like 192.168.177.11)
-run-cluster-node: --head-ip: should be an IPv4 address: `y` (write it like 192.168.177.11)
+run-cluster-node: --role: must be head or node or worker, not `nod` (did you mean node?)
+run-cluster-node: --host-ip: must be an IPv4 address, not `x` (for example 192.168.177.11)
+run-cluster-node: --head-ip: must be an IPv4 address, not `y` (for example 192.168.177.11)
 """
 
     assert expected == refusal(*argv)

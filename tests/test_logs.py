@@ -258,6 +258,5 @@ def test_line_count() -> None:
         logs.line_count("all")
 
     assert 0 == logs.line_count("0")
-    assert "--lines: should be a number of lines: `all` (write a number from 0 to 1000000)" == str(
-        caught.value
-    )
+    expected = "--lines: must be a number of lines, not `all` (write a number from 0 to 1000000)"
+    assert expected == str(caught.value)

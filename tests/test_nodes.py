@@ -11,7 +11,7 @@ from cluster.errors import ClusterError, NodeError, Problem, RefusedError
 from cluster.facts.facts import Facts
 from cluster.facts.links import Links
 from cluster.host import Host
-from cluster.settings.envfile import EnvText
+from cluster.settings.syntax import EnvText
 from tests.cabling import changed, plain, spark
 from tests.probed_files import cluster_files
 from tests.situations import situation
@@ -138,16 +138,13 @@ def test_no_answer() -> None:
         (
             ClusterFiles(
                 cluster="mine",
-                texts=(EnvText(path="env/mine/", trouble="no such cluster", remedy="look"),),
+                texts=(EnvText(path="env/mine/", error="no such cluster", remedy="look"),),
             ),
             "env/mine/: no such cluster (look)",
         ),
         (
             cluster_files({"env/spark1.env": 'A="1\n'}),
-            (
-                "env/spark1.env:1: A: its quotes are not closed, or text follows them"
-                ' (write A="value")'
-            ),
+            ('env/spark1.env:1: A: has unclosed quotes, or text after them (write A="value")'),
         ),
         (
             cluster_files({"env/cluster.env": "RUNTIME=process\n"}),

@@ -10,9 +10,9 @@ from cluster.words import Secret
     "name,expected",
     [("NCCL_DEBUG", True), ("RAY_x", True), ("NCCLDEBUG", False), ("nccl_debug", False)],
 )
-def test_passes(name: str, *, expected: bool) -> None:
-    """A prefix of the runtime decides, capitals and all."""
-    assert expected == passthrough.passes(name)
+def test_prefix(name: str, *, expected: bool) -> None:
+    """A variable passes if it has one of the prefixes, in capitals."""
+    assert expected == passthrough.has_prefix(name)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_passes(name: str, *, expected: bool) -> None:
     ],
 )
 def test_secret(name: str, text: str) -> None:
-    """A word of the name or a login in a URL makes the value secret, and it knows where it is."""
+    """A word in the name or a login in a URL makes a secret, which keeps its origin."""
     assert Secret(text, "env/cluster.env:7") == passthrough.value(name, text, "env/cluster.env:7")
 
 
@@ -42,12 +42,12 @@ def test_secret(name: str, text: str) -> None:
     ],
 )
 def test_not_secret(name: str, text: str) -> None:
-    """A place is no secret, nor is a name that only contains such a word."""
+    """A path is not a secret, nor is a longer word that contains one of the words."""
     assert text == passthrough.value(name, text, "env/cluster.env:7")
 
 
 @pytest.mark.parametrize(
-    "name,meant",
+    "name,expected",
     [
         ("NCLL_DEBUG", "NCCL_DEBUG"),
         ("nccl_debug", "NCCL_debug"),
@@ -57,12 +57,12 @@ def test_not_secret(name: str, text: str) -> None:
         ("FAVOURITE_COLOUR", ""),
     ],
 )
-def test_nearest_name(name: str, meant: str) -> None:
-    """A prefix that is nearly right is mended; the rest of the name stays."""
-    assert meant == passthrough.nearest_name(name)
+def test_nearest_name(name: str, expected: str) -> None:
+    """A misspelled prefix is corrected; the rest of the name stays."""
+    assert expected == passthrough.nearest_name(name)
 
 
 def test_refused() -> None:
-    """What is refused would pass otherwise, and each has a reason and a remedy."""
-    assert all(passthrough.passes(name) for name in passthrough.REFUSED)
+    """Every refused variable has one of the prefixes, a reason and a remedy."""
+    assert all(passthrough.has_prefix(name) for name in passthrough.REFUSED)
     assert all(message and remedy for message, remedy in passthrough.REFUSED.values())

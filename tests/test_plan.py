@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from cluster.commands import vllm
-from cluster.commands.vllm import Request
+from cluster.commands.vllm import ServeRequest
 from cluster.namespaces.steps import Command, StartProcess, StopProcess
 from cluster.node import Cluster
 from cluster.plan import plans, script
@@ -15,7 +15,7 @@ from cluster.words import Environment, FileText, Secret, Word
 from tests.clusters import REHEARSAL, spaces, third, written
 
 RUNTIME = spaces()
-REQUEST = Request(
+REQUEST = ServeRequest(
     model="m",
     tp=2,
     host="0.0.0.0",  # noqa: S104 (planned, not bound)
@@ -58,7 +58,7 @@ def words(ask: Ask | None) -> tuple[Word, ...]:
     return ask.argv
 
 
-def key(cluster: Cluster, request: Request) -> Environment:
+def key(cluster: Cluster, request: ServeRequest) -> Environment:
     """Return the API key in the environment of the server."""
     spec = plans.server(cluster, request, RUNTIME).spec
     assert "VLLM_API_KEY" not in dict(spec.environment)
@@ -226,7 +226,7 @@ def test_steps_are_worth_comparing() -> None:
         pytest.param(written(REHEARSAL, head=OWN_KEY), REQUEST, OWN_KEY, id="in the head's file"),
     ],
 )
-def test_api_key(cluster: Cluster, request_: Request, expected: Environment) -> None:
+def test_api_key(cluster: Cluster, request_: ServeRequest, expected: Environment) -> None:
     """A server that others can reach has a key: the user's own, else a generated one."""
     generated = any(isinstance(value, FileText) for _, value in expected)
     tokens = _tokens(plans.serve(cluster, request_, RUNTIME))

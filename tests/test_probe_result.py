@@ -4,7 +4,7 @@ import pytest
 
 from cluster.discovery.probe_report import diff, drift
 from cluster.settings import settings
-from cluster.settings.envfile import EnvText
+from cluster.settings.syntax import EnvText
 from tests import situations
 from tests.cabling import ONE, PAIR, connected, sparks, switch
 from tests.probed_files import after, codes, probed

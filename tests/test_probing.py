@@ -47,8 +47,8 @@ def test_new_cluster(root: Path) -> None:
     hosts = ("spark1",)
 
     assert () == probing._texts("mine", hosts)
-    assert ["no such cluster"] == [file.trouble for file in probing._texts("mine", ())]
-    assert ["no such cluster"] == [file.trouble for file in probing._texts("../x", hosts)]
+    assert ["no such cluster"] == [file.error for file in probing._texts("mine", ())]
+    assert ["no such cluster"] == [file.error for file in probing._texts("../x", hosts)]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_refused() -> None:
         == refusal(write=True, check=True)
     )
     assert (
-        "--: should be a host as ssh knows it: `-oProxyCommand=x`"
+        "--: must be a host that ssh accepts, not `-oProxyCommand=x`"
         " (write host or user@host; ports and keys belong in ~/.ssh/config)"
     ) == refusal("-oProxyCommand=x")
 

@@ -236,9 +236,9 @@ def test_buffer_sizes(largest: str, expected: tuple[int, ...]) -> None:
         ),
         (
             "big",
-            "--largest: should be a size in bytes: `big` (write it like 1g, 512MiB or 1073741824)",
+            "--largest: must be a size in bytes, not `big` (for example 1g, 512MiB or 1073741824)",
         ),
-        ("1", "--largest: should be at least 1024 bytes: `1` (write 1024 or more)"),
+        ("1", "--largest: must be at least 1024 bytes, not `1` (write 1024 or more)"),
     ],
 )
 def test_refused_sizes(largest: str, expected: str) -> None:

@@ -4,12 +4,12 @@ import json
 from dataclasses import replace
 
 from cluster.commands import vllm
-from cluster.commands.vllm import Flags
+from cluster.commands.vllm import ServeOptions
 from cluster.serve import ready
 from cluster.words import Secret
 from tests.clusters import REHEARSAL, spaces
 
-REQUEST = vllm.request(REHEARSAL, Flags(), "/opt/spark")
+REQUEST = vllm.request(REHEARSAL, ServeOptions(), "/opt/spark")
 ENTER = 'nsenter --target "$(cat /opt/spark/.state/rehearsal/spark1/init.pid)" --net'
 KEY = "/opt/spark/.state/rehearsal/api-key"
 

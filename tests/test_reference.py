@@ -2,16 +2,31 @@
 
 import subprocess
 import sys
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
 from cluster.checks.checks import ANSWER
 from cluster.machine.reference import rewrite
-from cluster.reference import BLOCK, BLOCKS, EXAMPLE, checks, prefixes, regenerated, settings, table
-from cluster.settings.schema import GPUS, HEAD_IP, IB_IF, ROLE
+from cluster.node import KEYS
+from cluster.reference import (
+    BLOCK,
+    BLOCKS,
+    EXAMPLE,
+    checks,
+    example_file,
+    prefixes,
+    regenerated,
+    settings,
+    table,
+)
+from cluster.settings.keys import Scope
+from cluster.settings.settings import resolve
+from cluster.settings.syntax import EnvText
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 
 
@@ -24,7 +39,7 @@ def test_pages_are_up_to_date(page: Path) -> None:
 
 
 def test_every_block_is_on_a_page() -> None:
-    """No table is generated for nothing, and every `begin` has its `end`."""
+    """Every table is on a page, and every `begin` has its `end`."""
     texts = [page.read_text(encoding="utf-8") for page in PAGES]
     used = [block["name"] for text in texts for block in BLOCK.finditer(text)]
 
@@ -33,7 +48,7 @@ def test_every_block_is_on_a_page() -> None:
 
 
 def test_block_is_replaced_between_its_marks() -> None:
-    """What stands between the marks is replaced, and nothing else."""
+    """The text between the marks is replaced, and no other."""
     page = """\
 a
 <!-- begin x -->
@@ -62,30 +77,32 @@ more
 
 
 def test_unknown_block() -> None:
-    """A mark with an unknown name is an error, not an empty table."""
+    """A mark with an unknown name is an error."""
     with pytest.raises(KeyError, match=r"^'tabel'$"):
         regenerated("<!-- begin tabel -->\n<!-- end -->\n")
 
 
-def test_table_escapes_what_ends_a_cell() -> None:
-    """A cell may hold Markdown's column mark."""
+def test_table_escapes_the_column_separator() -> None:
+    """A cell may contain Markdown's column separator."""
     expected = "| A | B |\n| --- | --- |\n| 1 | `x\\|y` |\n"
 
     assert expected == table(("A", "B"), [("1", "`x|y`")])
 
 
-def test_settings_say_what_counts_by_default() -> None:
+def test_defaults_of_settings() -> None:
     """A key is required, has a default, is derived, or is empty by default."""
+    names = ("ROLE", "GPUS", "HEAD_IP", "IB_IF")
+    role, gpus, head_ip, ib_if = (KEYS["node"][name] for name in names)
     expected = f"""\
 | Key | Default | Example | Meaning |
 | --- | --- | --- | --- |
-| `ROLE` | required | `head` | {ROLE.meaning} |
-| `GPUS` | `1` | `1` | {GPUS.meaning} |
-| `HEAD_IP` | the head's HOST_IP | `192.168.177.11` | {HEAD_IP.meaning} |
-| `IB_IF` | none | `rocep1s0f1,roceP2p1s0f1` | {IB_IF.meaning} |
+| `ROLE` | required | `head` | {role.meaning} |
+| `GPUS` | `1` | `1` | {gpus.meaning} |
+| `HEAD_IP` | the head's HOST_IP | `192.168.177.11` | {head_ip.meaning} |
+| `IB_IF` | none | `rocep1s0f1,roceP2p1s0f1` | {ib_if.meaning} |
 """
 
-    assert expected == settings((ROLE, GPUS, HEAD_IP, IB_IF))
+    assert expected == settings((role, gpus, head_ip, ib_if))
 
 
 def test_prefixes_are_one_line() -> None:
@@ -106,34 +123,108 @@ def test_checks() -> None:
 
 
 def test_example_nodes_differ_in_every_interface() -> None:
-    """The example shows per-node values as such: the two Sparks share no interface."""
+    """The two Sparks of the example share no interface, so that per-node values differ."""
     head, worker = EXAMPLE.nodes
 
     assert head.eth_if != worker.eth_if
     assert set(head.ib_if).isdisjoint(worker.ib_if)
 
 
-def test_rewrite_touches_only_what_is_out_of_date(tmp_path: Path) -> None:
-    """A page is written once; the second run finds nothing to do."""
-    old, plain = tmp_path / "old.md", tmp_path / "plain.md"
-    old.write_text("<!-- begin prefixes -->\n<!-- end -->\n", encoding="utf-8")
+def test_rewrite_changes_only_what_is_out_of_date(tmp_path: Path) -> None:
+    """Tables and example files are written once; a second run changes nothing."""
+    examples = [tmp_path / f"env/{scope}.env.example" for scope in KEYS]
+    page, plain = tmp_path / "docs/page.md", tmp_path / "docs/plain.md"
+    for path in (page, *examples):
+        path.parent.mkdir(exist_ok=True)
+    page.write_text("<!-- begin prefixes -->\n<!-- end -->\n", encoding="utf-8")
     plain.write_text("no block\n", encoding="utf-8")
+    examples[0].write_text("old\n", encoding="utf-8")
     expected = f"<!-- begin prefixes -->\n\n{prefixes()}\n<!-- end -->\n"
 
-    assert rewrite([old, plain]) == (old,)
-    assert rewrite([old, plain]) == ()
-    assert expected == old.read_text(encoding="utf-8")
+    assert (page, *examples) == rewrite(tmp_path)
+    assert () == rewrite(tmp_path)
+    assert expected == page.read_text(encoding="utf-8")
+    assert [example_file(scope) for scope in KEYS] == [
+        path.read_text(encoding="utf-8") for path in examples
+    ]
 
 
-def test_program_says_which_pages_it_changed(tmp_path: Path) -> None:
-    """`python -m cluster.machine.reference` names the pages that were out of date."""
-    page = tmp_path / "docs" / "page.md"
-    page.parent.mkdir()
+def test_program_prints_the_files_that_it_changed(tmp_path: Path) -> None:
+    """`python -m cluster.machine.reference` prints the files that were out of date."""
+    for folder in ("docs", "env"):
+        (tmp_path / folder).mkdir()
+    page = tmp_path / "docs/page.md"
     page.write_text("<!-- begin prefixes -->\n<!-- end -->\n", encoding="utf-8")
     command = [sys.executable, "-m", "cluster.machine.reference"]
-    environment = {"PYTHONPATH": str(DOCS.parent)}
+    environment = {"PYTHONPATH": str(ROOT)}
     run = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
 
-    assert run.stdout == "docs/page.md\n"
+    assert run.stdout == "docs/page.md\nenv/cluster.env.example\nenv/node.env.example\n"
+
+
+def example(scope: Scope) -> str:
+    """Return an example file as it is in the repository."""
+    return (ROOT / f"env/{scope}.env.example").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scope", ["cluster", "node"])
+def test_example_files_are_up_to_date(scope: Scope) -> None:
+    """Writing an example again changes nothing; else run `python -m cluster.machine.reference`."""
+    assert example_file(scope) == example(scope)
+
+
+@pytest.mark.parametrize(
+    "name,paragraph",
+    [
+        pytest.param("ROLE", "# {meaning}\nROLE=head", id="required"),
+        pytest.param("GPUS", "# {meaning}\n#GPUS=1", id="default"),
+        pytest.param("IB_IF", "# {meaning}\nIB_IF=rocep1s0f1,roceP2p1s0f1", id="advised"),
+    ],
+)
+def test_paragraph(name: str, paragraph: str) -> None:
+    """A key is its meaning and a line, which is a comment unless a copy needs it."""
+    number = list(KEYS["node"]).index(name) + 1
+    expected = paragraph.format(meaning=KEYS["node"][name].meaning)
+
+    assert expected == example_file("node").split("\n\n")[number].replace("\n# ", " ")
+
+
+def test_copies_are_a_cluster() -> None:
+    """Copied and with two values changed, the examples are a cluster of two Sparks."""
+    spark2 = (
+        example("node")
+        .replace("=head", "=worker")
+        .replace("HOST_IP=192.168.177.11", "HOST_IP=192.168.177.12")
+    )
+    settings = resolve(
+        "default",
+        (
+            EnvText(path="env/cluster.env", text=example("cluster")),
+            EnvText(path="env/spark1.env", text=example("node")),
+            EnvText(path="env/spark2.env", text=spark2),
+        ),
+    )
+
+    assert [node.name for node in settings.cluster.nodes] == ["spark1", "spark2"]
+    assert [IPv4Address("192.168.177.11")] * 2 == [node.head_ip for node in settings.cluster.nodes]
+    assert {("rocep1s0f1", "roceP2p1s0f1")} == {node.ib_if for node in settings.cluster.nodes}
+
+
+def test_comments_can_be_set() -> None:
+    """With the `#` before every key removed, the examples are valid as well."""
+    cluster, node = (
+        "\n".join(
+            line if line.startswith("# ") else line.removeprefix("#")
+            for line in example(scope).split("\n")
+        )
+        for scope in ("cluster", "node")
+    )
+    settings = resolve(
+        "default",
+        (EnvText(path="env/cluster.env", text=cluster), EnvText(path="env/spark1.env", text=node)),
+    )
+
+    assert settings.cluster.model == "Qwen/Qwen3-4B"
+    assert [value.key for value in settings.values if not value.source.startswith("env/")] == []

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from cluster.errors import SettingsError
 from cluster.machine.env_files import env_files
-from cluster.node import Cluster, Node
-from cluster.settings.envfile import EnvText
-from cluster.settings.schema import CLUSTER_KEYS, NODE_KEYS
-from cluster.settings.settings import Settings, folder, resolve
+from cluster.node import KEYS, Cluster, Node, env_folder
+from cluster.settings.settings import Settings, resolve
+from cluster.settings.syntax import EnvText
 from cluster.words import Secret
 
 ROOT = Path(__file__).parent.parent
@@ -27,12 +26,12 @@ FILES = {
 
 
 def resolved(files: dict[str, str], name: str = "default") -> Settings:
-    """Return the settings of some texts."""
+    """Return the settings that these texts describe."""
     return resolve(name, tuple(EnvText(path=path, text=text) for path, text in files.items()))
 
 
 def problems(files: dict[str, str], name: str = "default") -> list[str]:
-    """Return the problems of some texts, as the user reads them."""
+    """Return the problems of these texts as the user reads them."""
     with pytest.raises(SettingsError) as error:
         resolved(files, name)
     return str(error.value).split("\n")
@@ -90,12 +89,12 @@ def test_cluster() -> None:
 
 
 def test_sources() -> None:
-    """Every value has its source: a line, the default, or what it is derived from."""
+    """Every value has its source: a line, the default, or the setting that it is derived from."""
     values = resolved(FILES).values
-    names = [key.name for key in NODE_KEYS]
+    names = list(KEYS["node"])
 
     assert [(value.section, value.key) for value in values] == [
-        *(("cluster", key.name) for key in CLUSTER_KEYS),
+        *(("cluster", name) for name in KEYS["cluster"]),
         *(("cluster", "HF_TOKEN"), ("cluster", "NCCL_DEBUG")),
         *(("beta", name) for name in names),
         *(("alpha", name) for name in (*names, "NCCL_DEBUG")),
@@ -112,7 +111,7 @@ def test_sources() -> None:
 
 
 def test_subnet_as_written() -> None:
-    """A written SUBNET is taken as it is."""
+    """A written SUBNET is not derived."""
     files = FILES | {"env/cluster.env": "SUBNET=192.168.0.0/16"}
 
     assert IPv4Network("192.168.0.0/16") == resolved(files).cluster.subnet
@@ -128,7 +127,7 @@ def test_without_cluster_file() -> None:
 
 
 def test_workers_by_name() -> None:
-    """Workers come in the order of their names, however the files came."""
+    """Workers are ordered by name, whatever the order of the files."""
     extra = {
         f"env/{name}.env": f"ROLE=worker\nHOST_IP=192.168.177.{number}\nETH_IF=eth0\n"
         for number, name in ((22, "c"), (21, "a"))
@@ -139,7 +138,7 @@ def test_workers_by_name() -> None:
 
 
 def test_all_problems_at_once() -> None:
-    """Every problem of every file is told in one run: by file, by line, the cluster's own last."""
+    """All problems are reported in one run: by file, by line, those of the cluster last."""
     files = {
         "env/lab/cluster.env": "SERVE_PORT=6379\nSUBNET=10.0.0.0\n\nCOLOUR=red\nbare\n",
         "env/lab/alpha.env": "ROLE=head\nHOST_IP=10.0.0\nETH_IF=eth0\nROLE=worker\n",
@@ -149,26 +148,29 @@ def test_all_problems_at_once() -> None:
 
     assert problems(files, "lab") == [
         (
-            "env/lab/cluster.env:1: SERVE_PORT: 6379 is HEAD_PORT as well "
-            "(choose another; both listen on the head)"
+            "env/lab/cluster.env:1: SERVE_PORT: 6379 is also HEAD_PORT "
+            "(choose another port; both listen on the head)"
         ),
         (
-            "env/lab/cluster.env:2: SUBNET: should be an IPv4 network: `10.0.0.0` "
-            "(write it like 192.168.177.0/24)"
+            "env/lab/cluster.env:2: SUBNET: must be an IPv4 network, not `10.0.0.0` "
+            "(for example 192.168.177.0/24)"
         ),
-        "env/lab/cluster.env:4: COLOUR: unknown key (env/cluster.env.example has all keys)",
+        "env/lab/cluster.env:4: COLOUR: unknown key (env/cluster.env.example lists all keys)",
         "env/lab/cluster.env:5: bare: has no value (write bare=value)",
         (
-            "env/lab/alpha.env:2: HOST_IP: should be an IPv4 address: `10.0.0` "
-            "(write it like 192.168.177.11)"
+            "env/lab/alpha.env:2: HOST_IP: must be an IPv4 address, not `10.0.0` "
+            "(for example 192.168.177.11)"
         ),
         "env/lab/alpha.env:4: ROLE: is already set on line 1 (keep one of them)",
         "env/lab/beta.env:2: NCLL_DEBUG: unknown key (did you mean NCCL_DEBUG?)",
         "env/lab/beta.env: ETH_IF: is missing (add ETH_IF=enp1s0f1np1)",
-        "env/lab/gamma.env:2: HOST_IP: 10.0.0.2 is beta's already (every node has its own address)",
         (
-            "env/lab/gamma.env:3: ETH_IF: should be the name of one network interface: `a/b` "
-            "(write it as `ip -br link` prints it, like enp1s0f1np1)"
+            "env/lab/gamma.env:2: HOST_IP: 10.0.0.2 is already the address of beta "
+            "(give every node its own address)"
+        ),
+        (
+            "env/lab/gamma.env:3: ETH_IF: must be the name of one network interface, not `a/b` "
+            "(write it as `ip -br link` prints it, for example enp1s0f1np1)"
         ),
         "env/lab/: 2 heads: alpha, beta (set ROLE=worker on all but one)",
     ]
@@ -177,7 +179,7 @@ def test_all_problems_at_once() -> None:
 def test_trouble() -> None:
     """A file that cannot be read stands among the other problems, and makes no others."""
     files = (
-        EnvText(path="env/alpha.env", trouble="is not a file", remedy="remove it"),
+        EnvText(path="env/alpha.env", error="is not a file", remedy="remove it"),
         EnvText(path="env/beta.env", text=FILES["env/beta.env"] + "GPUS=no"),
     )
     with pytest.raises(SettingsError) as error:
@@ -185,13 +187,13 @@ def test_trouble() -> None:
 
     assert str(error.value) == (
         "env/alpha.env: is not a file (remove it)\n"
-        "env/beta.env:6: GPUS: should be a number of GPUs: `no` (write a number from 1 to 64)"
+        "env/beta.env:6: GPUS: must be a number of GPUs, not `no` (write a number from 1 to 64)"
     )
 
 
 def test_no_such_cluster() -> None:
-    """A folder that is not there is the only problem."""
-    file = EnvText(path="env/lba/", trouble="no such cluster", remedy="did you mean lab?")
+    """A missing folder is the only problem."""
+    file = EnvText(path="env/lba/", error="no such cluster", remedy="did you mean lab?")
     with pytest.raises(SettingsError) as error:
         resolve("lba", (file,))
 
@@ -200,11 +202,11 @@ def test_no_such_cluster() -> None:
 
 
 def test_nothing() -> None:
-    """An empty folder says what writes the files, and what to copy."""
+    """For an empty folder the message has the commands that create the files."""
     assert problems({}) == [
         (
             "env/: no nodes (`inv probe --write -- HOST...` writes them,"
-            " or `cp env/node.env.example env/spark1.env`)"
+            " or start with `cp env/node.env.example env/spark1.env`)"
         )
     ]
 
@@ -222,11 +224,11 @@ def test_secrets_stay_hidden() -> None:
 )
 def test_folder(name: str, path: str) -> None:
     """The default cluster is in env/ itself, another in its own folder."""
-    assert path == folder(name)
+    assert path == env_folder(name)
 
 
 def test_rehearsal() -> None:
-    """The tracked cluster is right, and needs neither Docker nor RDMA."""
+    """The tracked rehearsal cluster is valid, and needs neither Docker nor RDMA."""
     cluster = resolve("rehearsal", env_files(ROOT, "rehearsal")).cluster
 
     assert cluster.runtime == "process"
@@ -237,7 +239,7 @@ def test_rehearsal() -> None:
 
 
 def test_example() -> None:
-    """The tracked example is two Sparks with both twins of a port, and holds no secret."""
+    """The tracked example is two Sparks with both twins of a port, and has no secret."""
     cluster = resolve("examples/two-sparks", env_files(ROOT, "examples/two-sparks")).cluster
     twins = ("rocep1s0f1", "roceP2p1s0f1")
 
@@ -265,7 +267,7 @@ def test_import_is_light() -> None:
 
 LINES = st.lists(
     st.tuples(
-        st.sampled_from([*(key.name for key in (*CLUSTER_KEYS, *NODE_KEYS)), "NCCL_X", "X_KEY"]),
+        st.sampled_from([*KEYS["cluster"], *KEYS["node"], "NCCL_X", "X_KEY"]),
         st.sampled_from(["=", "", " = ", "='", ':"']),
         st.sampled_from(
             ["head", "worker", "10.0.0.1", "10.0.0.2/24", "8888", "a,b", "", "1g", "x"]
@@ -276,7 +278,7 @@ LINES = st.lists(
 
 @given(st.dictionaries(st.sampled_from([*FILES, "env/X.env"]), LINES.map("\n".join)))
 def test_never_raises_anything_else(files: dict[str, str]) -> None:
-    """Any files at all are a cluster, or problems that each have a place and a remedy."""
+    """Any files are a cluster, or problems that each have a place and a remedy."""
     try:
         resolved(files)
     except SettingsError as error:

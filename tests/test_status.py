@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.commands.vllm import Request
+from cluster.commands.vllm import ServeRequest
 from cluster.errors import Problem
 from cluster.plan.ray_nodes import NodeListing, RayNode
 from cluster.status import status
@@ -34,7 +34,7 @@ HEALTHY = Observation(
     },
     nodes=BOTH,
     server=ServiceState(since=MORNING + 60, started=True),
-    request=Request(
+    request=ServeRequest(
         model="Qwen/Qwen3-4B",
         tp=2,
         host="0.0.0.0",  # noqa: S104 (rendered, not bound)

@@ -333,7 +333,7 @@ def test_dry_leaves_nothing(inv: Inv) -> None:
 
 
 def test_flags_for_vllm() -> None:
-    """What stands after `--` reaches `vllm serve` word for word, JSON and quotes as well."""
+    """What not allowed after `--` reaches `vllm serve` word for word, JSON and quotes as well."""
     extra = ["--speculative-config", '{"method": "ngram", "a": "it\'s $HOME"}', "--seed=1", ""]
     command = ["-m", "invoke", "serve", "--dry", "--cluster", "rehearsal", "--tp", "1", "--"]
     run = subprocess.run(
@@ -361,15 +361,15 @@ def test_flags_for_vllm() -> None:
         ),
         pytest.param(
             "serve --cluster rehearsal --tp 3",
-            "inv serve: --tp: 3 GPUs wanted, the cluster has 2"
-            " (at most 2 in all, or describe more nodes)",
+            "inv serve: --tp: needs 3 GPUs, the cluster has 2"
+            " (use at most 2, or describe more nodes)",
             3,
             id="more GPUs than there are",
         ),
         pytest.param(
             "serve --cluster rehearsal --port x --max-model-len 4k",
-            "inv serve: --port: should be a TCP port: `x` (write a number from 1 to 65535)\n"
-            "inv serve: --max-model-len: should be a number of tokens: `4k`"
+            "inv serve: --port: must be a TCP port, not `x` (write a number from 1 to 65535)\n"
+            "inv serve: --max-model-len: must be a number of tokens, not `4k`"
             " (write a number from 1 to 100000000)",
             3,
             id="no numbers",

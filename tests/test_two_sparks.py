@@ -22,7 +22,7 @@ from tests.pages import ROOT, SHOWN_ROOT
 from tests.patients import at, interface, patient
 
 CLUSTER = replace(SPARKS, serve_host="0.0.0.0", serve_port=8888)  # noqa: S104 (printed)
-REQUEST = vllm.request(CLUSTER, vllm.Flags(model="Qwen/Qwen3-4B"), "")
+REQUEST = vllm.request(CLUSTER, vllm.ServeOptions(values={"model": "Qwen/Qwen3-4B"}), "")
 FAR = Host(name="spark2", ssh_host="spark2")
 
 

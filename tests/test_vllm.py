@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.commands import vllm
-from cluster.commands.vllm import Request
+from cluster.commands.vllm import ServeRequest
 from tests.clusters import SPARKS
 
 JSON = '{"method": "ngram", "num_speculative_tokens": 2, "a": "it\'s $HOME"}'
-REQUEST = Request(
+REQUEST = ServeRequest(
     model="Qwen/Qwen3-4B",
     tp=2,
     host="127.0.0.1",
@@ -72,7 +72,7 @@ def test_beyond_loopback(host: str, expected: bool) -> None:  # noqa: FBT001 (th
 
 
 requests = st.builds(
-    Request,
+    ServeRequest,
     model=st.text(min_size=1) | st.sampled_from(["serve", "vllm", "--host"]),
     tp=st.integers(1, 4096),
     host=st.text(min_size=1),
@@ -84,7 +84,7 @@ requests = st.builds(
 
 
 @given(request=requests, before=st.lists(st.text() | st.sampled_from(["vllm", "serve"])))
-def test_served_is_the_inverse_of_serve(request: Request, before: list[str]) -> None:
+def test_served_is_the_inverse_of_serve(request: ServeRequest, before: list[str]) -> None:
     """A running server tells what was asked of it, whatever entered the node before it."""
     assert request == vllm.served((*before, *vllm.serve(request)))
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from cluster.build.cache_busters import ByDevice, CacheBusters
 from cluster.build.image import CPU, GB10, BuildImage, LocalSettings
 from cluster.errors import Problem, RefusedError
-from cluster.settings import docker_values
+from cluster.settings import values
 from cluster.settings.values import Parse, WrongValueError, shown, whole
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def build_image(
     build = BuildImage(
         arch=parse("--arch", options.arch, _arch, GB10),
         tag=parse("--tag", options.tag, _tag, tag),
-        base=parse("--base", options.base, docker_values.image, ""),
+        base=parse("--base", options.base, values.image, ""),
         source=options.source,
         version=parse("--vllm", options.vllm, _version, ""),
         repo=parse("--repo", options.repo, _repo, ""),
@@ -110,17 +110,17 @@ def _arch(text: str) -> str:
     if text == CPU or all(map(ARCH.fullmatch, architectures)):
         return " ".join(architectures)
     raise WrongValueError(
-        f"should be CUDA architectures, separated by `;`, or cpu: {shown(text)}",
-        "write it like 12.1a, 9.0a or 12.0;12.1a",
+        f"must be CUDA architectures, separated by `;`, or cpu, not {shown(text)}",
+        "for example 12.1a, 9.0a or 12.0;12.1a",
     )
 
 
 def _tag(text: str) -> str:
     if "@" in text:
         raise WrongValueError(
-            f"should be a name without a digest: {shown(text)}", "write it like vllm-node"
+            f"must be a name without a digest, not {shown(text)}", "for example vllm-node"
         )
-    return docker_values.image(text)
+    return values.image(text)
 
 
 def _version(text: str) -> str:
@@ -147,4 +147,4 @@ def _platform(text: str) -> str:
 def _matching(text: str, pattern: str, kind: str, example: str) -> str:
     if re.fullmatch(pattern, text):
         return text
-    raise WrongValueError(f"should be {kind}: {shown(text)}", f"write it like {example}")
+    raise WrongValueError(f"must be {kind}, not {shown(text)}", f"for example {example}")

@@ -16,10 +16,9 @@ from cluster.machine import clock, files, processes, programs
 from cluster.machine.env_files import env_files
 from cluster.machine.places import ROOT, STATE
 from cluster.machine.terminal import Progress, Report, show
-from cluster.node import DEFAULT
+from cluster.node import DEFAULT, Cluster
 from cluster.rehearsal import install, requirements
 from cluster.session import load
-from cluster.settings import schema
 from cluster.words import Secret
 
 THIS_MACHINE = Host(name="this machine")
@@ -45,7 +44,7 @@ def build(options: BuildOptions, cluster: str, *, dry: bool, json: bool) -> None
 def _image_name(cluster: str) -> str:
     """Return the image of a cluster: the default before any machine is described."""
     is_described = cluster != DEFAULT or env_files(Path(ROOT), cluster)
-    return load(cluster).cluster.image if is_described else str(schema.IMAGE.default)
+    return load(cluster).cluster.image if is_described else Cluster.image
 
 
 def _labelled_cache_busters(tag: str) -> ByDevice:

@@ -8,10 +8,9 @@ from pathlib import PurePosixPath
 from cluster.errors import NodeError, Problem, RefusedError, SettingsError
 from cluster.facts.facts import Facts
 from cluster.host import Host
-from cluster.settings import settings
-from cluster.settings.envfile import Assignment, EnvText, Fault, parse
-from cluster.settings.page import CLUSTER_FILE, Page, page
-from cluster.settings.schema import HOST_IP, RUNTIME, SSH_HOST
+from cluster.node import CLUSTER_FILE, env_folder
+from cluster.settings.env_file import EnvFile, parse_file
+from cluster.settings.syntax import Assignment, EnvText, Fault, parse_lines
 from cluster.settings.values import WrongValueError, label, shown
 
 ENV = ".env"
@@ -23,7 +22,7 @@ SHARED = CLUSTER_FILE.removesuffix(ENV)
 class CurrentFile:
     """An env file before the probe."""
 
-    page: Page
+    page: EnvFile
     raw: Mapping[str, str]
     """The values as they are written."""
 
@@ -42,13 +41,13 @@ class ClusterFiles:
     def file(self, node: str) -> CurrentFile:
         """Return a node's file; an empty one if there is no such file."""
         text = EnvText(path=self.path(node), text=self.text(node) or "")
-        entries = parse(text.path, text.text)
+        entries = parse_lines(text.path, text.text)
         raw = {entry.key: entry.value for entry in entries if isinstance(entry, Assignment)}
-        return CurrentFile(page=page(text), raw=raw)
+        return CurrentFile(page=parse_file(text), raw=raw)
 
     def path(self, node: str) -> str:
         """Return the path of a node's file; `cluster` is the file that all nodes share."""
-        return f"{settings.folder(self.cluster)}{node}{ENV}"
+        return f"{env_folder(self.cluster)}{node}{ENV}"
 
     @property
     def shared(self) -> CurrentFile:
@@ -64,21 +63,21 @@ class ClusterFiles:
     @property
     def addresses(self) -> dict[str, IPv4Address]:
         """The HOST_IP of each node whose file has one."""
-        pairs = ((file.page.name, file.page.get(HOST_IP)) for file in self.nodes)
+        pairs = ((file.page.name, file.page.get("HOST_IP", IPv4Address)) for file in self.nodes)
         return {name: address for name, address in pairs if address}
 
     def check(self) -> None:
         """Raise for text that cannot be edited, and for a cluster whose nodes are no machines."""
         unreadable = (
-            Fault(path=file.path, message=file.trouble, remedy=file.remedy)
+            Fault(path=file.path, message=file.error, remedy=file.remedy)
             for file in self.texts
-            if file.trouble
+            if file.error
         )
-        entries = (entry for file in self.texts for entry in parse(file.path, file.text))
+        entries = (entry for file in self.texts for entry in parse_lines(file.path, file.text))
         faults = (*unreadable, *(entry for entry in entries if isinstance(entry, Fault)))
         if faults:
             raise SettingsError(*(fault.problem for fault in faults))
-        if self.shared.page.get(RUNTIME) == "process":
+        if self.shared.page.get("RUNTIME", str) == "process":
             place = f"cluster {self.cluster}"
             message = "its nodes are namespaces of this machine and have no ports"
             remedy = "its env files are complete, there is nothing to probe"
@@ -113,7 +112,7 @@ class ProbedNode:
 
 def ssh_host(file: CurrentFile) -> str:
     """Return how a node with a file is reached; raise RefusedError if the file does not tell."""
-    host = file.page.get(SSH_HOST) or str(file.page.get(HOST_IP) or "")
+    host = file.page.get("SSH_HOST", str) or str(file.page.get("HOST_IP", IPv4Address) or "")
     if not host:
         message, remedy = "has neither SSH_HOST nor HOST_IP", "`inv probe -- HOST...`"
         raise RefusedError(Problem(place=file.page.path, message=message, remedy=remedy))
@@ -159,7 +158,7 @@ def probed_nodes(
     )
 
 
-def _name(destination: str, facts: Facts, pages: tuple[Page, ...]) -> str:
+def _name(destination: str, facts: Facts, pages: tuple[EnvFile, ...]) -> str:
     """Return a node's name; empty if no name of the machine is valid.
 
     The file that has the machine's address or destination comes first, then the alias of
@@ -171,12 +170,14 @@ def _name(destination: str, facts: Facts, pages: tuple[Page, ...]) -> str:
     return next(described, "") or next(filter(_is_label, (alias, hostname)), "")
 
 
-def _describes(page: Page, destination: str, facts: Facts) -> bool:
+def _describes(page: EnvFile, destination: str, facts: Facts) -> bool:
     """Whether a file describes a machine."""
     if destination:
-        return destination in {page.get(SSH_HOST), str(page.get(HOST_IP))}
+        return destination in {page.get("SSH_HOST", str), str(page.get("HOST_IP", IPv4Address))}
     links = facts.links.interfaces
-    return page.get(HOST_IP) in {address.ip for link in links for address in link.addresses}
+    return page.get("HOST_IP", IPv4Address) in {
+        address.ip for link in links for address in link.addresses
+    }
 
 
 def _is_label(name: str) -> bool:

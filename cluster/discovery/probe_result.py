@@ -12,7 +12,7 @@ from cluster.errors import NodeError, Problem, SettingsError
 from cluster.facts.ports import Twin
 from cluster.scripts import here_document
 from cluster.settings import settings
-from cluster.settings.envfile import EnvText
+from cluster.settings.syntax import EnvText
 from cluster.words import shell_word
 
 UNDECIDED = NodeError.exit_code

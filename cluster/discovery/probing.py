@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,8 @@ from cluster.machine import env_files, files, ssh
 from cluster.machine.local_addresses import is_local, is_loopback
 from cluster.machine.places import ROOT
 from cluster.machine.terminal import Report, show
-from cluster.settings import settings
-from cluster.settings.envfile import EnvText
-from cluster.settings.schema import HOST_IP
+from cluster.node import env_folder
+from cluster.settings.syntax import EnvText
 from cluster.settings.values import LABEL, WrongValueError, ssh_host
 from cluster.words import shell_line
 
@@ -112,7 +112,7 @@ def _with_reach(hosts: Mapping[str, Host], facts: dict[str, Facts]) -> dict[str,
 def _texts(cluster: str, hosts: tuple[str, ...]) -> tuple[EnvText, ...]:
     """Read a cluster's env files; for named hosts, the cluster may be new."""
     is_name = all(map(LABEL.fullmatch, cluster.split("/")))
-    if hosts and is_name and not files.exists(f"{ROOT}/{settings.folder(cluster)}"):
+    if hosts and is_name and not files.exists(f"{ROOT}/{env_folder(cluster)}"):
         return ()
     return env_files.env_files(Path(ROOT), cluster)
 
@@ -140,7 +140,7 @@ def _described(current: ClusterFiles) -> dict[str, Target]:
     """Return the nodes that have env files."""
     targets: dict[str, Target] = {}
     for file in current.nodes:
-        name, address = file.page.name, file.page.get(HOST_IP)
+        name, address = file.page.name, file.page.get("HOST_IP", IPv4Address)
         destination = nodes.ssh_host(file)
         is_here = bool(address) and is_local(str(address))
         host = Host(name=name, ssh_host="" if is_here else destination)

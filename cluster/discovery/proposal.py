@@ -6,20 +6,8 @@ from ipaddress import IPv4Address, IPv4Network
 from cluster.discovery.env_edits import ProposedValue
 from cluster.discovery.nodes import CurrentFile, ProbedNode
 from cluster.discovery.topology import Attachment, Attachments, Topology
-from cluster.settings import crosscheck
-from cluster.settings.key import Key
-from cluster.settings.page import Page
-from cluster.settings.schema import (
-    ACCELERATOR,
-    ETH_IF,
-    GPUS,
-    HEAD_IP,
-    HOST_IP,
-    IB_IF,
-    ROLE,
-    SSH_HOST,
-    SUBNET,
-)
+from cluster.node import KEYS, default_subnet
+from cluster.settings.env_file import EnvFile
 
 RING = {
     "NCCL_NET_PLUGIN": "none",
@@ -39,12 +27,12 @@ def shared_values(
     attachments = topology.attachments
     addresses = tuple(attachments[node.name].endpoint.address.ip for node in nodes)
     first = attachments.get(head, next(iter(attachments.values()))).endpoint.address
-    subnet = file.page.get(SUBNET) or crosscheck.around(first.ip)
+    subnet = file.page.get("SUBNET", IPv4Network) or default_subnet(first.ip)
     subnets = () if _holds(subnet, addresses) else _subnets(first.network, addresses)
     source = "holds HOST_IP of every node"
     ring = RING if topology.kind == "ring" else {}
     return (
-        *(ProposedValue(key=SUBNET.name, value=str(net), source=source) for net in subnets),
+        *(ProposedValue(key="SUBNET", value=str(net), source=source) for net in subnets),
         *(ProposedValue(key=key, value=ring[key], source=RING_SOURCE) for key in ring),
     )
 
@@ -58,63 +46,63 @@ def node_values(
     source = f"of {interface.name}, in {address.network}"
     return (
         *_role(node, head),
-        _value(node, HOST_IP, str(address.ip), source),
-        _value(node, ETH_IF, interface.name, _interface_source(attachment)),
+        _value(node, "HOST_IP", str(address.ip), source),
+        _value(node, "ETH_IF", interface.name, _interface_source(attachment)),
         *_ib_if(node, attachment),
         *_head_ip(node, topology.attachments, head),
         *_ssh_host(node, address.ip),
-        *(_gpus(node) if shared.page[ACCELERATOR] != "none" else ()),
+        *(_gpus(node) if shared.page.get("ACCELERATOR", str) != "none" else ()),
     )
 
 
-def head(nodes: tuple[ProbedNode, ...], pages: tuple[Page, ...]) -> str:
+def head(nodes: tuple[ProbedNode, ...], pages: tuple[EnvFile, ...]) -> str:
     """Return the name of the head: that of a file, else the first node without a role."""
-    heads = (page.name for page in pages if page.get(ROLE) == "head")
-    free = (node.name for node in nodes if not node.file.page.get(ROLE))
+    heads = (page.name for page in pages if page.get("ROLE", str) == "head")
+    free = (node.name for node in nodes if not node.file.page.get("ROLE", str))
     return next(heads, "") or next(free, "")
 
 
 def _role(node: ProbedNode, head: str) -> Iterator[ProposedValue]:
     """Yield the role of a node that has none; an existing role stays."""
-    if not node.file.page.get(ROLE):
+    if not node.file.page.get("ROLE", str):
         is_head = node.name == head
         source = "the first machine named" if is_head else f"{head} is the head"
-        yield ProposedValue(key=ROLE.name, value="head" if is_head else "worker", source=source)
+        yield ProposedValue(key="ROLE", value="head" if is_head else "worker", source=source)
 
 
 def _ib_if(node: ProbedNode, attachment: Attachment) -> Iterator[ProposedValue]:
     """Yield the RDMA devices; an existing file without IB_IF is right if there are none."""
     value = ",".join(twin.device.name for twin in attachment.twins)
-    if value or IB_IF.name in node.file.raw or not node.file.raw:
-        yield _value(node, IB_IF, value, _devices_source(attachment))
+    if value or "IB_IF" in node.file.raw or not node.file.raw:
+        yield _value(node, "IB_IF", value, _devices_source(attachment))
 
 
 def _head_ip(node: ProbedNode, attachments: Attachments, head: str) -> Iterator[ProposedValue]:
     """Yield HEAD_IP if the file has it: it is optional."""
-    if HEAD_IP.name in node.file.raw and head in attachments:
+    if "HEAD_IP" in node.file.raw and head in attachments:
         address = attachments[head].endpoint.address.ip
-        yield _value(node, HEAD_IP, str(address), f"HOST_IP of {head}")
+        yield _value(node, "HEAD_IP", str(address), f"HOST_IP of {head}")
 
 
 def _ssh_host(node: ProbedNode, address: IPv4Address) -> Iterator[ProposedValue]:
     """Yield the SSH destination, unless it is HOST_IP, or the file has it with a user."""
     destination = node.target.destination
-    current = node.file.page.get(SSH_HOST) or ""
+    current = node.file.page.get("SSH_HOST", str) or ""
     if destination and destination not in {str(address), current.rpartition("@")[2]}:
-        yield _value(node, SSH_HOST, destination, "from the command line")
+        yield _value(node, "SSH_HOST", destination, "from the command line")
 
 
 def _gpus(node: ProbedNode) -> Iterator[ProposedValue]:
     count = len(node.facts.gpus.gpus)
-    if count and (count > 1 or GPUS.name in node.file.raw):
-        yield _value(node, GPUS, str(count), f"nvidia-smi lists {count}")
+    if count and (count > 1 or "GPUS" in node.file.raw):
+        yield _value(node, "GPUS", str(count), f"nvidia-smi lists {count}")
 
 
-def _value(node: ProbedNode, key: Key[object], value: str, source: str) -> ProposedValue:
+def _value(node: ProbedNode, key: str, value: str, source: str) -> ProposedValue:
     """Return a value; if the file's own value means the same, that one."""
-    raw = node.file.raw.get(key.name, value)
-    is_same = _meaning(node.file.page.get(key)) == _meaning(key.parse(value))
-    return ProposedValue(key=key.name, value=raw if is_same else value, source=source)
+    raw = node.file.raw.get(key, value)
+    is_same = _meaning(node.file.page.values.get(key)) == _meaning(KEYS["node"][key].parse(value))
+    return ProposedValue(key=key, value=raw if is_same else value, source=source)
 
 
 def _meaning(value: object) -> object:

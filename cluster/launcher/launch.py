@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network
 from typing import Any
 
 from cluster.commands import ray
@@ -13,8 +12,8 @@ from cluster.launcher import launcher
 from cluster.launcher.authentication import MODE, NO_TOKEN, TOKEN, TOKEN_PATH, Authentication
 from cluster.launcher.launcher import PROGRAM, Values
 from cluster.launcher.persistence import FILE
-from cluster.node import Cluster, Node, Role
-from cluster.settings import passthrough, schema
+from cluster.node import Cluster, Node, Role, default_subnet
+from cluster.settings import passthrough
 from cluster.settings.values import shown
 from cluster.words import Environment, shell_line
 
@@ -68,7 +67,7 @@ def contradictions(it: Launch, inherited: Mapping[str, str]) -> Iterator[Problem
 
 def variables(it: Launch, inherited: Mapping[str, str]) -> dict[str, str]:
     """Return the whole environment of Ray's process."""
-    others = {name: its for name, its in inherited.items() if not passthrough.passes(name)}
+    others = {name: its for name, its in inherited.items() if not passthrough.has_prefix(name)}
     return others | {name: str(its) for name, its in revealed(it.environment, str)}
 
 
@@ -84,40 +83,32 @@ def words(it: Launch) -> tuple[str, ...]:
 
 
 def _cluster(given: Values, inherited: Mapping[str, str], access: Authentication) -> Cluster:
-    """Return a cluster in which all that no flag says is as the env files have it by default."""
+    """Return a cluster with the defaults of the env files where no flag decides."""
     node = _node(given)
     head = replace(node, name="head", role="head", host_ip=node.head_ip)
-    more: dict[str, Any] = {
-        "name": "",
-        "nodes": (node,) if node.role == "head" else (head, node),
-        "subnet": IPv4Network((int(node.host_ip), 24), strict=False),
-        "variables": tuple(_passed(inherited, access)),
-    }
-    if port := given.get(launcher.PORT):
-        more["head_port"] = port
-    return Cluster(**_defaults(schema.CLUSTER_KEYS) | more)
+    return Cluster(
+        name="",
+        nodes=(node,) if node.role == "head" else (head, node),
+        subnet=default_subnet(node.host_ip),
+        head_port=given.get(launcher.PORT) or Cluster.head_port,
+        variables=tuple(_passed(inherited, access)),
+    )
 
 
 def _node(given: Values) -> Node:
     role = ROLES[given[launcher.ROLE]]
     host_ip = given[launcher.HOST_IP]
-    more: dict[str, Any] = {
-        "name": role,
-        "role": role,
-        "host_ip": host_ip,
-        "head_ip": given.get(launcher.HEAD_IP) or host_ip,
-        "eth_if": given[launcher.ETH_IF],
-        "ib_if": given[launcher.IB_IF],
-        "ssh_host": "",
-        "variables": (),
-    }
-    if gpus := given.get(launcher.GPUS):
-        more["gpus"] = gpus
-    return Node(**_defaults(schema.NODE_KEYS) | more)
-
-
-def _defaults(keys: schema.Keys) -> dict[str, Any]:
-    return {key.name.lower(): key.parse(key.default) for key in keys if key.default is not None}
+    return Node(
+        name=role,
+        role=role,
+        host_ip=host_ip,
+        head_ip=given.get(launcher.HEAD_IP) or host_ip,
+        eth_if=given[launcher.ETH_IF],
+        ib_if=given[launcher.IB_IF],
+        ssh_host="",
+        gpus=given.get(launcher.GPUS) or Node.gpus,
+        variables=(),
+    )
 
 
 def _passed(inherited: Mapping[str, str], access: Authentication) -> Iterator[tuple[str, Any]]:
@@ -126,7 +117,7 @@ def _passed(inherited: Mapping[str, str], access: Authentication) -> Iterator[tu
     plain = inherited.get(MODE, "").lower() in {"", "token"}
     ruled = (passthrough.REFUSED.keys() - {TOKEN}) | ({MODE} if plain else set())
     for name, text in inherited.items():
-        if passthrough.passes(name) and name not in ruled:
+        if passthrough.has_prefix(name) and name not in ruled:
             yield name, passthrough.value(name, text, "this container")
     if not access.chosen:
         yield MODE, "disabled"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar, cast
 
 from cluster.errors import Problem, SettingsError
-from cluster.settings import schema, values
+from cluster.node import KEYS, Cluster
+from cluster.settings import values
 from cluster.settings.values import Parse, WrongValueError, one_line
 from cluster.text import aligned, did_you_mean
 
@@ -74,12 +75,12 @@ PORT = Flag(
     short="-p",
     name="--port",
     parse=values.port,
-    example=f"--port {schema.HEAD_PORT.default}",
-    meaning=f"Ray's port on the head, the same for all nodes; default {schema.HEAD_PORT.default}",
+    example=f"--port {Cluster.head_port}",
+    meaning=f"Ray's port on the head, the same for all nodes; default {Cluster.head_port}",
 )
 GPUS = Flag(
     name="--gpus",
-    parse=schema.GPUS.parse,
+    parse=KEYS["node"]["GPUS"].parse,
     example="--gpus 1",
     meaning="GPUs of this machine, where Ray cannot count them itself",
 )

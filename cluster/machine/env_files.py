@@ -32,10 +32,11 @@ def env_files(root: Path, cluster: str) -> tuple[EnvText, ...]:
         known = clusters(root)
         if cluster not in known:
             remedy = did_you_mean(cluster, known, f"there is {', '.join(known)}")
-            return (_trouble(env_folder(cluster), "no such cluster", remedy),)
+            return (_unreadable(env_folder(cluster), "no such cluster", remedy),)
         return tuple(_files(root / env_folder(cluster), env_folder(cluster)))
     except OSError as error:
-        return (_trouble(env_folder(cluster), _reason(error), "make it a folder that you may read"),)
+        remedy = "make it a folder that you may read"
+        return (_unreadable(env_folder(cluster), _reason(error), remedy),)
 
 
 def _files(place: Path, shown: str) -> Iterator[EnvText]:
@@ -48,16 +49,16 @@ def _files(place: Path, shown: str) -> Iterator[EnvText]:
 def _read(path: Path, shown: str) -> EnvText:
     try:
         if path.exists() and not path.is_file():  # to read a pipe would wait for its writer
-            return _trouble(shown, "is not a file", REMEDY)
+            return _unreadable(shown, "is not a file", REMEDY)
         return EnvText(path=one_line(shown), text=path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError:
-        return _trouble(shown, "is not UTF-8 text", "save it as UTF-8")
+        return _unreadable(shown, "is not UTF-8 text", "save it as UTF-8")
     except OSError as error:
-        return _trouble(shown, _reason(error), REMEDY)
+        return _unreadable(shown, _reason(error), REMEDY)
 
 
-def _trouble(shown: str, trouble: str, remedy: str) -> EnvText:
-    return EnvText(path=one_line(shown), trouble=trouble, remedy=remedy)
+def _unreadable(shown: str, error: str, remedy: str) -> EnvText:
+    return EnvText(path=one_line(shown), error=error, remedy=remedy)
 
 
 def _reason(error: OSError) -> str:

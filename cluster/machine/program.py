@@ -23,7 +23,7 @@ from cluster.errors import ClusterError
 from cluster.machine import terminal
 from cluster.machine.places import ROOT
 from cluster.machine.verb import Verb
-from cluster.node import DEFAULT
+from cluster.node import CLUSTER_FILE, DEFAULT, env_folder
 from cluster.options import SHARED
 
 NAME = "spark-vllm-cluster"
@@ -164,10 +164,7 @@ def _clusters() -> tuple[str, ...]:
 
 def _nodes(cluster: str) -> tuple[str, ...]:
     """Return the names of a cluster's nodes, which are those of their files."""
-    from cluster.settings.page import CLUSTER_FILE
-    from cluster.settings.settings import folder
-
-    paths = sorted(Path(ROOT, folder(cluster)).glob("[!.]*.env"))
+    paths = sorted(Path(ROOT, env_folder(cluster)).glob("[!.]*.env"))
     return tuple(path.stem for path in paths if path.name != CLUSTER_FILE)
 
 

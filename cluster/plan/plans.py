@@ -82,7 +82,7 @@ def up(cluster: Cluster, runtime: Runtime) -> Plan:
     )
 
 
-def serve(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
+def serve(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> Plan:
     """Start the server on the head, if the cluster is up and the port is free."""
     generated = any(
         isinstance(value, FileText) for _, value in server_key(cluster, request, runtime)
@@ -95,7 +95,7 @@ def serve(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
     return (*refuse(cluster, request, runtime), *key, start)
 
 
-def ready(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
+def ready(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> Plan:
     """Wait until the server is ready, and ask it for one token."""
     healthy = questions.healthy(cluster, vllm.url(cluster, request))
     watch = (*_rays(cluster.nodes, runtime), runtime.trace(cluster.head.name, "serve"))
@@ -105,14 +105,14 @@ def ready(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
     )
 
 
-def refuse(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Plan:
+def refuse(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> Plan:
     """Ask what makes a server impossible right now: a node that is not in Ray, a taken port."""
     joined = questions.joined(cluster, cluster.nodes)
     free = questions.free(cluster, request.host, request.port)
     return tuple(replace(_check(cluster, runtime, asked), refuses=True) for asked in (joined, free))
 
 
-def server(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> AnyStart:
+def server(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> AnyStart:
     """Start the server on the head."""
     spec = RunSpec(
         node=cluster.head.name,
@@ -125,7 +125,7 @@ def server(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> AnyStar
 
 
 def complete(
-    cluster: Cluster, request: vllm.Request, runtime: Runtime, *, prompt: str, tokens: int
+    cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime, *, prompt: str, tokens: int
 ) -> Await:
     """Ask the server for a completion."""
     url = vllm.url(cluster, request)
@@ -156,7 +156,7 @@ def _variables(cluster: Cluster, node: Node, runtime: Runtime) -> Environment:
     return environment(cluster, node, token_path=runtime.ray_token)
 
 
-def server_key(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Environment:
+def server_key(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> Environment:
     """Return the API key: the user's own, else a generated one when others can reach the server."""
     own = dict((*cluster.variables, *cluster.head.variables)).get(API_KEY)
     if own is not None:

@@ -26,7 +26,7 @@ class Endpoint:
     """A shell line that lists the models from this machine."""
 
 
-def endpoint(cluster: Cluster, request: vllm.Request, runtime: Runtime) -> Endpoint:
+def endpoint(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> Endpoint:
     """Return the endpoint of the server that a request starts."""
     url = f"{vllm.url(cluster, request)}/v1"
     key = dict(server_key(cluster, request, runtime)).get(API_KEY)

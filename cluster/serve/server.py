@@ -18,10 +18,10 @@ TOKENS = 32
 
 
 def serve(
-    session: Session, flags: vllm.Flags, *, detach: bool, form: Form = ready.text
-) -> vllm.Request:
+    session: Session, options: vllm.ServeOptions, *, detach: bool, form: Form = ready.text
+) -> vllm.ServeRequest:
     """Serve a model; without `detach` stay, show the log, and stop the server at the end."""
-    request = vllm.request(session.cluster, flags, ROOT)
+    request = vllm.request(session.cluster, options, ROOT)
     session.equip()
     ours = False
     try:
@@ -45,14 +45,14 @@ def rehearse(session: Session, *, keep: bool) -> None:
 
     A cluster that was up before stays up.
     """
-    request = vllm.request(session.cluster, vllm.Flags(), ROOT)
+    request = vllm.request(session.cluster, vllm.ServeOptions(), ROOT)
     session.equip()
     ours = False
     try:
         with session.alone():
             ours = not session.alive()
             session.perform(plans.up(session.cluster, session.runtime))
-        serve(session, vllm.Flags(), detach=True, form=ready.text if keep else _silent)
+        serve(session, vllm.ServeOptions(), detach=True, form=ready.text if keep else _silent)
         _answer(session, request)
     finally:
         if ours and not keep:
@@ -68,7 +68,7 @@ def down(session: Session) -> None:
         session.perform(plans.down(session.cluster, session.runtime))
 
 
-def _wait(session: Session, request: vllm.Request, form: Form) -> None:
+def _wait(session: Session, request: vllm.ServeRequest, form: Form) -> None:
     """Wait until the server answers, and tell where it is."""
     session.perform(plans.ready(session.cluster, request, session.runtime))
     if not session.dry:
@@ -76,7 +76,7 @@ def _wait(session: Session, request: vllm.Request, form: Form) -> None:
         show(form(found))
 
 
-def _answer(session: Session, request: vllm.Request) -> None:
+def _answer(session: Session, request: vllm.ServeRequest) -> None:
     """Ask for the rest of a sentence, and tell it."""
     cluster = session.cluster
     asked = plans.complete(cluster, request, session.runtime, prompt=PROMPT, tokens=TOKENS)
@@ -96,7 +96,7 @@ def _absent(session: Session) -> bool:
     return session.dry or session.services.find(trace) is None
 
 
-def _start(session: Session, request: vllm.Request, *, absent: bool) -> None:
+def _start(session: Session, request: vllm.ServeRequest, *, absent: bool) -> None:
     """Start the server; one that runs already is only compared with the request."""
     start = plans.server(session.cluster, request, session.runtime)
     steps = plans.serve(session.cluster, request, session.runtime)

@@ -78,9 +78,7 @@ def _fields(file: EnvFile, host_ip: IPv4Address, head_ip: IPv4Address) -> dict[s
     return {key.name.lower(): values[key.name] for key in keys}
 
 
-def _settings(
-    cluster: Cluster, shared: EnvFile, nodes: tuple[EnvFile, ...]
-) -> Iterator[Setting]:
+def _settings(cluster: Cluster, shared: EnvFile, nodes: tuple[EnvFile, ...]) -> Iterator[Setting]:
     yield from _section("cluster", cluster, shared)
     for node, file in zip(cluster.nodes, nodes, strict=True):
         yield from _section(node.name, node, file)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Literal
 
-from cluster.commands.vllm import Request
+from cluster.commands.vllm import ServeRequest
 from cluster.errors import Problem
 from cluster.node import Cluster, Node
 from cluster.plan.ray_nodes import NodeListing, living_entry, membership
@@ -38,7 +38,7 @@ class Observation:
     nodes: NodeListing
     """Ray's list of nodes."""
     server: ServiceState
-    request: Request | None
+    request: ServeRequest | None
     """The request that the running server serves."""
     url: str
     healthy: bool

@@ -6,22 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.settings.envfile import Assignment, Fault, parse
+from cluster.settings.syntax import Assignment, Fault, parse_lines
 
 PATH = "env/spark1.env"
-OPEN = 'HF_TOKEN: its quotes are not closed, or text follows them (write HF_TOKEN="value")'
+OPEN = 'HF_TOKEN: has unclosed quotes, or text after them (write HF_TOKEN="value")'
 
 
 def assignments(text: str) -> list[tuple[int, str, str]]:
     """Return the assignments of a text that has no faults."""
-    entries = parse(PATH, text)
+    entries = parse_lines(PATH, text)
     assert faults(text) == []
-    return [(e.line, e.key, e.value) for e in entries if isinstance(e, Assignment)]
+    return [
+        (entry.line, entry.key, entry.value) for entry in entries if isinstance(entry, Assignment)
+    ]
 
 
 def faults(text: str) -> list[str]:
     """Return the faults of a text as the user reads them."""
-    return [str(e.problem) for e in parse(PATH, text) if isinstance(e, Fault)]
+    entries = parse_lines(PATH, text)
+    return [str(entry.problem) for entry in entries if isinstance(entry, Fault)]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +57,7 @@ def faults(text: str) -> list[str]:
     ],
 )
 def test_assignments(text: str, expected: list[tuple[int, str, str]]) -> None:
-    """A right line gives its key, its value as written, and the line on which the key stands."""
+    """A valid line gives its key, its value as written, and the line of the key."""
     assert expected == assignments(text)
 
 
@@ -105,7 +108,7 @@ def test_assignments(text: str, expected: list[tuple[int, str, str]]) -> None:
         ),
         pytest.param(
             'A="x\0y"\n',
-            ["env/spark1.env:1: A: holds a NUL character (remove it)"],
+            ["env/spark1.env:1: A: contains a NUL character (remove it)"],
             id="NUL",
         ),
         pytest.param(
@@ -128,21 +131,21 @@ def test_assignments(text: str, expected: list[tuple[int, str, str]]) -> None:
     ],
 )
 def test_faults(text: str, expected: list[str]) -> None:
-    """A wrong line is named with its place, the cure, and nothing that may be secret."""
+    """A wrong line is reported with its place and a remedy, without text that may be secret."""
     assert expected == faults(text)
 
 
-def test_first_of_two_counts() -> None:
+def test_first_assignment_counts() -> None:
     """The value of a key that is set twice is the first one."""
-    first, second = parse(PATH, "A=1\nA=2\n")
+    first, second = parse_lines(PATH, "A=1\nA=2\n")
 
     assert Assignment(line=1, key="A", value="1") == first
     assert isinstance(second, Fault)
 
 
 def test_swallowed_keys_are_mentioned() -> None:
-    """Open quotes swallow lines; the keys in them are remembered as tried."""
-    (fault,) = parse(PATH, 'A="x\nB=1\nexport C="y"\n')
+    """Unclosed quotes swallow lines; the fault mentions the keys in them."""
+    (fault,) = parse_lines(PATH, 'A="x\nB=1\nexport C="y"\n')
 
     assert isinstance(fault, Fault)
     assert fault.mentions == ("A", "B", "C")
@@ -150,10 +153,10 @@ def test_swallowed_keys_are_mentioned() -> None:
 
 @given(st.text())
 def test_never_raises(text: str) -> None:
-    """Any text at all can be read, and every entry stands on a line that exists."""
+    """Any text can be parsed, and every entry has a line that exists."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").count("\n") + 1
 
-    assert all(1 <= entry.line <= lines for entry in parse(PATH, text))
+    assert all(1 <= entry.line <= lines for entry in parse_lines(PATH, text))
 
 
 KEYS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,9}", fullmatch=True).filter(lambda k: k != "export")
@@ -178,7 +181,7 @@ def double(value: str) -> str:
 def test_round_trip(
     settings: dict[str, tuple[str, Callable[[str], str]]], gaps: list[str], newline: str
 ) -> None:
-    """What is written with either quotes is read again, on the line on which it was written."""
+    """A value written in either quotes is read back, with the line on which it was written."""
     text, expected = "", []
     for number, (key, (value, quote)) in enumerate(settings.items()):
         text += gaps[number % len(gaps)]
