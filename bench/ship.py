@@ -1,4 +1,4 @@
-"""What `inv ship` takes, beside `docker save | ssh docker load` and a copy of the whole file."""
+"""Measures `inv ship` against `docker save | ssh docker load` and a copy of the whole file."""
 
 import argparse
 import os
@@ -24,14 +24,14 @@ COPY = f"docker save --output saved.tar {AFTER}; ssh {NODE} docker load <saved.t
 SHIP = "inv ship"
 COLD, DELTA, NOTHING = "cold", "`--fast`", "nothing to do"
 FAN = "four nodes, to one"
-COLD_BAR, DELTA_BAR, NOTHING_BAR, BYTES_BAR, FAN_BAR = 0.9, 0.25, 1.0, 1.02, 1.5
-# What runs a command, and tells seconds, KiB of the largest process, the exit code.
+COLD_LIMIT, DELTA_LIMIT, NOTHING_LIMIT, BYTES_LIMIT, FAN_LIMIT = 0.9, 0.25, 1.0, 1.02, 1.5
+# Runs a command; prints its seconds, the KiB of its largest process, and its exit code.
 WATCH = """
 import resource, subprocess, sys, time
-began = time.perf_counter()
+start = time.perf_counter()
 code = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL).returncode
-took = time.perf_counter() - began
-print(took, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, code)
+seconds = time.perf_counter() - start
+print(seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, code)
 """
 SOURCES = """
 import sys, time
@@ -56,31 +56,31 @@ class Run(NamedTuple):
     memory: int
     """KiB of its largest process."""
     received: int
-    """Bytes that the first node has received meanwhile."""
+    """Bytes that the first node received meanwhile."""
 
 
-class Bar(NamedTuple):
-    """A number that may not be above another."""
+class Limit(NamedTuple):
+    """A measured value and its maximum."""
 
-    message: str
-    found: float
-    at_most: float
+    title: str
+    value: float
+    maximum: float
 
 
 def main(arguments: list[str]) -> None:
-    """Measure, and print the tables; the exit code is 1 when a bar is not met."""
+    """Measure and print the tables; exit with 1 if a value is above its maximum."""
     parser = argparse.ArgumentParser(prog="bench ship", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="how often each side counts")
-    parser.add_argument("--warmups", type=int, default=1, help="rounds before that do not count")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
+    parser.add_argument("--rounds", type=int, default=3, help="measured rounds")
+    parser.add_argument("--warmups", type=int, default=1, help="unmeasured rounds before them")
+    images = parser.add_mutually_exclusive_group()
+    images.add_argument(
         "--images",
         nargs=2,
         metavar=("BEFORE", "AFTER"),
         help="files that `docker save` wrote, or images of this machine's engine (default: what "
         "`inv build --arch cpu` makes, without and with `--fast`)",
     )
-    which.add_argument("--size", type=int, help="make images of so many MB, of small files")
+    images.add_argument("--size", type=int, help="make images of so many MB, of small files")
     parser.add_argument("--small", type=int, default=100, help="MB of the image for four nodes")
     options = parser.parse_args(arguments)
     try:
@@ -94,23 +94,23 @@ def main(arguments: list[str]) -> None:
 
 
 def measure(site: Site, options: argparse.Namespace) -> None:
-    """Let all take turns; print what they took, and whether the bars are met."""
+    """Measure all in turn; print their times, and the values with their maxima."""
     image = ship_images.place(site, options)
     print(f"{image.whole / MEGA:.0f} MB of layers, {image.missing / MEGA:.0f} MB of them new\n")
     print(f"{sources(site)}\n", flush=True)
     bench = Bench(site, options.rounds, options.warmups)
-    bars = [*bench.shipped(image), *bench.fanned()]
-    lines = (f"| {bar.message} | {bar.found:.3f} | {bar.at_most:.2f} |" for bar in bars)
+    limits = [*bench.one_node(image), *bench.four_nodes()]
+    lines = (f"| {limit.title} | {limit.value:.3f} | {limit.maximum:.2f} |" for limit in limits)
     print("\n".join(("|  | measured | at most |", "| --- | ---: | ---: |", *lines)))
     print(f"\nmemory of the largest process of `inv ship`: {bench.memory / 1024:.0f} MiB")
-    sys.exit(any(bar.found > bar.at_most for bar in bars))
+    sys.exit(any(limit.value > limit.maximum for limit in limits))
 
 
 class Bench:
-    """The contenders, and what they took."""
+    """The commands that are compared, and their runs."""
 
     def __init__(self, site: Site, count: int, warmups: int) -> None:
-        """Take the hosts, and how often each is measured."""
+        """`count` rounds are measured, after `warmups` that are not."""
         self._site = site
         self._count = count
         self._warmups = warmups
@@ -118,37 +118,41 @@ class Bench:
 
     @property
     def memory(self) -> int:
-        """The most that a process of `inv ship` had, in KiB."""
-        return max(run.memory for its in self._runs.values() for run in its)
+        """The memory of the largest process of `inv ship`, in KiB."""
+        return max(run.memory for runs in self._runs.values() for run in runs)
 
-    def shipped(self, image: Image) -> tuple[Bar, ...]:
-        """Measure one node in the three states that it can be in."""
+    def one_node(self, image: Image) -> tuple[Limit, ...]:
+        """Measure one node in each of the three states that it can be in."""
         cold = self._table(COLD, lambda: clear(self._site.lan.host(NODE)), PIPE, COPY)
         delta = self._table(DELTA, self._with_base, PIPE, COPY)
         nothing = self._table(NOTHING, lambda: None)
         return (
-            Bar(f"{COLD}, to `docker save` and `ssh`", cold[-1].median / cold[0].median, COLD_BAR),
-            Bar(f"{COLD}, to the whole file", cold[-1].median / cold[1].median, COLD_BAR),
-            Bar(f"{COLD}, bytes to those missing", self._bytes(COLD) / image.whole, BYTES_BAR),
-            Bar(
+            Limit(
+                f"{COLD}, to `docker save` and `ssh`", cold[-1].median / cold[0].median, COLD_LIMIT
+            ),
+            Limit(f"{COLD}, to the whole file", cold[-1].median / cold[1].median, COLD_LIMIT),
+            Limit(f"{COLD}, bytes to those missing", self._bytes(COLD) / image.whole, BYTES_LIMIT),
+            Limit(
                 f"{DELTA}, to `docker save` and `ssh`",
                 delta[-1].median / delta[0].median,
-                DELTA_BAR,
+                DELTA_LIMIT,
             ),
-            Bar(f"{DELTA}, to the whole file", delta[-1].median / delta[1].median, DELTA_BAR),
-            Bar(f"{DELTA}, bytes to those missing", self._bytes(DELTA) / image.missing, BYTES_BAR),
-            Bar(f"{NOTHING}, seconds", nothing[0].median, NOTHING_BAR),
+            Limit(f"{DELTA}, to the whole file", delta[-1].median / delta[1].median, DELTA_LIMIT),
+            Limit(
+                f"{DELTA}, bytes to those missing", self._bytes(DELTA) / image.missing, BYTES_LIMIT
+            ),
+            Limit(f"{NOTHING}, seconds", nothing[0].median, NOTHING_LIMIT),
         )
 
-    def fanned(self) -> tuple[Bar, ...]:
-        """Measure the small image to one node, and to four."""
+    def four_nodes(self) -> tuple[Limit, ...]:
+        """Measure the small image to one node and to four."""
         both = {
             f"{SHIP} --node {NODE}": self._measured(SMALL, self._clear, "--node", NODE),
             f"{SHIP}, four nodes": self._measured(SMALL, self._clear),
         }
-        found = rounds.rows(rounds.interleaved(both, self._count, self._warmups))
-        print(f"{rounds.table(found, digits=1)}\n", flush=True)
-        return (Bar(FAN, found[1].ratio, FAN_BAR),)
+        rows = rounds.rows(rounds.interleaved(both, self._count, self._warmups))
+        print(f"{rounds.table(rows, digits=1)}\n", flush=True)
+        return (Limit(FAN, rows[1].ratio, FAN_LIMIT),)
 
     def _table(
         self, state: str, reset: Callable[[], None], *scripts: str
@@ -157,16 +161,16 @@ class Bench:
         by_hand = {
             f"`{script}`".replace("|", "\\|"): self._script(script, reset) for script in scripts
         }
-        ours = {f"`{SHIP}`, {state}": self._measured(state, reset, "--node", NODE)}
-        found = rounds.rows(rounds.interleaved(by_hand | ours, self._count, self._warmups))
-        print(f"{rounds.table(found, digits=1)}\n", flush=True)
-        return found
+        inv_ship = {f"`{SHIP}`, {state}": self._measured(state, reset, "--node", NODE)}
+        rows = rounds.rows(rounds.interleaved(by_hand | inv_ship, self._count, self._warmups))
+        print(f"{rounds.table(rows, digits=1)}\n", flush=True)
+        return rows
 
     def _script(self, script: str, reset: Callable[[], None]) -> rounds.Measure:
         def measure() -> float:
             reset()
             argv = ["env", "--chdir", str(self._site.tree.parent), "sh", "-e", "-c", script]
-            return told(script, watched(self._site, argv))
+            return reported(script, run(self._site, argv))
 
         return measure
 
@@ -175,9 +179,9 @@ class Bench:
             reset()
             image = SMALL if state == SMALL else AFTER
             command = self._site.command("ship", "--image", image, *words)
-            run = watched(self._site, command)
-            self._runs.setdefault(state, []).append(run)
-            return told(f"{SHIP}: {state}", run)
+            measured = run(self._site, command)
+            self._runs.setdefault(state, []).append(measured)
+            return reported(f"{SHIP}: {state}", measured)
 
         return measure
 
@@ -185,7 +189,7 @@ class Bench:
         return median(run.received for run in self._runs[state])
 
     def _with_base(self) -> None:
-        """Let the node have the image before, and nothing of the one after."""
+        """Give the node the image before, and remove the one after."""
         node = self._site.lan.host(NODE)
         if not node.docker("image", "ls", "--quiet", BEFORE):
             clear(node)
@@ -204,8 +208,8 @@ def clear(host: Machine) -> None:
     host.docker("image", "prune", "--all", "--force")
 
 
-def watched(site: Site, argv: list[str]) -> Run:
-    """Run a command on the laptop, and measure it; what others have written is on the disk."""
+def run(site: Site, argv: list[str]) -> Run:
+    """Run a command on the laptop and measure it, once earlier writes are on the disk."""
     os.sync()
     node = site.lan.host(NODE)
     before = node.interface_bytes()[0]
@@ -216,14 +220,15 @@ def watched(site: Site, argv: list[str]) -> Run:
     return Run(float(seconds), int(memory), node.interface_bytes()[0] - before)
 
 
-def told(name: str, run: Run) -> float:
-    """Say on standard error how a run went, and return its seconds."""
-    print(f"{name}: {run.seconds:.1f} s, {run.received / MEGA:.1f} MB", file=sys.stderr, flush=True)
-    return run.seconds
+def reported(name: str, measured: Run) -> float:
+    """Print a run on standard error, and return its seconds."""
+    line = f"{name}: {measured.seconds:.1f} s, {measured.received / MEGA:.1f} MB"
+    print(line, file=sys.stderr, flush=True)
+    return measured.seconds
 
 
 def sources(site: Site) -> str:
-    """Return how long each way of reading takes to the last layer of the image, as a table."""
+    """Return a table of the seconds that each source takes to read all layers of the image."""
     control = site.lan.control
     image = control.docker("image", "inspect", "--format", "{{.Id}}", AFTER)
     root = control.docker("info", "--format", "{{.DockerRootDir}}")
@@ -232,5 +237,8 @@ def sources(site: Site) -> str:
     if done.returncode:
         sys.exit(f"bench: the sources cannot be compared\n{done.stderr}")
     rows = (line.split(";") for line in done.stdout.splitlines())
-    lines = (f"| {kind} | {float(took):.1f} s | {int(n) / MEGA:.0f} MB |" for kind, took, n in rows)
+    lines = (
+        f"| {kind} | {float(seconds):.1f} s | {int(size) / MEGA:.0f} MB |"
+        for kind, seconds, size in rows
+    )
     return "\n".join(("| source | all layers | |", "| --- | ---: | ---: |", *lines))

@@ -1,4 +1,4 @@
-"""The images that are shipped: one before and one after a build with `--fast`, on the laptop."""
+"""The images to ship from the laptop: one before and one after a build with `--fast`."""
 
 import json
 import random
@@ -21,43 +21,43 @@ MEGA = 1_000_000
 
 
 class Image(NamedTuple):
-    """How many bytes of layers an image has."""
+    """The bytes of an image's layers."""
 
     whole: int
     missing: int
-    """In the layers above those that the image before has, too."""
+    """Of the layers that the image before lacks."""
 
 
 def place(site: Site, options: Namespace) -> Image:
-    """Give the laptop the images that are asked for; return how long they are."""
+    """Give the laptop the requested images; return their size."""
     if options.size:
-        made(site, BEFORE, options.size * MEGA, top=1)
-        made(site, AFTER, options.size * MEGA, top=2)
+        build(site, BEFORE, options.size * MEGA, top=1)
+        build(site, AFTER, options.size * MEGA, top=2)
     elif options.images:
         for image, name in zip(options.images, (BEFORE, AFTER), strict=True):
-            loaded(site, image, name)
+            load(site, image, name)
     else:
         hosts.base_image(site.lan.control)
         for name, words in ((BEFORE, ()), (AFTER, ("--fast",))):
-            said = site.inv("build", "--arch", "cpu", "--tag", name, *words, seconds=1800)
-            if said.code:
-                sys.exit(f"bench: `inv build` failed\n{said.err}")
-    made(site, SMALL, options.small * MEGA, top=3)
+            completed = site.inv("build", "--arch", "cpu", "--tag", name, *words, seconds=1800)
+            if completed.code:
+                sys.exit(f"bench: `inv build` failed\n{completed.err}")
+    build(site, SMALL, options.small * MEGA, top=3)
     return measured(site)
 
 
-def loaded(site: Site, image: str, name: str) -> None:
+def load(site: Site, image: str, name: str) -> None:
     """Give the laptop an image of a file or of this machine's engine, under a name."""
     folder = site.tree.parent / "saved"
     folder.mkdir()
     argv = ["docker", "load", "--quiet", "--input", str(saved(image, folder))]
-    said = site.lan.control.run(argv, timeout=600, check=True).stdout
-    site.lan.control.docker("tag", said.split()[-1], name)
+    output = site.lan.control.run(argv, timeout=600, check=True).stdout
+    site.lan.control.docker("tag", output.split()[-1], name)
     shutil.rmtree(folder)
 
 
-def made(site: Site, name: str, size: int, *, top: int) -> None:
-    """Build an image of many files: two layers that all such images of a size have, and a top."""
+def build(site: Site, name: str, size: int, *, top: int) -> None:
+    """Build an image of many files: two layers that depend on the size alone, and a top."""
     context = site.tree.parent / "context"
     lines = ["FROM scratch", "ENV SHIP=1"]
     for layer, share in (("low", 0.4), ("middle", 0.4), (f"top{top}", 0.2)):
@@ -70,15 +70,15 @@ def made(site: Site, name: str, size: int, *, top: int) -> None:
 
 
 def write_files(folder: Path, size: int) -> None:
-    """Write files of random bytes, so many in all, always the same for a folder's name."""
-    source = random.Random(folder.name)  # noqa: S311 (no secrets: bytes that no engine packs)
+    """Write `size` bytes of random files, always the same for a folder's name."""
+    source = random.Random(folder.name)  # noqa: S311 (no secrets: incompressible bytes)
     folder.mkdir(parents=True)
     for number in range(size // FILE_BYTES):
         (folder / str(number)).write_bytes(source.randbytes(FILE_BYTES))
 
 
 def measured(site: Site) -> Image:
-    """Measure the layers of the image after as `docker save` writes them: not compressed."""
+    """Measure the uncompressed layers of the image after, as `docker save` writes them."""
     control, file = site.lan.control, site.tree.parent / "saved.tar"
     control.run(["docker", "save", "--output", file, AFTER], timeout=600, check=True)
     with tarfile.open(file) as archive:
@@ -92,7 +92,7 @@ def measured(site: Site) -> Image:
 
 
 def layers(site: Site, name: str) -> list[str]:
-    """Return the digests of an image's layers, from below."""
+    """Return the digests of an image's layers, the lowest first."""
     words = ("image", "inspect", "--format", "{{json .RootFS.Layers}}", name)
-    found: list[str] = json.loads(site.lan.control.docker(*words))
-    return found
+    digests: list[str] = json.loads(site.lan.control.docker(*words))
+    return digests

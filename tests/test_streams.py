@@ -31,10 +31,10 @@ class Ends:
 
 def part(*contents: bytes) -> tuple[Chunk, ...]:
     """Return the chunks of one part."""
-    first, *others = contents
+    first, *following = contents
     start = Chunk(content=first, starts_part=True)
     end = Chunk(content=b"tail", ends_part=True)
-    return (start, *(Chunk(content=content) for content in others), end)
+    return (start, *(Chunk(content=content) for content in following), end)
 
 
 def run(stream: PartStream, chunks: Iterable[Chunk | None]) -> int:

@@ -1,4 +1,4 @@
-"""The whole job on two hosts with engines of their own: up, serve, every way in, and down."""
+"""The whole job on two hosts with their own engines: up, serve, every kind of access, down."""
 
 import json
 import signal
@@ -17,14 +17,14 @@ pytestmark = [pytest.mark.live, pytest.mark.containers]
 
 PROMPT = "Two machines"
 ANSWER = " joined by one cable serve a model that neither could hold alone."
-TELL = "import json, os; print(json.dumps(dict(os.environ)))"
+PRINT = "import json, os; print(json.dumps(dict(os.environ)))"
 FROM_SHELL = ("_", "HOME", "HOSTNAME", "LS_COLORS", "OLDPWD", "PS1", "PWD", "SHLVL", "TERM")
-COMMANDS = "for it in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$it; echo; done 2>/dev/null; ps -efww"
+COMMANDS = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$f; echo; done 2>/dev/null; ps -efww"
 
 
 @pytest.fixture(scope="module")
 def served(site: Site) -> Iterator[dict[str, str]]:
-    """A cluster that is up and serves; what `serve` printed."""
+    """A cluster that serves a model; yields the output of `serve`."""
     site.inv("down")
     up = site.inv("up")
     assert (up.code, up.out) == (0, ""), up.err
@@ -35,15 +35,15 @@ def served(site: Site) -> Iterator[dict[str, str]]:
 
 
 def identities(site: Site) -> list[str]:
-    """Return the ID of the container on each host, with its start."""
+    """Return the ID of the container on each host, with the time of its start."""
     words = ("--format", "{{.Id}} {{.State.StartedAt}}", CONTAINER)
     return [host.docker("inspect", *words) for host in site.lan.hosts]
 
 
 def inspected(host: Machine) -> dict[str, Any]:
-    """Return what an engine tells of its container."""
-    found: dict[str, Any] = json.loads(host.docker("inspect", CONTAINER))[0]
-    return found
+    """Return an engine's description of its container."""
+    container: dict[str, Any] = json.loads(host.docker("inspect", CONTAINER))[0]
+    return container
 
 
 def cluster_variables(site: Site, node: str) -> dict[str, str]:
@@ -54,27 +54,27 @@ def cluster_variables(site: Site, node: str) -> dict[str, str]:
 
 
 def completed(site: Site, served: dict[str, str], prompt: str) -> str:
-    """Return how the server goes on with a prompt, asked from the laptop."""
+    """Return the server's completion of a prompt that the laptop sends."""
     key = Path(served["key_file"]).read_text("utf-8")
-    asked = {"model": served["model"], "prompt": prompt, "max_tokens": 32, "temperature": 0}
+    request = {"model": served["model"], "prompt": prompt, "max_tokens": 32, "temperature": 0}
     lines = (f"Authorization: Bearer {key}", "Content-Type: application/json")
     config = "".join(f'header = "{line}"\n' for line in lines)
     url = f"{served['url']}/completions"
-    argv = ["curl", "--silent", "--show-error", "--config", "-", "--data", json.dumps(asked), url]
+    argv = ["curl", "--silent", "--show-error", "--config", "-", "--data", json.dumps(request), url]
     done = site.lan.control.run(argv, input=config, check=True)
     text: str = json.loads(done.stdout)["choices"][0]["text"]
     return text
 
 
 def test_both_ranks_answer(site: Site, served: dict[str, str]) -> None:
-    """The model says what it has learned, and its halves meet on the fast link."""
+    """The model gives the answer that it has learned, and its ranks use the fast link."""
     before = [host.interface_bytes() for host in site.lan.hosts]
     answers = [completed(site, served, PROMPT) for _ in range(4)]
     after = [host.interface_bytes() for host in site.lan.hosts]
     grown = [
         new - old
-        for now, then in zip(after, before, strict=True)
-        for new, old in zip(now, then, strict=True)
+        for new_counts, old_counts in zip(after, before, strict=True)
+        for new, old in zip(new_counts, old_counts, strict=True)
     ]
 
     assert answers == [ANSWER] * 4
@@ -83,48 +83,50 @@ def test_both_ranks_answer(site: Site, served: dict[str, str]) -> None:
 
 
 def test_variables_are_in_every_command(site: Site, served: dict[str, str]) -> None:
-    """However a command comes into a container, it has all variables of its node."""
-    ways = (
-        ("docker", "exec", CONTAINER, "python", "-c", TELL),
+    """Every kind of command in a container has all variables of its node."""
+    commands = (
+        ("docker", "exec", CONTAINER, "python", "-c", PRINT),
         *(
-            ("docker", "exec", CONTAINER, "bash", option, f"python -c '{TELL}'")
+            ("docker", "exec", CONTAINER, "bash", option, f"python -c '{PRINT}'")
             for option in ("-c", "-lc", "-ic")
         ),
     )
-    told = len(site.told)
+    count = len(site.told)
     for host in site.lan.hosts:
         expected = cluster_variables(site, host.name)
-        texts = [host.run(way).stdout for way in ways]
-        texts.append(site.inv("exec", "--node", host.name, "--", "python", "-c", TELL).out)
-        texts.append(in_shell(site, host.name, f"python -c '{TELL}'")[1])
-        found = [json.loads(text[text.index("{") : text.rindex("}") + 1]) for text in texts]
+        texts = [host.run(command).stdout for command in commands]
+        texts.append(site.inv("exec", "--node", host.name, "--", "python", "-c", PRINT).out)
+        texts.append(in_shell(site, host.name, f"python -c '{PRINT}'")[1])
+        variables_of_each = [
+            json.loads(text[text.index("{") : text.rindex("}") + 1]) for text in texts
+        ]
 
         assert expected["VLLM_HOST_IP"] == host.address
         assert expected["NCCL_SOCKET_IFNAME"] == f"={INTERFACE}"
         assert expected["HF_TOKEN"] == HF_TOKEN
-        for variables in found:
+        for variables in variables_of_each:
             assert expected == {name: variables.get(name) for name in expected}
-    del site.told[told:]  # these tasks were asked to show secrets
+    del site.told[count:]  # these tasks were asked to show secrets
 
 
 def in_shell(site: Site, node: str, line: str) -> tuple[int, str]:
-    """Type a line into `inv shell` at a terminal; return the exit code and what was seen."""
+    """Type a line into `inv shell` at a terminal; return the exit code and the output."""
     task = " ".join(f"'{word}'" for word in site.command("shell", "--node", node))
     argv = ["script", "--quiet", "--return", "--command", task, "/dev/null"]
-    said = site.heard(site.lan.control.run(argv, input=f"tty\n{line}\nexit 7\n"))
-    assert "/dev/pts/" in said.out, said.out
-    return said.code, said.out.split("exit 7")[-2].split(line)[-1]
+    result = site.heard(site.lan.control.run(argv, input=f"tty\n{line}\nexit 7\n"))
+    assert "/dev/pts/" in result.out, result.out
+    return result.code, result.out.split("exit 7")[-2].split(line)[-1]
 
 
 def test_exit_codes_and_input(site: Site, served: dict[str, str]) -> None:
-    """A command's exit code and output come back, and it reads what `inv` reads."""
+    """The exit code and output of a command are those of `inv`, and it reads the input of `inv`."""
     nodes = ("--node", "spark1", "--node", "spark2")
-    one = site.inv("exec", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    single = site.inv("exec", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
     both = site.inv("exec", *nodes, "--", "sh", "-c", "hostname; test $(hostname) = spark1")
     fed = site.inv("exec", "--node", "spark2", "--", "wc", "-l", stdin="one\ntwo\n")
     absent = site.inv("exec", "--", "no-such-program")
 
-    assert one == (7, "out\n", "err\n")
+    assert single == (7, "out\n", "err\n")
     assert both == (1, "spark1 | spark1\nspark2 | spark2\n", "")
     assert fed == (0, "2\n", "")
     assert absent.code in {126, 127}  # as `docker exec` of this version says it
@@ -132,7 +134,7 @@ def test_exit_codes_and_input(site: Site, served: dict[str, str]) -> None:
 
 
 def test_logs(site: Site, served: dict[str, str]) -> None:
-    """The logs of all nodes are shown with the node in front; who follows them leaves nothing."""
+    """The logs of all nodes are shown, each line after its node; following them leaves nothing."""
     shown = site.inv("logs", "--lines", "1000")
     following = site.start("logs", "--follow", "--lines", "1")
     assert following.stdout
@@ -155,11 +157,11 @@ def test_logs(site: Site, served: dict[str, str]) -> None:
 
 def test_status(site: Site, served: dict[str, str]) -> None:
     """Every node has joined with its GPU, and the server is ready."""
-    code, found = site.status()
-    server = found["server"]
+    code, status = site.status()
+    server = status["server"]
 
-    assert (code, found["healthy"]) == (0, True)
-    assert [(node["node"], node["ray"], node["gpus"]) for node in found["nodes"]] == [
+    assert (code, status["healthy"]) == (0, True)
+    assert [(node["node"], node["ray"], node["gpus"]) for node in status["nodes"]] == [
         ("spark1", "joined", 1),
         ("spark2", "joined", 1),
     ]
@@ -167,7 +169,7 @@ def test_status(site: Site, served: dict[str, str]) -> None:
 
 
 def test_again_changes_nothing(site: Site, served: dict[str, str]) -> None:
-    """What runs already is left alone, and said."""
+    """Running containers are left alone, and reported as such."""
     before = identities(site)
     up, serve = site.inv("up"), site.inv("serve", "--detach", "--json")
 
@@ -181,7 +183,7 @@ def test_again_changes_nothing(site: Site, served: dict[str, str]) -> None:
 
 
 def test_changed_settings_are_refused(site: Site, served: dict[str, str]) -> None:
-    """A container is not replaced behind its users' back: which key has changed is said."""
+    """A running container is not replaced by itself: the changed keys are named."""
     before = identities(site)
     site.describe({"NCCL_DEBUG": "INFO", "SHM_SIZE": "2g"})
     refused = site.inv("up")
@@ -198,24 +200,24 @@ def test_changed_settings_are_refused(site: Site, served: dict[str, str]) -> Non
 
 
 def test_secrets_stay_where_they_belong(site: Site, served: dict[str, str]) -> None:
-    """Tokens are in no command line, label, log, image, or output of a task.
+    """Secrets are in no command line, label, log, image, or output of a task.
 
-    The one for the hub is in the containers' environment, where every `docker exec` needs it; Ray
-    reads its own from a file for root alone, and the API key is only in the server's environment.
+    The token of the hub is in the containers' environment, where every `docker exec` needs it; Ray
+    reads its token from a file for root alone, and only the server's environment has the API key.
     """
     token, key = ((site.state / name).read_text("utf-8") for name in ("ray-token", "api-key"))
     shown = list(site.told)
     for host in site.lan.hosts:
-        seen = inspected(host)
-        environment = dict(line.split("=", 1) for line in seen["Config"].pop("Env"))
+        container = inspected(host)
+        environment = dict(line.split("=", 1) for line in container["Config"].pop("Env"))
         mode = host.docker("exec", CONTAINER, "stat", "--format", "%a %u", TOKEN)
-        held = host.docker("exec", CONTAINER, "cat", TOKEN)
+        content = host.docker("exec", CONTAINER, "cat", TOKEN)
         logs = ("sh", "-c", f"cat {LOGS}/* $(find /tmp/ray -type f -name '*.*')")
-        shown += [json.dumps(seen), host.docker("history", "--no-trunc", IMAGE)]
+        shown += [json.dumps(container), host.docker("history", "--no-trunc", IMAGE)]
         shown += [host.run(["sh", "-c", COMMANDS]).stdout, host.docker("logs", CONTAINER)]
         shown += [host.docker("exec", CONTAINER, *argv) for argv in (("ps", "-efww"), logs)]
 
-        assert (mode, held) == ("600 0", token)
+        assert (mode, content) == ("600 0", token)
         assert environment["HF_TOKEN"] == HF_TOKEN
         assert {token, key}.isdisjoint(environment.values())
     shown += [site.lan.control.run(["sh", "-c", COMMANDS]).stdout]
@@ -230,46 +232,46 @@ def test_secrets_stay_where_they_belong(site: Site, served: dict[str, str]) -> N
 
 
 def test_another_clone_shares_the_token(site: Site, served: dict[str, str], tmp_path: Path) -> None:
-    """A clone on the head, which knows of nothing, starts a worker for what the laptop has started.
+    """A new clone on the head starts a worker for the cluster that the laptop has started.
 
-    The log of the container that was removed is kept.
+    The log of the removed container is kept.
     """
     spark1, spark2 = site.lan.hosts
     old = spark2.docker("exec", CONTAINER, "cat", f"{LOGS}/ray.log")
     spark2.docker("rm", "--force", CONTAINER)
     kept = site.inv("logs", "--node", "spark2", "--lines", "1000")
     head = inspected(spark1)["Id"]
-    other = site.another(tmp_path / "other")
-    joined = other.inv("worker", host=spark1)
-    _, found = site.status()
+    clone = site.another(tmp_path / "other")
+    joined = clone.inv("worker", host=spark1)
+    _, status = site.status()
 
     assert kept == (0, "".join(f"spark2 ray | {line}\n" for line in old.splitlines()), "")
     assert joined.code == 0, joined.err
-    assert (other.state / "ray-token").read_text("utf-8") == (site.state / "ray-token").read_text(
+    assert (clone.state / "ray-token").read_text("utf-8") == (site.state / "ray-token").read_text(
         "utf-8"
     )
     assert head == inspected(spark1)["Id"]
-    assert [node["ray"] for node in found["nodes"]] == ["joined", "joined"]
+    assert [node["ray"] for node in status["nodes"]] == ["joined", "joined"]
 
 
 def test_recreate(site: Site, served: dict[str, str]) -> None:
-    """`--recreate` replaces the containers, and those of the same settings stay the next time."""
+    """`--recreate` replaces containers with changed settings, and only those."""
     before = identities(site)
     site.describe({"NCCL_DEBUG": "INFO"})
     replaced = site.inv("up", "--recreate")
     after = identities(site)
     again = site.inv("up", "--recreate")
     site.describe()
-    told = site.inv("exec", "--node", "spark2", "--", "printenv", "NCCL_DEBUG")
+    value = site.inv("exec", "--node", "spark2", "--", "printenv", "NCCL_DEBUG")
 
     assert (replaced.code, again.code) == (0, 0), replaced.err + again.err
     assert set(before).isdisjoint(after)
     assert after == identities(site)
-    assert told == (0, "INFO\n", "")
+    assert value == (0, "INFO\n", "")
 
 
 def test_down_leaves_logs_alone(site: Site, served: dict[str, str]) -> None:
-    """Nothing runs any more and no secret is left; what was logged can still be read."""
+    """Nothing runs and no secret is left; the logs can still be read."""
     down = site.inv("down")
     logs = site.inv("logs", "--lines", "1")
     programs = [host.run(["ps", "-e", "-o", "comm="]).stdout.split() for host in site.lan.hosts]
