@@ -31,6 +31,29 @@ class NodeContext:
         word = line if PLAIN.fullmatch(line) else shlex.quote(line)
         return f"`ssh -t {self.node.ssh_host} {word}`"
 
+    def setting(self, key: str) -> str:
+        """Return the name of a setting of the node where the user writes it."""
+        return key
+
+    def assignment(self, key: str, value: str) -> str:
+        """Return what the user writes to give a setting of the node a value."""
+        return f"{key}={value}"
+
+    @property
+    def in_node_file(self) -> str:
+        """Where such an assignment is written, to stand behind it."""
+        return f" in {self.node_file}"
+
+    @property
+    def in_cluster_file(self) -> str:
+        """Where an assignment for all nodes is written, to stand behind it."""
+        return f" in {self.cluster_file}"
+
+    @property
+    def no_such_interface(self) -> str:
+        """What to do about an interface that does not exist, if no other has a similar name."""
+        return f"write the name of the ConnectX link's interface{self.in_node_file}"
+
     @property
     def node_file(self) -> str:
         """The node's env file."""

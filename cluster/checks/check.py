@@ -1,31 +1,23 @@
-"""A check: what it looks at, why that matters, and what it found."""
+"""A check: a rule about nodes, its page, and what it reports."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cluster.checks.node_report import NodeReport, node_names
 from cluster.errors import Problem
-from cluster.facts.facts import Facts
-from cluster.node_context import NodeContext
 
 Severity = Literal["blocks", "slow", "note"]
-"""The cluster will not work; it will, but not well; worth knowing."""
+"""The cluster will not work; it will work, but not well; worth knowing."""
 SEVERITIES: tuple[Severity, ...] = ("blocks", "slow", "note")
+Reports = tuple[NodeReport, ...]
+"""Nodes that answered, the head first."""
+NodeRule = Callable[[NodeReport], Iterator[Problem]]
+Rule = Callable[[Reports], Iterator[Problem]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Patient(NodeContext):
-    """A node in its cluster, and what its machine said."""
-
-    facts: Facts = field(repr=False)
-
-    def on(self, line: str) -> str:
-        """Return a shell command for the node, in backticks."""
-        return self.command(line)
-
-
-Look = Callable[[tuple[Patient, ...]], Iterator[Problem]]
-"""From all nodes that answered, the head first, to what is wrong."""
+def _any_node(_report: NodeReport) -> bool:
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,29 +28,75 @@ class Check:
     """What `inv doctor --explain` takes: small letters and hyphens."""
     severity: Severity
     title: str
-    """What should be so, as a sentence without a full stop."""
+    """What should be true, as a sentence without a full stop."""
     looks_at: str
-    """Files and commands that tell."""
+    """The files and commands that the facts come from."""
     why: str
     """What happens otherwise, in a sentence or two."""
     remedy: str
-    """What to do in general; what was found names the very command."""
+    """What to do in general; a finding names the exact command."""
     source: str
     """Where this is known from, for people to read: document, issue, source file."""
-    look: Look = field(repr=False)
-    serving: bool = False
-    """It keeps the server from starting, and not the cluster: the fast form leaves it out."""
+    rule: Rule = field(repr=False)
+    applies_to: Callable[[NodeReport], bool] = field(default=_any_node, repr=False)
+    """Which nodes the rule is about."""
+    requires: tuple[str, ...] = ()
+    """Names of earlier checks: a node with a finding of one of them is left out.
+
+    That finding explains what this check would report.
+    """
+    only_blocks_serving: bool = False
+    """Whether the cluster starts all the same, and only the server does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a check found."""
+    """What a check reports."""
 
     check: Check
     problem: Problem
-    """Its place is the node, or `spark1, spark2` for what is between them."""
+    """Its place is the node, or `spark1, spark2` for what is between nodes."""
 
 
-def each(look: Callable[[Patient], Iterator[Problem]]) -> Look:
-    """Turn a look at one node into a look at all of them, one after the other."""
-    return lambda patients: (problem for patient in patients for problem in look(patient))
+def each(rule: NodeRule) -> Rule:
+    """Turn a rule about one node into a rule about all of them, one after the other."""
+    return lambda reports: (problem for report in reports for problem in rule(report))
+
+
+def findings(checks: tuple[Check, ...], reports: Reports) -> Iterator[Finding]:
+    """Yield what the checks report, check by check."""
+    places: dict[str, frozenset[str]] = {}
+    for check in checks:
+        explained = {name for required in check.requires for name in places.get(required, ())}
+        subjects = tuple(
+            report
+            for report in reports
+            if check.applies_to(report) and report.node.name not in explained
+        )
+        problems = tuple(check.rule(subjects)) if subjects else ()
+        places[check.name] = frozenset(
+            name for problem in problems for name in problem.place.split(", ")
+        )
+        yield from (Finding(check=check, problem=problem) for problem in problems)
+
+
+def differences(
+    subject: str,
+    reports: Reports,
+    value_of: Callable[[NodeReport], str],
+    remedy: Callable[[Reports], str],
+) -> Iterator[Problem]:
+    """Report which nodes have which value, as one problem of all of them, unless all agree.
+
+    A node whose value is empty is not compared; `remedy` receives the nodes that are.
+    """
+    known = tuple(report for report in reports if value_of(report))
+    groups = {
+        value: node_names(report for report in known if value_of(report) == value)
+        for value in dict.fromkeys(value_of(report) for report in known)
+    }
+    if len(groups) > 1:
+        values = "; ".join(f"{value} on {names}" for value, names in groups.items())
+        yield Problem(
+            place=node_names(known), message=f"{subject}: {values}", remedy=remedy(known)
+        )

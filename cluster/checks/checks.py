@@ -2,31 +2,73 @@
 
 from collections.abc import Iterator
 
-from cluster.checks.answers import ANSWERS
-from cluster.checks.between import BETWEEN
-from cluster.checks.check import Check, Patient
+from cluster.checks.address_conflicts import ADDRESS_CONFLICTS
+from cluster.checks.check import Check, each
 from cluster.checks.containers import CONTAINERS
-from cluster.checks.links import LINKS
+from cluster.checks.disks import DISKS
+from cluster.checks.gpus import GPUS
+from cluster.checks.images import IMAGES
+from cluster.checks.interfaces import INTERFACES
 from cluster.checks.memory import MEMORY
+from cluster.checks.mtu import MTU
+from cluster.checks.node_report import NodeReport
+from cluster.checks.ray_ports import RAY_PORTS
 from cluster.checks.rdma import RDMA
+from cluster.checks.reach import REACH
 from cluster.checks.system import SYSTEM
+from cluster.checks.twins import TWINS
 from cluster.checks.variables import VARIABLES
 from cluster.errors import Problem
 
 
-def _look(_patients: tuple[Patient, ...]) -> Iterator[Problem]:
-    """Find nothing: who answered is well, and of the others no patient is made."""
+def _no_problem(_report: NodeReport) -> Iterator[Problem]:
+    """Report nothing: a node that answered is fine, and of the others there is no report."""
     return iter(())
+
+
+def _unreadable(report: NodeReport) -> Iterator[Problem]:
+    if parts := report.facts.unreadable:
+        message = f"parts of its answer could not be read: {', '.join(parts)}"
+        dry = report.cluster.inv("--dry", "doctor")
+        yield report.problem(message, f"a defect of this tool: {dry} prints the question")
 
 
 ANSWER = Check(
     name="answer",
     severity="blocks",
-    title="Every node can be asked",
-    looks_at="`ssh SSH_HOST sh -s`, and what it says when it fails",
-    why="Whoever does not let you in by SSH cannot be started, and nothing else is known of it.",
-    remedy="Make `ssh SSH_HOST` work without a question: name, network, host key, key.",
+    title="Every node answers",
+    looks_at="`ssh SSH_HOST sh -s`, and its error message",
+    why="A node without an SSH login cannot be started, and nothing is known about it.",
+    remedy="Make `ssh SSH_HOST` work without a prompt: name, network, host key, key.",
     source="ssh(1) and ssh_config(5), BatchMode",
-    look=_look,
+    rule=each(_no_problem),
 )
-CHECKS = (ANSWER, *ANSWERS, *LINKS, *RDMA, *SYSTEM, *MEMORY, *CONTAINERS, *BETWEEN, *VARIABLES)
+UNREADABLE = Check(
+    name="unreadable",
+    severity="note",
+    title="Every part of an answer can be read",
+    looks_at="the answers to the question that `inv --dry doctor` prints",
+    why="A part that could not be read counts as missing, so other findings may be wrong or "
+    "missing.",
+    remedy="A defect of this tool: report it with the part's answer, which that question gets.",
+    source="cluster/facts, where each question stands beside what reads its answer",
+    rule=each(_unreadable),
+)
+CHECKS = (
+    ANSWER,
+    UNREADABLE,
+    *ADDRESS_CONFLICTS,
+    *INTERFACES,
+    *TWINS,
+    *RDMA,
+    *MEMORY,
+    *SYSTEM,
+    *CONTAINERS,
+    *GPUS,
+    *IMAGES,
+    *DISKS,
+    *REACH,
+    *MTU,
+    *RAY_PORTS,
+    *VARIABLES,
+)

@@ -1,44 +1,134 @@
-"""Whether Docker answers, has the same image on every node, and has room and ports for it."""
+"""Whether Docker answers, gives containers the GPUs, and a container finds what Ray and RDMA need.
 
-from collections.abc import Iterator
+The last is asked in two places: a throw-away container of the image before a start, and
+`run-cluster-node` in a container that was started by hand. The rules are the same; the remedies
+are worded for the place.
+"""
 
-from cluster.checks.check import Check, Look, Patient, each
-from cluster.checks.gpus import GPUS
-from cluster.checks.room import ROOM
-from cluster.errors import Problem
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.checks.check import Check, each
+from cluster.checks.node_report import NodeReport, is_machine, uses_gpus
 from cluster.host import Host, host_problem
-from cluster.preflight import sameimage
+from cluster.errors import Problem
+from cluster.facts.part import UNREADABLE
+from cluster.node_context import NodeContext
+
+MIB = 1 << 20
+TOOLKIT = (1, 17, 7)
+"""The version that NVIDIA asks for on a Spark (DGX Spark porting guide, software dependencies)."""
+NUMBERS = re.compile(r"\d+")
+CDI = "nvidia.com/gpu=all"
+SET_UP = {
+    "cdi": ("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",),
+    "nvidia": (
+        "sudo apt-get install nvidia-container-toolkit",
+        "sudo nvidia-ctk runtime configure --runtime=docker",
+    ),
+}
+"""What lets Docker give containers GPUs, by ACCELERATOR (NVIDIA Container Toolkit, guide)."""
+OTHER = {"cdi": "nvidia", "nvidia": "cdi"}
 
 
-def boxed(look: Look) -> Look:
-    """Turn a look at nodes into one at those that have containers and whose Docker answers."""
-    return lambda patients: look(tuple(its for its in patients if _answers(its)))
+@dataclass(frozen=True, kw_only=True)
+class ContainerFacts:
+    """What a process in a container finds on its node (cluster/machine/container_view.py)."""
+
+    shm_free: int
+    shm_total: int
+    device_files: tuple[str, ...]
+    """Names below /dev/infiniband."""
+    memlock: int | None
+    """Bytes that a process may lock in memory; None if there is no limit."""
 
 
-def _answers(patient: Patient) -> bool:
-    return patient.cluster.runtime == "docker" and not patient.facts.docker.error
+def container_facts(fields: Mapping[str, Any]) -> ContainerFacts | None:
+    """Return the facts in the fields of an answer; None if it is another answer."""
+    try:
+        return ContainerFacts(
+            shm_free=int(fields["shm"]["free"]),
+            shm_total=int(fields["shm"]["total"]),
+            device_files=tuple(str(name) for name in fields["infiniband"]),
+            memlock=None if _is_unlimited(fields) else int(fields["memlock"]),
+        )
+    except UNREADABLE:
+        return None
 
 
-def _docker(patient: Patient) -> Iterator[Problem]:
-    error = patient.facts.docker.error
-    if patient.cluster.runtime == "docker" and error:
-        host = "" if patient.is_local else patient.node.ssh_host
-        yield host_problem(Host(name=patient.node.name, ssh_host=host), error)
+def _is_unlimited(fields: Mapping[str, Any]) -> bool:
+    """Whether no limit counts; with CAP_IPC_LOCK none does (Linux, ib_umem_get)."""
+    return fields["memlock"] is None or bool(fields["ipc_lock"])
 
 
-def _image(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-    without = {its.node.name for its in patients if not its.facts.docker.image}
-    return (found for found in _images(patients) if found.place in without)
+def limited_memory_lock(
+    context: NodeContext, facts: ContainerFacts, remedy: str
+) -> Iterator[Problem]:
+    """Report a limit on locked memory, where RDMA is used."""
+    if context.node.ib_if and facts.memlock is not None:
+        message = f"only {facts.memlock >> 10} KiB of memory can be locked, too little for RDMA"
+        yield context.problem(message, remedy)
 
 
-def _same_image(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-    yield from _images(tuple(its for its in patients if its.facts.docker.image))
+def small_shared_memory(
+    context: NodeContext, facts: ContainerFacts, remedy: str
+) -> Iterator[Problem]:
+    """Compare as Ray does, which refuses or uses the disk if /dev/shm has too little space."""
+    store = context.cluster.object_store_memory
+    if facts.shm_free < store:
+        free, total = facts.shm_free // MIB, facts.shm_total // MIB
+        message = f"shared memory has {free} of {total} MiB free, but Ray's object store needs"
+        yield context.problem(f"{message} {-(-store // MIB)} MiB", remedy)
 
 
-def _images(patients: tuple[Patient, ...]) -> tuple[Problem, ...]:
-    """Return what `inv up` would say of the images."""
-    images = {its.node.name: its.facts.docker.image for its in patients}
-    return tuple(found for its in patients[:1] for found in sameimage.problems(its.cluster, images))
+def no_gpus_in_containers(context: NodeContext, reason: str) -> Problem:
+    """Return the problem that Docker cannot give containers the GPUs."""
+    accelerator = "cdi" if context.cluster.accelerator == "cdi" else "nvidia"
+    commands = ", ".join(context.command(line) for line in SET_UP[accelerator])
+    restart = context.command("sudo systemctl restart docker")
+    instead = context.assignment("ACCELERATOR", OTHER[accelerator])
+    remedy = f"{commands}, then {restart}; or write {instead}{context.in_cluster_file}"
+    return context.problem(f"Docker cannot give containers GPUs: {reason}", remedy)
+
+
+def _docker(report: NodeReport) -> Iterator[Problem]:
+    if error := report.facts.docker.error:
+        host = "" if report.is_local else report.node.ssh_host
+        yield host_problem(Host(name=report.node.name, ssh_host=host), error)
+
+
+def _gpu_docker(report: NodeReport) -> Iterator[Problem]:
+    """Report what Docker lacks; a node without a GPU lacks more than that."""
+    if not report.facts.gpus.gpus:
+        return
+    if report.cluster.accelerator == "cdi" and not _has_cdi_device(report):
+        yield no_gpus_in_containers(report, f"no CDI device {CDI}")
+    elif report.cluster.accelerator == "nvidia" and not _has_gpus_option(report):
+        yield no_gpus_in_containers(report, "it has no runtime `nvidia`")
+
+
+def _has_cdi_device(report: NodeReport) -> bool:
+    """Whether CDI knows the GPUs: by their name, or by a file for them."""
+    names = report.facts.docker.cdi
+    return CDI in names or any("nvidia" in name for name in names if "=" not in name)
+
+
+def _has_gpus_option(report: NodeReport) -> bool:
+    """Whether `--gpus` works: by the toolkit's hook on the PATH (moby/daemon), or by CDI."""
+    docker = report.facts.docker
+    return "nvidia" in docker.runtimes or bool(docker.toolkit) or _has_cdi_device(report)
+
+
+def _toolkit(report: NodeReport) -> Iterator[Problem]:
+    version = report.facts.docker.toolkit
+    numbers = tuple(int(number) for number in NUMBERS.findall(version)[:3])
+    if numbers and numbers < TOOLKIT:
+        least = ".".join(str(number) for number in TOOLKIT)
+        message = f"has NVIDIA Container Toolkit {version}; NVIDIA asks for {least} on a Spark"
+        upgrade = "sudo apt-get install --only-upgrade nvidia-container-toolkit"
+        yield report.problem(message, report.command(upgrade))
 
 
 CONTAINERS: tuple[Check, ...] = (
@@ -50,30 +140,33 @@ CONTAINERS: tuple[Check, ...] = (
         why="Ray and vLLM run in a container on every node.",
         remedy="Start the engine, or add the user to the group `docker` and log in again.",
         source="Docker's guide, post-installation steps for Linux",
-        look=each(_docker),
-    ),
-    *GPUS,
-    Check(
-        name="image",
-        severity="blocks",
-        title="Every node has the cluster's image",
-        looks_at="`docker image inspect IMAGE`",
-        why="Nodes fetch no image by themselves: this one is in no registry.",
-        remedy="`inv build` makes it on this machine, `inv ship` copies it to the nodes.",
-        source="vLLM's guide to multi-node serving: one environment on all nodes",
-        look=boxed(_image),
+        applies_to=is_machine,
+        rule=each(_docker),
     ),
     Check(
-        name="same-image",
+        name="gpu-docker",
         severity="blocks",
-        title="All nodes have the same image",
-        looks_at="`docker image inspect IMAGE`: architecture, layers, and what containers get",
-        why="Ray refuses nodes with another version of Ray or Python, and ranks with another vLLM "
-        "hang or end when they first talk to each other. IDs tell nothing: stores of Docker make "
-        "different ones of one image.",
-        remedy="`inv ship` copies this machine's image to the nodes that have another.",
-        source="vLLM issue 33445; moby/moby issue 48401",
-        look=boxed(_same_image),
+        title="Docker can give containers the GPUs",
+        looks_at="`docker info`: the runtime `nvidia`, CDI devices; /etc/cdi and /var/run/cdi",
+        why="The container would not start: `could not select device driver`, or `unresolvable "
+        "CDI devices`.",
+        remedy="Install the NVIDIA Container Toolkit and let it set up Docker, or write another "
+        "ACCELERATOR.",
+        source="NVIDIA Container Toolkit, CDI support; moby/moby, daemon/nvidia_linux.go",
+        applies_to=uses_gpus,
+        requires=("docker",),
+        rule=each(_gpu_docker),
     ),
-    *ROOM,
+    Check(
+        name="toolkit",
+        severity="note",
+        title="The NVIDIA Container Toolkit is as new as NVIDIA asks for",
+        looks_at="`nvidia-ctk --version`",
+        why="Older versions do not know everything that a Spark's driver needs in a container.",
+        remedy="Update the package nvidia-container-toolkit.",
+        source="NVIDIA, DGX Spark porting guide, software dependencies",
+        applies_to=uses_gpus,
+        requires=("docker",),
+        rule=each(_toolkit),
+    ),
 )

@@ -1,47 +1,48 @@
-"""From what all nodes said to what is wrong with the cluster, in the order of its weight."""
+"""From the facts of all nodes to what is wrong with the cluster, the worst first."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
-from cluster.checks.check import SEVERITIES, Check, Finding, Patient, Severity
+from cluster.checks.check import SEVERITIES, Check, Finding, Reports, Severity, findings
 from cluster.checks.checks import ANSWER, CHECKS
+from cluster.checks.node_report import NodeReport
 from cluster.errors import Problem
 from cluster.facts.facts import Facts
 from cluster.facts.reach import Reach
 from cluster.node import Cluster, Node
 
 Answers = Mapping[str, Facts | Problem]
-"""What each node said, or why it said nothing, by its name."""
+"""The facts of each node, or why it did not answer, by its name."""
 EXIT_CODES: dict[Severity, int] = {"blocks": 4, "slow": 1, "note": 0}
-"""Of `inv doctor`, by the worst that it found."""
+"""Of `inv doctor`, by the worst finding."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """What was found in a cluster."""
+    """All findings about a cluster."""
 
     cluster: str
     """Its name."""
     nodes: tuple[str, ...]
-    """The names of those that were asked."""
+    """The names of the nodes that were asked."""
     facts: Mapping[str, Facts] = field(default_factory=dict, repr=False)
-    """What those said that could be asked, by their names."""
+    """The facts of the nodes that answered, by their names."""
     checks: int
-    """How many were made."""
+    """How many checks were made."""
     severities: tuple[Severity, ...] = SEVERITIES
-    """What they can find."""
+    """What these checks can report."""
     findings: tuple[Finding, ...] = ()
-    """What blocks comes first; what is alike, in the order of the checks."""
+    """By severity, the worst first; within a severity in the order of the checks."""
 
     def of(self, severity: Severity) -> tuple[Finding, ...]:
         """Return the findings of one severity."""
-        return tuple(its for its in self.findings if its.check.severity == severity)
+        return tuple(one for one in self.findings if one.check.severity == severity)
 
     @property
     def exit_code(self) -> int:
-        """0 when all is well but for notes, 1 when something slows, 4 when something blocks."""
-        return max((EXIT_CODES[its.check.severity] for its in self.findings), default=0)
+        """0 without findings but notes, 1 if something is slow, 4 if something blocks."""
+        return max((EXIT_CODES[one.check.severity] for one in self.findings), default=0)
 
 
 def diagnosis(
@@ -52,74 +53,70 @@ def diagnosis(
     local: Collection[str] = (),
     checks: tuple[Check, ...] = CHECKS,
 ) -> Diagnosis:
-    """Return what the checks find in what these nodes said; `fast` asks what blocks `inv up`.
+    """Return what the checks report about the nodes that were asked; the others are ignored.
 
-    Nodes of the cluster without an answer were not asked, and nothing is said about them. Those
-    named in `local`, are this machine.
+    `fast` makes only the checks that block `inv up`. `local` has the names of the nodes that are
+    this machine.
     """
-    asked = tuple(node for node in cluster.nodes if node.name in answers)
+    nodes = tuple(node for node in cluster.nodes if node.name in answers)
     severities = SEVERITIES[:1] if fast else SEVERITIES
-    wanted = (check for check in checks if check.severity in severities)
-    made = tuple(check for check in wanted if not (fast and check.serving))
-    patients = _patients(cluster, asked, answers, local)
+    made = tuple(
+        check
+        for check in checks
+        if check.severity in severities and not (fast and check.only_blocks_serving)
+    )
+    reports = _reports(cluster, nodes, answers, local)
+    silences = (
+        Finding(check=ANSWER, problem=answer)
+        for node in nodes
+        if isinstance(answer := answers[node.name], Problem)
+    )
     return Diagnosis(
         cluster=cluster.name,
-        nodes=tuple(node.name for node in asked),
-        facts={its.node.name: its.facts for its in patients},
+        nodes=tuple(node.name for node in nodes),
+        facts={report.node.name: report.facts for report in reports},
         checks=len(made),
         severities=severities,
-        findings=_ordered((*_silences(asked, answers), *_found(made, patients))),
+        findings=_ordered((*silences, *findings(made, reports))),
     )
 
 
-def problems(found: Diagnosis) -> tuple[Problem, ...]:
+def blocking_problems(result: Diagnosis) -> tuple[Problem, ...]:
     """Return what keeps the cluster from working."""
-    return tuple(its.problem for its in found.of("blocks"))
+    return tuple(finding.problem for finding in result.of("blocks"))
 
 
-def _patients(
-    cluster: Cluster, asked: tuple[Node, ...], answers: Answers, local: Collection[str]
-) -> tuple[Patient, ...]:
-    """Return the nodes that answered, without what they know of the others.
+def _reports(
+    cluster: Cluster, nodes: tuple[Node, ...], answers: Answers, local: Collection[str]
+) -> Reports:
+    """Return the nodes that answered, without what they know about silent ones.
 
-    Whoever is switched off can be reached by nobody: that is one thing, and not one for each node.
+    A machine that is switched off cannot be reached from any other: that is one finding, and not
+    one for each node.
     """
-    said = tuple((node, answers[node.name]) for node in asked)
-    off = tuple(node.host_ip for node, its in said if isinstance(its, Problem))
+    silent = tuple(node.host_ip for node in nodes if isinstance(answers[node.name], Problem))
     return tuple(
-        Patient(
+        NodeReport(
             cluster=cluster,
             node=node,
             is_local=node.name in local,
-            facts=replace(its, reach=_without(its.reach, off)),
+            facts=replace(facts, reach=_without(facts.reach, silent)),
         )
-        for node, its in said
-        if not isinstance(its, Problem)
+        for node in nodes
+        if not isinstance(facts := answers[node.name], Problem)
     )
 
 
-def _without(reach: Reach, off: tuple[IPv4Address, ...]) -> Reach:
+def _without(reach: Reach, silent: tuple[IPv4Address, ...]) -> Reach:
     return Reach(
-        pings=tuple(its for its in reach.pings if its.peer not in off),
-        ports=tuple(its for its in reach.ports if its.peer not in off),
-        ways=tuple(its for its in reach.ways if its.peer not in off),
+        pings=tuple(ping for ping in reach.pings if ping.peer not in silent),
+        ports=tuple(port for port in reach.ports if port.peer not in silent),
+        ways=tuple(way for way in reach.ways if way.peer not in silent),
     )
 
 
-def _silences(asked: tuple[Node, ...], answers: Answers) -> Iterator[Finding]:
-    for node in asked:
-        if isinstance(its := answers[node.name], Problem):
-            yield Finding(check=ANSWER, problem=its)
-
-
-def _found(checks: tuple[Check, ...], patients: tuple[Patient, ...]) -> Iterator[Finding]:
-    for check in checks:
-        for problem in check.look(patients) if patients else ():
-            yield Finding(check=check, problem=problem)
-
-
-def _ordered(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Sort findings by severity; of those with the same words at the same place, keep the first."""
-    by_weight = sorted(findings, key=lambda its: SEVERITIES.index(its.check.severity))
-    first = {its.problem: its for its in reversed(by_weight)}
-    return tuple(its for its in by_weight if first[its.problem] is its)
+def _ordered(found: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Sort findings by severity; of those with the same text at the same place, keep the first."""
+    by_severity = sorted(found, key=lambda one: SEVERITIES.index(one.check.severity))
+    first = {one.problem: one for one in reversed(by_severity)}
+    return tuple(one for one in by_severity if first[one.problem] is one)

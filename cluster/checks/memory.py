@@ -1,80 +1,94 @@
-"""Whether a node has the memory that vLLM will ask for, where CPU and GPU share it."""
+"""Whether a node has the memory that vLLM will request, where CPU and GPU share it."""
 
 import math
 from collections.abc import Iterator
 
-from cluster.checks.check import Check, Patient
-from cluster.checks.fabric import machines
-from cluster.checks.spark import runs, unified
+from cluster.checks.check import Check, each
+from cluster.checks.node_report import NodeReport, is_linked, is_machine
 from cluster.errors import Problem
 
 GIB = 1 << 30
 PRESSURE = 10.0
-"""Per cent of the last minute; a machine that is well waits in none of it."""
+"""Per cent of the last minute; on a healthy machine it is nearly 0."""
 HUNDREDTH = 0.01
 BIGGEST = "ps -eo pid,user,rss,args --sort=-rss | head"
 DROP = "sync; echo 3 | sudo tee /proc/sys/vm/drop_caches"
+BROKEN_KERNEL = "7.0.0-1019-nvidia"
+"""A kernel whose handover keeps memory that no device can pin (NVIDIA/NV-Kernels, pull/590)."""
+NO_HANDOVER = "kho=off"
+"""The word of the kernel's command line that switches the handover off."""
 
 
-def budget(patient: Patient) -> int:
-    """Return the bytes that vLLM will ask for, as it reckons (vllm/v1/worker/utils.py)."""
-    total = patient.facts.machine.memory.total
-    return math.ceil(total * patient.cluster.gpu_memory_utilization)
+def _request(report: NodeReport) -> int:
+    """Return the bytes that vLLM will request, as it computes them (vllm/v1/worker/utils.py)."""
+    total = report.facts.machine.memory.total
+    return math.ceil(total * report.cluster.gpu_memory_utilization)
 
 
-def short(patient: Patient) -> bool:
-    """Tell whether vLLM would not start for want of memory that others have taken."""
-    available = patient.facts.machine.memory.available
-    return unified(patient) and not runs(patient) and available < budget(patient)
+def _memory(report: NodeReport) -> Iterator[Problem]:
+    memory = report.facts.machine.memory
+    if _shares_free_memory(report) and memory.available < _request(report):
+        share = f"GPU_MEMORY_UTILIZATION={report.cluster.gpu_memory_utilization:g}"
+        free = f"{_gib(memory.available)} of {_gib(memory.total)} GiB of memory are available"
+        message = f"{free}, but vLLM requests {_gib(_request(report))} GiB ({share})"
+        clients = report.facts.gpus.clients
+        programs = ", ".join(f"{client.name} ({client.pid})" for client in clients)
+        users = f"; on the GPU: {programs}" if programs else ""
+        yield report.problem(f"{message}{users}", _make_room(report))
 
 
-def _memory(patient: Patient) -> Iterator[Problem]:
-    its = patient.facts.machine.memory
-    if short(patient):
-        share = f"GPU_MEMORY_UTILIZATION={patient.cluster.gpu_memory_utilization:g}"
-        has = f"{_gib(its.available)} of {_gib(its.total)} GiB of memory are available"
-        message = f"{has}, and vLLM takes {_gib(budget(patient))} GiB by {share}"
-        yield patient.problem(f"{message}{_takers(patient)}", _room(patient))
+def _shares_free_memory(report: NodeReport) -> bool:
+    """Whether vLLM will request memory that other programs can have taken."""
+    return report.has_unified_memory and not report.is_running
 
 
-def _takers(patient: Patient) -> str:
-    clients = ", ".join(f"{its.name} ({its.pid})" for its in patient.facts.gpus.clients)
-    return f"; on the GPU: {clients}" if clients else ""
-
-
-def _room(patient: Patient) -> str:
-    """Return what makes room, or does with what there is."""
-    pids = ",".join(str(its.pid) for its in patient.facts.gpus.clients)
-    show = f"{patient.on(f'ps -fp {pids}' if pids else BIGGEST)} shows what takes it"
-    its = patient.facts.machine.memory
-    share = math.floor(its.available / its.total / HUNDREDTH) * HUNDREDTH - HUNDREDTH
-    serve = patient.cluster.inv("serve", "--gpu-memory-utilization", f"{share:.2f}")
-    smaller = f"write GPU_MEMORY_UTILIZATION={share:.2f} in {patient.cluster_file}, or {serve}"
+def _make_room(report: NodeReport) -> str:
+    """Return how to free memory, or to manage with what is available."""
+    pids = ",".join(str(client.pid) for client in report.facts.gpus.clients)
+    show = f"{report.command(f'ps -fp {pids}' if pids else BIGGEST)} shows what takes it"
+    memory = report.facts.machine.memory
+    share = math.floor(memory.available / memory.total / HUNDREDTH) * HUNDREDTH - HUNDREDTH
+    serve = report.cluster.inv("serve", "--gpu-memory-utilization", f"{share:.2f}")
+    smaller = f"write GPU_MEMORY_UTILIZATION={share:.2f} in {report.cluster_file}, or {serve}"
     return f"{show}; or {smaller}" if share > 0 else show
 
 
-def _page_cache(patient: Patient) -> Iterator[Problem]:
-    its = patient.facts.machine.memory
-    if unified(patient) and not runs(patient) and its.free < budget(patient) <= its.available:
-        has = f"{_gib(its.cached)} GiB of memory hold files that were read, {_gib(its.free)} GiB"
-        message = f"{has} are free, and vLLM takes {_gib(budget(patient))} GiB"
-        yield patient.problem(message, patient.on(DROP))
+def _page_cache(report: NodeReport) -> Iterator[Problem]:
+    memory, request = report.facts.machine.memory, _request(report)
+    if _shares_free_memory(report) and memory.free < request <= memory.available:
+        cache = f"the page cache holds {_gib(memory.cached)} GiB of memory"
+        message = f"{cache}, {_gib(memory.free)} GiB are free, but vLLM requests {_gib(request)}"
+        yield report.problem(f"{message} GiB", report.command(DROP))
 
 
-def _swap(patient: Patient) -> Iterator[Problem]:
-    its = patient.facts.machine.memory
-    if unified(patient) and its.swap_total:
-        used = _gib(its.swap_total - its.swap_free)
-        message = f"has {_gib(its.swap_total)} GiB of swap space, of which {used} GiB are used"
-        remedy = f"{patient.on('sudo swapoff --all')}, and take it out of its /etc/fstab"
-        yield patient.problem(message, remedy)
+def _swap(report: NodeReport) -> Iterator[Problem]:
+    memory = report.facts.machine.memory
+    if report.has_unified_memory and memory.swap_total:
+        used = _gib(memory.swap_total - memory.swap_free)
+        message = f"has {_gib(memory.swap_total)} GiB of swap space, of which {used} GiB are used"
+        off = report.command("sudo swapoff --all")
+        yield report.problem(message, f"{off}, and remove it from its /etc/fstab")
 
 
-def _pressure(patient: Patient) -> Iterator[Problem]:
-    share = patient.facts.machine.pressure
+def _pressure(report: NodeReport) -> Iterator[Problem]:
+    share = report.facts.machine.pressure
     if share is not None and share > PRESSURE:
-        message = f"in {share:.0f} % of the last minute something waited for memory"
-        yield patient.problem(message, f"{patient.on(BIGGEST)} shows what takes most of it")
+        message = f"programs waited for memory in {share:.0f} % of the last minute"
+        yield report.problem(message, f"{report.command(BIGGEST)} shows what takes most of it")
+
+
+def _kernel_memory(report: NodeReport) -> Iterator[Problem]:
+    machine = report.facts.machine
+    total, free = machine.memory.cma_total, machine.memory.cma_free
+    if not report.node.ib_if or total is None or NO_HANDOVER in machine.command_line.split():
+        return
+    is_broken = total == 0 and machine.kernel == BROKEN_KERNEL
+    if is_broken or (free is not None and free > total):
+        numbers = f"CmaTotal {total >> 10} kB, CmaFree {(free or 0) >> 10} kB"
+        message = f"kernel {machine.kernel} keeps memory that RDMA cannot register: {numbers}"
+        add = f"add {NO_HANDOVER} to GRUB_CMDLINE_LINUX in /etc/default/grub"
+        update = report.command("sudo update-grub")
+        yield report.problem(message, f"boot kernel 6.17; or {add}, then {update} and restart")
 
 
 def _gib(size: int) -> str:
@@ -83,50 +97,66 @@ def _gib(size: int) -> str:
 
 MEMORY: tuple[Check, ...] = (
     Check(
+        name="kernel-memory",
+        severity="blocks",
+        title="The kernel lets RDMA register memory",
+        looks_at="`uname -r`, CmaTotal and CmaFree in `/proc/meminfo`",
+        why=f"Kernel {BROKEN_KERNEL} keeps some GiB for its handover that no device can pin: "
+        "`ibv_reg_mr` fails with `Cannot allocate memory`, even for small buffers.",
+        remedy=f"boot a kernel 6.17, or this one with `{NO_HANDOVER}`.",
+        source="eugr/spark-vllm-docker, issues 389 and 392; NVIDIA/NV-Kernels, pull/590",
+        applies_to=is_linked,
+        rule=each(_kernel_memory),
+    ),
+    Check(
         name="memory",
         severity="blocks",
-        title="There is as much memory as vLLM will ask for",
+        title="As much memory is available as vLLM will request",
         looks_at="MemTotal and MemAvailable in `/proc/meminfo`, and GPU_MEMORY_UTILIZATION",
-        why="vLLM takes this share of all memory, and ends at its start when less is available: "
-        "`Free memory on device ... is less than desired GPU memory utilization`. The cluster "
-        "itself does start, so `inv up` does not look at it.",
+        why="vLLM requests this share of all memory, and fails at its start when less is "
+        "available: `Free memory on device ... is less than desired GPU memory utilization`. The "
+        "cluster itself starts, so `inv up` does not look at it.",
         remedy="End what takes the memory, write a smaller GPU_MEMORY_UTILIZATION, or give one "
         "to `inv serve --gpu-memory-utilization`.",
         source="vLLM, vllm/v1/worker/utils.py and vllm/utils/mem_utils.py; NVIDIA's known issues "
-        "of DGX Spark: `nvidia-smi` does not tell it there",
-        look=machines(_memory),
-        serving=True,
+        "of DGX Spark: `nvidia-smi` does not show it there",
+        applies_to=is_machine,
+        only_blocks_serving=True,
+        rule=each(_memory),
     ),
     Check(
         name="page-cache",
         severity="note",
-        title="Files that were read do not fill the memory that vLLM will ask for",
+        title="The page cache leaves free the memory that vLLM will request",
         looks_at="MemFree, Cached and MemAvailable in `/proc/meminfo`",
         why="The kernel gives this memory back, but only bit by bit while a model loads, which "
         "can come to a halt; vLLM before 0.20 counts it as taken.",
         remedy="Drop the page cache before a large model is loaded.",
         source="NVIDIA dgx-spark-playbooks, vllm/README.md; vLLM issue 35313",
-        look=machines(_page_cache),
+        applies_to=is_machine,
+        rule=each(_page_cache),
     ),
     Check(
         name="swap",
         severity="note",
         title="The machine has no swap space",
         looks_at="SwapTotal and SwapFree in `/proc/meminfo`",
-        why="When a model needs more memory than there is, a machine that swaps stands still, SSH "
-        "too, often until it is switched off; without swap a program ends.",
+        why="When a model needs more memory than there is, a machine that swaps stops answering, "
+        "SSH too, often until it is switched off; without swap a program ends.",
         remedy="Switch swap off, at least while large models are tried.",
         source="vLLM issues 46307 and 56824",
-        look=machines(_swap),
+        applies_to=is_machine,
+        rule=each(_swap),
     ),
     Check(
         name="pressure",
         severity="slow",
-        title="Nothing waits for memory",
+        title="No program waits for memory",
         looks_at="`/proc/pressure/memory`, some, avg60",
-        why="Who waits for memory does not compute, and all ranks wait for the slowest.",
+        why="A program that waits for memory does not compute, and all ranks wait for the slowest.",
         remedy="End what takes the memory, or write a smaller GPU_MEMORY_UTILIZATION.",
         source="Linux, Documentation/accounting/psi.rst",
-        look=machines(_pressure),
+        applies_to=is_machine,
+        rule=each(_pressure),
     ),
 )

@@ -3,161 +3,172 @@
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cluster.checks.check import Check, Finding, Severity
 from cluster.checks.checks import CHECKS
 from cluster.checks.diagnosis import Diagnosis
-from cluster.checks.summary import summary
 from cluster.errors import Problem, RefusedError
 from cluster.facts.facts import Facts
 from cluster.text import aligned, did_you_mean
 
 WIDTH = 100
 HEADINGS: dict[Severity, str] = {
-    "blocks": "Blocks: the cluster will not work",
-    "slow": "Slows: the cluster will work, but not well",
+    "blocks": "Blocking: the cluster will not work",
+    "slow": "Slow: the cluster will work, but not well",
     "note": "Notes: worth knowing",
 }
-COUNTED: dict[Severity, dict[int, str]] = {
-    "blocks": {0: "nothing blocks", 1: "1 blocks"},
-    "slow": {0: "nothing slows", 1: "1 slows"},
-    "note": {0: "no notes", 1: "1 note"},
-}
-"""How none and one are said."""
-MANY: dict[Severity, str] = {"blocks": "block", "slow": "slow", "note": "notes"}
-"""How more are said, after their number."""
-WHOLE = re.compile(r"`[^`]*`")
+QUOTED = re.compile(r"`[^`]*`")
 """What is to be copied in one piece."""
 SPACE = "\0"
-"""Stands for a space at which a line must not end."""
+"""Stands for a space at which a line must not break."""
 
 
-def text(found: Diagnosis) -> str:
-    """Return what was found, by severity, and the verdict as the last line."""
-    return "\n".join((*_groups(found), f"{verdict(found)}\n"))
+def text(result: Diagnosis) -> str:
+    """Return the findings by severity, and the verdict as the last line."""
+    return "\n".join((*_groups(result), f"{verdict(result)}\n"))
 
 
-def verdict(found: Diagnosis) -> str:
-    """Return the whole in one line: `2 nodes, 47 checks: nothing blocks, 1 slows, 2 notes`."""
-    counts = ", ".join(_counted(its, len(found.of(its))) for its in found.severities)
-    return f"{_number(found.nodes, 'node')}, {found.checks} checks: {counts}"
+def verdict(result: Diagnosis) -> str:
+    """Return a summary in one line: `2 nodes, 54 checks: 1 blocking, 0 slow, 2 notes`."""
+    counts = ", ".join(_count(one, len(result.of(one))) for one in result.severities)
+    return f"{_number(len(result.nodes), 'node')}, {result.checks} checks: {counts}"
 
 
-def as_json(found: Diagnosis) -> str:
-    """Return everything that was found, for programs."""
-    whole = {
-        "cluster": found.cluster,
-        "nodes": {name: _node(found.facts.get(name)) for name in found.nodes},
-        "checks": found.checks,
-        "findings": [_fields(its) for its in found.findings],
-        "counts": {its: len(found.of(its)) for its in found.severities},
-        "verdict": verdict(found),
-        "exit_code": found.exit_code,
+def as_json(result: Diagnosis) -> str:
+    """Return the whole diagnosis for programs."""
+    content = {
+        "cluster": result.cluster,
+        "nodes": {name: _node(result.facts.get(name)) for name in result.nodes},
+        "checks": result.checks,
+        "findings": [_fields(finding) for finding in result.findings],
+        "counts": {severity: len(result.of(severity)) for severity in result.severities},
+        "verdict": verdict(result),
+        "exit_code": result.exit_code,
     }
-    return f"{json.dumps(whole, indent=2)}\n"
+    return f"{json.dumps(content, indent=2)}\n"
 
 
 def explained(name: str, checks: tuple[Check, ...] = CHECKS) -> str:
-    """Return the page of a check, or without a name a line for each.
+    """Return the page of a check, or without a name a line for each check.
 
-    A RefusedError says which name was probably meant.
+    A RefusedError names the check that was probably meant.
     """
     if not name:
-        return f"{aligned(tuple((its.name, its.severity, its.title) for its in checks))}\n"
-    its = _named(name, checks)
+        return f"{aligned(tuple((one.name, one.severity, one.title) for one in checks))}\n"
+    check = _named(name, checks)
     lines = (
-        _wrapped(f"{its.name} ({its.severity}): {its.title}", ""),
+        _wrapped(f"{check.name} ({check.severity}): {check.title}", ""),
         "",
-        _wrapped(f"Looks at: {its.looks_at}", "", "  "),
-        _wrapped(f"Why: {its.why}", "", "  "),
-        _wrapped(f"Do: {its.remedy}", "", "  "),
-        _wrapped(f"Known from: {its.source}", "", "  "),
+        _wrapped(f"Looks at: {check.looks_at}", "", "  "),
+        _wrapped(f"Why: {check.why}", "", "  "),
+        _wrapped(f"Do: {check.remedy}", "", "  "),
+        _wrapped(f"Known from: {check.source}", "", "  "),
     )
     return "".join(f"{line}\n" for line in lines)
 
 
 def explained_as_json(name: str, checks: tuple[Check, ...] = CHECKS) -> str:
     """Return the same for programs: a list of checks."""
-    its = (_named(name, checks),) if name else checks
+    chosen = (_named(name, checks),) if name else checks
     keys = ("name", "severity", "title", "looks_at", "why", "remedy", "source")
-    rows = [{key: getattr(one, key) for key in keys} for one in its]
+    rows = [{key: getattr(check, key) for key in keys} for check in chosen]
     return f"{json.dumps(rows, indent=2)}\n"
 
 
+def summary(facts: Facts) -> Mapping[str, Any]:
+    """Return what a machine is, as plain values; what is unknown is None."""
+    machine, docker = facts.machine, facts.docker
+    return {
+        "hostname": machine.hostname,
+        "system": machine.system or None,
+        "kernel": machine.kernel or None,
+        "driver": next((gpu.driver for gpu in facts.gpus.gpus), None),
+        "docker": {"version": docker.version or None, "store": docker.store or None},
+        "memlock": machine.memlock,
+        "mtu": {interface.name: interface.mtu for interface in facts.links.interfaces},
+        "rdma": {
+            device.name: {
+                "netdev": device.netdev or None,
+                "state": device.state or None,
+                "rate": device.rate,
+                "link_layer": device.link_layer or None,
+            }
+            for device in facts.rdma.devices
+        },
+    }
+
+
 def _named(name: str, checks: tuple[Check, ...]) -> Check:
-    known = {its.name: its for its in checks}
-    if name not in known:
-        remedy = did_you_mean(name, known, "`inv doctor --explain` lists all")
+    names = {check.name: check for check in checks}
+    if name not in names:
+        remedy = did_you_mean(name, names, "`inv doctor --explain` lists all")
         raise RefusedError(
             Problem(place="--explain", message=f"no such check: `{name}`", remedy=remedy)
         )
-    return known[name]
+    return names[name]
 
 
-def _groups(found: Diagnosis) -> Iterator[str]:
-    """Yield the headings that have findings, and what stands below each."""
-    for severity in found.severities:
-        if its := found.of(severity):
+def _groups(result: Diagnosis) -> Iterator[str]:
+    """Yield each heading that has findings, and its findings; each check's reason only once."""
+    for severity in result.severities:
+        group = result.of(severity)
+        if group:
             yield f"{HEADINGS[severity]}\n"
-            yield from (_paragraph(one, new) for one, new in _told(its))
+        previous = ""
+        for finding in group:
+            yield _paragraph(finding, with_reason=finding.check.name != previous)
+            previous = finding.check.name
 
 
-def _told(findings: tuple[Finding, ...]) -> Iterator[tuple[Finding, bool]]:
-    """Yield the findings, and whether each is the first of its check."""
-    before = ""
-    for one in findings:
-        yield one, one.check.name != before
-        before = one.check.name
+def _paragraph(finding: Finding, *, with_reason: bool) -> str:
+    """Return the finding, why it matters, and what to do."""
+    check, problem = finding.check, finding.problem
+    message = _wrapped(f"[{check.name}] {problem.place}: {problem.message}", "  ", "    ")
+    why = (_wrapped(f"Why: {check.why}", "    ", "      "),) if with_reason else ()
+    remedy = _wrapped(f"Do: {_remedy(finding)}", "    ", "      ")
+    return "\n".join((message, *why, f"{remedy}\n"))
 
 
-def _paragraph(its: Finding, new: bool) -> str:  # noqa: FBT001 (of a pair)
-    """Say what was found, why it matters unless that has just been said, and what to do."""
-    message = _wrapped(
-        f"[{its.check.name}] {its.problem.place}: {its.problem.message}", "  ", "    "
-    )
-    why = (_wrapped(f"Why: {its.check.why}", "    ", "      "),) if new else ()
-    do = _wrapped(f"Do: {_remedy(its)}", "    ", "      ")
-    return "\n".join((message, *why, f"{do}\n"))
+def _remedy(finding: Finding) -> str:
+    return finding.problem.remedy or finding.check.remedy
 
 
-def _remedy(its: Finding) -> str:
-    return its.problem.remedy or its.check.remedy
-
-
-def _wrapped(line: str, first: str, rest: str = "") -> str:
+def _wrapped(line: str, first: str, following: str = "") -> str:
     """Break a line at `WIDTH`, but not what stands in backticks."""
-    whole = WHOLE.sub(lambda found: found[0].replace(" ", SPACE), line)
-    wrapped = textwrap.fill(
-        whole,
+    unbroken = QUOTED.sub(lambda match: match[0].replace(" ", SPACE), line)
+    lines = textwrap.fill(
+        unbroken,
         WIDTH,
         initial_indent=first,
-        subsequent_indent=rest,
+        subsequent_indent=following,
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return wrapped.replace(SPACE, " ")
+    return lines.replace(SPACE, " ")
 
 
-def _counted(severity: Severity, count: int) -> str:
-    return COUNTED[severity].get(count) or f"{count} {MANY[severity]}"
+def _count(severity: Severity, count: int) -> str:
+    if severity == "note":
+        return _number(count, "note")
+    return f"{count} {'blocking' if severity == 'blocks' else severity}"
 
 
-def _number(names: tuple[str, ...], noun: str) -> str:
-    return f"{len(names)} {noun}{'' if len(names) == 1 else 's'}"
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _node(facts: Facts | None) -> dict[str, Any]:
     return {"answered": True, "facts": summary(facts)} if facts else {"answered": False}
 
 
-def _fields(its: Finding) -> dict[str, str]:
+def _fields(finding: Finding) -> dict[str, str]:
     return {
-        "check": its.check.name,
-        "severity": its.check.severity,
-        "place": its.problem.place,
-        "found": its.problem.message,
-        "why": its.check.why,
-        "remedy": _remedy(its),
+        "check": finding.check.name,
+        "severity": finding.check.severity,
+        "place": finding.problem.place,
+        "found": finding.problem.message,
+        "why": finding.check.why,
+        "remedy": _remedy(finding),
     }

@@ -1,138 +1,205 @@
-"""Whether a node's RDMA devices are those of its link, can be used, and are all used."""
+"""Whether a node's RDMA devices are those of its link, work, are all used, and have addresses."""
 
 from collections.abc import Iterable, Iterator
 
-from cluster.checks.check import Check, Patient
-from cluster.checks.choice import alien, left, names_of, others
-from cluster.checks.fabric import absent, counterpart, in_ring, joined, machines, named, port_of
-from cluster.checks.links import PLAYBOOK, cable
-from cluster.checks.registration import REGISTRATION
+from cluster.checks.check import Check, each
+from cluster.checks.interfaces import PLAYBOOK, check_cable
+from cluster.checks.node_report import NodeReport, device_names, is_linked, is_machine
 from cluster.errors import Problem
-from cluster.facts.ports import Twin, twins
+from cluster.facts.ports import Twin
 from cluster.facts.rdma import ACTIVE, Device
-from cluster.preflight import rdma
+from cluster.node_context import NodeContext
 from cluster.text import did_you_mean
 
+DEVICE_FILES = "/dev/infiniband"
+NET_IB = "NCCL, src/transport/net_ib"
+FORCED = "NCCL_IB_GID_INDEX"
+ROCE_2 = "RoCE v2"
+ETHERNET = "Ethernet"
 
-def _none(patient: Patient) -> Iterator[Problem]:
-    if patient.node.ib_if and not patient.facts.rdma.devices:
-        yield rdma.none(patient)
+
+def no_device(report: NodeReport) -> Iterator[Problem]:
+    """Report a node that has no RDMA device at all."""
+    if report.node.ib_if and not report.facts.rdma.devices:
+        yield no_device_problem(report)
 
 
-def _names(patient: Patient) -> Iterator[Problem]:
-    unknown = absent(patient)
-    if unknown and patient.facts.rdma.devices:
+def no_device_problem(context: NodeContext) -> Problem:
+    """Return the problem that a node has no RDMA device at all."""
+    message = f"has no RDMA device, but {context.setting('IB_IF')} is"
+    load = context.command("sudo modprobe mlx5_ib")
+    names = ",".join(context.node.ib_if)
+    return context.problem(f"{message} {names}", f"{load}, {sockets_only(context)}")
+
+
+def sockets_only(context: NodeContext) -> str:
+    """Return how a node does without RDMA."""
+    empty = context.assignment("IB_IF", "")
+    return f"or write {empty}{context.in_node_file}, for sockets only"
+
+
+def missing_devices(report: NodeReport) -> Iterator[Problem]:
+    """Report names in IB_IF that no RDMA device has."""
+    if unknown := report.missing_devices:
         verb = "does" if len(unknown) == 1 else "do"
-        message = f"IB_IF {', '.join(unknown)} {verb} not exist; there are: {_there(patient)}"
-        yield patient.problem(message, _right_names(patient, unknown))
+        names = f"{report.setting('IB_IF')} {', '.join(unknown)}"
+        message = f"{names} {verb} not exist; RDMA devices: {_listing(report)}"
+        yield report.problem(message, _right_names(report, unknown))
 
 
-def _right_names(patient: Patient, unknown: tuple[str, ...]) -> str:
-    """Return how to find the right names: ETH_IF tells, if it is a ConnectX port."""
-    own = port_of(patient.facts, patient.node.eth_if)
-    if own:
-        return _write(patient, (twin.device.name for twin in own))
-    there = (device.name for device in patient.facts.rdma.devices)
-    more = tuple(name for name in there if name not in patient.node.ib_if)
-    otherwise = f"write those of the ConnectX link in {patient.node_file}"
-    return did_you_mean(unknown[0], more, otherwise)
+def _right_names(report: NodeReport, unknown: tuple[str, ...]) -> str:
+    """Return how to find the right names: ETH_IF shows them, if it is a ConnectX port."""
+    if report.port:
+        return _write(report, (twin.device.name for twin in report.port))
+    devices = (device.name for device in report.facts.rdma.devices)
+    unused = tuple(name for name in devices if name not in report.node.ib_if)
+    default = f"write the devices of the ConnectX link as {report.setting('IB_IF')}"
+    return did_you_mean(unknown[0], unused, f"{default}{report.in_node_file}")
 
 
-def _port(patient: Patient) -> Iterator[Problem]:
-    devices = (device for device in patient.facts.rdma.devices if not device.active)
-    its = {*patient.node.ib_if} - names_of(others(patient))
-    looked = its or {*patient.node.ib_if} - names_of(alien(patient))
+def missing_device_files(
+    context: NodeContext, names: Iterable[str], remedy: str
+) -> Iterator[Problem]:
+    """Report that programs cannot reach the RDMA devices by these files of `DEVICE_FILES`."""
+    if context.node.ib_if and not any(name.startswith("uverbs") for name in names):
+        yield context.problem(f"RDMA devices cannot be used: no {DEVICE_FILES}/uverbs*", remedy)
+
+
+def load_device_files(context: NodeContext) -> str:
+    """Return how a machine gets the files."""
+    return f"{context.command('sudo modprobe ib_uverbs')}, {sockets_only(context)}"
+
+
+def _port(report: NodeReport) -> Iterator[Problem]:
+    names = {*report.node.ib_if}
+    relevant = names - device_names(report.stray_twins) or names - device_names(report.wrong_twins)
     dead = ", ".join(
         device.name
-        for device in devices
-        if device.name in looked and not _explained(patient, device)
+        for device in report.facts.rdma.devices
+        if not device.active and device.name in relevant and not _is_explained(report, device)
     )
-    if dead and not left(patient):
-        message = f"IB_IF {dead}: not {ACTIVE}; there are: {_there(patient)}"
-        yield patient.problem(message, cable(patient))
+    if dead and not report.has_working_device:
+        message = f"IB_IF {dead}: not {ACTIVE}; RDMA devices: {_listing(report)}"
+        yield report.problem(message, check_cable(report))
 
 
-def _explained(patient: Patient, device: Device) -> bool:
-    """Tell whether a device is not active because its interface has no link, said elsewhere.
+def _is_explained(report: NodeReport, device: Device) -> bool:
+    """Whether a device is inactive because its interface has no link, which has its own finding.
 
-    ETH_IF's own is said of the port, and that of one twin while the other twin has a link.
+    `cable` reports that of ETH_IF's port, and `twin-cable` a twin without a link while the other
+    one has one.
     """
-    twin = next((one for one in twins(patient.facts) if one.device == device), None)
+    twin = next((twin for twin in report.twins if twin.device == device), None)
     if not twin or twin.alive:
         return False
-    other = counterpart(patient.facts, twin)
-    return twin in port_of(patient.facts, patient.node.eth_if) or bool(other and other.alive)
+    other = report.counterpart(twin)
+    return twin in report.port or bool(other and other.alive)
 
 
-def _pair(patient: Patient) -> Iterator[Problem]:
-    strange = ", ".join(twin.device.name for twin in alien(patient))
-    if strange:
-        verb = "are" if "," in strange else "is"
-        message = f"IB_IF {strange} {verb} of another port than ETH_IF {patient.node.eth_if}"
-        own = port_of(patient.facts, patient.node.eth_if)
-        yield patient.problem(message, _write(patient, (twin.device.name for twin in own)))
+def _pair(report: NodeReport) -> Iterator[Problem]:
+    wrong = ", ".join(twin.device.name for twin in report.wrong_twins)
+    if wrong:
+        verb = "are" if "," in wrong else "is"
+        message = f"IB_IF {wrong} {verb} of another port than ETH_IF {report.node.eth_if}"
+        yield report.problem(message, _write(report, (twin.device.name for twin in report.port)))
 
 
-def _files(patient: Patient) -> Iterator[Problem]:
-    found = patient.facts.rdma
-    if patient.node.ib_if and found.devices and not rdma.reachable(found.device_files):
-        yield rdma.no_files(patient)
+def _files(report: NodeReport) -> Iterator[Problem]:
+    names = report.facts.rdma.device_files
+    return missing_device_files(report, names, load_device_files(report))
 
 
-def _unused(patient: Patient) -> Iterator[Problem]:
-    """Find active devices of a node without IB_IF; only NCCL would use them, and only with GPUs."""
-    if not patient.node.ib_if and patient.cluster.accelerator != "none":
-        own = port_of(patient.facts, patient.node.eth_if)
-        every = twins(patient.facts) if in_ring(patient) else own
-        names = tuple(twin.device.name for twin in every if twin.device.active)
+def _unused(report: NodeReport) -> Iterator[Problem]:
+    """Report active devices of a node without IB_IF; NCCL alone would use them, and needs GPUs."""
+    if not report.node.ib_if and report.cluster.accelerator != "none":
+        twins = report.twins if report.is_in_ring else report.port
+        names = tuple(twin.device.name for twin in twins if twin.device.active)
         if names:
             verb = "is" if len(names) == 1 else "are"
-            message = f"IB_IF is empty, and {', '.join(names)} {verb} {ACTIVE}"
-            yield patient.problem(message, _write(patient, names))
+            message = f"IB_IF is empty, but {', '.join(names)} {verb} {ACTIVE}"
+            yield report.problem(message, _write(report, names))
 
 
-def _unused_twins(patient: Patient) -> Iterator[Problem]:
-    """Find twins that NCCL does not use: IB_IF leaves them out, or they are not active."""
-    yield from _left_out(patient)
-    for twin in named(patient):
-        if twin.alive and not twin.device.active and _alone(patient, twin):
-            message = (
-                f"{twin.device.name} ({twin.device.state or 'no port'}) of IB_IF is not {ACTIVE}"
-            )
-            remedy = f"restart {patient.node.name}, or the machine at the cable's other end"
-            yield patient.problem(message, remedy)
+def _half(report: NodeReport) -> Iterator[Problem]:
+    """Report twins that NCCL does not use: IB_IF leaves them out, or they are inactive."""
+    yield from _left_out(report)
+    for twin in report.chosen:
+        if twin.alive and not twin.device.active and _has_working_counterpart(report, twin):
+            state = twin.device.state or "no port"
+            message = f"{twin.device.name} ({state}) of IB_IF is not {ACTIVE}"
+            remedy = f"restart {report.node.name}, or the machine at the other end of the cable"
+            yield report.problem(message, remedy)
 
 
-def _alone(patient: Patient, twin: Twin) -> bool:
-    """Tell whether the other twin does all the work, and does it."""
-    other = counterpart(patient.facts, twin)
-    if other is None or other not in named(patient):
-        return False
-    return other.device.active and left(patient)
+def _has_working_counterpart(report: NodeReport, twin: Twin) -> bool:
+    other = report.counterpart(twin)
+    is_active = other is not None and other in report.chosen and other.device.active
+    return is_active and report.has_working_device
 
 
-def _left_out(patient: Patient) -> Iterator[Problem]:
-    """Find active devices beside those of IB_IF, where those are right as far as they go."""
-    chosen = named(patient)
-    ports = {twin.port for twin in chosen}
-    every = twins(patient.facts)
-    beside = every if in_ring(patient) else tuple(twin for twin in every if twin.port in ports)
-    more = tuple(twin.device.name for twin in beside if twin.device.active and twin not in chosen)
-    if chosen and more and not absent(patient) and not alien(patient):
-        verb = "is" if len(more) == 1 else "are"
-        message = f"IB_IF {','.join(patient.node.ib_if)} leaves out {', '.join(more)}, which {verb}"
-        idle = names_of(twin for twin in others(patient) if not twin.device.active)
-        kept = (name for name in patient.node.ib_if if name not in idle)
-        yield patient.problem(f"{message} {ACTIVE}", _write(patient, (*kept, *more)))
+def _left_out(report: NodeReport) -> Iterator[Problem]:
+    """Report active devices that IB_IF should name as well, if what it names is right."""
+    ports = {twin.port for twin in report.chosen}
+    related = tuple(twin for twin in report.twins if report.is_in_ring or twin.port in ports)
+    unused = tuple(
+        twin.device.name for twin in related if twin.device.active and twin not in report.chosen
+    )
+    if report.chosen and unused and not report.missing_devices:
+        verb = "is" if len(unused) == 1 else "are"
+        names = ",".join(report.node.ib_if)
+        idle = device_names(twin for twin in report.stray_twins if not twin.device.active)
+        kept = (name for name in report.node.ib_if if name not in idle)
+        message = f"IB_IF {names} leaves out {', '.join(unused)}, which {verb} {ACTIVE}"
+        yield report.problem(message, _write(report, (*kept, *unused)))
 
 
-def _there(patient: Patient) -> str:
-    devices = patient.facts.rdma.devices
-    return ", ".join(f"{one.name} ({one.state or 'no port'})" for one in devices)
+def _gid_index(report: NodeReport) -> Iterator[Problem]:
+    files = {
+        report.cluster_file: dict(report.cluster.variables),
+        report.node_file: dict(report.node.variables),
+    }
+    forced = {file: lines[FORCED] for file, lines in files.items() if FORCED in lines}
+    for file, value in tuple(forced.items())[-1:]:
+        faults = _row_faults(report, str(value))
+        if faults:
+            message = f"{FORCED} {value} is used unchecked: {faults}"
+            yield report.problem(message, f"remove it from {file}: NCCL finds the row by itself")
 
 
-def _write(patient: Patient, names: Iterable[str]) -> str:
-    return f"write IB_IF={','.join(names)} in {patient.node_file}"
+def _row_faults(report: NodeReport, value: str) -> str:
+    """Return what is wrong with a row on each device; an inactive one has no full table."""
+    if value.startswith("-"):
+        return ""
+    if not value.isdecimal():
+        return "it is not a number"
+    active = (twin for twin in report.chosen if twin.device.active)
+    faults = ((twin.device.name, _row_fault(twin, int(value))) for twin in active)
+    return ", ".join(f"{name} {fault}" for name, fault in faults if fault)
+
+
+def _row_fault(twin: Twin, index: int) -> str:
+    """Return what is wrong with a row of a device's GID table; InfiniBand has only one kind."""
+    row = next((row for row in twin.device.gids if row.index == index), None)
+    if not row:
+        return "has no such row"
+    if twin.device.link_layer != ETHERNET:
+        return ""
+    if row.kind != ROCE_2:
+        return f"has {row.kind or 'an unknown kind'} there, not {ROCE_2}"
+    if row.netdev not in {"", twin.interface.name}:
+        return f"has a row of {row.netdev} there"
+    if row.address not in {address.ip for address in twin.interface.addresses}:
+        return f"has {row.address or row.value} there, no IPv4 address of {twin.interface.name}"
+    return ""
+
+
+def _listing(report: NodeReport) -> str:
+    devices = report.facts.rdma.devices
+    return ", ".join(f"{device.name} ({device.state or 'no port'})" for device in devices)
+
+
+def _write(report: NodeReport, names: Iterable[str]) -> str:
+    return f"write {report.assignment('IB_IF', ','.join(names))}{report.in_node_file}"
 
 
 RDMA: tuple[Check, ...] = (
@@ -141,74 +208,95 @@ RDMA: tuple[Check, ...] = (
         severity="blocks",
         title="A node with IB_IF has RDMA devices",
         looks_at="`/sys/class/infiniband`",
-        why="NCCL is told to use RDMA and nothing else, so it ends rather than fall back to TCP.",
+        why="NCCL is told to use RDMA only, so it fails instead of falling back to TCP.",
         remedy="load the driver, `mlx5_ib`; or leave IB_IF empty, for sockets only.",
         source="NCCL's user guide, NCCL_NET and NCCL_IB_HCA",
-        look=machines(_none),
+        applies_to=is_machine,
+        rule=each(no_device),
     ),
     Check(
         name="rdma-names",
         severity="blocks",
         title="The RDMA devices of IB_IF exist",
         looks_at="`/sys/class/infiniband`",
-        why="NCCL takes the names to the letter, and finds no device under another.",
+        why="NCCL takes the names literally, and uses no device of another name.",
         remedy="write the devices of ETH_IF's port as IB_IF; some systems name them mlx5_N.",
         source="NCCL's user guide, NCCL_IB_HCA",
-        look=machines(_names),
+        applies_to=is_machine,
+        requires=("rdma-none",),
+        rule=each(missing_devices),
     ),
     Check(
         name="rdma-port",
         severity="blocks",
         title="RDMA devices of IB_IF are active, in a ring all of them",
         looks_at="`/sys/class/infiniband/*/ports/1/state`",
-        why="NCCL leaves out ports that are not active, and ends when none is left.",
-        remedy="look at the cable and its other end, or restart both machines.",
-        source=f"{PLAYBOOK}; NCCL, src/transport/net_ib",
-        look=joined(_port),
+        why="NCCL leaves out ports that are not active, and fails when none is left.",
+        remedy="check the cable and its other end, or restart both machines.",
+        source=f"{PLAYBOOK}; {NET_IB}",
+        applies_to=is_linked,
+        rule=each(_port),
     ),
     Check(
         name="rdma-pair",
         severity="blocks",
         title="ETH_IF and IB_IF are of one port",
         looks_at="`/sys/class/infiniband/*/device/net`, and PCI addresses",
-        why="The ranks agree over ETH_IF and send over IB_IF; the other port's cable is not in, or "
-        "leads elsewhere.",
+        why="The ranks connect over ETH_IF and send over IB_IF; the other port has no cable, or "
+        "one that leads elsewhere.",
         remedy="write the RDMA devices of ETH_IF's port as IB_IF, both twins; in a ring, where "
         "ETH_IF is no ConnectX port, those of all ports.",
         source=f"{PLAYBOOK} and connect-three-sparks",
-        look=joined(_pair),
+        applies_to=is_linked,
+        rule=each(_pair),
     ),
     Check(
         name="rdma-files",
         severity="blocks",
         title="Programs can reach the RDMA devices",
-        looks_at="`/dev/infiniband/uverbs*`",
+        looks_at=f"`{DEVICE_FILES}/uverbs*`",
         why="Containers are given these files; without them NCCL sees no device.",
         remedy="load the driver, `ib_uverbs`.",
         source="Linux, Documentation/infiniband/user_verbs.rst",
-        look=machines(_files),
+        applies_to=is_machine,
+        requires=("rdma-none",),
+        rule=each(_files),
     ),
     Check(
         name="rdma-unused",
         severity="slow",
         title="RDMA is used where there is RDMA",
         looks_at="`/sys/class/infiniband/*/ports/1/state`, and IB_IF",
-        why="Over TCP the link carries about half of what it could, with a longer wait for each "
-        "message.",
+        why="Over TCP the link carries about half of what it could, and each message takes longer.",
         remedy="write the RDMA devices of ETH_IF's port as IB_IF.",
         source=f"catharsis.net.au/blog/nvidea-dgx-spark-benchmarking; {PLAYBOOK}",
-        look=joined(_unused),
+        applies_to=is_linked,
+        rule=each(_unused),
     ),
     Check(
         name="rdma-half",
         severity="slow",
         title="IB_IF names both twins of a port, and both are active",
-        looks_at="`/sys/class/infiniband/*/device`: the twins are one function on two PCI "
-        "domains; `ports/1/state`",
+        looks_at="`/sys/class/infiniband/*/device`: twins are one function on two PCI domains; "
+        "`ports/1/state`",
         why="Each twin has its own PCIe link of about 100 Gb/s: one device is half of the port.",
         remedy="write both as IB_IF, with a comma between them.",
         source="NVIDIA dgx-spark-playbooks, connect-two-sparks, performance_benchmarking_guide.md",
-        look=joined(_unused_twins),
+        applies_to=is_linked,
+        requires=("rdma-pair",),
+        rule=each(_half),
     ),
-    *REGISTRATION,
+    Check(
+        name="gid-index",
+        severity="blocks",
+        title="A forced row of the GID tables fits every device",
+        looks_at=f"{FORCED}, and `gids`, `gid_attrs/types` and `gid_attrs/ndevs` of each device in "
+        "`/sys/class/infiniband/*/ports/1`",
+        why="NCCL uses this number unchecked on every device; a wrong row fails with "
+        "`ibv_modify_qp failed`. Rows move when addresses do.",
+        remedy="leave the variable out: NCCL 2.21 and later find the row of each device.",
+        source="NCCL's user guide, NCCL_IB_GID_INDEX; NVIDIA/nccl, issue 1131",
+        applies_to=is_linked,
+        rule=each(_gid_index),
+    ),
 )

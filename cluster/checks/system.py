@@ -2,150 +2,121 @@
 
 from collections.abc import Iterator
 
-from cluster.checks.alike import apart, names
-from cluster.checks.check import Check, Patient
-from cluster.checks.fabric import joined, machines
-from cluster.checks.registration import REGISTRATION
-from cluster.checks.spark import SPARK, computes, driver, is_spark, unified
+from cluster.checks.check import Check, Reports, differences, each
+from cluster.checks.node_report import NodeReport, is_linked, is_machine, node_names
 from cluster.errors import Problem
 
 CLOCK = 2.0
 """Seconds by which the clocks of two nodes may differ: logs are read side by side."""
-HANGING = "590."
-"""A driver branch with a deadlock on GB10 (eugr/spark-vllm-docker, README, 2026-03-12)."""
 GRAPHICAL = "graphical.target"
 BRIDGE = "bridge"
-KERNEL_MEMORY = next(its for its in REGISTRATION if its.name == "kernel-memory")
 
 
-def _hostname(patient: Patient) -> Iterator[Problem]:
-    its = patient.facts.machine
-    if wrong := _resolution(patient):
-        line = f"write the line `{patient.node.host_ip} {its.hostname}` in its /etc/hosts"
-        remedy = f"{line}, instead of what it says now: {patient.on('sudoedit /etc/hosts')}"
-        yield patient.problem(f"its own name, {its.hostname}, resolves to {wrong}", remedy)
+def _hostname(report: NodeReport) -> Iterator[Problem]:
+    name = report.facts.machine.hostname
+    if address := _wrong_resolution(report):
+        line = f"write the line `{report.node.host_ip} {name}` in its /etc/hosts"
+        edit = report.command("sudoedit /etc/hosts")
+        message = f"its own name, {name}, resolves to {address}"
+        yield report.problem(message, f"{line}, in place of the present one: {edit}")
 
 
-def _resolution(patient: Patient) -> str:
-    """Say where a machine's own name leads to, if that is no address for others: the first counts.
+def _wrong_resolution(report: NodeReport) -> str:
+    """Return what a machine's own name resolves to, if other nodes cannot use it; the first counts.
 
     Without GLOO_SOCKET_IFNAME, gloo would bind to it (torch.distributed). HOST_IP is right, even
-    where no interface has it, which is said elsewhere.
+    if no interface has it, which has its own check.
     """
-    address = next(iter(patient.facts.machine.resolved), None)
-    if address == patient.node.host_ip:
+    address = next(iter(report.facts.machine.resolved), None)
+    if address == report.node.host_ip:
         return ""
     if not address:
         return "nothing"
     if address.is_loopback:
         return f"{address}, which no other node reaches"
-    holder = patient.facts.links.holder(address)
+    holder = report.facts.links.holder(address)
     if not holder:
-        return "" if patient.facts.links.error else f"{address}, which none of its interfaces has"
+        return "" if report.facts.links.error else f"{address}, which none of its interfaces has"
     return f"{address} of {holder.name}, a bridge" if holder.kind == BRIDGE else ""
 
 
-def _clock(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-    leads = {its.node.name: its.facts.lead for its in patients if its.facts.lead is not None}
-    known = tuple(its for its in patients if its.node.name in leads)
-    apart_by = max(leads.values(), default=0.0) - min(leads.values(), default=0.0)
-    if apart_by > CLOCK:
-        each = ", ".join(f"{name} {lead:+.1f} s" for name, lead in leads.items())
-        off = (its for its in known if abs(leads[its.node.name]) > CLOCK / 2)
-        remedy = ", ".join(its.on("sudo timedatectl set-ntp true") for its in off)
-        message = f"clocks differ by {apart_by:.1f} s; against this machine's: {each}"
-        yield Problem(place=names(known), message=message, remedy=remedy)
+def _clock(reports: Reports) -> Iterator[Problem]:
+    known = tuple(report for report in reports if report.facts.lead is not None)
+    leads = {report.node.name: report.facts.lead or 0.0 for report in known}
+    difference = max(leads.values(), default=0.0) - min(leads.values(), default=0.0)
+    if difference > CLOCK:
+        values = ", ".join(f"{name} {lead:+.1f} s" for name, lead in leads.items())
+        wrong = (report for report in known if abs(leads[report.node.name]) > CLOCK / 2)
+        remedy = ", ".join(report.command("sudo timedatectl set-ntp true") for report in wrong)
+        message = f"clocks differ by {difference:.1f} s; against this machine's: {values}"
+        yield Problem(place=node_names(known), message=message, remedy=remedy)
 
 
-def _kernel_same(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-    """Compare kernels of machines of one kind, but those that are a problem of their own."""
-    broken = {found.place for found in KERNEL_MEMORY.look(patients)}
-    kinds = dict.fromkeys(its.facts.machine.architecture for its in patients)
-    for kind in kinds:
-        alike = tuple(its for its in patients if its.facts.machine.architecture == kind)
-        others = tuple(its for its in alike if its.node.name not in broken)
-        yield from apart("kernels differ", others, lambda its: its.facts.machine.kernel, _update)
-
-
-def _driver_same(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-    """Compare drivers, but those that are a problem of their own."""
-    others = tuple(its for its in patients if computes(its) and not any(_driver(its)))
-    yield from apart("GPU drivers differ", others, driver, _update)
-
-
-def _update(patients: tuple[Patient, ...]) -> str:
-    """Return what brings all nodes to the newest of what their distribution has."""
-    update = "sudo apt-get update && sudo apt-get full-upgrade"
-    return f"{', '.join(its.on(update) for its in patients)}, then restart them"
-
-
-def _driver(patient: Patient) -> Iterator[Problem]:
-    its = driver(patient)
-    if computes(patient) and is_spark(patient) and its.startswith(HANGING):
-        message = f"GPU driver {its}: capturing CUDA graphs can hang with it on a Spark"
-        new = patient.on("sudo apt-get install nvidia-driver-580-open")
-        without = f"SERVE_ARGS=--enforce-eager in {patient.cluster_file}"
-        yield patient.problem(message, f"{new}, then restart it; or write {without}")
-
-
-def _early_oom(patient: Patient) -> Iterator[Problem]:
-    if unified(patient) and not patient.facts.machine.early_oom:
-        message = (
-            "nothing ends a program before memory is all gone: neither earlyoom nor systemd-oomd"
+def _kernel_same(reports: Reports) -> Iterator[Problem]:
+    """Compare the kernels of machines of one architecture."""
+    for architecture in dict.fromkeys(report.facts.machine.architecture for report in reports):
+        alike = tuple(
+            report for report in reports if report.facts.machine.architecture == architecture
         )
-        yield patient.problem(message, patient.on("sudo apt-get install earlyoom"))
+        yield from differences(
+            "kernels differ", alike, lambda report: report.facts.machine.kernel, update
+        )
 
 
-def _desktop(patient: Patient) -> Iterator[Problem]:
-    if unified(patient) and patient.facts.machine.target == GRAPHICAL:
-        later = patient.on("sudo systemctl set-default multi-user.target")
-        at_once = patient.on("sudo systemctl isolate multi-user.target")
+def update(reports: Reports) -> str:
+    """Return what gives all nodes the newest versions that their distribution has."""
+    upgrade = "sudo apt-get update && sudo apt-get full-upgrade"
+    return f"{', '.join(report.command(upgrade) for report in reports)}, then restart them"
+
+
+def _early_oom(report: NodeReport) -> Iterator[Problem]:
+    if report.has_unified_memory and not report.facts.machine.early_oom:
+        message = "no program is ended before memory is exhausted: no earlyoom, no systemd-oomd"
+        yield report.problem(message, report.command("sudo apt-get install earlyoom"))
+
+
+def _desktop(report: NodeReport) -> Iterator[Problem]:
+    if report.has_unified_memory and report.facts.machine.target == GRAPHICAL:
+        later = report.command("sudo systemctl set-default multi-user.target")
+        at_once = report.command("sudo systemctl isolate multi-user.target")
         message = "boots into a desktop, which takes memory from the model"
-        yield patient.problem(message, f"{later}, and for now {at_once}, which ends the desktop")
+        yield report.problem(message, f"{later}, and for now {at_once}, which ends the desktop")
 
 
-def _shared_memory_removal(patient: Patient) -> Iterator[Problem]:
-    its = patient.facts.machine
-    shared = patient.cluster.privileged or patient.cluster.shm_size is None
-    if its.remove_ipc and not its.linger and shared and its.user != "root":
-        which = "PRIVILEGED=true" if patient.cluster.privileged else "SHM_SIZE=host"
-        message = (
-            f"its shared memory may be removed when {its.user} logs out: RemoveIPC, and {which}"
-        )
-        yield patient.problem(message, patient.on(f"sudo loginctl enable-linger {its.user}"))
-
-
-def _not_a_spark(patient: Patient) -> Iterator[Problem]:
-    gpus = patient.facts.gpus.gpus
-    if computes(patient) and gpus and not is_spark(patient):
-        message = f"its GPU is {gpus[0].name}, not the {SPARK} of a Spark"
-        build = patient.cluster.inv("build", "--arch", "CAPABILITY")
-        yield patient.problem(message, f"{build} makes an image for it: docs/image.md")
+def _shared_memory_removal(report: NodeReport) -> Iterator[Problem]:
+    machine, cluster = report.facts.machine, report.cluster
+    is_shared = cluster.privileged or cluster.shm_size is None
+    if machine.remove_ipc and not machine.linger and is_shared and machine.user != "root":
+        setting = "PRIVILEGED=true" if cluster.privileged else "SHM_SIZE=host"
+        subject = f"its shared memory may be removed when user {machine.user} logs out"
+        linger = report.command(f"sudo loginctl enable-linger {machine.user}")
+        yield report.problem(f"{subject}: RemoveIPC, and {setting}", linger)
 
 
 SYSTEM: tuple[Check, ...] = (
     Check(
         name="hostname",
         severity="note",
-        title="A node's own name leads to an address that the others reach",
+        title="A node's own name resolves to an address that the others reach",
         looks_at="`getent ahostsv4 $(hostname)`, `ip address`",
-        why="Programs that look up their own name tell the others this address. The cluster's own "
-        "do not: VLLM_HOST_IP and GLOO_SOCKET_IFNAME say it; mpirun and others may.",
-        remedy="Name the node with its HOST_IP in its /etc/hosts; Debian and Ubuntu write "
+        why="Programs that look up their own name give the others this address. The cluster's own "
+        "programs do not, because of VLLM_HOST_IP and GLOO_SOCKET_IFNAME; mpirun and others may.",
+        remedy="Give the node's name its HOST_IP in its /etc/hosts; Debian and Ubuntu write "
         "127.0.1.1 there.",
         source="torch.distributed, GLOO_SOCKET_IFNAME; Debian reference, /etc/hosts",
-        look=joined(_hostname),
+        applies_to=is_linked,
+        rule=each(_hostname),
     ),
     Check(
         name="clock",
         severity="slow",
         title="The clocks of all nodes agree within 2 seconds",
         looks_at="`date +%s.%N` of all nodes at once",
-        why="The lines of several logs cannot be put in order, and certificates and tokens may be "
-        "taken for expired.",
+        why="The lines of several logs cannot be put in order, and certificates and tokens may "
+        "count as expired.",
         remedy="Let each node set its clock by the network: `timedatectl set-ntp true`.",
         source="systemd-timesyncd.service(8)",
-        look=_clock,
+        rule=_clock,
     ),
     Check(
         name="kernel-same",
@@ -153,43 +124,23 @@ SYSTEM: tuple[Check, ...] = (
         title="All nodes run the same kernel",
         looks_at="`uname -r`",
         why="RDMA and the GPU's driver depend on it; what works on one node may fail on another, "
-        "and numbers measured on one say nothing of the other.",
+        "and measurements of one do not apply to the other.",
         remedy="Update all nodes on one day, and restart them.",
         source="NVIDIA/NV-Kernels pull request 590; eugr/spark-vllm-docker issue 389",
-        look=_kernel_same,
-    ),
-    Check(
-        name="driver-same",
-        severity="slow",
-        title="All nodes have the same GPU driver",
-        looks_at="`nvidia-smi --query-gpu=driver_version --format=csv`",
-        why="Ranks wait for each other, so the slowest driver is that of all; an error of one "
-        "looks like one of the network.",
-        remedy="Update all nodes on one day, and restart them.",
-        source="eugr/spark-vllm-docker, README, 2026-03-12",
-        look=_driver_same,
-    ),
-    Check(
-        name="driver",
-        severity="slow",
-        title="The GPU's driver is not of branch 590",
-        looks_at="`nvidia-smi --query-gpu=driver_version --format=csv`",
-        why="On GB10, capturing CUDA graphs came to a deadlock with it, and a server that hangs "
-        "while it warms up looks like one that is slow.",
-        remedy="Install a driver of branch 580, which DGX OS has; or serve with --enforce-eager.",
-        source="eugr/spark-vllm-docker, README, 2026-03-12",
-        look=machines(_driver),
+        requires=("kernel-memory",),
+        rule=_kernel_same,
     ),
     Check(
         name="early-oom",
         severity="note",
-        title="Something ends the largest program before memory is all gone",
+        title="The largest program is ended before memory is exhausted",
         looks_at="`systemctl is-active earlyoom systemd-oomd`",
-        why="CPU and GPU share one memory, and no cgroup bounds what the GPU takes. When it is all "
-        "gone the machine stops answering, SSH too, until it is switched off.",
+        why="CPU and GPU share one memory, and no cgroup limits what the GPU takes. When it is "
+        "exhausted the machine stops answering, SSH too, until it is switched off.",
         remedy="Install earlyoom.",
         source="eugr/spark-vllm-docker issue 321; NVIDIA/open-gpu-kernel-modules issue 1358",
-        look=machines(_early_oom),
+        applies_to=is_machine,
+        rule=each(_early_oom),
     ),
     Check(
         name="desktop",
@@ -198,10 +149,11 @@ SYSTEM: tuple[Check, ...] = (
         looks_at="`systemctl get-default`",
         why="A desktop takes gigabytes of the memory that model and GPU share, and large tests "
         "have frozen machines with one.",
-        remedy="Boot into multi-user.target; `systemctl set-default graphical.target` is the way "
-        "back.",
+        remedy="Boot into multi-user.target; `systemctl set-default graphical.target` brings the "
+        "desktop back.",
         source="eugr/spark-vllm-docker, README, 2026-03-17; NVIDIA/dgx-spark-playbooks issue 102",
-        look=machines(_desktop),
+        applies_to=is_machine,
+        rule=each(_desktop),
     ),
     Check(
         name="shared-memory-removal",
@@ -212,16 +164,7 @@ SYSTEM: tuple[Check, ...] = (
         "memory; with the node's own /dev/shm, a running worker's may be among them.",
         remedy="Let the user linger, or give the container its own shared memory by SHM_SIZE.",
         source="logind.conf(5), RemoveIPC; eugr/spark-vllm-docker issue 352",
-        look=machines(_shared_memory_removal),
-    ),
-    Check(
-        name="not-a-spark",
-        severity="note",
-        title="The GPU is a Spark's",
-        looks_at="`nvidia-smi --query-gpu=name --format=csv`",
-        why="The image, the share of memory and the names in the documentation are for GB10.",
-        remedy="Build an image for the GPU that is there.",
-        source="eugr/spark-vllm-docker, README, 2026-03-31",
-        look=machines(_not_a_spark),
+        applies_to=is_machine,
+        rule=each(_shared_memory_removal),
     ),
 )

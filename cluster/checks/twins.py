@@ -1,22 +1,13 @@
-"""Whether both twins of a port bring what a Spark's ConnectX-7 can: 200 Gb/s by two PCIe links."""
+"""Whether the twins of a port give what a Spark's ConnectX-7 can: 200 Gb/s over two PCIe links."""
 
 from collections.abc import Iterator
 
-from cluster.checks.check import Check, Patient
-from cluster.checks.fabric import (
-    absent,
-    counterpart,
-    detour,
-    in_ring,
-    joined,
-    named,
-    ours,
-    port_of,
-    used,
-)
+from cluster.checks.check import Check, each
+from cluster.checks.interfaces import KEEP, PLAYBOOK, detour
+from cluster.checks.node_report import NodeReport, is_linked
 from cluster.errors import Problem
 from cluster.facts.links import RJ45, Interface
-from cluster.facts.ports import Twin, twins
+from cluster.facts.ports import Twin
 
 FULL = 200_000
 """Mb/s of a ConnectX-7 port."""
@@ -24,116 +15,106 @@ LANES = 4
 GENERATION = 32.0
 """GT/s of each PCIe lane."""
 SWITCH = "NVIDIA dgx-spark-playbooks, multi-sparks-through-switch"
+NET_IB = "NCCL, src/transport/net_ib"
 
 
-def _link_speed(patient: Patient) -> Iterator[Problem]:
-    its = ours(patient)
-    if its and _beside(patient, its):
-        yield _slow_way(patient, its)
-    slow = tuple(twin for twin in used(patient) if _below(patient, twin))
+def _link_speed(report: NodeReport) -> Iterator[Problem]:
+    if report.interface and _is_slow_choice(report, report.interface):
+        yield _slow_choice(report, report.interface)
+    slow = tuple(twin for twin in report.used if _is_slow(report, twin))
     for port in dict.fromkeys(twin.port for twin in slow):
         names = tuple(twin.interface.name for twin in slow if twin.port == port)
         speed = min(twin.interface.speed or 0 for twin in slow if twin.port == port)
-        yield _slow_link(patient, names, speed)
+        yield _slow_link(report, names, speed)
 
 
-def _below(patient: Patient, twin: Twin) -> bool:
-    """Tell whether a twin is slower than it could be; other cards have other speeds."""
+def _is_slow(report: NodeReport, twin: Twin) -> bool:
+    """Whether a Spark's twin is slower than it could be; other cards have other speeds."""
     speed = twin.interface.speed
-    return (
-        twin.alive
-        and counterpart(patient.facts, twin) is not None
-        and speed is not None
-        and speed < FULL
-    )
+    return bool(twin.alive and report.counterpart(twin) and speed is not None and speed < FULL)
 
 
-def _slow_link(patient: Patient, names: tuple[str, ...], speed: int) -> Problem:
+def _slow_link(report: NodeReport, names: tuple[str, ...], speed: int) -> Problem:
     runs = "runs" if len(names) == 1 else "run"
-    shows = f"{patient.on(f'sudo ethtool {names[0]}')} shows what cable and other end can do"
+    ethtool = report.command(f"sudo ethtool {names[0]}")
     message = f"{', '.join(names)} {runs} at {speed / 1000:g} of {FULL / 1000:g} Gb/s"
-    return patient.problem(message, f"{shows}; on a switch, set 200 Gb/s without auto-negotiation")
+    show = f"{ethtool} shows what the cable and its other end can do"
+    return report.problem(message, f"{show}; on a switch, set 200 Gb/s without auto-negotiation")
 
 
-def _beside(patient: Patient, its: Interface) -> bool:
-    """Tell whether ETH_IF is no ConnectX port, and could be one; of virtual ones nobody knows."""
-    if its.kind or in_ring(patient) or port_of(patient.facts, its.name) or detour(patient):
+def _is_slow_choice(report: NodeReport, interface: Interface) -> bool:
+    """Whether ETH_IF is no ConnectX port but could be one; a virtual interface may be on a port."""
+    if interface.kind or report.is_in_ring or report.port or detour(report):
         return False
-    return its.name == RJ45 or (bool(twins(patient.facts)) and not absent(patient))
+    return interface.name == RJ45 or (bool(report.twins) and not report.missing_devices)
 
 
-def _slow_way(patient: Patient, its: Interface) -> Problem:
-    which = "the 10 Gb/s port" if its.name == RJ45 else "no ConnectX port"
-    alive = tuple(twin.interface for twin in twins(patient.facts) if twin.alive)
-    others = ", ".join(one.name for one in alive) or "none"
-    message = f"ETH_IF {its.name} is {which}; ConnectX ports with a link: {others}"
-    remedy = f"write one of them as ETH_IF, and its address as HOST_IP, in {patient.node_file}"
-    return patient.problem(message, remedy if alive else f"put a cable in, and {_then(patient)}")
+def _slow_choice(report: NodeReport, interface: Interface) -> Problem:
+    kind = "the 10 Gb/s port" if interface.name == RJ45 else "not a ConnectX port"
+    linked = ", ".join(twin.interface.name for twin in report.twins if twin.alive)
+    message = f"ETH_IF {interface.name} is {kind}; ConnectX ports with a link: {linked or 'none'}"
+    write = f"write its interface as ETH_IF, and its address as HOST_IP, in {report.node_file}"
+    return report.problem(message, f"{'choose one' if linked else 'plug a cable in'}, and {write}")
 
 
-def _then(patient: Patient) -> str:
-    return f"write its port as ETH_IF, and the address of that as HOST_IP, in {patient.node_file}"
+def _twin_cable(report: NodeReport) -> Iterator[Problem]:
+    """Report twins without a link; ETH_IF without one is a problem of the whole port."""
+    for twin in report.used if report.node.ib_if else ():
+        other = report.counterpart(twin)
+        if twin.alive and other and not other.alive and other.interface != report.interface:
+            yield _dead_twin(report, twin.interface.name, other.interface)
 
 
-def _twin_cable(patient: Patient) -> Iterator[Problem]:
-    """Find twins without a link; what ETH_IF lacks is said of the whole port."""
-    for twin in used(patient) if patient.node.ib_if else ():
-        other = counterpart(patient.facts, twin)
-        if twin.alive and other and not other.alive and other.interface != ours(patient):
-            yield _no_twin(patient, twin.interface.name, other.interface)
+def _dead_twin(report: NodeReport, name: str, dead: Interface) -> Problem:
+    role = f"{dead.name}, the twin of {name},"
+    if dead.enabled:
+        remedy = f"plug the cable in again, or restart {report.node.name}: both share one cable"
+        return report.problem(f"{role} has no link", remedy)
+    up = report.command(f"sudo ip link set {dead.name} up")
+    return report.problem(f"{role} is switched off", f"{up}, {KEEP}")
 
 
-def _no_twin(patient: Patient, name: str, other: Interface) -> Problem:
-    role = f"the other twin of {name}"
-    if other.enabled:
-        remedy = f"push the cable in anew, or restart {patient.node.name}: both share one cable"
-        return patient.problem(f"{other.name}, {role}, has no link", remedy)
-    up = patient.on(f"sudo ip link set {other.name} up")
-    return patient.problem(
-        f"{other.name}, {role}, is switched off", f"{up}, and netplan to keep it so"
-    )
+def _twin_address(report: NodeReport) -> Iterator[Problem]:
+    """Report twins without an address, unless a VLAN, bond or bridge has it."""
+    if not report.interface or report.interface.kind:
+        return
+    for twin in report.chosen:
+        name = twin.interface.name
+        if twin.alive and not twin.interface.addresses and twin.interface != report.interface:
+            message = f"{name} has no IPv4 address, but IB_IF names its {twin.device.name}"
+            remedy = f"give {name} an address in netplan, in a network of its own"
+            yield report.problem(message, remedy)
 
 
-def _twin_address(patient: Patient) -> Iterator[Problem]:
-    """Find twins without an address, but those whose addresses a VLAN, bond or bridge has."""
-    its = ours(patient)
-    for twin in named(patient) if its and not its.kind else ():
-        one = twin.interface
-        if twin.alive and not one.addresses and one != its:
-            message = f"{one.name} has no IPv4 address, and IB_IF names its {twin.device.name}"
-            remedy = f"give {one.name} one by netplan, in a network of its own"
-            yield patient.problem(message, remedy)
+def _twin_subnets(report: NodeReport) -> Iterator[Problem]:
+    ports = {twin.port for twin in report.used}
+    interfaces = tuple(twin.interface for twin in report.twins if twin.port in ports)
+    names: dict[str, list[str]] = {}
+    for interface in interfaces:
+        for network in dict.fromkeys(str(address.network) for address in interface.addresses):
+            names.setdefault(network, []).append(interface.name)
+    for network, members in names.items():
+        if len(members) > 1:
+            second = next(name for name in reversed(members) if name != report.node.eth_if)
+            remedy = f"give {second} an address in another network, in netplan"
+            yield report.problem(f"{' and '.join(members)} are in one network, {network}", remedy)
 
 
-def _twin_subnets(patient: Patient) -> Iterator[Problem]:
-    chosen = {twin.port for twin in used(patient)}
-    interfaces = tuple(twin.interface for twin in twins(patient.facts) if twin.port in chosen)
-    networks = dict.fromkeys(its.network for one in interfaces for its in one.addresses)
-    for network in networks:
-        names = tuple(
-            one.name for one in interfaces if network in (its.network for its in one.addresses)
-        )
-        if len(names) > 1:
-            other = next(name for name in reversed(names) if name != patient.node.eth_if)
-            remedy = f"give {other} an address in another network by netplan"
-            yield patient.problem(f"{' and '.join(names)} are in one network, {network}", remedy)
+def _pcie_width(report: NodeReport) -> Iterator[Problem]:
+    for twin in report.used:
+        lanes = _reduced_lanes(twin.interface) if report.counterpart(twin) else ""
+        if lanes:
+            update = report.command("sudo fwupdmgr update")
+            yield report.problem(f"{twin.interface.name} has {lanes}", f"{update}, then restart it")
 
 
-def _pcie_width(patient: Patient) -> Iterator[Problem]:
-    for twin in used(patient):
-        has = _lanes(twin.interface) if counterpart(patient.facts, twin) else ""
-        if has:
-            update = patient.on("sudo fwupdmgr update")
-            yield patient.problem(f"{twin.interface.name} has {has}", f"{update}, then a restart")
-
-
-def _lanes(one: Interface) -> str:
-    """Say what a PCIe link lacks; nothing when that is nothing, or unknown."""
-    if one.pcie_width is not None and one.pcie_width < LANES:
-        return f"{one.pcie_width} of {LANES} PCIe lanes"
-    speed = one.pcie_speed.partition(" ")[0]
-    slow = speed.replace(".", "", 1).isdecimal() and float(speed) < GENERATION
-    return f"PCIe lanes of {speed} of {GENERATION:g} GT/s" if slow else ""
+def _reduced_lanes(interface: Interface) -> str:
+    """Return what a PCIe link lacks; empty if it lacks nothing, or is unknown."""
+    if interface.pcie_width is not None and interface.pcie_width < LANES:
+        return f"{interface.pcie_width} of {LANES} PCIe lanes"
+    speed = interface.pcie_speed.partition(" ")[0]
+    is_slow = speed.replace(".", "", 1).isdecimal() and float(speed) < GENERATION
+    return f"PCIe lanes of {speed} of {GENERATION:g} GT/s" if is_slow else ""
 
 
 TWINS: tuple[Check, ...] = (
@@ -147,18 +128,20 @@ TWINS: tuple[Check, ...] = (
         remedy="use a ConnectX port as ETH_IF; a switch that settles on 100 Gb/s needs the speed "
         "set, and auto-negotiation off.",
         source=f"{SWITCH}, step 3",
-        look=joined(_link_speed),
+        applies_to=is_linked,
+        rule=each(_link_speed),
     ),
     Check(
         name="twin-cable",
         severity="slow",
         title="Both twins of a port have a link",
-        looks_at="`ip address`, and PCI addresses: the twins are one function on two PCI domains",
-        why="Each twin carries about 100 Gb/s, as its PCIe link has four lanes; NCCL leaves out a "
-        "twin without a link, without a word.",
-        remedy="switch the other twin on, and have netplan keep it so.",
-        source="NVIDIA dgx-spark-playbooks, connect-two-sparks; NCCL, src/transport/net_ib",
-        look=joined(_twin_cable),
+        looks_at="`ip address`, and PCI addresses: twins are one function on two PCI domains",
+        why="Each twin carries about 100 Gb/s, as its PCIe link has four lanes; NCCL silently "
+        "leaves out a twin without a link.",
+        remedy="switch the other twin on, and keep it on in netplan.",
+        source=f"{PLAYBOOK}; {NET_IB}",
+        applies_to=is_linked,
+        rule=each(_twin_cable),
     ),
     Check(
         name="twin-address",
@@ -168,28 +151,31 @@ TWINS: tuple[Check, ...] = (
         why="Without one the RDMA device has no RoCE v2 address of its own: NCCL falls back to a "
         "link-local one, which may work on a cable, and never through a switch that routes.",
         remedy="give each twin an address, each in a network of its own.",
-        source="NVIDIA dgx-spark-playbooks, connect-two-sparks; NCCL, src/transport/net_ib",
-        look=joined(_twin_address),
+        source=f"{PLAYBOOK}; {NET_IB}",
+        applies_to=is_linked,
+        rule=each(_twin_address),
     ),
     Check(
         name="twin-subnets",
         severity="slow",
         title="Every ConnectX interface has a network of its own",
         looks_at="`ip address`",
-        why="With two interfaces in one network the kernel sends everything out of one of them, "
-        "and answers come back by the other.",
+        why="With two interfaces in one network the kernel sends everything through one of them, "
+        "and answers arrive at the other.",
         remedy="give the second twin an address in another network, the same one on all nodes.",
         source=f"{SWITCH}, step 4",
-        look=joined(_twin_subnets),
+        applies_to=is_linked,
+        rule=each(_twin_subnets),
     ),
     Check(
         name="pcie-width",
         severity="slow",
         title="Each twin of a port has its four PCIe lanes",
         looks_at="`/sys/class/net/*/device/current_link_width` and `current_link_speed`",
-        why="Old firmware trained the second twin with two lanes, which halves what it carries.",
+        why="Old firmware gave the second twin two lanes, which halves what it carries.",
         remedy="update the firmware with `fwupdmgr`, and restart.",
         source="tonyd2wild/DeepSeek-v4-Flash-Vision-Exp-DSpark-1M-NVFP4-KV-2x-DGX-Spark, pull/35",
-        look=joined(_pcie_width),
+        applies_to=is_linked,
+        rule=each(_pcie_width),
     ),
 )

@@ -1,11 +1,10 @@
-"""Whether variables that were written by hand slow the cluster, or lead it astray."""
+"""Whether variables in the env files slow the cluster down, or stop it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cluster.checks.alike import names
-from cluster.checks.check import Check, Look, Patient
-from cluster.checks.spark import computes
+from cluster.checks.check import Check, Reports, Rule
+from cluster.checks.node_report import NodeReport, is_machine, node_names, uses_gpus
 from cluster.errors import Problem
 
 GLOO = "GLOO_SOCKET_IFNAME"
@@ -13,21 +12,21 @@ MARKS = "=^"
 """What NCCL's lists of interfaces begin with, and gloo's do not."""
 OFF = ("", "0")
 SLOW: dict[str, str] = {
-    "NCCL_IB_DISABLE": "no RDMA, and IB_IF names RDMA devices",
-    "NCCL_NET": "no RDMA, and IB_IF names RDMA devices",
+    "NCCL_IB_DISABLE": "no RDMA, although IB_IF names RDMA devices",
+    "NCCL_NET": "no RDMA, although IB_IF names RDMA devices",
     "NCCL_P2P_DISABLE": "GPUs of a node do not reach each other directly",
     "NCCL_SHM_DISABLE": "ranks of a node do not use shared memory",
     "NCCL_ALGO": "NCCL cannot choose the best algorithm for each size",
     "NCCL_PROTO": "NCCL cannot choose the best protocol for each size",
 }
-"""Variables for the search for a fault, and what they cost."""
+"""Variables for debugging, and what they cost."""
 SOCKETS = ("NCCL_IB_DISABLE", "NCCL_NET")
 """Those that are right on a node without RDMA."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
-    """A variable that somebody wrote into an env file."""
+class FileVariable:
+    """A variable in an env file."""
 
     name: str
     value: str
@@ -35,78 +34,83 @@ class Written:
     file: str
 
 
-Fault = Callable[[Patient, Written], str]
-"""What is wrong with a variable on a node; nothing when it is well."""
+Fault = Callable[[NodeReport, FileVariable], str]
+"""What is wrong with a variable on a node; empty if nothing is."""
 
 
-def _debugging(patient: Patient, its: Written) -> str:
-    if its.name not in SLOW or its.value in OFF or not computes(patient):
-        return ""
-    if its.name in SOCKETS and not patient.node.ib_if:
-        return ""
-    if its.name == "NCCL_NET" and its.value.casefold() != "socket":
-        return ""
-    return f"{its.name}={its.value} is for the search for a fault: {SLOW[its.name]}"
+def _debugging(report: NodeReport, variable: FileVariable) -> str:
+    name, value = variable.name, variable.value
+    is_harmless = (
+        name not in SLOW
+        or value in OFF
+        or (name in SOCKETS and not report.node.ib_if)
+        or (name == "NCCL_NET" and value.casefold() != "socket")
+    )
+    return "" if is_harmless else f"{name}={value} is for debugging: {SLOW[name]}"
 
 
-def _gloo(patient: Patient, its: Written) -> str:
-    if its.name != GLOO or not its.value or patient.cluster.runtime == "process":
+def _gloo(report: NodeReport, variable: FileVariable) -> str:
+    value = variable.value
+    if variable.name != GLOO or not value:
         return ""
-    if any(mark in its.value for mark in MARKS):
-        return f"{GLOO}={its.value} has NCCL's `=` or `^`, which gloo takes for part of a name"
-    links = patient.facts.links
-    unknown = ", ".join(name for name in its.value.split(",") if not links.named(name))
+    if any(mark in value for mark in MARKS):
+        return f"{GLOO}={value} has NCCL's `=` or `^`, which gloo takes for part of a name"
+    links = report.facts.links
+    unknown = ", ".join(name for name in value.split(",") if not links.named(name))
     if not unknown or links.error:
         return ""
-    return f"{GLOO}={its.value} names no interface of this node: {unknown}"
+    return f"{GLOO}={value} names no interface of this node: {unknown}"
 
 
-def _each(fault: Fault) -> Look:
-    """Turn what can be wrong with a variable into a look: what one line does to all, said once."""
+def _each_variable(fault_of: Fault) -> Rule:
+    """Turn a fault of a variable into a rule: the same line of a file is one problem of all nodes.
 
-    def look(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-        found = tuple(
-            (its, line.file, words)
-            for its in patients
-            for line in _written(its)
-            if (words := fault(its, line))
-        )
-        for file, message in dict.fromkeys((file, words) for _, file, words in found):
-            where = tuple(its for its, *line in found if line == [file, message])
-            yield Problem(place=names(where), message=message, remedy=f"take it out of {file}")
+    What nodes have in files of their own is a problem of each.
+    """
 
-    return look
+    def rule(reports: Reports) -> Iterator[Problem]:
+        faults: dict[tuple[str, str], list[NodeReport]] = {}
+        for report in reports:
+            for variable in _variables(report):
+                if message := fault_of(report, variable):
+                    faults.setdefault((variable.file, message), []).append(report)
+        for (file, message), nodes in faults.items():
+            yield Problem(place=node_names(nodes), message=message, remedy=f"remove it from {file}")
+
+    return rule
 
 
-def _written(patient: Patient) -> Iterator[Written]:
-    """Yield what somebody wrote for a node; its own file wins."""
-    own = dict(patient.node.variables)
-    for name, value in (dict(patient.cluster.variables) | own).items():
-        file = patient.node_file if name in own else patient.cluster_file
-        yield Written(name=name, value=str(value), file=file)
+def _variables(report: NodeReport) -> Iterator[FileVariable]:
+    """Yield the variables in the env files of a node; its own file wins."""
+    own = dict(report.node.variables)
+    for name, value in (dict(report.cluster.variables) | own).items():
+        file = report.node_file if name in own else report.cluster_file
+        yield FileVariable(name=name, value=str(value), file=file)
 
 
 VARIABLES: tuple[Check, ...] = (
     Check(
         name="debugging",
         severity="slow",
-        title="No variable is left from the search for a fault",
+        title="No variable is left over from debugging",
         looks_at=f"{', '.join(SLOW)} in the env files",
-        why="They switch off what is fast, and nothing says so later. NVIDIA advises not to keep "
+        why="They switch off what is fast, and nothing shows it later. NVIDIA advises not to keep "
         "them.",
-        remedy="Take them out of the env files.",
+        remedy="Remove them from the env files.",
         source="NCCL's user guide, environment variables, debug",
-        look=_each(_debugging),
+        applies_to=uses_gpus,
+        rule=_each_variable(_debugging),
     ),
     Check(
         name="gloo",
         severity="blocks",
-        title="gloo is told interfaces that the node has",
+        title="gloo is given interfaces that the node has",
         looks_at=f"{GLOO} in the env files, and `ip address`",
-        why="PyTorch's CPU collectives end at once when the name is none of the node's. Names may "
-        "differ between nodes, and have no marks as NCCL's do.",
+        why="PyTorch's CPU collectives fail at once when the node has no interface of this name. "
+        "Names may differ between nodes, and have no marks as NCCL's do.",
         remedy="Leave the variable out: it is ETH_IF then.",
         source="torch.distributed, GLOO_SOCKET_IFNAME; vLLM pull request 40991",
-        look=_each(_gloo),
+        applies_to=is_machine,
+        rule=_each_variable(_gloo),
     ),
 )

@@ -1,0 +1,92 @@
+"""Whether all nodes have the cluster's image, and the same one: Ray and vLLM must agree."""
+
+import json
+from collections.abc import Iterator
+from itertools import takewhile
+
+from cluster.build.stamps import LABEL
+from cluster.checks.check import Check, Reports
+from cluster.checks.node_report import NodeReport, is_machine
+from cluster.errors import Problem
+from cluster.ship.survey import Image
+
+VERSIONS = ("vllm", "torch")
+"""The labels that name versions in the image (docker/Dockerfile)."""
+
+
+def _missing_image(reports: Reports) -> Iterator[Problem]:
+    has_source = any(report.facts.docker.image for report in reports)
+    for report in reports:
+        if not report.facts.docker.image:
+            remedy = _ship(report) if has_source else report.cluster.inv("build")
+            yield report.problem(f"has no image {report.cluster.image}", remedy)
+
+
+def _other_image(reports: Reports) -> Iterator[Problem]:
+    """Compare each image with that of the first node, the head if it has one."""
+    images = tuple((report, image) for report in reports if (image := report.facts.docker.image))
+    for report, image in images[1:]:
+        first, expected = images[0]
+        if image != expected:
+            subject = f"has another {report.cluster.image} than {first.node.name}"
+            yield report.problem(f"{subject}: {_difference(expected, image)}", _ship(report))
+
+
+def _ship(report: NodeReport) -> str:
+    ship = report.cluster.inv("ship", "--node", report.node.name)
+    return f"{ship} copies it from this machine"
+
+
+def _difference(expected: Image, image: Image) -> str:
+    """Return what differs: the architecture, a version, or layers from the first that does."""
+    if expected.architecture != image.architecture:
+        return f"it is for {image.architecture}, not for {expected.architecture}"
+    if versions := tuple(_versions(expected, image)):
+        return f"it has {', '.join(versions)}"
+    if expected.layers == image.layers:
+        return "it has another configuration for its containers"
+    pairs = zip(expected.layers, image.layers, strict=False)
+    shared = sum(takewhile(bool, (first == second for first, second in pairs)))
+    total = max(len(expected.layers), len(image.layers))
+    return f"{total - shared} of {total} layers differ"
+
+
+def _versions(expected: Image, image: Image) -> Iterator[str]:
+    """Yield the versions that the labels of both name differently: `vllm 0.33.0, not 0.32.0`."""
+    labels, actual = (
+        json.loads(one.configuration).get("Labels", {}) for one in (expected, image)
+    )
+    for label, version in labels.items():
+        name = label.removeprefix(LABEL)
+        if name in VERSIONS and actual.get(label, version) != version:
+            yield f"{name} {actual[label]}, not {version}"
+
+
+IMAGES: tuple[Check, ...] = (
+    Check(
+        name="image",
+        severity="blocks",
+        title="Every node has the cluster's image",
+        looks_at="`docker image inspect IMAGE`",
+        why="Nodes pull no image by themselves: this one is in no registry.",
+        remedy="`inv build` makes it on this machine, `inv ship` copies it to the nodes.",
+        source="vLLM's guide to multi-node serving: one environment on all nodes",
+        applies_to=is_machine,
+        requires=("docker",),
+        rule=_missing_image,
+    ),
+    Check(
+        name="same-image",
+        severity="blocks",
+        title="All nodes have the same image",
+        looks_at="`docker image inspect IMAGE`: architecture, layers, and configuration",
+        why="Ray refuses nodes with another version of Ray or Python, and ranks with another vLLM "
+        "hang or fail when they first talk to each other. IDs prove nothing: Docker's stores give "
+        "one image different ones.",
+        remedy="`inv ship` copies this machine's image to the nodes that have another.",
+        source="vLLM issue 33445; moby/moby issue 48401",
+        applies_to=is_machine,
+        requires=("docker", "image"),
+        rule=_other_image,
+    ),
+)

@@ -1,0 +1,104 @@
+"""Whether packets as large as an interface sends them arrive at the other nodes."""
+
+from collections.abc import Iterator
+
+from cluster.checks.check import Check, Reports, differences
+from cluster.checks.interfaces import KEEP
+from cluster.checks.node_report import NodeReport, is_machine, node_names
+from cluster.checks.reach import LINK_CHECKS, Pair, directions, is_answered, pairs
+from cluster.errors import Problem
+
+ETHERNET = 1500
+
+
+def _mtu(reports: Reports) -> Iterator[Problem]:
+    """Report pairs of one MTU that large packets pass in neither direction: one ping may be lost.
+
+    Something between the interfaces has a smaller MTU then.
+    """
+    blocked = tuple(
+        pair
+        for pair in pairs(reports)
+        if _is_uniform(pair) and True in _losses(pair) and False not in _losses(pair)
+    )
+    if ends := _ends(reports, blocked):
+        largest = max(map(_size, ends))
+        message = f"packets of {largest} bytes, their MTU, do not pass between them; small ones do"
+        smaller = ", ".join(_set_size(end, ETHERNET) for end in ends)
+        remedy = f"a switch between them must let {largest} bytes pass; or {smaller}"
+        yield Problem(place=node_names(ends), message=message, remedy=remedy)
+
+
+def _mtu_same(reports: Reports) -> Iterator[Problem]:
+    """Report pairs with different MTUs, where the larger packets do not pass."""
+    lossy = (pair for pair in pairs(reports) if not _is_uniform(pair) and True in _losses(pair))
+    ends = _ends(reports, tuple(lossy))
+    subject = "MTUs differ, and large packets do not arrive"
+    yield from differences(subject, ends, lambda end: str(_size(end)), _enlarge)
+
+
+def _losses(pair: Pair) -> tuple[bool | None, ...]:
+    """Whether only large packets are lost, for each direction; None if unknown."""
+    return tuple(_loses_large(source, target) for source, target in directions(pair))
+
+
+def _loses_large(source: NodeReport, target: NodeReport) -> bool | None:
+    large = is_answered(source, target, "large")
+    if large is None or not (large or is_answered(source, target, "small")):
+        return None
+    return not large
+
+
+def _is_uniform(pair: Pair) -> bool:
+    return _size(pair[0]) == _size(pair[1])
+
+
+def _size(report: NodeReport) -> int:
+    """Return the MTU of ETH_IF, which exists where this check is made."""
+    return next(one.mtu for one in report.interfaces if one.name == report.node.eth_if)
+
+
+def _ends(reports: Reports, chosen: tuple[Pair, ...]) -> Reports:
+    return tuple(report for report in reports if any(report in pair for pair in chosen))
+
+
+def _enlarge(ends: Reports) -> str:
+    """Return how the interfaces with a smaller MTU get the largest one."""
+    largest = max(map(_size, ends))
+    commands = (_set_size(end, largest) for end in ends if _size(end) < largest)
+    return f"{', '.join(commands)}, {KEEP}"
+
+
+def _set_size(report: NodeReport, mtu: int) -> str:
+    return report.command(f"sudo ip link set {report.node.eth_if} mtu {mtu}")
+
+
+MTU: tuple[Check, ...] = (
+    Check(
+        name="mtu",
+        severity="blocks",
+        title="Packets as large as the MTU of ETH_IF arrive",
+        looks_at="`ping -M do -I ETH_IF` from each node to each other, as large as the MTU",
+        why="Something between the nodes silently drops large packets: nodes join, and hang as "
+        "soon as they send something large.",
+        remedy="Let the switch pass packets of this size, or set a smaller MTU on all nodes.",
+        source="eugr/spark-vllm-docker, docs/NETWORKING.md; RFC 2923, section 2.1",
+        applies_to=is_machine,
+        requires=LINK_CHECKS,
+        rule=_mtu,
+    ),
+    Check(
+        name="mtu-same",
+        severity="slow",
+        title="All nodes have the same MTU",
+        looks_at="`ip link`, and `ping -M do -I ETH_IF` as large as the MTU",
+        why="TCP and NCCL's RDMA agree on the smaller one, which costs up to a fifth of the "
+        "bandwidth; other programs send packets that are lost. NVIDIA's files leave 1500.",
+        remedy="Set the same MTU on all nodes, and at least as much on the switch.",
+        source="NVIDIA dgx-spark-playbooks issue 25 and pull request 103; RFC 9293, 3.7.1; NCCL, "
+        "src/transport/net_ib/connect.cc",
+        applies_to=is_machine,
+        requires=LINK_CHECKS,
+        rule=_mtu_same,
+    ),
+)

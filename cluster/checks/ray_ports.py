@@ -1,0 +1,162 @@
+"""Whether Ray can listen on its ports, and the nodes can connect to them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from cluster.checks.check import Check, Reports, each
+from cluster.checks.node_report import NodeReport, is_machine, node_names
+from cluster.checks.reach import LINK_CHECKS, is_connected, open_firewall, pairs
+from cluster.commands import ray
+from cluster.errors import Problem
+from cluster.facts.reach import Answer
+
+WORKER_PORT = 10002
+"""The first port of Ray's workers, which listen on every node (`ray start`, --min-worker-port)."""
+STOPPED: dict[Answer, str] = {"silent": "packets vanish", "unreachable": "it is rejected"}
+"""What becomes of a connection that a firewall stops."""
+EVERYWHERE = ("0.0.0.0", "*", "[::]", "::")  # noqa: S104 (as `ss` prints it)
+LOOPBACK = ("127.0.0.1", "[::ffff:127.0.0.1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ListenPort:
+    """A port that the head listens on by its settings."""
+
+    number: int
+    setting: str
+    instead: str
+    """What to write to do without it."""
+    clashes_with: Callable[[str], bool]
+    """Whether a program that listens on an address keeps the head from listening."""
+
+
+def taken_ports(report: NodeReport) -> Iterator[Problem]:
+    """Report ports of the head that other programs listen on; no setting names a worker's port."""
+    if report.node.role == "head" and not report.is_running:
+        for port in _head_ports(report):
+            yield from _taken(report, port)
+
+
+def _head_ports(report: NodeReport) -> Iterator[_ListenPort]:
+    cluster, key = report.cluster, report.setting("HEAD_PORT")
+    yield _ListenPort(
+        number=cluster.head_port,
+        setting=key,
+        instead=f"write another {key}{report.in_cluster_file}",
+        clashes_with=_clashes_with_ray,
+    )
+    # Only the image for GPUs has the dashboard.
+    if cluster.dashboard and cluster.accelerator != "none":
+        yield _ListenPort(
+            number=ray.DASHBOARD_PORT,
+            setting="Ray's dashboard",
+            instead=f"write {report.assignment('DASHBOARD', 'false')}{report.in_cluster_file}",
+            clashes_with=lambda address: address in (*EVERYWHERE, *LOOPBACK),
+        )
+
+
+def _clashes_with_ray(address: str) -> bool:
+    """Ray's control store listens on all IPv4 addresses, so one that is taken is enough."""
+    return ":" not in address or address in (*EVERYWHERE, *LOOPBACK)
+
+
+def _taken(report: NodeReport, port: _ListenPort) -> Iterator[Problem]:
+    programs = tuple(
+        f"{listener.process or 'another program'} on {listener.address}"
+        for listener in report.facts.surroundings.listeners
+        if listener.port == port.number
+        and port.clashes_with(listener.address.partition("%")[0])
+    )
+    if programs:
+        names = ", ".join(dict.fromkeys(programs))
+        show = report.command(f"sudo ss -ltnp sport = :{port.number}")
+        message = f"port {port.number} ({port.setting}) is taken by {names}"
+        yield report.problem(message, f"{show} shows the program; or {port.instead}")
+
+
+def _head_port(reports: Reports) -> Iterator[Problem]:
+    for head in reports:
+        if head.node.role == "head":
+            yield from _stopped(reports, head, head.cluster.head_port, "HEAD_PORT")
+
+
+def _worker_port(reports: Reports) -> Iterator[Problem]:
+    for worker in reports:
+        if worker.node.role == "worker":
+            yield from _stopped(reports, worker, WORKER_PORT, "the first of Ray's workers")
+
+
+def _stopped(reports: Reports, target: NodeReport, port: int, purpose: str) -> Iterator[Problem]:
+    """Report all nodes that cannot connect to a port of a node, as one problem."""
+    connected = (pair for pair in pairs(reports) if target in pair and is_connected(pair))
+    sources = (end for pair in connected for end in pair if end is not target)
+    results = {end.node.name: _obstacle(end, target, port) for end in sources}
+    stopped = tuple(report for report in reports if results.get(report.node.name))
+    if stopped:
+        place = f"port {port} ({purpose}) of {target.node.name} at {target.node.host_ip}"
+        reasons = ", ".join(dict.fromkeys(results[report.node.name] for report in stopped))
+        members = (report for report in reports if report in stopped or report is target)
+        message = f"{node_names(stopped)} cannot connect to {place}: {reasons}{_firewall(target)}"
+        yield Problem(place=node_names(members), message=message, remedy=open_firewall(target))
+
+
+def _obstacle(source: NodeReport, target: NodeReport, port: int) -> str:
+    """Return what stops a connection; empty if nothing does, or it was not tried."""
+    attempts = (
+        STOPPED.get(attempt.answer, "")
+        for attempt in source.facts.reach.ports
+        if (attempt.peer, attempt.port) == (target.node.host_ip, port)
+    )
+    return next(attempts, "")
+
+
+def _firewall(target: NodeReport) -> str:
+    """Return what is known of a node's firewall; only root may read all of its rules."""
+    firewall = target.facts.surroundings.firewall
+    if firewall.ufw:
+        return f"; ufw is switched on at {target.node.name}"
+    chains = ", ".join(f"`{chain}`" for chain in firewall.drops)
+    return f"; {target.node.name} drops what no rule of {chains} lets in" if chains else ""
+
+
+RAY_PORTS: tuple[Check, ...] = (
+    Check(
+        name="ports",
+        severity="blocks",
+        title="The ports that the head listens on are free",
+        looks_at="`ss -ltn`",
+        why="Ray's head does not start when another program, a Redis or another Ray, has its port.",
+        remedy="End the program that listens there, or write another HEAD_PORT or DASHBOARD=false.",
+        source="Ray's documentation, configuring Ray, ports",
+        applies_to=is_machine,
+        rule=each(taken_ports),
+    ),
+    Check(
+        name="head-port",
+        severity="blocks",
+        title="The workers can connect to the head's control store",
+        looks_at="a connection from each worker to HOST_IP and HEAD_PORT of the head; `ufw.conf`, "
+        "`nft list chains`",
+        why="Workers join Ray there. Before Ray runs the head refuses the connection, which is "
+        "fine; a firewall makes workers wait, or rejects them.",
+        remedy="Let everything in on the fast network: Ray, gloo and NCCL choose their ports.",
+        source="Ray's documentation, configuring Ray, ports; nft(8), ufw(8)",
+        applies_to=is_machine,
+        requires=LINK_CHECKS,
+        rule=_head_port,
+    ),
+    Check(
+        name="worker-port",
+        severity="blocks",
+        title="The nodes can connect to Ray's processes on the workers",
+        looks_at=f"a connection from each node to HOST_IP and port {WORKER_PORT} of each worker; "
+        "`ufw.conf`, `nft list chains`",
+        why="Ray's processes talk to each other on ports from there on, gloo and NCCL on any: all "
+        "seems well until a rank waits for another.",
+        remedy="Let everything in on the fast network, on workers too.",
+        source="Ray's documentation, configuring Ray, ports; nft(8), ufw(8)",
+        applies_to=is_machine,
+        requires=LINK_CHECKS,
+        rule=_worker_port,
+    ),
+)

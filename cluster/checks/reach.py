@@ -1,0 +1,219 @@
+"""Whether nodes reach each other over the fast link, and by the right interface."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Literal
+
+from cluster.checks.check import Check, Reports
+from cluster.checks.interfaces import KEEP, add_address
+from cluster.checks.node_report import NodeReport, is_machine, node_names
+from cluster.errors import Problem
+from cluster.facts.links import Interface
+
+SMALL = 84
+"""Bytes of the ping that fits every MTU; the other one is as large as its interface's."""
+NOT_SENT = ("ping: not found", "ping: socket", "ping: socktype", "ping: SO_BINDTODEVICE")
+"""How the output of ping begins if it could not even try: it is not installed, or not permitted."""
+FROM_PEER = ("open", "refused")
+"""Results of a connection that come from the other node itself, not from what is on the way."""
+LINK_CHECKS = ("twice", "interface", "address", "cable")
+"""What keeps a node from reaching any other: then its pairs are not looked at."""
+Pair = tuple[NodeReport, NodeReport]
+
+
+def pairs(reports: Reports) -> tuple[Pair, ...]:
+    """Return the nodes that should reach each other, each pair once.
+
+    A pair is left out if one of them takes another interface to the other, which `route` reports.
+    """
+    return tuple(
+        (first, second)
+        for first, second in combinations(reports, 2)
+        if wrong_route(first, second) is None and wrong_route(second, first) is None
+    )
+
+
+def directions(pair: Pair) -> tuple[Pair, Pair]:
+    """Return both directions of a pair: from the first node to the second, and back."""
+    return pair, (pair[1], pair[0])
+
+
+def is_connected(pair: Pair) -> bool:
+    """Whether anything went from one node to the other and back."""
+    return any(
+        is_answered(source, target, "small") or _hears(source, target)
+        for source, target in directions(pair)
+    )
+
+
+def is_broken(pair: Pair) -> bool:
+    """Whether pings were sent, but nothing came back at either end."""
+    small = tuple(is_answered(source, target, "small") for source, target in directions(pair))
+    return False in small and not is_connected(pair)
+
+
+def is_answered(
+    source: NodeReport, target: NodeReport, size: Literal["small", "large"]
+) -> bool | None:
+    """Whether a node's ping to another's HOST_IP was answered; None if none was sent."""
+    return next(
+        (
+            ping.answered
+            for ping in source.facts.reach.pings
+            if ping.peer == target.node.host_ip
+            and ping.interface == source.node.eth_if
+            and (ping.size > SMALL) == (size == "large")
+            and not ping.said.startswith(NOT_SENT)
+        ),
+        None,
+    )
+
+
+def wrong_route(source: NodeReport, target: NodeReport) -> str | None:
+    """Return the wrong interface of a node's route to another; empty if there is no route.
+
+    The twins of a port in one network are both right: they lead to the same neighbour.
+    """
+    devices = (
+        way.device for way in source.facts.reach.ways if way.peer == target.node.host_ip
+    )
+    device = next(devices, source.node.eth_if)
+    twins = (twin.interface for twin in source.port)
+    right = {source.node.eth_if, *(one.name for one in twins if _leads_to(one, target))}
+    return None if device in right else device
+
+
+def _leads_to(interface: Interface, target: NodeReport) -> bool:
+    return any(target.node.host_ip in address.network for address in interface.addresses)
+
+
+def _hears(source: NodeReport, target: NodeReport) -> bool:
+    return any(
+        port.peer == target.node.host_ip and port.answer in FROM_PEER
+        for port in source.facts.reach.ports
+    )
+
+
+def _ping_output(pair: Pair) -> str:
+    """Return what ping printed about a pair, the first output that is not empty."""
+    outputs = (
+        ping.said
+        for source, target in directions(pair)
+        for ping in source.facts.reach.pings
+        if ping.peer == target.node.host_ip and not ping.said.startswith(NOT_SENT)
+    )
+    return next(filter(None, outputs), "")
+
+
+def open_firewall(report: NodeReport) -> str:
+    """Return how a node's firewall lets the fast network in."""
+    firewall, interface = report.facts.surroundings.firewall, report.node.eth_if
+    if firewall.ufw:
+        return report.command(f"sudo ufw allow in on {interface}")
+    if firewall.drops:
+        rules = (
+            report.command(f"sudo nft insert rule {chain} iifname {interface} accept")
+            for chain in firewall.drops
+        )
+        return f"{', '.join(rules)}, and keep it in the firewall's files"
+    show = report.command("sudo nft list ruleset")
+    return f"everything must be let in on {interface}: {show} shows what keeps it out"
+
+
+def _reach(reports: Reports) -> Iterator[Problem]:
+    """Report pairs; a node that reaches no other, or a link that nobody reaches over, only once."""
+    all_pairs = pairs(reports)
+    broken = tuple(filter(is_broken, all_pairs))
+    if len(broken) > 1 and len(broken) == len(all_pairs):
+        members = tuple(report for report in reports if any(report in pair for pair in broken))
+        message = f"no node reaches another over ETH_IF{_reason(broken[0])}"
+        yield Problem(place=node_names(members), message=message, remedy=_look(broken[0]))
+        return
+    alone = tuple(report for report in reports if _reaches_none(report, all_pairs))
+    for report in alone:
+        pair = next(pair for pair in broken if report in pair)
+        message = f"reaches no other node over ETH_IF {report.node.eth_if}{_reason(pair)}"
+        yield report.problem(message, _look(pair))
+    for pair in broken:
+        if not any(report in alone for report in pair):
+            ends = " and ".join(f"{end.node.host_ip} ({end.node.eth_if})" for end in pair)
+            message = f"no ping is answered between {ends}{_reason(pair)}"
+            yield Problem(place=node_names(pair), message=message, remedy=_look(pair))
+
+
+def _reaches_none(report: NodeReport, all_pairs: tuple[Pair, ...]) -> bool:
+    own = tuple(pair for pair in all_pairs if report in pair)
+    return len(own) > 1 and all(is_broken(pair) for pair in own)
+
+
+def _reason(pair: Pair) -> str:
+    return f": {output}" if (output := _ping_output(pair)) else ""
+
+
+def _look(pair: Pair) -> str:
+    """Return what to look at: a firewall, if one is known that drops pings; ufw lets them in."""
+    walls = (end for end in pair if end.facts.surroundings.firewall.drops)
+    rules = ", ".join(open_firewall(wall) for wall in walls if not wall.facts.surroundings.firewall.ufw)
+    source, target = pair
+    ping = source.command(f"ping -c 3 -I {source.node.eth_if} {target.node.host_ip}")
+    return rules or f"is it one cable or one switch? {ping}, with the cable in the other port too"
+
+
+def _route(reports: Reports) -> Iterator[Problem]:
+    """Report for each node the others that it would look for by a wrong interface."""
+    for source in reports:
+        wrong = {
+            target.node.name: device
+            for target in reports
+            if target is not source and (device := wrong_route(source, target)) is not None
+        }
+        for device in dict.fromkeys(wrong.values()):
+            targets = tuple(target for target in reports if wrong.get(target.node.name) == device)
+            names = ", ".join(f"{target.node.name} ({target.node.host_ip})" for target in targets)
+            eth_if = f"over ETH_IF {source.node.eth_if}"
+            message = (
+                f"the kernel's route to {names} goes over {device}, not {eth_if}"
+                if device
+                else f"the kernel has no route to {names} {eth_if}"
+            )
+            yield source.problem(message, _correct_route(source, targets[0], device))
+
+
+def _correct_route(source: NodeReport, target: NodeReport, device: str) -> str:
+    """Return how the route becomes right: by a network that holds both, or by a route of its own."""
+    if not (source.interface and _leads_to(source.interface, target)):
+        return f"{add_address(source)}, {KEEP}"
+    line = f"{target.node.host_ip} dev {source.node.eth_if} src {source.node.host_ip}"
+    add = source.command(f"sudo ip route add {line}")
+    return f"remove that network from {device}; or {add}, {KEEP}"
+
+
+REACH: tuple[Check, ...] = (
+    Check(
+        name="reach",
+        severity="blocks",
+        title="All nodes reach each other over the fast link",
+        looks_at="`ping -I ETH_IF` from each node to the HOST_IP of each other, 84 bytes",
+        why="Ray, gloo and NCCL use this link only; without it workers wait for the head, or ranks "
+        "for each other.",
+        remedy="See that the ports of ETH_IF lead to each other: the same cable, the same VLAN of "
+        "a switch, addresses of one network.",
+        source="NVIDIA dgx-spark-playbooks, connect-two-sparks and multi-sparks-through-switch",
+        applies_to=is_machine,
+        requires=LINK_CHECKS,
+        rule=_reach,
+    ),
+    Check(
+        name="route",
+        severity="blocks",
+        title="The kernel's route to the other nodes goes over ETH_IF",
+        looks_at="`ip route get` of the HOST_IP of each other node",
+        why="Connections that name no interface take the kernel's route: over the slow network, or "
+        "to a machine that does not exist.",
+        remedy="Have the cluster's network on ETH_IF only, with the same prefix on all nodes.",
+        source="ip-route(8); vLLM's guide to multi-node serving, troubleshooting",
+        applies_to=is_machine,
+        requires=LINK_CHECKS,
+        rule=_route,
+    ),
+)
