@@ -79,9 +79,9 @@ def doctor(
         name = "" if explain is True else explain
         show((pages.explained_as_json if json else pages.explained)(name))
         return 0
-    from cluster.checks import examining
+    from cluster.checks.doctor import doctor as examine
 
-    return examining.doctor(session(c, cluster), node, fast=fast, json=json)
+    return examine(session(c, cluster), node, fast=fast, json=json)
 
 
 @verb()

@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from cluster.checks.preflight import preflight_problems
 from cluster.node import Cluster, Node
-from cluster.preflight.preflight import preflight
+from cluster.node_context import NodeContext
 from tests.clusters import HEAD, ROOT, SPARKS
 
 Answer = dict[str, Any]
@@ -20,7 +21,10 @@ def capture(name: str) -> str:
 
 def judged(text: str, node: Node = HEAD, cluster: Cluster = SPARKS) -> list[str]:
     """Return what an answer leaves to be desired, as it is printed."""
-    return [str(problem) for problem in preflight(cluster, node).problems(text)]
+    return [
+        str(problem)
+        for problem in preflight_problems(NodeContext(cluster=cluster, node=node), text)
+    ]
 
 
 def changed(change: Change) -> str:

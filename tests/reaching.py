@@ -3,25 +3,25 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from cluster.checks.check import Patient
-from cluster.checks.wanted import wanted
+from cluster.checks.doctor import request
+from cluster.checks.node_report import NodeReport
 from cluster.facts.reach import Answer, Ping, Port, Reach, Way
 from cluster.node import Cluster
 from tests.clusters import SPARKS, third
-from tests.patients import patient, told
+from tests.node_reports import node_report, with_facts
 
 THREE = replace(SPARKS, nodes=(*SPARKS.nodes, third()))
 UNREACHABLE = "From 192.168.177.11 icmp_seq=1 Destination Host Unreachable"
-Nodes = tuple[Patient, ...]
+Nodes = tuple[NodeReport, ...]
 
 
 def reaching(cluster: Cluster = SPARKS) -> Nodes:
     """Return healthy nodes that have tried to reach each other, and did."""
-    return tuple(_tried(patient(node.name, cluster)) for node in cluster.nodes)
+    return tuple(_tried(node_report(node.name, cluster)) for node in cluster.nodes)
 
 
-def _tried(before: Patient) -> Patient:
-    asked = wanted(before.cluster, before.node)
+def _tried(before: NodeReport) -> NodeReport:
+    asked = request(before.cluster, before.node)
     mtu = next(its.mtu for its in before.facts.links.interfaces if its.name == before.node.eth_if)
     pings = tuple(
         Ping(interface=interface, peer=peer, size=size, answered=True)
@@ -30,7 +30,7 @@ def _tried(before: Patient) -> Patient:
     )
     ports = tuple(Port(peer=peer, port=port, answer="refused") for peer, port in asked.ports)
     ways = tuple(Way(peer=peer, device=before.node.eth_if) for peer in asked.routes_to)
-    return told(before, reach=Reach(pings=pings, ports=ports, ways=ways))
+    return with_facts(before, reach=Reach(pings=pings, ports=ports, ways=ways))
 
 
 def pinged(
@@ -91,5 +91,6 @@ def large(ping: Ping) -> bool:
 
 def _changed(nodes: Nodes, one: str, change: Callable[[Reach], Reach]) -> Nodes:
     return tuple(
-        told(its, reach=change(its.facts.reach)) if its.node.name == one else its for its in nodes
+        with_facts(its, reach=change(its.facts.reach)) if its.node.name == one else its
+        for its in nodes
     )

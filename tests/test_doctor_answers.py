@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from cluster.checks.answers import ANSWERS
-from cluster.checks.check import Patient
-from cluster.checks.summary import summary
+from cluster.checks.checks import UNREADABLE
+from cluster.checks.node_report import NodeReport
+from cluster.checks.pages import summary
 from cluster.facts.facts import Facts, parse
 from tests.clusters import SPARKS
-from tests.patients import findings, patient
+from tests.node_reports import findings, node_report
 
-SPARK = patient()
-LAB = patient(cluster=replace(SPARKS, name="lab"))
+SPARK = node_report()
+LAB = node_report(cluster=replace(SPARKS, name="lab"))
 DEFECT = "a defect of this tool: `inv --dry doctor{}` prints the question"
 PARTS = "parts of its answer could not be read"
 
@@ -25,12 +25,12 @@ PARTS = "parts of its answer could not be read"
         (LAB, ("engine", "image"), f"spark1: {PARTS}: engine, image ({DEFECT})"),
     ],
 )
-def test_unreadable(its: Patient, names: tuple[str, ...], sentence: str) -> None:
+def test_unreadable(its: NodeReport, names: tuple[str, ...], sentence: str) -> None:
     """A node names all parts in one sentence."""
     its = replace(its, facts=replace(its.facts, unreadable=names))
     expected = f"[unreadable] {sentence.format(' --cluster lab')}"
 
-    assert [expected] == findings(ANSWERS, its, patient("spark2"))
+    assert [expected] == findings((UNREADABLE,), its, node_report("spark2"))
 
 
 def twin(netdev: str, *, live: bool) -> dict[str, Any]:

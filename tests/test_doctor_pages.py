@@ -9,9 +9,9 @@ from cluster.checks import pages
 from cluster.checks.check import Check, Finding, Severity
 from cluster.checks.checks import CHECKS
 from cluster.checks.diagnosis import Diagnosis
-from cluster.checks.summary import summary
+from cluster.checks.pages import summary
 from cluster.errors import Problem, RefusedError
-from tests.patients import patient
+from tests.node_reports import node_report
 
 
 def check(name: str, severity: Severity, why: str) -> Check:
@@ -24,7 +24,7 @@ def check(name: str, severity: Severity, why: str) -> Check:
         why=why,
         remedy="push it in until it clicks",
         source="NVIDIA's playbook",
-        look=lambda _patients: iter(()),
+        rule=lambda _reports: iter(()),
     )
 
 
@@ -54,19 +54,19 @@ NOTE = Finding(
     check=SWAP,
     problem=Problem(place="spark1", message="has 16.0 GB of swap", remedy="`sudo swapoff -a`"),
 )
-FACTS = patient().facts
+FACTS = node_report().facts
 FOUND = Diagnosis(
     cluster="default", nodes=("spark1", "spark2"), checks=47, findings=(DEAD, *SLOW, NOTE)
 )
 PAGE = """\
-Blocks: the cluster will not work
+Blocking: the cluster will not work
 
   [cable] spark2: ETH_IF enp1s0f1np1 has no link; those with one: enp1s0f0np0, enP2p1s0f0np0, enP7s7
     Why: Without it nothing of the fast link works.
     Do: look at the cable and its other end by `ssh -t spark2 ibdev2netdev`, or write the port that
       it is in as ETH_IF and IB_IF in env/spark2.env
 
-Slows: the cluster will work, but not well
+Slow: the cluster will work, but not well
 
   [link-speed] spark1: enp1s0f1np1 has 100 Gb/s
     Why: Tensor parallelism waits for the link.
@@ -82,7 +82,7 @@ Notes: worth knowing
       power switch; without swap the kernel ends the process instead.
     Do: `sudo swapoff -a`
 
-2 nodes, 47 checks: 1 blocks, 2 slow, 1 note
+2 nodes, 47 checks: 1 blocking, 2 slow, 1 note
 """
 
 
@@ -95,20 +95,20 @@ def test_nothing_found() -> None:
     """When nothing is wrong, the verdict is all."""
     healthy = replace(FOUND, findings=())
 
-    assert "2 nodes, 47 checks: nothing blocks, nothing slows, no notes\n" == pages.text(healthy)
+    assert "2 nodes, 47 checks: 0 blocking, 0 slow, 0 notes\n" == pages.text(healthy)
 
 
 @pytest.mark.parametrize(
     "found, expected",
     [
-        (replace(FOUND, nodes=("spark1",)), "1 node, 47 checks: 1 blocks, 2 slow, 1 note"),
+        (replace(FOUND, nodes=("spark1",)), "1 node, 47 checks: 1 blocking, 2 slow, 1 note"),
         (
             replace(FOUND, findings=(DEAD, DEAD, SLOW[0], NOTE, NOTE)),
-            "2 nodes, 47 checks: 2 block, 1 slows, 2 notes",
+            "2 nodes, 47 checks: 2 blocking, 1 slow, 2 notes",
         ),
         (
             replace(FOUND, findings=(), checks=21, severities=("blocks",)),
-            "2 nodes, 21 checks: nothing blocks",
+            "2 nodes, 21 checks: 0 blocking",
         ),
     ],
     ids=["one node", "many of one kind", "fast"],
@@ -126,7 +126,7 @@ def test_a_command_is_not_broken() -> None:
         DEAD, problem=Problem(place="spark2", message="has no address", remedy=remedy)
     )
     expected = f"""\
-Blocks: the cluster will not work
+Blocking: the cluster will not work
 
   [cable] spark2: has no address
     Why: Without it nothing of the fast link works.
@@ -134,7 +134,7 @@ Blocks: the cluster will not work
       {command},
       and netplan to keep it
 
-2 nodes, 47 checks: 1 blocks, nothing slows, no notes
+2 nodes, 47 checks: 1 blocking, 0 slow, 0 notes
 """
 
     assert expected == pages.text(replace(FOUND, findings=(finding,)))
@@ -169,7 +169,7 @@ def test_json() -> None:
             },
         ],
         "counts": {"blocks": 1, "slow": 1, "note": 0},
-        "verdict": "2 nodes, 47 checks: 1 blocks, 1 slows, no notes",
+        "verdict": "2 nodes, 47 checks: 1 blocking, 1 slow, 0 notes",
         "exit_code": 4,
     }
     text = pages.as_json(found)

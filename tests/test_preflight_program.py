@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from cluster.preflight.facts import facts
+from cluster.checks.containers import container_facts
 from tests.clusters import ROOT
 
 PROGRAM = ROOT / "docker" / "preflight.py"
@@ -39,7 +39,7 @@ def test_one_line_with_all_facts() -> None:
     command = [sys.executable, str(PROGRAM)]
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    assert facts(json.loads(answer.splitlines()[-1])) is not None
+    assert container_facts(json.loads(answer.splitlines()[-1])) is not None
 
 
 def test_no_ray(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from cluster.checks.wanted import wanted
+from cluster.checks.doctor import request
 from cluster.discovery.wiring import requests
 from cluster.facts.docker import Docker
 from cluster.facts.facts import Facts, is_whole, parse
@@ -59,7 +59,7 @@ def test_captures_answer_what_the_doctor_asks_today(name: str) -> None:
     """A capture has the attempts that `inv doctor` asks for, each ping in its two sizes."""
     its = situation(name)
     for node in its.cluster.nodes:
-        asks, reach = wanted(its.cluster, node), its.facts[node.name].reach
+        asks, reach = request(its.cluster, node), its.facts[node.name].reach
 
         assert sorted(2 * asks.pings) == sorted((ping.interface, ping.peer) for ping in reach.pings)
         assert sorted(asks.ports) == sorted((port.peer, port.port) for port in reach.ports)

@@ -3,14 +3,14 @@
 from dataclasses import replace
 from datetime import datetime
 
-from cluster.checks.links import LINKS
+from cluster.checks.images import IMAGES
+from cluster.checks.interfaces import INTERFACES
 from cluster.commands import vllm
 from cluster.containers import container
 from cluster.containers.container import Found
 from cluster.facts.images import Image
 from cluster.host import Host, host_problem
 from cluster.plan.ray_nodes import NodeListing, RayNode
-from cluster.preflight import sameimage
 from cluster.serve import ready
 from cluster.ship import report
 from cluster.ship.report import TransferResult
@@ -18,8 +18,8 @@ from cluster.status import status
 from cluster.status.status import Observation, ServiceState
 from tests import pages
 from tests.clusters import PLACE, SPARKS, boxes
+from tests.node_reports import IMAGE, at, docker, node_report, with_interface
 from tests.pages import ROOT, SHOWN_ROOT
-from tests.patients import at, interface, patient
 
 CLUSTER = replace(SPARKS, serve_host="0.0.0.0", serve_port=8888)  # noqa: S104 (printed)
 REQUEST = vllm.request(CLUSTER, vllm.ServeOptions(values={"model": "Qwen/Qwen3-4B"}), "")
@@ -78,22 +78,23 @@ def test_status() -> None:
 
 def test_problems() -> None:
     """The sentences for what is wrong, one of each kind."""
-    wrong_nic = interface(
-        interface(patient(), "enp1s0f1np1", addresses=at("192.168.177.21")),
+    wrong_nic = with_interface(
+        with_interface(node_report(), "enp1s0f1np1", addresses=at("192.168.177.21")),
         "enP7s7",
         addresses=at("192.168.177.11"),
     )
-    (address,) = (check for check in LINKS if check.name == "address")
-    one, other = (
-        Image(architecture="arm64", layers=("sha256:aa", last), configuration="{}")
-        for last in ("sha256:bb", "sha256:cc")
+    (address,) = (check for check in INTERFACES if check.name == "address")
+    no_image, other_image = IMAGES
+    without, different = (
+        node_report("spark2", CLUSTER, docker=replace(docker(), image=image))
+        for image in (None, replace(IMAGE, layers=("sha256:aa", "sha256:cc")))
     )
     stopped = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
     changes = Found(running=True, owner=CLUSTER.name, changes=("NCCL_DEBUG",))
     sentences = (
-        *address.look((wrong_nic,)),
-        *sameimage.problems(CLUSTER, {"spark1": one, "spark2": None}),
-        *sameimage.problems(CLUSTER, {"spark1": one, "spark2": other}),
+        *address.rule((wrong_nic,)),
+        *no_image.rule((node_report("spark1", CLUSTER), without)),
+        *other_image.rule((node_report("spark1", CLUSTER), different)),
         host_problem(FAR, "Host key verification failed.\n"),
         host_problem(FAR, stopped),
         container.obstacle(CLUSTER, "spark2", changes, recreate=False),

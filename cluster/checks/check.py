@@ -97,6 +97,4 @@ def differences(
     }
     if len(groups) > 1:
         values = "; ".join(f"{value} on {names}" for value, names in groups.items())
-        yield Problem(
-            place=node_names(known), message=f"{subject}: {values}", remedy=remedy(known)
-        )
+        yield Problem(place=node_names(known), message=f"{subject}: {values}", remedy=remedy(known))

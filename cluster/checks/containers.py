@@ -12,9 +12,9 @@ from typing import Any
 
 from cluster.checks.check import Check, each
 from cluster.checks.node_report import NodeReport, is_machine, uses_gpus
-from cluster.host import Host, host_problem
 from cluster.errors import Problem
 from cluster.facts.part import UNREADABLE
+from cluster.host import Host, host_problem
 from cluster.node_context import NodeContext
 
 MIB = 1 << 20

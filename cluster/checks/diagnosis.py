@@ -59,12 +59,7 @@ def diagnosis(
     this machine.
     """
     nodes = tuple(node for node in cluster.nodes if node.name in answers)
-    severities = SEVERITIES[:1] if fast else SEVERITIES
-    made = tuple(
-        check
-        for check in checks
-        if check.severity in severities and not (fast and check.only_blocks_serving)
-    )
+    made = tuple(check for check in checks if not fast or _is_fast(check))
     reports = _reports(cluster, nodes, answers, local)
     silences = (
         Finding(check=ANSWER, problem=answer)
@@ -76,7 +71,7 @@ def diagnosis(
         nodes=tuple(node.name for node in nodes),
         facts={report.node.name: report.facts for report in reports},
         checks=len(made),
-        severities=severities,
+        severities=SEVERITIES[:1] if fast else SEVERITIES,
         findings=_ordered((*silences, *findings(made, reports))),
     )
 
@@ -84,6 +79,11 @@ def diagnosis(
 def blocking_problems(result: Diagnosis) -> tuple[Problem, ...]:
     """Return what keeps the cluster from working."""
     return tuple(finding.problem for finding in result.of("blocks"))
+
+
+def _is_fast(check: Check) -> bool:
+    """Whether a check is made before a start: it blocks the cluster, and not only the server."""
+    return check.severity == "blocks" and not check.only_blocks_serving
 
 
 def _reports(

@@ -8,7 +8,7 @@ from cluster.build.stamps import LABEL
 from cluster.checks.check import Check, Reports
 from cluster.checks.node_report import NodeReport, is_machine
 from cluster.errors import Problem
-from cluster.ship.survey import Image
+from cluster.facts.images import Image
 
 VERSIONS = ("vllm", "torch")
 """The labels that name versions in the image (docker/Dockerfile)."""
@@ -53,9 +53,7 @@ def _difference(expected: Image, image: Image) -> str:
 
 def _versions(expected: Image, image: Image) -> Iterator[str]:
     """Yield the versions that the labels of both name differently: `vllm 0.33.0, not 0.32.0`."""
-    labels, actual = (
-        json.loads(one.configuration).get("Labels", {}) for one in (expected, image)
-    )
+    labels, actual = (json.loads(one.configuration).get("Labels", {}) for one in (expected, image))
     for label, version in labels.items():
         name = label.removeprefix(LABEL)
         if name in VERSIONS and actual.get(label, version) != version:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from cluster.checks.check import Check, each
-from cluster.checks.node_report import NodeReport, is_linked, is_machine
+from cluster.checks.node_report import NodeReport, is_machine
 from cluster.errors import Problem
 
 GIB = 1 << 30
@@ -13,10 +13,6 @@ PRESSURE = 10.0
 HUNDREDTH = 0.01
 BIGGEST = "ps -eo pid,user,rss,args --sort=-rss | head"
 DROP = "sync; echo 3 | sudo tee /proc/sys/vm/drop_caches"
-BROKEN_KERNEL = "7.0.0-1019-nvidia"
-"""A kernel whose handover keeps memory that no device can pin (NVIDIA/NV-Kernels, pull/590)."""
-NO_HANDOVER = "kho=off"
-"""The word of the kernel's command line that switches the handover off."""
 
 
 def _request(report: NodeReport) -> int:
@@ -77,37 +73,11 @@ def _pressure(report: NodeReport) -> Iterator[Problem]:
         yield report.problem(message, f"{report.command(BIGGEST)} shows what takes most of it")
 
 
-def _kernel_memory(report: NodeReport) -> Iterator[Problem]:
-    machine = report.facts.machine
-    total, free = machine.memory.cma_total, machine.memory.cma_free
-    if not report.node.ib_if or total is None or NO_HANDOVER in machine.command_line.split():
-        return
-    is_broken = total == 0 and machine.kernel == BROKEN_KERNEL
-    if is_broken or (free is not None and free > total):
-        numbers = f"CmaTotal {total >> 10} kB, CmaFree {(free or 0) >> 10} kB"
-        message = f"kernel {machine.kernel} keeps memory that RDMA cannot register: {numbers}"
-        add = f"add {NO_HANDOVER} to GRUB_CMDLINE_LINUX in /etc/default/grub"
-        update = report.command("sudo update-grub")
-        yield report.problem(message, f"boot kernel 6.17; or {add}, then {update} and restart")
-
-
 def _gib(size: int) -> str:
     return f"{size / GIB:.1f}"
 
 
 MEMORY: tuple[Check, ...] = (
-    Check(
-        name="kernel-memory",
-        severity="blocks",
-        title="The kernel lets RDMA register memory",
-        looks_at="`uname -r`, CmaTotal and CmaFree in `/proc/meminfo`",
-        why=f"Kernel {BROKEN_KERNEL} keeps some GiB for its handover that no device can pin: "
-        "`ibv_reg_mr` fails with `Cannot allocate memory`, even for small buffers.",
-        remedy=f"boot a kernel 6.17, or this one with `{NO_HANDOVER}`.",
-        source="eugr/spark-vllm-docker, issues 389 and 392; NVIDIA/NV-Kernels, pull/590",
-        applies_to=is_linked,
-        rule=each(_kernel_memory),
-    ),
     Check(
         name="memory",
         severity="blocks",

@@ -10,8 +10,6 @@ from cluster.commands import ray
 from cluster.errors import Problem
 from cluster.facts.reach import Answer
 
-WORKER_PORT = 10002
-"""The first port of Ray's workers, which listen on every node (`ray start`, --min-worker-port)."""
 STOPPED: dict[Answer, str] = {"silent": "packets vanish", "unreachable": "it is rejected"}
 """What becomes of a connection that a firewall stops."""
 EVERYWHERE = ("0.0.0.0", "*", "[::]", "::")  # noqa: S104 (as `ss` prints it)
@@ -64,8 +62,7 @@ def _taken(report: NodeReport, port: _ListenPort) -> Iterator[Problem]:
     programs = tuple(
         f"{listener.process or 'another program'} on {listener.address}"
         for listener in report.facts.surroundings.listeners
-        if listener.port == port.number
-        and port.clashes_with(listener.address.partition("%")[0])
+        if listener.port == port.number and port.clashes_with(listener.address.partition("%")[0])
     )
     if programs:
         names = ", ".join(dict.fromkeys(programs))
@@ -83,7 +80,7 @@ def _head_port(reports: Reports) -> Iterator[Problem]:
 def _worker_port(reports: Reports) -> Iterator[Problem]:
     for worker in reports:
         if worker.node.role == "worker":
-            yield from _stopped(reports, worker, WORKER_PORT, "the first of Ray's workers")
+            yield from _stopped(reports, worker, ray.WORKER_PORT, "the first of Ray's workers")
 
 
 def _stopped(reports: Reports, target: NodeReport, port: int, purpose: str) -> Iterator[Problem]:
@@ -149,8 +146,8 @@ RAY_PORTS: tuple[Check, ...] = (
         name="worker-port",
         severity="blocks",
         title="The nodes can connect to Ray's processes on the workers",
-        looks_at=f"a connection from each node to HOST_IP and port {WORKER_PORT} of each worker; "
-        "`ufw.conf`, `nft list chains`",
+        looks_at=f"a connection from each node to HOST_IP and port {ray.WORKER_PORT} of each "
+        "worker; `ufw.conf`, `nft list chains`",
         why="Ray's processes talk to each other on ports from there on, gloo and NCCL on any: all "
         "seems well until a rank waits for another.",
         remedy="Let everything in on the fast network, on workers too.",

@@ -74,9 +74,7 @@ def wrong_route(source: NodeReport, target: NodeReport) -> str | None:
 
     The twins of a port in one network are both right: they lead to the same neighbour.
     """
-    devices = (
-        way.device for way in source.facts.reach.ways if way.peer == target.node.host_ip
-    )
+    devices = (way.device for way in source.facts.reach.ways if way.peer == target.node.host_ip)
     device = next(devices, source.node.eth_if)
     twins = (twin.interface for twin in source.port)
     right = {source.node.eth_if, *(one.name for one in twins if _leads_to(one, target))}
@@ -153,7 +151,9 @@ def _reason(pair: Pair) -> str:
 def _look(pair: Pair) -> str:
     """Return what to look at: a firewall, if one is known that drops pings; ufw lets them in."""
     walls = (end for end in pair if end.facts.surroundings.firewall.drops)
-    rules = ", ".join(open_firewall(wall) for wall in walls if not wall.facts.surroundings.firewall.ufw)
+    rules = ", ".join(
+        open_firewall(wall) for wall in walls if not wall.facts.surroundings.firewall.ufw
+    )
     source, target = pair
     ping = source.command(f"ping -c 3 -I {source.node.eth_if} {target.node.host_ip}")
     return rules or f"is it one cable or one switch? {ping}, with the cable in the other port too"
@@ -180,7 +180,7 @@ def _route(reports: Reports) -> Iterator[Problem]:
 
 
 def _correct_route(source: NodeReport, target: NodeReport, device: str) -> str:
-    """Return how the route becomes right: by a network that holds both, or by a route of its own."""
+    """Return how the route becomes right: by a network with both nodes, or by a route."""
     if not (source.interface and _leads_to(source.interface, target)):
         return f"{add_address(source)}, {KEEP}"
     line = f"{target.node.host_ip} dev {source.node.eth_if} src {source.node.host_ip}"

@@ -10,6 +10,10 @@ CLOCK = 2.0
 """Seconds by which the clocks of two nodes may differ: logs are read side by side."""
 GRAPHICAL = "graphical.target"
 BRIDGE = "bridge"
+BROKEN_KERNEL = "7.0.0-1019-nvidia"
+"""A kernel whose handover keeps memory that no device can pin (NVIDIA/NV-Kernels, pull/590)."""
+NO_HANDOVER = "kho=off"
+"""The word of the kernel's command line that switches the handover off."""
 
 
 def _hostname(report: NodeReport) -> Iterator[Problem]:
@@ -50,6 +54,20 @@ def _clock(reports: Reports) -> Iterator[Problem]:
         remedy = ", ".join(report.command("sudo timedatectl set-ntp true") for report in wrong)
         message = f"clocks differ by {difference:.1f} s; against this machine's: {values}"
         yield Problem(place=node_names(known), message=message, remedy=remedy)
+
+
+def _kernel_memory(report: NodeReport) -> Iterator[Problem]:
+    machine = report.facts.machine
+    total, free = machine.memory.cma_total, machine.memory.cma_free
+    if not report.node.ib_if or total is None or NO_HANDOVER in machine.command_line.split():
+        return
+    is_broken = total == 0 and machine.kernel == BROKEN_KERNEL
+    if is_broken or (free is not None and free > total):
+        numbers = f"CmaTotal {total >> 10} kB, CmaFree {(free or 0) >> 10} kB"
+        message = f"kernel {machine.kernel} keeps memory that RDMA cannot register: {numbers}"
+        add = f"add {NO_HANDOVER} to GRUB_CMDLINE_LINUX in /etc/default/grub"
+        update = report.command("sudo update-grub")
+        yield report.problem(message, f"boot kernel 6.17; or {add}, then {update} and restart")
 
 
 def _kernel_same(reports: Reports) -> Iterator[Problem]:
@@ -117,6 +135,18 @@ SYSTEM: tuple[Check, ...] = (
         remedy="Let each node set its clock by the network: `timedatectl set-ntp true`.",
         source="systemd-timesyncd.service(8)",
         rule=_clock,
+    ),
+    Check(
+        name="kernel-memory",
+        severity="blocks",
+        title="The kernel lets RDMA register memory",
+        looks_at="`uname -r`, CmaTotal and CmaFree in `/proc/meminfo`",
+        why=f"Kernel {BROKEN_KERNEL} keeps some GiB for its handover that no device can pin: "
+        "`ibv_reg_mr` fails with `Cannot allocate memory`, even for small buffers.",
+        remedy=f"boot a kernel 6.17, or this one with `{NO_HANDOVER}`.",
+        source="eugr/spark-vllm-docker, issues 389 and 392; NVIDIA/NV-Kernels, pull/590",
+        applies_to=is_linked,
+        rule=each(_kernel_memory),
     ),
     Check(
         name="kernel-same",

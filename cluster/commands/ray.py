@@ -6,6 +6,8 @@ from cluster.node import Cluster, Node
 # authentication is on, and submitting a job is running code (docs.ray.io, Ray security).
 DASHBOARD_HOST = "127.0.0.1"
 DASHBOARD_PORT = 8265
+WORKER_PORT = 10002
+"""The first port of Ray's workers, which listen on every node (`ray start`, --min-worker-port)."""
 
 
 def start(

@@ -70,10 +70,10 @@ class ContainerSteps:
         """Refuse nodes that cannot work, all problems of all of them at once."""
         if all(self._services.find(trace) for trace in step.unless):
             return
-        from cluster.checks import examining
+        from cluster.checks import doctor
 
         with self._report.step(step.place, step.title):
-            problems = examining.blocking(self._cluster, step.engines)
+            problems = doctor.blocking(self._cluster, step.engines)
         if problems:
             message, remedy = "nothing was started", "`--no-preflight` leaves these checks out"
             raise RefusedError(*problems, Problem(place=step.place, message=message, remedy=remedy))

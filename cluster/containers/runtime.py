@@ -20,10 +20,11 @@ from cluster.containers.steps import (
     StartContainer,
 )
 from cluster.environment.environment import not_carried
+from cluster.errors import Problem
 from cluster.host import Host
 from cluster.node import Cluster, Node
+from cluster.node_context import NodeContext
 from cluster.plan.steps import AnyStart, Await, MakeFolder, Parallel, Plan, RemoveFolder, WriteFile
-from cluster.preflight import preflight
 from cluster.words import Environment, Word
 
 TOKEN = "/run/secrets/ray-token"  # noqa: S105 (a path)
@@ -181,16 +182,24 @@ class Containers:
 
     def _preflight(self, cluster: Cluster, node: Node) -> Await:
         is_local = not self.engines[node.name].ssh_host
-        asked = preflight.preflight(cluster, node, is_local=is_local)
+        context = NodeContext(cluster=cluster, node=node, is_local=is_local)
         return Await(
             place=node.name,
-            title=f"Check that {asked.hope}",
+            title=f"Check that {node.name} can run Ray",
             ask=self.beforehand(cluster, node, ("python", PREFLIGHT)),
-            problems=asked.problems,
+            problems=lambda text: _preflight_problems(context, text),
             seconds=0,
             unless=self.trace(node.name, "ray"),
             refuses=True,
         )
+
+
+def _preflight_problems(context: NodeContext, text: str) -> tuple[Problem, ...]:
+    """Return what keeps a node from starting its container."""
+    # The rules belong to another subject: a start loads them only when there is an answer.
+    from cluster.checks.preflight import preflight_problems
+
+    return preflight_problems(context, text)
 
 
 def _node_container(

@@ -1,4 +1,4 @@
-"""The nodes that lack the image or have another one, each with the command that mends it."""
+"""Nodes that lack the image or have another one, each with the command that copies it."""
 
 import json
 from collections.abc import Mapping
@@ -6,15 +6,26 @@ from dataclasses import replace
 
 import pytest
 
+from cluster.checks.images import IMAGES
+from cluster.node import Cluster
 from cluster.facts.images import Image
-from cluster.preflight.sameimage import problems
 from tests.clusters import SPARKS
+from tests.node_reports import docker, findings, node_report
 
 IMAGE = Image(architecture="arm64", layers=("a", "b", "c"), configuration="{}")
 
 
+def missing_or_other(cluster: Cluster, images: Mapping[str, Image | None]) -> list[str]:
+    """Return what the checks of images report, without their names."""
+    reports = (
+        node_report(name, cluster, docker=replace(docker(), image=image))
+        for name, image in images.items()
+    )
+    return [line.partition("] ")[2] for line in findings(IMAGES, *reports)]
+
+
 def labelled(**labels: str) -> str:
-    """Return the configuration of an image with labels of ours."""
+    """Return the configuration of an image with the labels of this project."""
     return json.dumps({"Labels": {f"spark-vllm-cluster.{name}": labels[name] for name in labels}})
 
 
@@ -30,7 +41,7 @@ SHORTER = replace(IMAGE, layers=("a", "b"))
             {"spark1": IMAGE, "spark2": replace(IMAGE, configuration='{"Env": []}')},
             [
                 (
-                    "spark2: has another vllm-node than spark1: it sets other things for its"
+                    "spark2: has another vllm-node than spark1: it has another configuration for its"
                     " containers (`inv ship --node spark2` copies it from this machine)"
                 )
             ],
@@ -113,8 +124,8 @@ SHORTER = replace(IMAGE, layers=("a", "b"))
     ],
 )
 def test_problems(images: Mapping[str, Image | None], expected: list[str]) -> None:
-    """Each node that is not as the first that has the image is named, with what to do."""
-    assert expected == [str(problem) for problem in problems(SPARKS, images)]
+    """Each node whose image differs from the first one is reported, with what to do."""
+    assert expected == missing_or_other(SPARKS, images)
 
 
 def test_cluster_with_a_name() -> None:
@@ -123,4 +134,4 @@ def test_cluster_with_a_name() -> None:
 
     assert [
         "spark1: has no image vllm-node:cpu (`inv build --cluster lab`)",
-    ] == [str(problem) for problem in problems(lab, {"spark1": None})]
+    ] == missing_or_other(lab, {"spark1": None})

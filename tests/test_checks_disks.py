@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
-from cluster.checks.check import Patient
-from cluster.checks.room import ROOM
+from cluster.checks.disks import DISKS
+from cluster.checks.node_report import NodeReport
+from cluster.checks.ray_ports import RAY_PORTS
 from cluster.facts.surroundings import Disk, Listener, Model
 from tests.clusters import REHEARSAL, SPARKS, third
-from tests.patients import findings, pair, patient, told
+from tests.node_reports import findings, healthy, node_report, with_facts
 
-SPARK, OTHER = pair()
+ROOM = (*DISKS, *RAY_PORTS)
+SPARK, OTHER = healthy()
 QWEN = Model(name="Qwen/Qwen3-4B", size=8_060_000_000)
 SERVING = replace(SPARKS, model=QWEN.name)
 FOLDER = "/srv/you/.cache/huggingface"
@@ -28,27 +30,27 @@ PRUNE = (
 )
 
 
-def around(before: Patient = SPARK, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Surroundings)
+def around(before: NodeReport = SPARK, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Surroundings)
     """Return the same node with a change of what is around it."""
-    return told(before, surroundings=replace(before.facts.surroundings, **changes))
+    return with_facts(before, surroundings=replace(before.facts.surroundings, **changes))
 
 
-def listening(address: str, port: int, process: str = "", before: Patient = SPARK) -> Patient:
+def listening(address: str, port: int, process: str = "", before: NodeReport = SPARK) -> NodeReport:
     """Return the same node with somebody who listens."""
     return around(before, listeners=(Listener(address=address, port=port, process=process),))
 
 
-def taken(port: int, whose: str, who: str, without: str) -> str:
+def taken(port: int, purpose: str, program: str, instead: str) -> str:
     """Return the sentence about a port that somebody has."""
     return (
-        f"[ports] spark1: cannot listen on port {port} ({whose}): {who} does"
-        f" (`ssh -t spark1 sudo ss -ltnp sport = :{port}` shows who does;"
-        f" or write {without} in env/cluster.env)"
+        f"[ports] spark1: port {port} ({purpose}) is taken by {program}"
+        f" (`ssh -t spark1 sudo ss -ltnp sport = :{port}` shows the program;"
+        f" or write {instead} in env/cluster.env)"
     )
 
 
 @pytest.mark.parametrize(
-    "patients",
+    "reports",
     [
         pytest.param((), id="nobody"),
         pytest.param((SPARK, OTHER), id="two Sparks"),
@@ -61,7 +63,7 @@ def taken(port: int, whose: str, who: str, without: str) -> str:
         pytest.param((SPARK, listening("0.0.0.0", 6379, before=OTHER)), id="a worker's"),  # noqa: S104 (as `ss` prints it)
         pytest.param(
             (
-                told(
+                with_facts(
                     listening("0.0.0.0", 6379),  # noqa: S104 (as `ss` prints it)
                     docker=replace(SPARK.facts.docker, container="running"),
                 ),
@@ -69,11 +71,15 @@ def taken(port: int, whose: str, who: str, without: str) -> str:
             id="ours",
         ),
         pytest.param(
-            (listening("*", 8265, before=patient(cluster=replace(SPARKS, dashboard=False))),),
+            (listening("*", 8265, before=node_report(cluster=replace(SPARKS, dashboard=False))),),
             id="no dashboard wanted",
         ),
         pytest.param(
-            (listening("*", 8265, before=patient(cluster=replace(SPARKS, accelerator="none"))),),
+            (
+                listening(
+                    "*", 8265, before=node_report(cluster=replace(SPARKS, accelerator="none"))
+                ),
+            ),
             id="no dashboard in the image",
         ),
         pytest.param(
@@ -85,16 +91,16 @@ def taken(port: int, whose: str, who: str, without: str) -> str:
             ),
             id="namespaces",
         ),
-        pytest.param(pair(SERVING), id="a model that nobody has"),
+        pytest.param(healthy(SERVING), id="a model that nobody has"),
         pytest.param(
-            tuple(around(its, models=(QWEN,)) for its in pair(SERVING)), id="one that all have"
+            tuple(around(its, models=(QWEN,)) for its in healthy(SERVING)), id="one that all have"
         ),
         pytest.param((around(models=(QWEN,)), OTHER), id="one that is not served"),
     ],
 )
-def test_nothing_to_say(patients: tuple[Patient, ...]) -> None:
+def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
     """Nodes that are well, or that a check is not about, leave nothing to be said."""
-    assert [] == findings(ROOM, *patients)
+    assert [] == findings(ROOM, *reports)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,7 @@ def test_nothing_to_say(patients: tuple[Patient, ...]) -> None:
         ),
         pytest.param(
             listening("*", 6379),
-            taken(6379, "HEAD_PORT", "somebody on *", "another HEAD_PORT"),
+            taken(6379, "HEAD_PORT", "another program on *", "another HEAD_PORT"),
             id="unknown",
         ),
         pytest.param(
@@ -122,14 +128,14 @@ def test_nothing_to_say(patients: tuple[Patient, ...]) -> None:
         ),
         pytest.param(
             listening(
-                "192.168.177.11", 7000, before=patient(cluster=replace(SPARKS, head_port=7000))
+                "192.168.177.11", 7000, before=node_report(cluster=replace(SPARKS, head_port=7000))
             ),
-            taken(7000, "HEAD_PORT", "somebody on 192.168.177.11", "another HEAD_PORT"),
+            taken(7000, "HEAD_PORT", "another program on 192.168.177.11", "another HEAD_PORT"),
             id="another HEAD_PORT",
         ),
     ],
 )
-def test_one_thing_wrong(its: Patient, sentence: str) -> None:
+def test_one_thing_wrong(its: NodeReport, sentence: str) -> None:
     """Each thing that is wrong has its sentence, and brings no other with it."""
     assert [sentence] == findings(ROOM, its, OTHER)
 
@@ -158,15 +164,15 @@ def test_a_model_on_some_nodes() -> None:
     """Who lacks the model gets it by itself, or from who has it, over the link."""
     lab = replace(SERVING, nodes=(*SERVING.nodes, third()))
     disk = replace(SMALL, free=SMALL.total)
-    one, two, three = (around(patient(node.name, lab), model_disk=disk) for node in lab.nodes)
+    one, two, three = (around(node_report(node.name, lab), model_disk=disk) for node in lab.nodes)
     without = around(three, model_disk=None)
     lacks = "lacks Qwen/Qwen3-4B (8.1 GB), which is on spark1"
 
     assert [
         (
-            f"[models] spark2: {lacks} (`inv serve` lets it fetch it; `ssh -t spark1"
+            f"[models] spark2: {lacks} (`inv serve` lets the node download it; `ssh -t spark1"
             f" rsync --archive --mkpath {FOLDER}/hub/models--Qwen--Qwen3-4B"
             f" you@192.168.177.12:{FOLDER}/hub` copies it over the link)"
         ),
-        f"[models] spark3: {lacks} (`inv serve` lets it fetch it)",
+        f"[models] spark3: {lacks} (`inv serve` lets the node download it)",
     ] == findings(ROOM, around(one, models=(QWEN,)), two, without)

@@ -5,15 +5,23 @@ from typing import Any
 
 import pytest
 
-from cluster.checks.check import Patient
-from cluster.checks.containers import CONTAINERS
+from cluster.checks import containers
+from cluster.checks.gpus import GPUS
+from cluster.checks.images import IMAGES
+from cluster.checks.node_report import NodeReport
 from cluster.facts.docker import Docker
 from cluster.facts.gpu import Client, Gpu, Gpus
 from cluster.node import Cluster
 from tests.clusters import REHEARSAL, SPARKS
-from tests.patients import GIB, IMAGE, findings, pair, patient, settings, told
+from tests.node_reports import GIB, IMAGE, findings, healthy, node_report, with_facts, with_settings
 
-SPARK, OTHER = pair()
+NAMES = ("gpu", "gpu-busy", "gpu-clock")
+CONTAINERS = (
+    *containers.CONTAINERS,
+    *(check for check in GPUS if check.name in NAMES),
+    *IMAGES,
+)
+SPARK, OTHER = healthy()
 GB10 = Gpu(name="NVIDIA GB10", driver="580.95.05", clock=2400)
 SLOW = replace(GB10, clock=702)
 CLIENTS = (Client(pid=4242, name="python3"), Client(pid=4343, name="ollama", memory=9000))
@@ -22,30 +30,30 @@ CPUS = replace(SPARKS, accelerator="none")
 RESTART = "then `ssh -t spark1 sudo systemctl restart docker`; or write ACCELERATOR="
 CLOCK = (
     "`ssh -t spark1 nvidia-smi --query-gpu=clocks.sm,utilization.gpu --format=csv` shows whether"
-    " it computes; if so, switch it off, pull its plug and start it again: a restart is not enough"
+    " it is busy; if so, switch it off, unplug it and start it again: a restart is not enough"
 )
 
 
-def docker(before: Patient = SPARK, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Docker)
+def docker(before: NodeReport = SPARK, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Docker)
     """Return the same node with a change of what Docker says."""
-    return told(before, docker=replace(before.facts.docker, **changes))
+    return with_facts(before, docker=replace(before.facts.docker, **changes))
 
 
-def gpus(*its: Gpu, clients: tuple[Client, ...] = (), before: Patient = SPARK) -> Patient:
+def gpus(*its: Gpu, clients: tuple[Client, ...] = (), before: NodeReport = SPARK) -> NodeReport:
     """Return the same node with other GPUs."""
-    return told(before, gpus=Gpus(gpus=its, clients=clients))
+    return with_facts(before, gpus=Gpus(gpus=its, clients=clients))
 
 
-def used(before: Patient) -> Patient:
+def used(before: NodeReport) -> NodeReport:
     """Return a node with too little memory, which others compute in."""
     its = before.facts.machine
     machine = replace(its, memory=replace(its.memory, available=GIB))
-    return gpus(GB10, clients=CLIENTS, before=told(before, machine=machine))
+    return gpus(GB10, clients=CLIENTS, before=with_facts(before, machine=machine))
 
 
-def among(cluster: Cluster) -> Patient:
+def among(cluster: Cluster) -> NodeReport:
     """Return a healthy node of another cluster."""
-    return patient(cluster=cluster)
+    return node_report(cluster=cluster)
 
 
 @pytest.mark.parametrize(
@@ -70,19 +78,19 @@ def among(cluster: Cluster) -> Patient:
             id="a server without work",
         ),
         pytest.param(
-            told(among(CPUS), gpus=Gpus(error="no driver"), docker=Docker(image=IMAGE)),
+            with_facts(among(CPUS), gpus=Gpus(error="no driver"), docker=Docker(image=IMAGE)),
             id="without GPUs",
         ),
         pytest.param(
             replace(
-                told(SPARK, gpus=Gpus(error="no driver"), docker=Docker(error="refused")),
+                with_facts(SPARK, gpus=Gpus(error="no driver"), docker=Docker(error="refused")),
                 cluster=REHEARSAL,
             ),
             id="namespaces",
         ),
     ],
 )
-def test_nothing_to_say(its: Patient) -> None:
+def test_nothing_to_say(its: NodeReport) -> None:
     """Nodes that are well, or that a check is not about, leave nothing to be said."""
     assert [] == findings(CONTAINERS, its)
 
@@ -109,15 +117,15 @@ def test_nothing_to_say(its: Patient) -> None:
             id="no Docker here",
         ),
         pytest.param(
-            told(SPARK, gpus=Gpus(error="NVIDIA-SMI has failed")),
+            with_facts(SPARK, gpus=Gpus(error="NVIDIA-SMI has failed")),
             "[gpu] spark1: has no GPU: NVIDIA-SMI has failed (`ssh -t spark1 nvidia-smi` must list"
             " one; or write ACCELERATOR=none in env/cluster.env, for CPUs only)",
             id="no driver",
         ),
         pytest.param(
-            told(SPARK, gpus=Gpus(error="nvidia-smi: no answer within 10 s")),
-            "[gpu] spark1: does not tell of its GPUs: nvidia-smi: no answer within 10 s (`ssh -t"
-            " spark1 nvidia-smi` must answer; `ssh -t spark1 sudo dmesg` may say why it does not)",
+            with_facts(SPARK, gpus=Gpus(error="nvidia-smi: no answer within 10 s")),
+            "[gpu] spark1: nvidia-smi does not answer: nvidia-smi: no answer within 10 s (`ssh -t"
+            " spark1 nvidia-smi` must answer; `ssh -t spark1 sudo dmesg` may show why it does not)",
             id="nvidia-smi hangs",
         ),
         pytest.param(
@@ -127,7 +135,7 @@ def test_nothing_to_say(its: Patient) -> None:
             id="a PC without anything",
         ),
         pytest.param(
-            settings(SPARK, gpus=2),
+            with_settings(SPARK, gpus=2),
             "[gpu] spark1: has 1 of 2 GPUs (GPUS) (`ssh -t spark1 nvidia-smi -L` lists them;"
             " or write GPUS=1 in env/spark1.env)",
             id="too few GPUs",
@@ -155,8 +163,8 @@ def test_nothing_to_say(its: Patient) -> None:
         ),
         pytest.param(
             gpus(GB10, clients=CLIENTS),
-            "[gpu-busy] spark1: others compute on its GPU: python3 (4242), ollama (4343, 9000 MiB)"
-            " (`ssh -t spark1 ps -fp 4242,4343` shows whose)",
+            "[gpu-busy] spark1: other programs use its GPU: python3 (4242), ollama (4343, 9000 MiB)"
+            " (`ssh -t spark1 ps -fp 4242,4343` shows them)",
             id="others compute",
         ),
         pytest.param(
@@ -178,7 +186,7 @@ def test_nothing_to_say(its: Patient) -> None:
         ),
     ],
 )
-def test_one_thing_wrong(its: Patient, sentence: str) -> None:
+def test_one_thing_wrong(its: NodeReport, sentence: str) -> None:
     """Each thing that is wrong has its sentence, and brings no other with it."""
     assert [sentence] == findings(CONTAINERS, its, OTHER)
 

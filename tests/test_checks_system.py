@@ -6,40 +6,46 @@ from typing import Any
 
 import pytest
 
-from cluster.checks.check import Patient
-from cluster.checks.system import SYSTEM
+from cluster.checks import system
+from cluster.checks.gpus import GPUS
+from cluster.checks.node_report import NodeReport
 from cluster.facts.gpu import Gpu, Gpus
 from cluster.facts.links import Links
 from tests.clusters import REHEARSAL, SPARKS, third
-from tests.patients import findings, interface, pair, patient, told
+from tests.node_reports import findings, healthy, node_report, with_facts, with_interface
 
-SPARK, OTHER = pair()
-ALONE = patient(cluster=replace(SPARKS, nodes=SPARKS.nodes[:1]))
+NAMES = ("driver", "driver-same", "not-a-spark")
+SYSTEM = (
+    *(check for check in system.SYSTEM if check.name != "kernel-memory"),
+    *(check for check in GPUS if check.name in NAMES),
+)
+SPARK, OTHER = healthy()
+ALONE = node_report(cluster=replace(SPARKS, nodes=SPARKS.nodes[:1]))
 LINK = "enp1s0f1np1"
-PC = told(SPARK, gpus=Gpus(gpus=(Gpu(name="NVIDIA GeForce RTX 4090", memory=24564),)))
+PC = with_facts(SPARK, gpus=Gpus(gpus=(Gpu(name="NVIDIA GeForce RTX 4090", memory=24564),)))
 HOSTS = (
-    "(write the line `192.168.177.11 spark1` in its /etc/hosts, instead of what it says now:"
+    "(write the line `192.168.177.11 spark1` in its /etc/hosts, in place of the present one:"
     " `ssh -t spark1 sudoedit /etc/hosts`)"
 )
 UPDATE = (
     "`ssh -t spark1 'sudo apt-get update && sudo apt-get full-upgrade'`,"
     " `ssh -t spark2 'sudo apt-get update && sudo apt-get full-upgrade'`, then restart them"
 )
-REMOVED = "[shared-memory-removal] spark1: its shared memory may be removed when you logs out:"
+REMOVED = "[shared-memory-removal] spark1: its shared memory may be removed when user you logs out:"
 LINGER = "(`ssh -t spark1 sudo loginctl enable-linger you`)"
 
 
-def machine(before: Patient = SPARK, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Machine)
+def machine(before: NodeReport = SPARK, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Machine)
     """Return the same node with a change of the machine itself."""
-    return told(before, machine=replace(before.facts.machine, **changes))
+    return with_facts(before, machine=replace(before.facts.machine, **changes))
 
 
-def driven(before: Patient, driver: str) -> Patient:
+def driven(before: NodeReport, driver: str) -> NodeReport:
     """Return the same node with another driver."""
-    return told(before, gpus=Gpus(gpus=(Gpu(name="NVIDIA GB10", driver=driver),)))
+    return with_facts(before, gpus=Gpus(gpus=(Gpu(name="NVIDIA GB10", driver=driver),)))
 
 
-def virtual() -> tuple[Patient, ...]:
+def virtual() -> tuple[NodeReport, ...]:
     """Return the nodes of a rehearsal, on a machine where everything could be said."""
     here = machine(resolved=(), target="graphical.target", early_oom=False, remove_ipc=True)
     rehearsal = replace(REHEARSAL, shm_size=None)
@@ -47,31 +53,41 @@ def virtual() -> tuple[Patient, ...]:
 
 
 @pytest.mark.parametrize(
-    "patients",
+    "reports",
     [
         pytest.param((), id="nobody"),
         pytest.param((SPARK,), id="one Spark"),
         pytest.param((SPARK, OTHER), id="two Sparks"),
         pytest.param(virtual(), id="namespaces"),
         pytest.param(
-            (interface(machine(resolved=(IPv4Address("192.168.177.11"),)), LINK, addresses=()),),
+            (
+                with_interface(
+                    machine(resolved=(IPv4Address("192.168.177.11"),)), LINK, addresses=()
+                ),
+            ),
             id="named, without the address",
         ),
         pytest.param((machine(ALONE, resolved=(IPv4Address("127.0.1.1"),)),), id="alone"),
-        pytest.param((told(SPARK, links=Links(error="ip: not found")),), id="unknown interfaces"),
-        pytest.param((told(SPARK, lead=None), told(OTHER, lead=9.0)), id="unknown clock"),
-        pytest.param((told(SPARK, lead=-1.0), told(OTHER, lead=1.0)), id="nearly one time"),
+        pytest.param(
+            (with_facts(SPARK, links=Links(error="ip: not found")),), id="unknown interfaces"
+        ),
+        pytest.param(
+            (with_facts(SPARK, lead=None), with_facts(OTHER, lead=9.0)), id="unknown clock"
+        ),
+        pytest.param(
+            (with_facts(SPARK, lead=-1.0), with_facts(OTHER, lead=1.0)), id="nearly one time"
+        ),
         pytest.param(
             (SPARK, machine(OTHER, architecture="x86_64", kernel="6.8.0-87-generic")),
             id="another kind of machine",
         ),
-        pytest.param((SPARK, told(OTHER, gpus=Gpus(error="no driver"))), id="no driver"),
+        pytest.param((SPARK, with_facts(OTHER, gpus=Gpus(error="no driver"))), id="no driver"),
         pytest.param((machine(remove_ipc=True),), id="lingers"),
         pytest.param((machine(remove_ipc=True, linger=False),), id="its own shared memory"),
         pytest.param(
             (
                 machine(
-                    patient(cluster=replace(SPARKS, privileged=True)),
+                    node_report(cluster=replace(SPARKS, privileged=True)),
                     remove_ipc=True,
                     linger=False,
                     user="root",
@@ -81,9 +97,9 @@ def virtual() -> tuple[Patient, ...]:
         ),
     ],
 )
-def test_nothing_to_say(patients: tuple[Patient, ...]) -> None:
+def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
     """Nodes that are well, or that a check is not about, leave nothing to be said."""
-    assert [] == findings(SYSTEM, *patients)
+    assert [] == findings(SYSTEM, *reports)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +142,9 @@ def test_own_name(resolved: tuple[str, ...], where: str) -> None:
 )
 def test_clocks(leads: tuple[float, float], sentence: str) -> None:
     """Clocks that differ are one thing, and those that are off against the asker's are set."""
-    nodes = tuple(told(its, lead=lead) for its, lead in zip((SPARK, OTHER), leads, strict=True))
+    nodes = tuple(
+        with_facts(its, lead=lead) for its, lead in zip((SPARK, OTHER), leads, strict=True)
+    )
 
     assert [f"[clock] spark1, spark2: {sentence}"] == findings(SYSTEM, *nodes)
 
@@ -134,7 +152,7 @@ def test_clocks(leads: tuple[float, float], sentence: str) -> None:
 def test_kernels() -> None:
     """Who has which kernel is one thing, however many nodes have it."""
     lab = replace(SPARKS, nodes=(*SPARKS.nodes, third()))
-    one, two, three = (patient(node.name, lab) for node in lab.nodes)
+    one, two, three = (node_report(node.name, lab) for node in lab.nodes)
     late = "`ssh -t spark3 'sudo apt-get update && sudo apt-get full-upgrade'`"
 
     assert [
@@ -168,7 +186,7 @@ def test_a_driver_that_hangs() -> None:
     """A driver of branch 590 is named, and not said to be another one, too."""
     assert [
         (
-            "[driver] spark2: GPU driver 590.48.01: capturing CUDA graphs can hang with it on a"
+            "[driver] spark2: GPU driver 590.48.01 can hang while it captures CUDA graphs on a"
             " Spark (`ssh -t spark2 sudo apt-get install nvidia-driver-580-open`, then restart it;"
             " or write SERVE_ARGS=--enforce-eager in env/cluster.env)"
         )
@@ -180,8 +198,8 @@ def test_a_driver_that_hangs() -> None:
     [
         pytest.param(
             machine(early_oom=False),
-            "[early-oom] spark1: nothing ends a program before memory is all gone:"
-            " neither earlyoom nor systemd-oomd (`ssh -t spark1 sudo apt-get install earlyoom`)",
+            "[early-oom] spark1: no program is ended before memory is exhausted:"
+            " no earlyoom, no systemd-oomd (`ssh -t spark1 sudo apt-get install earlyoom`)",
             id="no early OOM killer",
         ),
         pytest.param(
@@ -193,13 +211,15 @@ def test_a_driver_that_hangs() -> None:
         ),
         pytest.param(
             machine(
-                patient(cluster=replace(SPARKS, privileged=True)), remove_ipc=True, linger=False
+                node_report(cluster=replace(SPARKS, privileged=True)), remove_ipc=True, linger=False
             ),
             f"{REMOVED} RemoveIPC, and PRIVILEGED=true {LINGER}",
             id="privileged",
         ),
         pytest.param(
-            machine(patient(cluster=replace(SPARKS, shm_size=None)), remove_ipc=True, linger=False),
+            machine(
+                node_report(cluster=replace(SPARKS, shm_size=None)), remove_ipc=True, linger=False
+            ),
             f"{REMOVED} RemoveIPC, and SHM_SIZE=host {LINGER}",
             id="the node's shared memory",
         ),
@@ -211,7 +231,7 @@ def test_a_driver_that_hangs() -> None:
         ),
     ],
 )
-def test_one_node(its: Patient, sentence: str) -> None:
+def test_one_node(its: NodeReport, sentence: str) -> None:
     """What is worth knowing of a node is said of it alone."""
     assert [sentence] == findings(SYSTEM, its)
 
@@ -219,7 +239,7 @@ def test_one_node(its: Patient, sentence: str) -> None:
 def test_without_gpus() -> None:
     """A cluster that computes on CPUs is not judged by GPUs."""
     cpus = replace(SPARKS, accelerator="none")
-    one, other = (patient(node.name, cpus) for node in cpus.nodes)
+    one, other = (node_report(node.name, cpus) for node in cpus.nodes)
 
     assert [] == findings(
         SYSTEM, machine(one, early_oom=False, target="graphical.target"), driven(other, "590.48.01")

@@ -4,26 +4,37 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.checks.check import Patient
-from cluster.checks.registration import REGISTRATION
+from cluster.checks.node_report import NodeReport
+from cluster.checks.rdma import RDMA
+from cluster.checks.system import SYSTEM
 from cluster.facts.machine import Machine
 from cluster.facts.rdma import Gid
 from cluster.words import Environment
 from tests.clusters import SPARKS
-from tests.patients import at, device, findings, interface, patient, settings, told
-from tests.test_doctor_links import OTHER
+from tests.node_reports import (
+    at,
+    findings,
+    node_report,
+    with_device,
+    with_facts,
+    with_interface,
+    with_settings,
+)
+from tests.test_checks_interfaces import OTHER
 
-SPARK = patient()
+NAMES = ("gid-index", "kernel-memory")
+REGISTRATION = tuple(check for check in (*RDMA, *SYSTEM) if check.name in NAMES)
+SPARK = node_report()
 FORCED = (("NCCL_IB_GID_INDEX", "3"),)
 LAST = SPARK.facts.rdma.devices[1].gids[3]
 
 
-def forced(value: str = "3") -> Patient:
+def forced(value: str = "3") -> NodeReport:
     """Return a node in a cluster that forces a row."""
-    return patient(cluster=replace(SPARKS, variables=(("NCCL_IB_GID_INDEX", value),)))
+    return node_report(cluster=replace(SPARKS, variables=(("NCCL_IB_GID_INDEX", value),)))
 
 
-def row(**changes: str) -> Patient:
+def row(**changes: str) -> NodeReport:
     """Return a node with another last row on one device, which is forced on all."""
     gids = SPARK.facts.rdma.devices[1].gids[:3]
     changed = Gid(
@@ -32,7 +43,7 @@ def row(**changes: str) -> Patient:
         kind=changes.get("kind", LAST.kind),
         netdev=changes.get("netdev", LAST.netdev),
     )
-    return device(forced(), "roceP2p1s0f1", gids=(*gids, changed))
+    return with_device(forced(), "roceP2p1s0f1", gids=(*gids, changed))
 
 
 @pytest.mark.parametrize(
@@ -43,17 +54,18 @@ def row(**changes: str) -> Patient:
         pytest.param(forced("-1"), id="NCCL's own choice"),
         pytest.param(row(netdev=""), id="a row of nobody knows whom"),
         pytest.param(
-            device(row(kind="IB/RoCE v1"), "roceP2p1s0f1", link_layer="InfiniBand"),
+            with_device(row(kind="IB/RoCE v1"), "roceP2p1s0f1", link_layer="InfiniBand"),
             id="InfiniBand",
         ),
         pytest.param(
-            device(forced(), "roceP2p1s0f1", state="DOWN", gids=()), id="a port that is not active"
+            with_device(forced(), "roceP2p1s0f1", state="DOWN", gids=()),
+            id="a port that is not active",
         ),
-        pytest.param(settings(forced("7"), variables=FORCED), id="the node's own file wins"),
-        pytest.param(settings(forced("7"), ib_if=()), id="no RDMA"),
+        pytest.param(with_settings(forced("7"), variables=FORCED), id="the node's own file wins"),
+        pytest.param(with_settings(forced("7"), ib_if=()), id="no RDMA"),
     ],
 )
-def test_rows_that_fit(before: Patient) -> None:
+def test_rows_that_fit(before: NodeReport) -> None:
     """A row that is RoCE v2 and an address of its interface on every device is fine."""
     assert [] == findings(REGISTRATION, before)
 
@@ -82,7 +94,7 @@ def test_rows_that_fit(before: Patient) -> None:
             id="another interface",
         ),
         pytest.param(
-            interface(forced(), OTHER, addresses=at("192.168.178.21")),
+            with_interface(forced(), OTHER, addresses=at("192.168.178.21")),
             "3 is used unchecked: roceP2p1s0f1 has 192.168.178.11 there,"
             " no IPv4 address of enP2p1s0f1np1",
             id="an address of yesterday",
@@ -96,15 +108,17 @@ def test_rows_that_fit(before: Patient) -> None:
             " no IPv4 address of enP2p1s0f1np1",
             id="no IPv4 address",
         ),
-        pytest.param(forced("three"), "three is used unchecked: it is no number", id="no number"),
+        pytest.param(
+            forced("three"), "three is used unchecked: it is not a number", id="no number"
+        ),
     ],
 )
-def test_rows_that_do_not_fit(before: Patient, wrong: str) -> None:
+def test_rows_that_do_not_fit(before: NodeReport, wrong: str) -> None:
     """A forced row is named with what each device has there."""
     assert [
         (
             f"[gid-index] spark1: NCCL_IB_GID_INDEX {wrong}"
-            " (take it out of env/cluster.env: NCCL finds the row by itself)"
+            " (remove it from env/cluster.env: NCCL finds the row by itself)"
         )
     ] == findings(REGISTRATION, before)
 
@@ -117,12 +131,12 @@ def test_the_file_that_forces_it() -> None:
         (
             "[gid-index] spark1: NCCL_IB_GID_INDEX 7 is used unchecked: rocep1s0f1 has no such"
             " row, roceP2p1s0f1 has no such row"
-            " (take it out of env/spark1.env: NCCL finds the row by itself)"
+            " (remove it from env/spark1.env: NCCL finds the row by itself)"
         )
-    ] == findings(REGISTRATION, settings(forced(), variables=variables))
+    ] == findings(REGISTRATION, with_settings(forced(), variables=variables))
 
 
-def kernel(release: str, total: int | None, free: int | None, words: str = "ro") -> Patient:
+def kernel(release: str, total: int | None, free: int | None, words: str = "ro") -> NodeReport:
     """Return a node with a kernel, and the memory that it keeps for devices, in KiB."""
     machine: Machine = SPARK.facts.machine
     memory = replace(
@@ -130,7 +144,9 @@ def kernel(release: str, total: int | None, free: int | None, words: str = "ro")
         cma_total=None if total is None else total << 10,
         cma_free=None if free is None else free << 10,
     )
-    return told(SPARK, machine=replace(machine, kernel=release, command_line=words, memory=memory))
+    return with_facts(
+        SPARK, machine=replace(machine, kernel=release, command_line=words, memory=memory)
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,11 +157,11 @@ def kernel(release: str, total: int | None, free: int | None, words: str = "ro")
         pytest.param(kernel("6.17.0-1031-nvidia", 0, 0), id="another kernel without any"),
         pytest.param(kernel("6.1.0-37-amd64", None, None), id="no such row"),
         pytest.param(
-            settings(kernel("7.0.0-1019-nvidia", 0, 0), ib_if=()), id="a node without RDMA"
+            with_settings(kernel("7.0.0-1019-nvidia", 0, 0), ib_if=()), id="a node without RDMA"
         ),
     ],
 )
-def test_kernels_that_register(before: Patient) -> None:
+def test_kernels_that_register(before: NodeReport) -> None:
     """Only a node with RDMA and the signs of that kernel is told to leave it."""
     assert [] == findings(REGISTRATION, before)
 
@@ -163,12 +179,12 @@ def test_kernels_that_register(before: Patient) -> None:
         ),
     ],
 )
-def test_a_kernel_that_does_not_register(before: Patient, has: str) -> None:
+def test_a_kernel_that_does_not_register(before: NodeReport, has: str) -> None:
     """The kernel's own numbers give it away."""
     assert [
         (
             "[kernel-memory] spark1: kernel 7.0.0-1019-nvidia keeps memory that RDMA cannot"
-            f" register: {has} (start kernel 6.17; or add kho=off to GRUB_CMDLINE_LINUX in"
-            " /etc/default/grub, then `ssh -t spark1 sudo update-grub` and a restart)"
+            f" register: {has} (boot kernel 6.17; or add kho=off to GRUB_CMDLINE_LINUX in"
+            " /etc/default/grub, then `ssh -t spark1 sudo update-grub` and restart)"
         )
     ] == findings(REGISTRATION, before)

@@ -1,63 +1,89 @@
-"""Whose address is on whose machine: the exact sentences, and whom other checks leave alone."""
+"""Addresses on the machine of another node: the exact findings, and which nodes others skip."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 
-from cluster.checks.addresses import mixed_up, sound
-from cluster.checks.check import Patient
-from cluster.checks.twice import TWICE
+from cluster.checks import check
+from cluster.checks.address_conflicts import ADDRESS_CONFLICTS
+from cluster.checks.check import Reports
+from cluster.checks.checks import CHECKS
+from cluster.checks.interfaces import INTERFACES
+from cluster.checks.node_report import NodeReport
+from cluster.checks.reach import REACH
+from cluster.errors import Problem
 from tests.clusters import REHEARSAL, SPARKS, third
-from tests.patients import at, findings, interface, pair, patient, settings, told
+from tests.node_reports import (
+    at,
+    findings,
+    healthy,
+    node_report,
+    with_facts,
+    with_interface,
+    with_settings,
+)
 
-SPARK, OTHER = pair()
+SPARK, OTHER = healthy()
 LINK, WORKERS = "enp1s0f1np1", "enp1s0f0np0"
 ELSEWHERE = "192.168.177.11, HOST_IP of spark1, is on enp1s0f0np0 of spark2"
 ADD = "`ssh -t spark1 sudo ip address add 192.168.177.11/24 dev enp1s0f1np1`"
 GIVE_BACK = "`ssh -t spark2 sudo ip address del 192.168.177.11/24 dev enp1s0f0np0`"
 ADD_OWN = "`ssh -t spark2 sudo ip address add 192.168.177.12/24 dev enp1s0f0np0`"
-KEEP = "and netplan to keep it so"
+KEEP = "and keep it in netplan"
 HELD = (
     "[twice] spark1, spark2: HOST_IPs are swapped: the machine at SSH_HOST spark1 has"
     " 192.168.177.12, and the one at spark2 has 192.168.177.11"
 )
 
 
-def exchanged() -> tuple[Patient, ...]:
+def exchanged() -> tuple[NodeReport, ...]:
     """Return two nodes, each of which has the machine of the other."""
-    return told(SPARK, **vars(OTHER.facts)), told(OTHER, **vars(SPARK.facts))
+    return with_facts(SPARK, **vars(OTHER.facts)), with_facts(OTHER, **vars(SPARK.facts))
 
 
-def readdressed() -> tuple[Patient, ...]:
+def readdressed() -> tuple[NodeReport, ...]:
     """Return two nodes whose files have each other's address."""
     return (
-        interface(SPARK, LINK, addresses=at("192.168.177.12")),
-        interface(OTHER, WORKERS, addresses=at("192.168.177.11")),
+        with_interface(SPARK, LINK, addresses=at("192.168.177.12")),
+        with_interface(OTHER, WORKERS, addresses=at("192.168.177.11")),
     )
 
 
+def paired(*reports: NodeReport) -> tuple[NodeReport, ...]:
+    """Return the nodes that the checks between nodes look at."""
+    subjects: list[NodeReport] = []
+
+    def rule(nodes: Reports) -> Iterator[Problem]:
+        subjects.extend(nodes)
+        yield from ()
+
+    list(check.findings((*CHECKS, replace(REACH[0], name="probe", rule=rule)), reports))
+    return tuple(subjects)
+
+
 @pytest.mark.parametrize(
-    "patients",
+    "reports",
     [
         pytest.param((), id="nobody"),
         pytest.param((SPARK,), id="one"),
         pytest.param((SPARK, OTHER), id="two"),
         pytest.param(
-            (interface(SPARK, LINK, addresses=()), OTHER), id="an address that nobody has"
+            (with_interface(SPARK, LINK, addresses=()), OTHER), id="an address that nobody has"
         ),
         pytest.param(
             tuple(replace(its, cluster=REHEARSAL) for its in readdressed()), id="namespaces"
         ),
     ],
 )
-def test_nothing_to_say(patients: tuple[Patient, ...]) -> None:
-    """Addresses that are on no machine of another node are not what this is about."""
-    assert ([], frozenset()) == (findings(TWICE, *patients), mixed_up(patients))
+def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
+    """An address that is on no other node's machine is no conflict."""
+    assert [] == findings(ADDRESS_CONFLICTS, *reports)
 
 
 @pytest.mark.parametrize(
-    "patients, sentence",
+    "reports, sentence",
     [
         pytest.param(
             readdressed(),
@@ -71,49 +97,51 @@ def test_nothing_to_say(patients: tuple[Patient, ...]) -> None:
             id="machines swapped",
         ),
         pytest.param(
-            (SPARK, interface(OTHER, WORKERS, addresses=at("192.168.177.11", "192.168.177.12"))),
+            (
+                SPARK,
+                with_interface(OTHER, WORKERS, addresses=at("192.168.177.11", "192.168.177.12")),
+            ),
             f"[twice] spark1, spark2: {ELSEWHERE} as well ({GIVE_BACK}, {KEEP})",
             id="one address twice",
         ),
         pytest.param(
-            (SPARK, interface(OTHER, WORKERS, addresses=at("192.168.177.11"))),
+            (SPARK, with_interface(OTHER, WORKERS, addresses=at("192.168.177.11"))),
             f"[twice] spark1, spark2: {ELSEWHERE} as well ({GIVE_BACK}, {ADD_OWN}, {KEEP})",
             id="one file on both",
         ),
         pytest.param(
             (
-                interface(SPARK, LINK, addresses=()),
-                interface(OTHER, WORKERS, addresses=at("192.168.177.11", "192.168.177.12")),
+                with_interface(SPARK, LINK, addresses=()),
+                with_interface(OTHER, WORKERS, addresses=at("192.168.177.11", "192.168.177.12")),
             ),
             f"[twice] spark1, spark2: {ELSEWHERE} instead ({ADD}, {GIVE_BACK}, {KEEP})",
             id="only on the other",
         ),
         pytest.param(
-            (SPARK, told(OTHER, **vars(SPARK.facts))),
+            (SPARK, with_facts(OTHER, **vars(SPARK.facts))),
             "[twice] spark1, spark2: SSH_HOST spark1 and spark2 are one machine, spark1"
             " (write spark2's own SSH_HOST in env/spark2.env)",
             id="one machine, the first's",
         ),
         pytest.param(
-            (told(SPARK, **vars(OTHER.facts)), OTHER),
+            (with_facts(SPARK, **vars(OTHER.facts)), OTHER),
             "[twice] spark1, spark2: SSH_HOST spark1 and spark2 are one machine, spark2"
             " (write spark1's own SSH_HOST in env/spark1.env)",
             id="one machine, the second's",
         ),
     ],
 )
-def test_mixed_up(patients: tuple[Patient, ...], sentence: str) -> None:
-    """Each mix-up is one thing, and no other check is to speak of these nodes' addresses."""
-    assert [sentence] == findings(TWICE, *patients)
-    assert frozenset({"spark1", "spark2"}) == mixed_up(patients)
-    assert () == sound(patients)
+def test_conflict(reports: tuple[NodeReport, ...], sentence: str) -> None:
+    """Each conflict is one finding, and no other check reports these nodes' addresses or pairs."""
+    assert [sentence] == findings((*ADDRESS_CONFLICTS, *INTERFACES[1:2]), *reports)
+    assert () == paired(*reports)
 
 
-def test_a_mixup_of_two_of_three() -> None:
-    """Who has nothing to do with it is left out, and may be judged by others."""
+def test_conflict_of_two_of_three() -> None:
+    """The third node is not part of it, and the checks between nodes look at it."""
     lab = replace(SPARKS, nodes=(*SPARKS.nodes, third()))
-    one, two, three = (patient(node.name, lab) for node in lab.nodes)
-    both = interface(three, WORKERS, addresses=at("192.168.177.12", "192.168.177.13"))
+    one, two, three = (node_report(node.name, lab) for node in lab.nodes)
+    both = with_interface(three, WORKERS, addresses=at("192.168.177.12", "192.168.177.13"))
 
     assert [
         (
@@ -121,13 +149,13 @@ def test_a_mixup_of_two_of_three() -> None:
             " as well (`ssh -t spark3 sudo ip address del 192.168.177.12/24 dev enp1s0f0np0`,"
             f" {KEEP})"
         )
-    ] == findings(TWICE, one, two, both)
-    assert (one,) == sound((one, two, both))
+    ] == findings(ADDRESS_CONFLICTS, one, two, both)
+    assert (one,) == paired(one, two, both)
 
 
 def test_another_network() -> None:
     """An address that a machine gets has the cluster's network."""
-    its = settings(SPARK, host_ip=IPv4Address("192.168.178.12"))
+    its = with_settings(SPARK, host_ip=IPv4Address("192.168.178.12"))
 
     assert [
         (
@@ -137,4 +165,4 @@ def test_another_network() -> None:
             " `ssh -t spark2 sudo ip address del 192.168.178.12/24 dev enP2p1s0f0np0`,"
             f" {KEEP})"
         )
-    ] == findings(TWICE, its, OTHER)
+    ] == findings(ADDRESS_CONFLICTS, its, OTHER)

@@ -1,11 +1,14 @@
-"""Nodes for the tests of checks: two healthy Sparks, and what becomes of them."""
+"""Reports of nodes for the tests of checks: two healthy Sparks, and changed ones."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
-from cluster.checks.check import Check, Patient
+from cluster.checks import check
+from cluster.checks.check import Check
+from cluster.checks.checks import CHECKS
+from cluster.checks.node_report import NodeReport
 from cluster.facts.docker import Docker
 from cluster.facts.facts import Facts
 from cluster.facts.gpu import Gpu, Gpus
@@ -24,25 +27,25 @@ BOTH_PORTS = ("rocep1s0f0", "roceP2p1s0f0", "rocep1s0f1", "roceP2p1s0f1")
 IMAGE = Image(architecture="arm64", layers=("sha256:aa", "sha256:bb"), configuration="{}")
 
 
-def patient(node: str = "spark1", cluster: Cluster = SPARKS, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Facts)
-    """Return a node of a cluster with the facts of a healthy Spark, but for these."""
+def node_report(node: str = "spark1", cluster: Cluster = SPARKS, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Facts)
+    """Return a node of a cluster with the facts of a healthy Spark, except for `changes`."""
     described = next(one for one in cluster.nodes if one.name == node)
     facts = spark(node, described.host_ip, PORTS.get(node, 0))
-    return Patient(cluster=cluster, node=described, facts=replace(facts, **changes))
+    return NodeReport(cluster=cluster, node=described, facts=replace(facts, **changes))
 
 
-def pair(cluster: Cluster = SPARKS) -> tuple[Patient, ...]:
+def healthy(cluster: Cluster = SPARKS) -> tuple[NodeReport, ...]:
     """Return all nodes of a cluster, healthy."""
-    return tuple(patient(node.name, cluster) for node in cluster.nodes)
+    return tuple(node_report(node.name, cluster) for node in cluster.nodes)
 
 
-def ring() -> Patient:
+def ring() -> NodeReport:
     """Return the head of a ring of three: both ports lead to a neighbour, and RJ45 to all."""
     nodes = tuple(
         replace(node, eth_if=RJ45, host_ip=IPv4Address(f"10.0.0.1{number}"), ib_if=BOTH_PORTS)
         for number, node in enumerate((*SPARKS.nodes, third()), 1)
     )
-    before = patient(cluster=replace(SPARKS, nodes=nodes))
+    before = node_report(cluster=replace(SPARKS, nodes=nodes))
     facts, other = before.facts, spark("spark1", IPv4Address("192.168.177.11"), 0)
     interfaces = tuple(
         replace(one, addresses=at(f"192.168.{179 + one.name.startswith('enP')}.11"))
@@ -51,45 +54,45 @@ def ring() -> Patient:
     )
     rest = (one for one in facts.links.interfaces if not one.name.endswith("f0np0"))
     pairs = zip(facts.rdma.devices, other.rdma.devices, strict=True)
-    return told(
+    return with_facts(
         before,
         links=replace(facts.links, interfaces=(*interfaces, *rest)),
         rdma=replace(facts.rdma, devices=tuple(one if one.active else its for one, its in pairs)),
     )
 
 
-def found(check: Check, *patients: Patient) -> list[str]:
-    """Return what a check finds, as it is printed."""
-    return [str(problem) for problem in check.look(patients)]
+def findings(checks: Iterable[Check], *reports: NodeReport) -> list[str]:
+    """Return what these checks report, each with its name; all checks are made."""
+    names = {one.name for one in checks}
+    return [
+        f"[{finding.check.name}] {finding.problem}"
+        for finding in check.findings(CHECKS, reports)
+        if finding.check.name in names
+    ]
 
 
-def findings(checks: Iterable[Check], *patients: Patient) -> list[str]:
-    """Return what all these checks find, each with its name."""
-    return [f"[{check.name}] {line}" for check in checks for line in found(check, *patients)]
-
-
-def settings(before: Patient, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Node)
+def with_settings(before: NodeReport, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Node)
     """Return the same machine with other settings in its own file."""
     node = replace(before.node, **changes)
     nodes = tuple(node if one.name == node.name else one for one in before.cluster.nodes)
     return replace(before, node=node, cluster=replace(before.cluster, nodes=nodes))
 
 
-def interface(before: Patient, named: str, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Interface)
+def with_interface(before: NodeReport, named: str, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Interface)
     """Return the same node with a change of one interface."""
     links = before.facts.links
     after = tuple(replace(one, **changes) if one.name == named else one for one in links.interfaces)
-    return told(before, links=replace(links, interfaces=after))
+    return with_facts(before, links=replace(links, interfaces=after))
 
 
-def device(before: Patient, named: str, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Device)
+def with_device(before: NodeReport, named: str, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Device)
     """Return the same node with a change of one RDMA device."""
     rdma = before.facts.rdma
     after = tuple(replace(one, **changes) if one.name == named else one for one in rdma.devices)
-    return told(before, rdma=replace(rdma, devices=after))
+    return with_facts(before, rdma=replace(rdma, devices=after))
 
 
-def told(before: Patient, **changes: Any) -> Patient:  # noqa: ANN401 (fields of Facts)
+def with_facts(before: NodeReport, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Facts)
     """Return the same node with other facts."""
     return replace(before, facts=replace(before.facts, **changes))
 

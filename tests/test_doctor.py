@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster import session
-from cluster.checks import examining
+from cluster.checks import doctor
 from cluster.checks.checks import ANSWER, CHECKS
 from cluster.errors import Problem, RefusedError
 from cluster.facts import asking
@@ -28,7 +28,7 @@ LONG = 60.0
 """Seconds that no machine of the tests is slow."""
 OFF = 'echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255'
 PAGE = """\
-Blocks: the cluster will not work
+Blocking: the cluster will not work
 
   [answer] spark1: spark1 does not answer: No route to host
     Why: {why}
@@ -37,7 +37,7 @@ Blocks: the cluster will not work
   [answer] spark2: spark2 does not answer: No route to host
     Do: is it switched on, and on this network? `ssh -v spark2`
 
-2 nodes, {checks} checks: 2 block, nothing slows, no notes
+2 nodes, {checks} checks: 2 blocking, 0 slow, 0 notes
 """
 
 
@@ -157,10 +157,10 @@ def test_the_terminal_is_not_the_connection(monkeypatch: pytest.MonkeyPatch) -> 
 def test_dry(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A dry run prints a script that asks each node its question, and asks nobody."""
     run = Session("examples/two-sparks", dry=True)
-    code = examining.doctor(run, [], fast=False, json=False)
+    code = doctor.doctor(run, [], fast=False, json=False)
     said = capsys.readouterr()
     options = " ".join(f"-o {its}" for its in SSH[5::2])
-    questions = examining._questions(run.cluster, run.cluster.nodes, fast=False)
+    questions = doctor._questions(run.cluster, run.cluster.nodes, fast=False)
     parts = (
         f"# {name}: Ask for facts\n"
         f"ssh -T -a -x {options} -- {name} sh -s <<'QUESTION'\n{questions[name]}QUESTION\n"
@@ -179,11 +179,11 @@ def test_dry(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
 def test_dry_of_namespaces(capsys: pytest.CaptureFixture[str]) -> None:
     """For nodes that are namespaces the script enters them."""
     run = Session("rehearsal", dry=True)
-    code = examining.doctor(run, [], fast=True, json=False)
+    code = doctor.doctor(run, [], fast=True, json=False)
     expected = "\n".join(
         f"# {node.name}: Ask for facts\n{run.runtime.inside(run.cluster, node, argv).text}\n"
         for node in run.cluster.nodes
-        for question in [examining._questions(run.cluster, run.cluster.nodes, fast=True)]
+        for question in [doctor._questions(run.cluster, run.cluster.nodes, fast=True)]
         for argv in [("sh", "-c", question[node.name])]
     )
 
@@ -194,8 +194,8 @@ def test_namespaces_that_are_not_there(tmp_path: Path, monkeypatch: pytest.Monke
     """Nodes that exist only while the cluster runs cannot be examined before."""
     monkeypatch.setattr(session, "STATE", str(tmp_path))
     with pytest.raises(RefusedError) as caught:
-        examining.doctor(Session("rehearsal", dry=False), [], fast=False, json=False)
-    message = "is not there: nodes of this cluster exist only while it runs"
+        doctor.doctor(Session("rehearsal", dry=False), [], fast=False, json=False)
+    message = "does not exist: nodes of this cluster exist only while it runs"
     remedy = "(`inv up --cluster rehearsal`)"
 
     assert f"spark1: {message} {remedy}\nspark2: {message} {remedy}" == str(caught.value)
@@ -206,7 +206,7 @@ def test_doctor(
 ) -> None:
     """What is found is printed, and how long it took, apart; the exit code is that of the worst."""
     put_ssh(tmp_path, monkeypatch, OFF)
-    code = examining.doctor(Session("examples/two-sparks", dry=False), [], fast=False, json=False)
+    code = doctor.doctor(Session("examples/two-sparks", dry=False), [], fast=False, json=False)
     said = capsys.readouterr()
 
     assert (4, PAGE.format(why=ANSWER.why, checks=len(CHECKS))) == (code, said.out)
@@ -218,9 +218,11 @@ def test_doctor_for_programs(
 ) -> None:
     """JSON has the same; the fast form makes only the checks that block the cluster itself."""
     put_ssh(tmp_path, monkeypatch, OFF)
-    code = examining.doctor(Session("examples/two-sparks", dry=False), [], fast=True, json=True)
+    code = doctor.doctor(Session("examples/two-sparks", dry=False), [], fast=True, json=True)
     found = json.loads(capsys.readouterr().out)
-    blocking = [its for its in CHECKS if its.severity == "blocks" and not its.serving]
+    blocking = [
+        check for check in CHECKS if check.severity == "blocks" and not check.only_blocks_serving
+    ]
 
     assert (4, 4, len(blocking)) == (code, found["exit_code"], found["checks"])
     assert ["spark1", "spark2"] == [its["place"] for its in found["findings"]]
@@ -230,15 +232,15 @@ def test_nodes_that_are_this_machine() -> None:
     """A node that is asked without SSH is this machine; namespaces are of it."""
     engines = {"spark1": HERE, "spark2": Host(name="spark2", ssh_host="spark2")}
 
-    assert {"spark1"} == examining._local(TWO_SPARKS, engines)
-    assert {"spark1", "spark2"} == examining._local(REHEARSAL, engines)
+    assert {"spark1"} == doctor._local(TWO_SPARKS, engines)
+    assert {"spark1", "spark2"} == doctor._local(REHEARSAL, engines)
 
 
 def test_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before a start only the nodes that take part in it are asked, and what blocks is told."""
     put_ssh(tmp_path, monkeypatch, f'echo "$host" >>{tmp_path}/calls; {OFF}')
     cluster = session.load("examples/two-sparks").cluster
-    found = examining.blocking(cluster, (Host(name="spark2", ssh_host="spark2"),))
+    found = doctor.blocking(cluster, (Host(name="spark2", ssh_host="spark2"),))
     message, remedy = "spark2 does not answer: No route to host", "`ssh -v spark2`"
 
     assert "spark2\n" == (tmp_path / "calls").read_text("utf-8")

@@ -7,8 +7,10 @@ from ipaddress import IPv4Address
 import pytest
 
 from cluster.checks import checks
-from cluster.checks.check import Check, Finding, Look, Patient, Severity, each
-from cluster.checks.diagnosis import Answers, Diagnosis, diagnosis, problems
+from cluster.checks import diagnosis as diagnosis_room
+from cluster.checks.check import Check, Finding, Reports, Rule, Severity, each
+from cluster.checks.diagnosis import Answers, Diagnosis, blocking_problems, diagnosis
+from cluster.checks.node_report import NodeReport
 from cluster.errors import Problem
 from cluster.facts.facts import Facts
 from cluster.facts.machine import Machine, Memory
@@ -25,20 +27,28 @@ def facts(name: str, reach: Reach = NOBODY) -> Facts:
     return Facts(machine=Machine(hostname=name, memory=MEMORY), reach=reach)
 
 
-def check(name: str, severity: Severity, look: Look) -> Check:
+def check(name: str, severity: Severity, rule: Rule) -> Check:
     """Return a check that is about nothing else."""
-    words = dict.fromkeys(("title", "looks_at", "why", "remedy", "source"), name)
-    return Check(name=name, severity=severity, look=look, serving=False, **words)
+    return Check(
+        name=name,
+        severity=severity,
+        title=name,
+        looks_at=name,
+        why=name,
+        remedy=name,
+        source=name,
+        rule=rule,
+    )
 
 
 def on(name: str, severity: Severity, *nodes: str, message: str = "") -> Check:
     """Return a check that finds something on these nodes."""
 
-    def look(patient: Patient) -> Iterator[Problem]:
-        if patient.node.name in nodes:
-            yield patient.problem(message or f"has {name}", f"cure {name}")
+    def rule(report: NodeReport) -> Iterator[Problem]:
+        if report.node.name in nodes:
+            yield report.problem(message or f"has {name}", f"cure {name}")
 
-    return check(name, severity, each(look))
+    return check(name, severity, each(rule))
 
 
 def found(found: Diagnosis) -> list[tuple[str, str]]:
@@ -84,7 +94,7 @@ def test_exit_code(worst: str, code: int) -> None:
 
 def test_fast() -> None:
     """In the fast form only what blocks is looked at, and not what blocks the server alone."""
-    serving = replace(on("memory", "blocks", "spark1"), serving=True)
+    serving = replace(on("memory", "blocks", "spark1"), only_blocks_serving=True)
     made = (on("swap", "note", "spark1"), on("mtu", "blocks", "spark1"), serving)
     seen = diagnosis(SPARKS, BOTH, fast=True, checks=made)
 
@@ -110,16 +120,16 @@ def test_silent_node() -> None:
 
     assert [("answer", "spark2"), ("mtu", "spark1"), ("swap", "spark1")] == found(seen)
     assert (silence, ["spark1"], 4) == (seen.findings[0], list(seen.facts), seen.exit_code)
-    assert (SILENT, mtu) == problems(seen)
+    assert (SILENT, mtu) == blocking_problems(seen)
 
 
 def test_nobody_answers() -> None:
     """Without an answer no check is asked for its opinion."""
 
-    def look(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-        yield patients[0].problem("", "")
+    def rule(reports: Reports) -> Iterator[Problem]:
+        yield reports[0].problem("", "")
 
-    seen = diagnosis(SPARKS, {"spark2": SILENT}, checks=(check("any", "blocks", look),))
+    seen = diagnosis(SPARKS, {"spark2": SILENT}, checks=(check("any", "blocks", rule),))
 
     assert [("answer", "spark2")] == found(seen)
 
@@ -140,26 +150,26 @@ def test_nobody_speaks_of_a_silent_node() -> None:
 
     seen: list[Reach] = []
 
-    def look(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-        seen.extend(its.facts.reach for its in patients)
+    def rule(reports: Reports) -> Iterator[Problem]:
+        seen.extend(its.facts.reach for its in reports)
         yield from ()
 
     answers: Answers = {"spark1": facts("spark1", tried(silent, reached)), "spark2": SILENT}
-    diagnosis(three, answers, checks=(check("reach", "blocks", look),))
+    diagnosis(three, answers, checks=(check("reach", "blocks", rule),))
 
     assert [tried(reached)] == seen
 
 
-def test_patients() -> None:
+def test_reports() -> None:
     """Checks get the nodes that answered, the head first, each with its whole cluster."""
-    seen: list[Patient] = []
+    seen: list[NodeReport] = []
 
-    def look(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-        seen.extend(patients)
+    def rule(reports: Reports) -> Iterator[Problem]:
+        seen.extend(reports)
         yield from ()
 
     answers = {name: BOTH[name] for name in reversed(NAMES)}
-    diagnosis(SPARKS, answers, checks=(check("any", "note", look),))
+    diagnosis(SPARKS, answers, checks=(check("any", "note", rule),))
 
     assert [(SPARKS, HEAD, BOTH["spark1"]), (SPARKS, WORKER, BOTH["spark2"])] == [
         (its.cluster, its.node, its.facts) for its in seen
@@ -170,18 +180,59 @@ def test_this_machine() -> None:
     """A node that is this machine is told so; nobody else is."""
     seen: list[tuple[str, bool]] = []
 
-    def look(patients: tuple[Patient, ...]) -> Iterator[Problem]:
-        seen.extend((its.node.name, its.is_local) for its in patients)
+    def rule(reports: Reports) -> Iterator[Problem]:
+        seen.extend((its.node.name, its.is_local) for its in reports)
         yield from ()
 
-    diagnosis(SPARKS, BOTH, local={"spark1"}, checks=(check("any", "note", look),))
+    diagnosis(SPARKS, BOTH, local={"spark1"}, checks=(check("any", "note", rule),))
 
     assert [("spark1", True), ("spark2", False)] == seen
 
 
 def test_what_keeps_the_server_alone() -> None:
     """Of what blocks, only memory is not needed for `inv up`."""
-    assert ["memory"] == [its.name for its in checks.CHECKS if its.serving]
+    assert ["memory"] == [its.name for its in checks.CHECKS if its.only_blocks_serving]
+
+
+def test_explained_findings() -> None:
+    """A node with a finding of a required check is left out; the other nodes are not."""
+    cause = on("cable", "blocks", "spark1")
+    effect = replace(on("mtu", "blocks", *NAMES), requires=("cable",))
+    result = diagnosis(SPARKS, BOTH, checks=(cause, effect))
+
+    assert [("cable", "spark1"), ("mtu", "spark2")] == found(result)
+
+
+def test_findings_between_nodes_explain_all_of_them() -> None:
+    """A finding about several nodes counts for each; a check without nodes is not made."""
+
+    def rule(reports: Reports) -> Iterator[Problem]:
+        yield Problem(place=", ".join(report.node.name for report in reports), message="swapped")
+
+    cause = check("twice", "blocks", rule)
+    effect = replace(check("route", "blocks", rule), requires=("twice",))
+
+    assert [("twice", "spark1, spark2")] == found(diagnosis(SPARKS, BOTH, checks=(cause, effect)))
+
+
+def test_checks_of_some_nodes() -> None:
+    """A check is about the nodes that it applies to."""
+    heads = replace(on("gpu", "note", *NAMES), applies_to=lambda report: report.node.role == "head")
+
+    assert [("gpu", "spark1")] == found(diagnosis(SPARKS, BOTH, checks=(heads,)))
+
+
+def test_required_checks_come_first() -> None:
+    """A check requires earlier ones; one of the fast form only such that are in it, too."""
+    names = [one.name for one in checks.CHECKS]
+    fast = {one.name for one in checks.CHECKS if diagnosis_room._is_fast(one)}
+
+    assert [] == [
+        (one.name, required)
+        for number, one in enumerate(checks.CHECKS)
+        for required in one.requires
+        if required not in names[:number] or (one.name in fast and required not in fast)
+    ]
 
 
 def test_names_of_checks() -> None:
@@ -207,4 +258,4 @@ def test_every_check_says_all() -> None:
 
 def test_who_answered_is_well() -> None:
     """The check of the answers finds nothing in them: silence has no facts to look at."""
-    assert [] == list(checks.ANSWER.look(()))
+    assert [] == list(checks.ANSWER.rule(()))

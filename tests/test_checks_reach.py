@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.checks.between import BETWEEN
+from cluster.checks.address_conflicts import ADDRESS_CONFLICTS
+from cluster.checks.mtu import MTU
+from cluster.checks.ray_ports import RAY_PORTS
+from cluster.checks.reach import REACH
 from cluster.facts.links import RJ45, Links
 from cluster.facts.reach import Reach
 from cluster.facts.surroundings import Firewall
 from tests.clusters import REHEARSAL
-from tests.patients import at, findings, interface, told
+from tests.node_reports import at, findings, with_facts, with_interface
 from tests.reaching import (
     THREE,
     UNREACHABLE,
@@ -23,6 +26,7 @@ from tests.reaching import (
     stopped,
 )
 
+BETWEEN = (*ADDRESS_CONFLICTS, *REACH, *MTU, *RAY_PORTS)
 SPARK, OTHER = TWO = reaching()
 LINK, TWIN = "enp1s0f1np1", "enP2p1s0f1np1"
 LOOK = "is it one cable or one switch?"
@@ -30,20 +34,20 @@ PING = f"{LOOK} `ssh -t spark1 ping -c 3 -I {LINK} 192.168.177.12`, with the cab
 DROPS = Firewall(ufw=False, drops=("ip filter INPUT",))
 ACCEPT = (
     "`ssh -t spark1 sudo nft insert rule ip filter INPUT iifname enp1s0f1np1 accept`,"
-    " and its firewall's files to keep it"
+    " and keep it in the firewall's files"
 )
 NOT_BOUND = "ping: SO_BINDTODEVICE enp1s0f1np1: Operation not permitted"
 HEAD_PORT = (
     "[head-port] spark1, spark2: spark2 cannot connect to port 6379 (HEAD_PORT) of spark1"
     " at 192.168.177.11:"
 )
-RULES = "all must come in by enp1s0f1np1: `ssh -t spark1 sudo nft list ruleset` shows what keeps"
+RULES = "everything must be let in on enp1s0f1np1: `ssh -t spark1 sudo nft list ruleset` shows what keeps"
 
 
 def walled(nodes: Nodes, firewall: Firewall) -> Nodes:
     """Return the nodes, the first with a firewall."""
     around = replace(nodes[0].facts.surroundings, firewall=firewall)
-    return (told(nodes[0], surroundings=around), *nodes[1:])
+    return (with_facts(nodes[0], surroundings=around), *nodes[1:])
 
 
 def unheard(nodes: Nodes, said: str = "ping: not found") -> Nodes:
@@ -67,7 +71,7 @@ def deaf(nodes: Nodes) -> Nodes:
         pytest.param((SPARK,), id="one"),
         pytest.param(TWO, id="two Sparks"),
         pytest.param(reaching(THREE), id="three"),
-        pytest.param(tuple(told(its, reach=Reach()) for its in TWO), id="nobody tried"),
+        pytest.param(tuple(with_facts(its, reach=Reach()) for its in TWO), id="nobody tried"),
         pytest.param(unheard(TWO), id="no ping"),
         pytest.param(unheard(TWO, NOT_BOUND), id="no ping that may be bound"),
         pytest.param(
@@ -84,11 +88,11 @@ def deaf(nodes: Nodes) -> Nodes:
             id="namespaces",
         ),
         pytest.param(
-            (interface(SPARK, LINK, mtu=1500), OTHER), id="another MTU that is let through"
+            (with_interface(SPARK, LINK, mtu=1500), OTHER), id="another MTU that is let through"
         ),
         pytest.param(
             (
-                interface(SPARK, TWIN, addresses=at("192.168.177.111")),
+                with_interface(SPARK, TWIN, addresses=at("192.168.177.111")),
                 *led(TWO, "spark1", "spark2", TWIN)[1:],
             ),
             id="both twins in one network",
@@ -103,14 +107,14 @@ def test_nothing_to_say(nodes: Nodes) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda its: told(its, links=Links(error="ip: not found")), id="unknown"),
-        pytest.param(lambda its: interface(its, LINK, name="eth7"), id="no such interface"),
-        pytest.param(lambda its: interface(its, LINK, enabled=False), id="switched off"),
-        pytest.param(lambda its: interface(its, LINK, carrier=False), id="no cable"),
-        pytest.param(lambda its: interface(its, LINK, addresses=()), id="no address"),
+        pytest.param(lambda its: with_facts(its, links=Links(error="ip: not found")), id="unknown"),
+        pytest.param(lambda its: with_interface(its, LINK, name="eth7"), id="no such interface"),
+        pytest.param(lambda its: with_interface(its, LINK, enabled=False), id="switched off"),
+        pytest.param(lambda its: with_interface(its, LINK, carrier=False), id="no cable"),
+        pytest.param(lambda its: with_interface(its, LINK, addresses=()), id="no address"),
         pytest.param(
-            lambda its: interface(
-                interface(its, LINK, addresses=()), RJ45, addresses=at("192.168.177.11")
+            lambda its: with_interface(
+                with_interface(its, LINK, addresses=()), RJ45, addresses=at("192.168.177.11")
             ),
             id="on another interface",
         ),
@@ -128,7 +132,7 @@ def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
     [
         pytest.param(
             cut(TWO, "spark1", "spark2", UNREACHABLE),
-            "[reach] spark1, spark2: no ping comes back between 192.168.177.11 (enp1s0f1np1) and"
+            "[reach] spark1, spark2: no ping is answered between 192.168.177.11 (enp1s0f1np1) and"
             f" 192.168.177.12 (enp1s0f0np0): {UNREACHABLE} ({PING} port too)",
             id="nothing passes",
         ),
@@ -140,7 +144,7 @@ def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
                 lambda _: True,
                 NOT_BOUND,
             ),
-            "[reach] spark1, spark2: no ping comes back between 192.168.177.11 (enp1s0f1np1) and"
+            "[reach] spark1, spark2: no ping is answered between 192.168.177.11 (enp1s0f1np1) and"
             f" 192.168.177.12 (enp1s0f0np0): {UNREACHABLE} ({PING} port too)",
             id="nothing passes, and one cannot try",
         ),
@@ -153,33 +157,33 @@ def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
                 NOT_BOUND,
             ),
             "[mtu] spark1, spark2: packets of 9000 bytes, their MTU, do not pass between them;"
-            " small ones do (a switch between them must let through 9000 bytes; or"
+            " small ones do (a switch between them must let 9000 bytes pass; or"
             " `ssh -t spark1 sudo ip link set enp1s0f1np1 mtu 1500`,"
             " `ssh -t spark2 sudo ip link set enp1s0f0np0 mtu 1500`)",
             id="MTU of a switch, tried one way",
         ),
         pytest.param(
             walled(cut(TWO, "spark1", "spark2"), DROPS),
-            "[reach] spark1, spark2: no ping comes back between 192.168.177.11 (enp1s0f1np1) and"
+            "[reach] spark1, spark2: no ping is answered between 192.168.177.11 (enp1s0f1np1) and"
             f" 192.168.177.12 (enp1s0f0np0) ({ACCEPT})",
             id="a firewall drops everything",
         ),
         pytest.param(
             walled(cut(TWO, "spark1", "spark2"), replace(DROPS, ufw=True)),
-            "[reach] spark1, spark2: no ping comes back between 192.168.177.11 (enp1s0f1np1) and"
+            "[reach] spark1, spark2: no ping is answered between 192.168.177.11 (enp1s0f1np1) and"
             f" 192.168.177.12 (enp1s0f0np0) ({PING} port too)",
             id="ufw lets pings in",
         ),
         pytest.param(
             cut(reaching(THREE), "spark2", "spark3"),
-            "[reach] spark2, spark3: no ping comes back between 192.168.177.12 (enp1s0f0np0) and"
+            "[reach] spark2, spark3: no ping is answered between 192.168.177.12 (enp1s0f0np0) and"
             f" 192.168.177.13 (enp1s0f0np0) ({LOOK} `ssh -t spark2 ping -c 3 -I enp1s0f0np0"
             " 192.168.177.13`, with the cable in the other port too)",
             id="one pair of three",
         ),
         pytest.param(
             cut(cut(reaching(THREE), "spark1", "spark3"), "spark2", "spark3"),
-            "[reach] spark3: reaches no other node by ETH_IF enp1s0f0np0 ("
+            "[reach] spark3: reaches no other node over ETH_IF enp1s0f0np0 ("
             f"{LOOK} `ssh -t spark1 ping -c 3 -I {LINK} 192.168.177.13`, with the cable in the"
             " other port too)",
             id="one of three reaches nobody",
@@ -190,49 +194,51 @@ def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
                 "spark2",
                 "spark3",
             ),
-            f"[reach] spark1, spark2, spark3: no node reaches another by ETH_IF ({PING} port too)",
+            f"[reach] spark1, spark2, spark3: no node reaches another over ETH_IF ({PING} port too)",
             id="no switch",
         ),
         pytest.param(
-            pinged((interface(SPARK, LINK, mtu=1500), OTHER), "spark2", "spark1", large, "message"),
+            pinged(
+                (with_interface(SPARK, LINK, mtu=1500), OTHER), "spark2", "spark1", large, "message"
+            ),
             "[mtu-same] spark1, spark2: MTUs differ, and large packets do not arrive:"
             " 1500 on spark1; 9000 on spark2"
-            " (`ssh -t spark1 sudo ip link set enp1s0f1np1 mtu 9000`, and netplan to keep it so)",
+            " (`ssh -t spark1 sudo ip link set enp1s0f1np1 mtu 9000`, and keep it in netplan)",
             id="MTU",
         ),
         pytest.param(
             pinged(pinged(TWO, "spark1", "spark2", large), "spark2", "spark1", large),
             "[mtu] spark1, spark2: packets of 9000 bytes, their MTU, do not pass between them;"
-            " small ones do (a switch between them must let through 9000 bytes; or"
+            " small ones do (a switch between them must let 9000 bytes pass; or"
             " `ssh -t spark1 sudo ip link set enp1s0f1np1 mtu 1500`,"
             " `ssh -t spark2 sudo ip link set enp1s0f0np0 mtu 1500`)",
             id="MTU of a switch",
         ),
         pytest.param(
             cut(led(TWO, "spark1", "spark2", "wlP9s9"), "spark1", "spark2"),
-            "[route] spark1: the kernel's way to spark2 (192.168.177.12) is by wlP9s9, not by"
-            " ETH_IF enp1s0f1np1 (take that network off wlP9s9; or `ssh -t spark1 sudo ip route"
-            " add 192.168.177.12 dev enp1s0f1np1 src 192.168.177.11`, and netplan to keep it)",
+            "[route] spark1: the kernel's route to spark2 (192.168.177.12) goes over wlP9s9, not"
+            " over ETH_IF enp1s0f1np1 (remove that network from wlP9s9; or `ssh -t spark1 sudo ip route"
+            " add 192.168.177.12 dev enp1s0f1np1 src 192.168.177.11`, and keep it in netplan)",
             id="another interface with this network",
         ),
         pytest.param(
             led(
-                (interface(SPARK, LINK, addresses=at("192.168.177.11/32")), OTHER),
+                (with_interface(SPARK, LINK, addresses=at("192.168.177.11/32")), OTHER),
                 "spark1",
                 "spark2",
                 "",
             ),
-            "[route] spark1: the kernel's way to spark2 (192.168.177.12) is none, so not by"
+            "[route] spark1: the kernel has no route to spark2 (192.168.177.12) over"
             " ETH_IF enp1s0f1np1 (`ssh -t spark1 sudo ip address add 192.168.177.11/24 dev"
-            " enp1s0f1np1`, and netplan to keep it)",
+            " enp1s0f1np1`, and keep it in netplan)",
             id="a network without the other",
         ),
         pytest.param(
             led(led(reaching(THREE), "spark1", "spark2", RJ45), "spark1", "spark3", RJ45),
-            "[route] spark1: the kernel's way to spark2 (192.168.177.12), spark3 (192.168.177.13)"
-            " is by enP7s7, not by ETH_IF enp1s0f1np1 (take that network off enP7s7; or"
+            "[route] spark1: the kernel's route to spark2 (192.168.177.12), spark3 (192.168.177.13)"
+            " goes over enP7s7, not over ETH_IF enp1s0f1np1 (remove that network from enP7s7; or"
             " `ssh -t spark1 sudo ip route add 192.168.177.12 dev enp1s0f1np1"
-            " src 192.168.177.11`, and netplan to keep it)",
+            " src 192.168.177.11`, and keep it in netplan)",
             id="to all others",
         ),
         pytest.param(
@@ -242,7 +248,7 @@ def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
         ),
         pytest.param(
             walled(stopped(TWO, "spark2", "spark1", "unreachable"), replace(DROPS, ufw=True)),
-            f"{HEAD_PORT} it is turned away; spark1 has ufw switched on"
+            f"{HEAD_PORT} it is rejected; ufw is switched on at spark1"
             " (`ssh -t spark1 sudo ufw allow in on enp1s0f1np1`)",
             id="ufw",
         ),
@@ -270,8 +276,8 @@ def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
                 stopped(reaching(THREE), "spark1", "spark2", "silent"), "spark3", "spark2", "silent"
             ),
             "[worker-port] spark1, spark2, spark3: spark1, spark3 cannot connect to port 10002 (the"
-            " first of Ray's workers) of spark2 at 192.168.177.12: packets vanish (all must come in"
-            " by enp1s0f0np0: `ssh -t spark2 sudo nft list ruleset` shows what keeps it out)",
+            " first of Ray's workers) of spark2 at 192.168.177.12: packets vanish (everything must be"
+            " let in on enp1s0f0np0: `ssh -t spark2 sudo nft list ruleset` shows what keeps it out)",
             id="a worker's firewall",
         ),
     ],

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.checks.check import Patient
 from cluster.checks.memory import MEMORY
+from cluster.checks.node_report import NodeReport
 from cluster.facts.docker import Docker
 from cluster.facts.gpu import Client, Gpu, Gpus
 from tests.clusters import REHEARSAL, SPARKS
-from tests.patients import GIB, findings, pair, patient, told
+from tests.node_reports import GIB, findings, healthy, node_report, with_facts
 
-SPARK, OTHER = pair()
+SPARK, OTHER = healthy()
 GB10 = Gpu(name="NVIDIA GB10", driver="580.95.05")
 CLIENTS = (Client(pid=4242, name="python3"), Client(pid=4343, name="ollama"))
 BIGGEST = "`ssh -t spark1 'ps -eo pid,user,rss,args --sort=-rss | head'` shows what takes"
@@ -19,15 +19,15 @@ SERVE = "`inv serve --gpu-memory-utilization 0.49`"
 CPUS = replace(SPARKS, accelerator="none")
 
 
-def memory(before: Patient = SPARK, **rows: int) -> Patient:
+def memory(before: NodeReport = SPARK, **rows: int) -> NodeReport:
     """Return the same node with other rows of /proc/meminfo."""
     its = before.facts.machine
-    return told(before, machine=replace(its, memory=replace(its.memory, **rows)))
+    return with_facts(before, machine=replace(its, memory=replace(its.memory, **rows)))
 
 
-def pressed(share: float | None) -> Patient:
+def pressed(share: float | None) -> NodeReport:
     """Return a node in which something waited for memory."""
-    return told(SPARK, machine=replace(SPARK.facts.machine, pressure=share))
+    return with_facts(SPARK, machine=replace(SPARK.facts.machine, pressure=share))
 
 
 @pytest.mark.parametrize(
@@ -36,22 +36,23 @@ def pressed(share: float | None) -> Patient:
         pytest.param(SPARK, id="a Spark"),
         pytest.param(memory(available=84 * GIB, free=84 * GIB), id="just enough"),
         pytest.param(
-            told(memory(available=0, free=0), docker=Docker(container="running")), id="ours runs"
+            with_facts(memory(available=0, free=0), docker=Docker(container="running")),
+            id="ours runs",
         ),
         pytest.param(
-            told(
+            with_facts(
                 memory(available=0, free=0, swap_total=16 * GIB),
                 gpus=Gpus(gpus=(Gpu(name="NVIDIA RTX", memory=24564),)),
             ),
             id="a GPU with a memory of its own",
         ),
-        pytest.param(memory(patient(cluster=CPUS), available=0, free=0), id="no GPU"),
+        pytest.param(memory(node_report(cluster=CPUS), available=0, free=0), id="no GPU"),
         pytest.param(replace(pressed(99.0), cluster=REHEARSAL), id="namespaces"),
         pytest.param(pressed(None), id="unknown pressure"),
         pytest.param(pressed(10.0), id="some pressure"),
     ],
 )
-def test_nothing_to_say(its: Patient) -> None:
+def test_nothing_to_say(its: NodeReport) -> None:
     """A node with enough memory, or whose GPU has its own, leaves nothing to be said."""
     assert [] == findings(MEMORY, its, OTHER)
 
@@ -61,30 +62,30 @@ def test_nothing_to_say(its: Patient) -> None:
     [
         pytest.param(
             memory(available=60 * GIB, free=50 * GIB),
-            "60.0 of 120.0 GiB of memory are available, and vLLM takes 84.0 GiB by"
-            f" GPU_MEMORY_UTILIZATION=0.7 ({BIGGEST} it;"
+            "60.0 of 120.0 GiB of memory are available, but vLLM requests 84.0 GiB"
+            f" (GPU_MEMORY_UTILIZATION=0.7) ({BIGGEST} it;"
             f" or write GPU_MEMORY_UTILIZATION=0.49 in env/cluster.env, or {SERVE})",
             id="programs",
         ),
         pytest.param(
-            told(
+            with_facts(
                 memory(available=60 * GIB, free=50 * GIB), gpus=Gpus(gpus=(GB10,), clients=CLIENTS)
             ),
-            "60.0 of 120.0 GiB of memory are available, and vLLM takes 84.0 GiB by"
-            " GPU_MEMORY_UTILIZATION=0.7; on the GPU: python3 (4242), ollama (4343)"
+            "60.0 of 120.0 GiB of memory are available, but vLLM requests 84.0 GiB"
+            " (GPU_MEMORY_UTILIZATION=0.7); on the GPU: python3 (4242), ollama (4343)"
             " (`ssh -t spark1 ps -fp 4242,4343` shows what takes it;"
             f" or write GPU_MEMORY_UTILIZATION=0.49 in env/cluster.env, or {SERVE})",
             id="on the GPU",
         ),
         pytest.param(
             memory(available=GIB, free=GIB),
-            "1.0 of 120.0 GiB of memory are available, and vLLM takes 84.0 GiB by"
-            f" GPU_MEMORY_UTILIZATION=0.7 ({BIGGEST} it)",
+            "1.0 of 120.0 GiB of memory are available, but vLLM requests 84.0 GiB"
+            f" (GPU_MEMORY_UTILIZATION=0.7) ({BIGGEST} it)",
             id="none left",
         ),
     ],
 )
-def test_too_little(its: Patient, sentence: str) -> None:
+def test_too_little(its: NodeReport, sentence: str) -> None:
     """Too little memory is said with who has it, and with a share that would do."""
     assert [f"[memory] spark1: {sentence}"] == findings(MEMORY, its, OTHER)
 
@@ -94,31 +95,31 @@ def test_too_little(its: Patient, sentence: str) -> None:
     [
         pytest.param(
             memory(free=20 * GIB, cached=95 * GIB),
-            "[page-cache] spark1: 95.0 GiB of memory hold files that were read, 20.0 GiB are free,"
-            " and vLLM takes 84.0 GiB"
+            "[page-cache] spark1: the page cache holds 95.0 GiB of memory, 20.0 GiB are free,"
+            " but vLLM requests 84.0 GiB"
             " (`ssh -t spark1 'sync; echo 3 | sudo tee /proc/sys/vm/drop_caches'`)",
             id="page cache",
         ),
         pytest.param(
             memory(swap_total=16 * GIB, swap_free=14 * GIB),
             "[swap] spark1: has 16.0 GiB of swap space, of which 2.0 GiB are used"
-            " (`ssh -t spark1 sudo swapoff --all`, and take it out of its /etc/fstab)",
+            " (`ssh -t spark1 sudo swapoff --all`, and remove it from its /etc/fstab)",
             id="swap",
         ),
         pytest.param(
             replace(memory(free=20 * GIB, cached=95 * GIB), is_local=True),
-            "[page-cache] spark1: 95.0 GiB of memory hold files that were read, 20.0 GiB are free,"
-            " and vLLM takes 84.0 GiB (`sync; echo 3 | sudo tee /proc/sys/vm/drop_caches`)",
+            "[page-cache] spark1: the page cache holds 95.0 GiB of memory, 20.0 GiB are free,"
+            " but vLLM requests 84.0 GiB (`sync; echo 3 | sudo tee /proc/sys/vm/drop_caches`)",
             id="page cache of this machine",
         ),
         pytest.param(
             pressed(23.4),
-            "[pressure] spark1: in 23 % of the last minute something waited for memory"
+            "[pressure] spark1: programs waited for memory in 23 % of the last minute"
             f" ({BIGGEST} most of it)",
             id="pressure",
         ),
     ],
 )
-def test_worth_knowing(its: Patient, sentence: str) -> None:
+def test_worth_knowing(its: NodeReport, sentence: str) -> None:
     """What slows a node, or may once a model is loaded, is said of it alone."""
     assert [sentence] == findings(MEMORY, its, OTHER)

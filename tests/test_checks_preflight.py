@@ -7,19 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster.checks.preflight import preflight_problems
 from cluster.node import Cluster
-from cluster.preflight.preflight import preflight
+from cluster.node_context import NodeContext
 from tests.answers import RENEW, capture, changed, judged
-from tests.clusters import HEAD, SPARKS, WORKER
+from tests.clusters import HEAD, SPARKS
 
-SHM = "shared memory has 1023 of 16384 MiB free, and OBJECT_STORE_MEMORY is 1024 MiB"
-
-
-def test_question() -> None:
-    """The question says whom it is about, and the program takes no arguments."""
-    asked = preflight(SPARKS, WORKER)
-
-    assert (WORKER, "spark2 can run Ray", ()) == (asked.node, asked.hope, asked.argv)
+SHM = "shared memory has 1023 of 16384 MiB free, but Ray's object store needs 1024 MiB"
 
 
 def test_a_good_node() -> None:
@@ -37,16 +31,16 @@ def test_everything_at_once() -> None:
     assert [
         f"spark1: vllm-node cannot import Ray: ModuleNotFoundError: No module named 'ray' {RENEW}",
         (
-            "spark1: has no /dev/infiniband/uverbs* in its containers"
+            "spark1: RDMA devices cannot be used: no /dev/infiniband/uverbs*"
             " (`ssh -t spark1 sudo modprobe ib_uverbs`, or write IB_IF= in env/spark1.env,"
             " for sockets only)"
         ),
         (
-            "spark1: a container may lock 8192 KiB in memory, too little for RDMA"
+            "spark1: only 8192 KiB of memory can be locked, too little for RDMA"
             " (write PRIVILEGED=true in env/cluster.env)"
         ),
         (
-            "spark1: shared memory has 512 of 512 MiB free, and OBJECT_STORE_MEMORY is 1024 MiB"
+            "spark1: shared memory has 512 of 512 MiB free, but Ray's object store needs 1024 MiB"
             " (write a larger SHM_SIZE or a smaller OBJECT_STORE_MEMORY in env/cluster.env)"
         ),
     ] == judged(capture("troubled"))
@@ -126,7 +120,7 @@ def test_commands_and_files_of_another_cluster() -> None:
             " (`inv build --cluster lab`, then `inv ship --cluster lab`)"
         ),
         (
-            "spark1: has no /dev/infiniband/uverbs* in its containers"
+            "spark1: RDMA devices cannot be used: no /dev/infiniband/uverbs*"
             " (`ssh -t me@spark-01 sudo modprobe ib_uverbs`, or write IB_IF= in env/lab/spark1.env,"
             " for sockets only)"
         ),
@@ -155,7 +149,7 @@ def test_no_answer(text: str, said: str) -> None:
             SPARKS,
             'error gathering device information while adding custom device "/dev/infiniband":'
             " no such file or directory",
-            "has no RDMA device, and IB_IF is rocep1s0f1,roceP2p1s0f1"
+            "has no RDMA device, but IB_IF is rocep1s0f1,roceP2p1s0f1"
             " (`ssh -t spark1 sudo modprobe mlx5_ib`, or write IB_IF= in env/spark1.env,"
             " for sockets only)",
             id="no RDMA",
@@ -165,9 +159,10 @@ def test_no_answer(text: str, said: str) -> None:
             'could not select device driver "" with capabilities: [[gpu]]',
             "Docker cannot give containers GPUs: could not select device driver"
             ' "" with capabilities: [[gpu]]'
-            " (`ssh -t spark1 sudo nvidia-ctk runtime configure --runtime=docker`,"
+            " (`ssh -t spark1 sudo apt-get install nvidia-container-toolkit`,"
+            " `ssh -t spark1 sudo nvidia-ctk runtime configure --runtime=docker`,"
             " then `ssh -t spark1 sudo systemctl restart docker`;"
-            " or write another ACCELERATOR in env/cluster.env)",
+            " or write ACCELERATOR=cdi in env/cluster.env)",
             id="no NVIDIA runtime",
         ),
         pytest.param(
@@ -177,7 +172,7 @@ def test_no_answer(text: str, said: str) -> None:
             " devices nvidia.com/gpu=all"
             " (`ssh -t spark1 sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`,"
             " then `ssh -t spark1 sudo systemctl restart docker`;"
-            " or write another ACCELERATOR in env/cluster.env)",
+            " or write ACCELERATOR=nvidia in env/cluster.env)",
             id="no CDI specification",
         ),
     ],
@@ -190,14 +185,14 @@ def test_docker_refuses(cluster: Cluster, said: str, sentence: str) -> None:
 def test_this_machine() -> None:
     """On this machine a remedy needs no SSH."""
     text = changed(lambda answer: answer.update(infiniband=[]))
-    problems = preflight(SPARKS, HEAD, is_local=True).problems(text)
+    context = NodeContext(cluster=SPARKS, node=HEAD, is_local=True)
 
     assert [
         (
-            "spark1: has no /dev/infiniband/uverbs* in its containers"
+            "spark1: RDMA devices cannot be used: no /dev/infiniband/uverbs*"
             " (`sudo modprobe ib_uverbs`, or write IB_IF= in env/spark1.env, for sockets only)"
         )
-    ] == [str(its) for its in problems]
+    ] == [str(problem) for problem in preflight_problems(context, text)]
 
 
 STRANGE = st.recursive(

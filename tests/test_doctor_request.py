@@ -3,7 +3,7 @@
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from cluster.checks.wanted import wanted
+from cluster.checks.doctor import request
 from cluster.facts.facts import BLOCKING, Request
 from tests.clusters import HEAD, REHEARSAL, SPARKS, WORKER, third
 
@@ -22,7 +22,7 @@ def test_of_a_worker() -> None:
         routes_to=(ONE, THREE),
     )
 
-    assert expected == wanted(TRIO, WORKER)
+    assert expected == request(TRIO, WORKER)
 
 
 def test_of_the_head() -> None:
@@ -37,27 +37,27 @@ def test_of_the_head() -> None:
         parts=BLOCKING,
     )
 
-    assert expected == wanted(replace(TRIO, hf_cache="/models"), HEAD, fast=True)
+    assert expected == request(replace(TRIO, hf_cache="/models"), HEAD, fast=True)
 
 
 def test_among_some() -> None:
     """Nodes that are not examined are not asked about."""
     expected = replace(
-        wanted(TRIO, WORKER), pings=((WORKER.eth_if, ONE),), ports=((ONE, 6379),), routes_to=(ONE,)
+        request(TRIO, WORKER), pings=((WORKER.eth_if, ONE),), ports=((ONE, 6379),), routes_to=(ONE,)
     )
 
-    assert expected == wanted(TRIO, WORKER, among=(HEAD, WORKER))
+    assert expected == request(TRIO, WORKER, among=(HEAD, WORKER))
 
 
 def test_alone() -> None:
     """A cluster of one has nobody to reach."""
-    asked = wanted(replace(SPARKS, nodes=(HEAD,)), HEAD)
+    asked = request(replace(SPARKS, nodes=(HEAD,)), HEAD)
 
     assert ((), (), ()) == (asked.pings, asked.ports, asked.routes_to)
 
 
 def test_of_a_namespace() -> None:
     """A namespace of this machine has neither an image nor a container."""
-    asked = wanted(REHEARSAL, REHEARSAL.head)
+    asked = request(REHEARSAL, REHEARSAL.head)
 
     assert ("", "") == (asked.image, asked.container)

@@ -5,67 +5,79 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from cluster.checks.check import Patient
-from cluster.checks.links import LINKS
+from cluster.checks.interfaces import INTERFACES
+from cluster.checks.node_report import NodeReport
 from cluster.checks.rdma import RDMA
+from cluster.checks.twins import TWINS
 from cluster.facts.links import RJ45, Interface, Links, Route
 from cluster.facts.rdma import Rdma
 from tests.clusters import HEAD, REHEARSAL, SPARKS
-from tests.patients import at, findings, interface, pair, patient, ring, settings, told
+from tests.node_reports import (
+    at,
+    findings,
+    healthy,
+    node_report,
+    ring,
+    with_facts,
+    with_interface,
+    with_settings,
+)
 
 LINK = "enp1s0f1np1"
 OTHER = "enP2p1s0f1np1"
 CABLE = (
-    "(look at the cable and its other end by `ssh -t spark1 ibdev2netdev`,"
-    " or write the port that it is in as ETH_IF and IB_IF in env/spark1.env)"
+    "(check the cable and its other end with `ssh -t spark1 ibdev2netdev`,"
+    " or write the port that the cable is in as ETH_IF and IB_IF in env/spark1.env)"
 )
-CHECKS = (*LINKS, *RDMA)
-SPARK = patient()
-ALONE = patient(cluster=replace(SPARKS, nodes=(HEAD,)))
-NO_RDMA = settings(told(SPARK, rdma=Rdma()), ib_if=())
+CHECKS = (*INTERFACES, *TWINS, *RDMA)
+SPARK = node_report()
+ALONE = node_report(cluster=replace(SPARKS, nodes=(HEAD,)))
+NO_RDMA = with_settings(with_facts(SPARK, rdma=Rdma()), ib_if=())
 ADDRESS = (
     "[address] spark1: HOST_IP 192.168.177.11 is on no interface; ETH_IF enp1s0f1np1 has no IPv4"
     " address (`ssh -t spark1 sudo ip address add 192.168.177.11/24 dev enp1s0f1np1`,"
-    " and netplan to keep it)"
+    " and keep it in netplan)"
 )
-SLOW_PORT = interface(interface(SPARK, LINK, addresses=()), RJ45, addresses=at("192.168.177.11"))
+SLOW_PORT = with_interface(
+    with_interface(SPARK, LINK, addresses=()), RJ45, addresses=at("192.168.177.11")
+)
 
 
-def virtual() -> Patient:
+def virtual() -> NodeReport:
     """Return a node in a network namespace: one veth with the name of a Spark's interface."""
     veth = Interface(name=LINK, kind="veth", addresses=at("192.168.177.11"))
-    before = settings(SPARK, ib_if=())
-    return told(before, links=Links(interfaces=(veth,)), rdma=Rdma())
+    before = with_settings(SPARK, ib_if=())
+    return with_facts(before, links=Links(interfaces=(veth,)), rdma=Rdma())
 
 
 @pytest.mark.parametrize(
-    "patients",
+    "reports",
     [
-        pytest.param(pair(), id="two Sparks"),
+        pytest.param(healthy(), id="two Sparks"),
         pytest.param((ALONE,), id="one Spark"),
         pytest.param((ring(),), id="a ring"),
         pytest.param((virtual(),), id="a virtual link"),
         pytest.param((NO_RDMA,), id="sockets only"),
         pytest.param(
-            (told(replace(SPARK, cluster=REHEARSAL), links=Links(), rdma=Rdma()),),
+            (with_facts(replace(SPARK, cluster=REHEARSAL), links=Links(), rdma=Rdma()),),
             id="a namespace that is made later",
         ),
     ],
 )
-def test_healthy(patients: tuple[Patient, ...]) -> None:
+def test_healthy(reports: tuple[NodeReport, ...]) -> None:
     """A node as it should be leaves nothing to be desired, whatever carries its cluster."""
-    assert [] == findings(CHECKS, *patients)
+    assert [] == findings(CHECKS, *reports)
 
 
 def test_the_cable_in_the_other_port() -> None:
     """A node whose cable is not where its settings say hears of that alone."""
-    other = patient()
-    swapped = settings(other, eth_if="enp1s0f0np0", ib_if=("rocep1s0f0", "roceP2p1s0f0"))
-    empty = interface(interface(swapped, LINK, addresses=()), OTHER, addresses=())
+    other = node_report()
+    swapped = with_settings(other, eth_if="enp1s0f0np0", ib_if=("rocep1s0f0", "roceP2p1s0f0"))
+    empty = with_interface(with_interface(swapped, LINK, addresses=()), OTHER, addresses=())
 
     assert [
         (
-            "[cable] spark1: ETH_IF enp1s0f0np0 has no link; those with one: enp1s0f1np1,"
+            "[cable] spark1: ETH_IF enp1s0f0np0 has no link; interfaces with a link: enp1s0f1np1,"
             f" enP2p1s0f1np1, enP7s7 {CABLE}"
         )
     ] == findings(CHECKS, empty)
@@ -80,16 +92,16 @@ def test_the_cable_in_the_other_port() -> None:
 @pytest.mark.parametrize(
     "before, sentence",
     [
-        pytest.param(interface(SPARK, LINK, addresses=()), ADDRESS, id="no address"),
+        pytest.param(with_interface(SPARK, LINK, addresses=()), ADDRESS, id="no address"),
         pytest.param(
-            interface(SPARK, LINK, addresses=at("192.168.177.21")),
+            with_interface(SPARK, LINK, addresses=at("192.168.177.21")),
             "[address] spark1: HOST_IP 192.168.177.11 is on no interface; ETH_IF enp1s0f1np1 has"
             " 192.168.177.21 (write HOST_IP=192.168.177.21 in env/spark1.env)",
             id="another address",
         ),
         pytest.param(
-            interface(
-                interface(SPARK, LINK, addresses=at("192.168.178.11", "192.168.179.11")),
+            with_interface(
+                with_interface(SPARK, LINK, addresses=at("192.168.178.11", "192.168.179.11")),
                 OTHER,
                 addresses=at("192.168.177.11"),
             ),
@@ -99,79 +111,79 @@ def test_the_cable_in_the_other_port() -> None:
             id="the other twin of the port",
         ),
         pytest.param(
-            interface(SLOW_PORT, LINK, addresses=at("192.168.177.21")),
+            with_interface(SLOW_PORT, LINK, addresses=at("192.168.177.21")),
             "[address] spark1: HOST_IP 192.168.177.11 is on enP7s7, the 10 Gb/s port, not on"
             " ETH_IF enp1s0f1np1, which has 192.168.177.21"
             " (write HOST_IP=192.168.177.21 in env/spark1.env)",
             id="the slow port's address",
         ),
         pytest.param(
-            interface(SLOW_PORT, LINK, addresses=at("169.254.7.7/16")),
+            with_interface(SLOW_PORT, LINK, addresses=at("169.254.7.7/16")),
             "[address] spark1: HOST_IP 192.168.177.11 is on enP7s7, the 10 Gb/s port, not on"
             " ETH_IF enp1s0f1np1, which has 169.254.7.7"
             " (give enp1s0f1np1 an address, and write it as HOST_IP in env/spark1.env)",
             id="the slow port's address, and a link-local one",
         ),
         pytest.param(
-            settings(SPARK, host_ip=IPv4Address("172.17.0.1")),
+            with_settings(SPARK, host_ip=IPv4Address("172.17.0.1")),
             "[address] spark1: HOST_IP 172.17.0.1 is on docker0, not on ETH_IF enp1s0f1np1, which"
             " has 192.168.177.11 (write HOST_IP=192.168.177.11 in env/spark1.env)",
             id="Docker's address",
         ),
         pytest.param(
-            interface(SPARK, LINK, name="eth1"),
-            "[interface] spark1: ETH_IF enp1s0f1np1 does not exist; there are: enp1s0f0np0 (no"
+            with_interface(SPARK, LINK, name="eth1"),
+            "[interface] spark1: ETH_IF enp1s0f1np1 does not exist; interfaces: enp1s0f0np0 (no"
             " IPv4 address), eth1 (192.168.177.11), enP2p1s0f0np0 (no IPv4 address), enP2p1s0f1np1"
             " (192.168.178.11), enP7s7 (10.0.0.11)"
-            " (write ETH_IF=eth1, which has HOST_IP 192.168.177.11, in env/spark1.env)",
+            " (write ETH_IF=eth1 in env/spark1.env: it has HOST_IP 192.168.177.11)",
             id="another name",
         ),
         pytest.param(
-            told(NO_RDMA, links=Links(interfaces=SLOW_PORT.facts.links.interfaces[-2:])),
-            "[interface] spark1: ETH_IF enp1s0f1np1 does not exist; there are: enP7s7"
-            " (192.168.177.11) (write the one of the ConnectX link in env/spark1.env)",
+            with_facts(NO_RDMA, links=Links(interfaces=SLOW_PORT.facts.links.interfaces[-2:])),
+            "[interface] spark1: ETH_IF enp1s0f1np1 does not exist; interfaces: enP7s7"
+            " (192.168.177.11) (write the name of the ConnectX link's interface in env/spark1.env)",
             id="the slow port alone",
         ),
         pytest.param(
-            interface(SPARK, LINK, name="enp1s0f1", addresses=()),
-            "[interface] spark1: ETH_IF enp1s0f1np1 does not exist; there are: enp1s0f0np0 (no"
+            with_interface(SPARK, LINK, name="enp1s0f1", addresses=()),
+            "[interface] spark1: ETH_IF enp1s0f1np1 does not exist; interfaces: enp1s0f0np0 (no"
             " IPv4 address), enp1s0f1 (no IPv4 address), enP2p1s0f0np0 (no IPv4 address),"
             " enP2p1s0f1np1 (192.168.178.11), enP7s7 (10.0.0.11) (did you mean enP2p1s0f1np1?)",
             id="neither name nor address",
         ),
         pytest.param(
-            told(NO_RDMA, links=Links()),
-            "[interface] spark1: ETH_IF enp1s0f1np1 does not exist; there are: none"
-            " (write the one of the ConnectX link in env/spark1.env)",
+            with_facts(NO_RDMA, links=Links()),
+            "[interface] spark1: ETH_IF enp1s0f1np1 does not exist; interfaces: none"
+            " (write the name of the ConnectX link's interface in env/spark1.env)",
             id="no interface",
         ),
         pytest.param(
-            settings(ring(), eth_if="enP7s8"),
-            "[interface] spark1: ETH_IF enP7s8 does not exist; there are: enp1s0f0np0"
+            with_settings(ring(), eth_if="enP7s8"),
+            "[interface] spark1: ETH_IF enP7s8 does not exist; interfaces: enp1s0f0np0"
             " (192.168.179.11), enP2p1s0f0np0 (192.168.180.11), enp1s0f1np1 (192.168.177.11),"
             " enP2p1s0f1np1 (192.168.178.11), enP7s7 (10.0.0.11)"
-            " (write ETH_IF=enP7s7, which has HOST_IP 10.0.0.11, in env/spark1.env)",
+            " (write ETH_IF=enP7s7 in env/spark1.env: it has HOST_IP 10.0.0.11)",
             id="another name in a ring",
         ),
         pytest.param(
-            interface(SPARK, LINK, enabled=False),
+            with_interface(SPARK, LINK, enabled=False),
             "[interface] spark1: ETH_IF enp1s0f1np1 is switched off"
-            " (`ssh -t spark1 sudo ip link set enp1s0f1np1 up`, and netplan to keep it so)",
+            " (`ssh -t spark1 sudo ip link set enp1s0f1np1 up`, and keep it in netplan)",
             id="switched off",
         ),
         pytest.param(
-            told(NO_RDMA, links=Links(error="Cannot open netlink socket")),
+            with_facts(NO_RDMA, links=Links(error="Cannot open netlink socket")),
             "[interface] spark1: cannot list its interfaces: Cannot open netlink socket"
             " (`ssh -t spark1 sudo apt install iproute2`)",
             id="no ip",
         ),
         pytest.param(
-            interface(interface(SPARK, LINK, carrier=False), OTHER, carrier=False),
-            f"[cable] spark1: ETH_IF enp1s0f1np1 has no link; those with one: enP7s7 {CABLE}",
+            with_interface(with_interface(SPARK, LINK, carrier=False), OTHER, carrier=False),
+            f"[cable] spark1: ETH_IF enp1s0f1np1 has no link; interfaces with a link: enP7s7 {CABLE}",
             id="no cable",
         ),
         pytest.param(
-            told(
+            with_facts(
                 NO_RDMA,
                 links=Links(
                     interfaces=(
@@ -179,21 +191,21 @@ def test_the_cable_in_the_other_port() -> None:
                     )
                 ),
             ),
-            f"[cable] spark1: ETH_IF enp1s0f1np1 has no link; those with one: none {CABLE}",
+            f"[cable] spark1: ETH_IF enp1s0f1np1 has no link; interfaces with a link: none {CABLE}",
             id="no other interface",
         ),
         pytest.param(
-            settings(
-                interface(SPARK, LINK, addresses=at("169.254.7.7/16")),
+            with_settings(
+                with_interface(SPARK, LINK, addresses=at("169.254.7.7/16")),
                 host_ip=IPv4Address("169.254.7.7"),
             ),
-            "[link-local] spark1: HOST_IP 169.254.7.7 is one that the node gave itself, and another"
-            " after a restart (give enp1s0f1np1 an address by netplan, and write it as HOST_IP in"
+            "[link-local] spark1: HOST_IP 169.254.7.7 is link-local: after a restart the node has"
+            " another one (give enp1s0f1np1 an address in netplan, and write it as HOST_IP in"
             " env/spark1.env)",
             id="an address that does not last",
         ),
         pytest.param(
-            told(
+            with_facts(
                 SPARK,
                 links=replace(
                     SPARK.facts.links,
@@ -205,26 +217,26 @@ def test_the_cable_in_the_other_port() -> None:
                 ),
             ),
             "[default-route] spark1: a default route goes over enp1s0f1np1, the cluster's link"
-            " (take its gateway out of /etc/netplan/, then `ssh -t spark1 sudo netplan apply`)",
+            " (remove its gateway from /etc/netplan/, then `ssh -t spark1 sudo netplan apply`)",
             id="a default route",
         ),
     ],
 )
-def test_one_thing_wrong(before: Patient, sentence: str) -> None:
+def test_one_thing_wrong(before: NodeReport, sentence: str) -> None:
     """Each thing that is wrong has its sentence, and brings no other with it."""
     assert [sentence] == findings(CHECKS, before)
 
 
 def test_one_node_needs_no_cable() -> None:
     """A cluster of one node has nobody at the other end, and needs its address all the same."""
-    assert [] == findings(CHECKS, interface(ALONE, LINK, carrier=False))
-    assert [ADDRESS] == findings(CHECKS, interface(ALONE, LINK, carrier=False, addresses=()))
+    assert [] == findings(CHECKS, with_interface(ALONE, LINK, carrier=False))
+    assert [ADDRESS] == findings(CHECKS, with_interface(ALONE, LINK, carrier=False, addresses=()))
 
 
 def test_an_interface_that_leads_elsewhere() -> None:
     """Who alone is on the slow port is told of the link to the others; the others are not."""
     slow = {
-        name: settings(patient(name), eth_if=RJ45, host_ip=IPv4Address(f"10.0.0.{last}"))
+        name: with_settings(node_report(name), eth_if=RJ45, host_ip=IPv4Address(f"10.0.0.{last}"))
         for name, last in (("spark1", 11), ("spark2", 12))
     }
     head, worker = slow["spark1"], slow["spark2"]
@@ -235,7 +247,7 @@ def test_an_interface_that_leads_elsewhere() -> None:
             " 192.168.177.12 is in the network of enp1s0f1np1"
             " (write ETH_IF=enp1s0f1np1 and HOST_IP=192.168.177.11 in env/spark1.env)"
         )
-    ] == findings(CHECKS, head, replace(patient("spark2"), cluster=head.cluster))
+    ] == findings(CHECKS, head, replace(node_report("spark2"), cluster=head.cluster))
     assert [
         (
             "[address] spark2: HOST_IP 10.0.0.12 is on enP7s7, the 10 Gb/s port; spark1's"
@@ -247,19 +259,19 @@ def test_an_interface_that_leads_elsewhere() -> None:
 
 def test_addresses_of_others() -> None:
     """Of an address that is on another node's machine the checks between nodes speak."""
-    one, other = pair()
+    one, other = healthy()
     swapped = (
-        interface(one, LINK, addresses=at("192.168.177.12")),
-        interface(other, "enp1s0f0np0", addresses=at("192.168.177.11")),
+        with_interface(one, LINK, addresses=at("192.168.177.12")),
+        with_interface(other, "enp1s0f0np0", addresses=at("192.168.177.11")),
     )
 
-    assert [] == findings(LINKS, *swapped)
+    assert [] == findings((*INTERFACES, *TWINS), *swapped)
 
 
 def test_commands_and_files_of_another_cluster() -> None:
     """What to run and what to write is this cluster's, whichever it is."""
-    before = patient(cluster=replace(SPARKS, name="lab"))
-    lab = settings(interface(before, LINK, addresses=()), ssh_host="me@spark-01")
+    before = node_report(cluster=replace(SPARKS, name="lab"))
+    lab = with_settings(with_interface(before, LINK, addresses=()), ssh_host="me@spark-01")
 
     assert [ADDRESS.replace("-t spark1", "-t me@spark-01").replace("env/", "env/lab/")] == findings(
         CHECKS, lab

@@ -4,30 +4,30 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.checks.check import Patient
+from cluster.checks.node_report import NodeReport
 from cluster.checks.variables import VARIABLES
 from cluster.facts.links import Links
 from cluster.node import Cluster
 from cluster.words import Secret
 from tests.clusters import REHEARSAL, SPARKS, written
-from tests.patients import findings, pair, settings, told
+from tests.node_reports import findings, healthy, with_facts, with_settings
 
-SEARCH = "is for the search for a fault:"
-NO_RDMA = "no RDMA, and IB_IF names RDMA devices"
+SEARCH = "is for debugging:"
+NO_RDMA = "no RDMA, although IB_IF names RDMA devices"
 
 
-def sockets() -> tuple[Patient, ...]:
+def sockets() -> tuple[NodeReport, ...]:
     """Return nodes without RDMA, whose files say so twice."""
     told_so = (("NCCL_IB_DISABLE", "1"), ("NCCL_NET", "Socket"))
-    return tuple(settings(its, ib_if=()) for its in pair(written(shared=told_so)))
+    return tuple(with_settings(its, ib_if=()) for its in healthy(written(shared=told_so)))
 
 
 @pytest.mark.parametrize(
-    "patients",
+    "reports",
     [
-        pytest.param(pair(), id="none"),
+        pytest.param(healthy(), id="none"),
         pytest.param(
-            pair(
+            healthy(
                 written(
                     shared=(
                         ("NCCL_DEBUG", "INFO"),
@@ -42,11 +42,11 @@ def sockets() -> tuple[Patient, ...]:
         ),
         pytest.param(sockets(), id="sockets only"),
         pytest.param(
-            pair(replace(written(shared=(("NCCL_ALGO", "Ring"),)), accelerator="none")),
+            healthy(replace(written(shared=(("NCCL_ALGO", "Ring"),)), accelerator="none")),
             id="no GPU, no NCCL",
         ),
         pytest.param(
-            pair(
+            healthy(
                 written(
                     shared=(("NCCL_P2P_DISABLE", "1"),),
                     head=(("NCCL_P2P_DISABLE", "0"),),
@@ -56,7 +56,7 @@ def sockets() -> tuple[Patient, ...]:
             id="the node's own file wins",
         ),
         pytest.param(
-            pair(
+            healthy(
                 written(
                     head=(("GLOO_SOCKET_IFNAME", "enp1s0f1np1,enP2p1s0f1np1"),),
                     worker=(("GLOO_SOCKET_IFNAME", "enp1s0f0np0,enP2p1s0f0np0"),),
@@ -66,23 +66,23 @@ def sockets() -> tuple[Patient, ...]:
         ),
         pytest.param(
             tuple(
-                told(its, links=Links(error="ip: not found"))
-                for its in pair(written(shared=(("GLOO_SOCKET_IFNAME", "eth7"),)))
+                with_facts(its, links=Links(error="ip: not found"))
+                for its in healthy(written(shared=(("GLOO_SOCKET_IFNAME", "eth7"),)))
             ),
             id="unknown interfaces",
         ),
         pytest.param(
             tuple(
                 replace(its, cluster=replace(REHEARSAL, variables=(("GLOO_SOCKET_IFNAME", "x"),)))
-                for its in pair()
+                for its in healthy()
             ),
             id="namespaces",
         ),
     ],
 )
-def test_nothing_to_say(patients: tuple[Patient, ...]) -> None:
+def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
     """Variables that harm nobody are nobody's business."""
-    assert [] == findings(VARIABLES, *patients)
+    assert [] == findings(VARIABLES, *reports)
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_left_from_debugging(name: str, value: str, cost: str) -> None:
     """What somebody wrote for all nodes is one thing, with its file."""
     assert [
         (
-            f"[debugging] spark1, spark2: {name}={value} {SEARCH} {cost} (take it out of"
+            f"[debugging] spark1, spark2: {name}={value} {SEARCH} {cost} (remove it from"
             " env/cluster.env)"
         )
-    ] == findings(VARIABLES, *pair(written(shared=((name, value),))))
+    ] == findings(VARIABLES, *healthy(written(shared=((name, value),))))
 
 
 def test_of_one_node() -> None:
@@ -127,9 +127,9 @@ def test_of_one_node() -> None:
     assert [
         (
             f"[debugging] spark2: NCCL_ALGO=******** {SEARCH} NCCL cannot choose the best algorithm"
-            " for each size (take it out of env/spark2.env)"
+            " for each size (remove it from env/spark2.env)"
         )
-    ] == findings(VARIABLES, *pair(written(worker=own)))
+    ] == findings(VARIABLES, *healthy(written(worker=own)))
 
 
 @pytest.mark.parametrize(
@@ -141,26 +141,26 @@ def test_of_one_node() -> None:
                 worker=(("GLOO_SOCKET_IFNAME", "enp1s0f1np1,enp9s0"),),
             ),
             "spark2: GLOO_SOCKET_IFNAME=enp1s0f1np1,enp9s0 names no interface of this node:"
-            " enp9s0 (take it out of env/spark2.env)",
+            " enp9s0 (remove it from env/spark2.env)",
             id="of another node",
         ),
         pytest.param(
             written(shared=(("GLOO_SOCKET_IFNAME", "=enp1s0f1np1"),)),
             "spark1, spark2: GLOO_SOCKET_IFNAME==enp1s0f1np1 has NCCL's `=` or `^`, which gloo"
-            " takes for part of a name (take it out of env/cluster.env)",
+            " takes for part of a name (remove it from env/cluster.env)",
             id="exact",
         ),
         pytest.param(
             written(worker=(("GLOO_SOCKET_IFNAME", "^docker0"),)),
             "spark2: GLOO_SOCKET_IFNAME=^docker0 has NCCL's `=` or `^`, which gloo"
-            " takes for part of a name (take it out of env/spark2.env)",
+            " takes for part of a name (remove it from env/spark2.env)",
             id="exclusion",
         ),
     ],
 )
 def test_gloo(cluster: Cluster, sentence: str) -> None:
     """What is handed to gloo are plain names of interfaces that the node has."""
-    assert [f"[gloo] {sentence}"] == findings(VARIABLES, *pair(cluster))
+    assert [f"[gloo] {sentence}"] == findings(VARIABLES, *healthy(cluster))
 
 
 def test_another_cluster() -> None:
@@ -170,6 +170,6 @@ def test_another_cluster() -> None:
     assert [
         (
             f"[debugging] spark1, spark2: NCCL_ALGO=Tree {SEARCH} NCCL cannot choose the best"
-            " algorithm for each size (take it out of env/lab/cluster.env)"
+            " algorithm for each size (remove it from env/lab/cluster.env)"
         )
-    ] == findings(VARIABLES, *pair(lab))
+    ] == findings(VARIABLES, *healthy(lab))

@@ -1,0 +1,141 @@
+"""`inv doctor`: asks all nodes and prints what is wrong; the same questions before a start."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cluster import scripts
+from cluster.commands import ray
+from cluster.errors import Problem, RefusedError
+from cluster.facts import asking
+from cluster.facts.asking import SECONDS, Tell, by_ssh, examine
+from cluster.facts.facts import BLOCKING, EXAMINING, Request
+from cluster.host import Host
+from cluster.machine import ssh
+from cluster.machine.processes import Completed
+from cluster.machine.terminal import show
+from cluster.node import Cluster, Node
+from cluster.plan.steps import Inside
+from cluster.session import Session, engines
+from cluster.words import shell_line
+
+if TYPE_CHECKING:
+    from cluster.checks.diagnosis import Answers
+
+ABSENT = 125
+"""The exit code of a command in a node that does not exist."""
+
+
+def doctor(session: Session, names: list[str], *, fast: bool, json: bool) -> int:
+    """Print what is wrong with the named nodes, by default all; return the exit code.
+
+    A dry run prints the questions instead.
+    """
+    cluster = session.cluster
+    questions = _questions(cluster, session.chosen(names, cluster.nodes), fast=fast)
+    if session.dry:
+        show("\n".join(_script(session, name, text) for name, text in questions.items()))
+        return 0
+    # A dry run does not wait for what it does not use: the checks take half as long as the rest.
+    from cluster.checks import pages
+    from cluster.checks.diagnosis import diagnosis
+
+    with session.report.step(cluster.name, "Ask all nodes"):
+        answers = _answers(session, questions)
+    result = diagnosis(cluster, answers, fast=fast, local=_local(cluster, engines(cluster)))
+    show((pages.as_json if json else pages.text)(result))
+    return result.exit_code
+
+
+def blocking(cluster: Cluster, hosts: tuple[Host, ...]) -> tuple[Problem, ...]:
+    """Return what keeps the nodes of these hosts, the head's first, from being a cluster.
+
+    Only they are asked, and not about the others, which may be switched off.
+    """
+    from cluster.checks.diagnosis import blocking_problems, diagnosis
+
+    by_name = {host.name: host for host in hosts}
+    nodes = tuple(node for node in cluster.nodes if node.name in by_name)
+    answers = examine(by_name, _questions(cluster, nodes, fast=True))
+    result = diagnosis(cluster, answers, fast=True, local=_local(cluster, by_name))
+    return blocking_problems(result)
+
+
+def request(
+    cluster: Cluster, node: Node, *, among: tuple[Node, ...] = (), fast: bool = False
+) -> Request:
+    """Return what to ask a node, about all other nodes or those in `among`.
+
+    `fast` leaves out what no blocking check needs. A node that is a namespace of this machine has
+    neither an image nor a container.
+    """
+    peers = tuple(peer for peer in among or cluster.nodes if peer.name != node.name)
+    has_container = cluster.runtime == "docker"
+    return Request(
+        parts=BLOCKING if fast else EXAMINING,
+        image=cluster.image if has_container else "",
+        container=cluster.container if has_container else "",
+        hf_cache=cluster.hf_cache,
+        pings=tuple((node.eth_if, peer.host_ip) for peer in peers),
+        ports=tuple((peer.host_ip, _listen_port(cluster, peer)) for peer in peers),
+        routes_to=tuple(peer.host_ip for peer in peers),
+    )
+
+
+def _listen_port(cluster: Cluster, peer: Node) -> int:
+    """Return a port on which a node will listen when the cluster runs."""
+    return cluster.head_port if peer.role == "head" else ray.WORKER_PORT
+
+
+def _local(cluster: Cluster, hosts: Mapping[str, Host]) -> set[str]:
+    """Return the names of the nodes that are this machine, or namespaces of it."""
+    is_virtual = cluster.runtime == "process"
+    return {name for name, host in hosts.items() if is_virtual or not host.ssh_host}
+
+
+def _questions(cluster: Cluster, nodes: tuple[Node, ...], *, fast: bool) -> dict[str, str]:
+    """Return the question for each of these nodes, about these nodes."""
+    return {node.name: request(cluster, node, among=nodes, fast=fast).question for node in nodes}
+
+
+def _answers(session: Session, questions: Mapping[str, str]) -> "Answers":
+    """Ask the nodes of a cluster: machines by SSH, namespaces of this machine from inside."""
+    tell: Tell = by_ssh
+    if session.cluster.runtime == "process":
+        _refuse_absent(session, tuple(questions))
+        tell = _ask_inside(session)
+    return examine(engines(session.cluster), questions, tell)
+
+
+def _refuse_absent(session: Session, names: tuple[str, ...]) -> None:
+    """Raise for nodes that do not exist."""
+    absent = tuple(
+        Problem(
+            place=name,
+            message="does not exist: nodes of this cluster exist only while it runs",
+            remedy=session.cluster.inv("up"),
+        )
+        for name in names
+        if session.services.ask(_inside(session, name, "true")).code == ABSENT
+    )
+    if absent:
+        raise RefusedError(*absent)
+
+
+def _ask_inside(session: Session) -> Tell:
+    def tell(host: Host, text: str) -> Completed:
+        return session.services.ask(_inside(session, host.name, "sh", "-c", text), SECONDS)
+
+    return tell
+
+
+def _inside(session: Session, name: str, *argv: str) -> Inside:
+    node = next(node for node in session.cluster.nodes if node.name == name)
+    return session.runtime.inside(session.cluster, node, argv)
+
+
+def _script(session: Session, name: str, question: str) -> str:
+    """Return the shell text that asks a node."""
+    if session.cluster.runtime == "process":
+        return scripts.titled(name, asking.TITLE, _inside(session, name, "sh", "-c", question).text)
+    command = shell_line(ssh.command(engines(session.cluster)[name]))
+    return scripts.titled(name, asking.TITLE, scripts.here_document(command, question))

@@ -1,1 +1,0 @@
-"""What must be so on a node before anything starts there."""
