@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cluster.checks.images import IMAGES
-from cluster.node import Cluster
 from cluster.facts.images import Image
+from cluster.node import Cluster
 from tests.clusters import SPARKS
 from tests.node_reports import docker, findings, node_report
 
@@ -41,8 +41,8 @@ SHORTER = replace(IMAGE, layers=("a", "b"))
             {"spark1": IMAGE, "spark2": replace(IMAGE, configuration='{"Env": []}')},
             [
                 (
-                    "spark2: has another vllm-node than spark1: it has another configuration for its"
-                    " containers (`inv ship --node spark2` copies it from this machine)"
+                    "spark2: has another vllm-node than spark1: it has another configuration for"
+                    " its containers (`inv ship --node spark2` copies it from this machine)"
                 )
             ],
             id="the same layers with other variables",

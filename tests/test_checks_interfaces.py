@@ -179,7 +179,8 @@ def test_the_cable_in_the_other_port() -> None:
         ),
         pytest.param(
             with_interface(with_interface(SPARK, LINK, carrier=False), OTHER, carrier=False),
-            f"[cable] spark1: ETH_IF enp1s0f1np1 has no link; interfaces with a link: enP7s7 {CABLE}",
+            f"[cable] spark1: ETH_IF enp1s0f1np1 has no link; interfaces with a link:"
+            f" enP7s7 {CABLE}",
             id="no cable",
         ),
         pytest.param(

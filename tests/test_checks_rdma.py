@@ -161,8 +161,8 @@ def test_healthy(before: NodeReport) -> None:
         ),
         pytest.param(
             without(SPARK, "rocep1s0f1"),
-            "[rdma-names] spark1: IB_IF rocep1s0f1 does not exist; RDMA devices: roceP2p1s0f0 (DOWN),"
-            " roceP2p1s0f1 (ACTIVE), rocep1s0f0 (DOWN) (did you mean rocep1s0f0?)",
+            "[rdma-names] spark1: IB_IF rocep1s0f1 does not exist; RDMA devices: roceP2p1s0f0"
+            " (DOWN), roceP2p1s0f1 (ACTIVE), rocep1s0f0 (DOWN) (did you mean rocep1s0f0?)",
             id="no such device, and none of ETH_IF",
         ),
         pytest.param(
@@ -174,7 +174,8 @@ def test_healthy(before: NodeReport) -> None:
         ),
         pytest.param(
             with_settings(SPARK, ib_if=("rocep1s0f1", "rocep2p1s0f1")),
-            f"[rdma-names] spark1: IB_IF rocep2p1s0f1 does not exist; RDMA devices: {THERE} {WRITE}",
+            f"[rdma-names] spark1: IB_IF rocep2p1s0f1 does not exist; RDMA devices:"
+            f" {THERE} {WRITE}",
             id="a typing error",
         ),
         pytest.param(

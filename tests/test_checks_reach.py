@@ -41,7 +41,10 @@ HEAD_PORT = (
     "[head-port] spark1, spark2: spark2 cannot connect to port 6379 (HEAD_PORT) of spark1"
     " at 192.168.177.11:"
 )
-RULES = "everything must be let in on enp1s0f1np1: `ssh -t spark1 sudo nft list ruleset` shows what keeps"
+RULES = (
+    "everything must be let in on enp1s0f1np1: `ssh -t spark1 sudo nft list ruleset` shows what"
+    " keeps"
+)
 
 
 def walled(nodes: Nodes, firewall: Firewall) -> Nodes:
@@ -194,7 +197,8 @@ def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
                 "spark2",
                 "spark3",
             ),
-            f"[reach] spark1, spark2, spark3: no node reaches another over ETH_IF ({PING} port too)",
+            f"[reach] spark1, spark2, spark3: no node reaches another over ETH_IF ({PING}"
+            f" port too)",
             id="no switch",
         ),
         pytest.param(
@@ -217,8 +221,9 @@ def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
         pytest.param(
             cut(led(TWO, "spark1", "spark2", "wlP9s9"), "spark1", "spark2"),
             "[route] spark1: the kernel's route to spark2 (192.168.177.12) goes over wlP9s9, not"
-            " over ETH_IF enp1s0f1np1 (remove that network from wlP9s9; or `ssh -t spark1 sudo ip route"
-            " add 192.168.177.12 dev enp1s0f1np1 src 192.168.177.11`, and keep it in netplan)",
+            " over ETH_IF enp1s0f1np1 (remove that network from wlP9s9; or `ssh -t spark1 sudo ip"
+            " route add 192.168.177.12 dev enp1s0f1np1 src 192.168.177.11`, and keep it"
+            " in netplan)",
             id="another interface with this network",
         ),
         pytest.param(
@@ -276,8 +281,9 @@ def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
                 stopped(reaching(THREE), "spark1", "spark2", "silent"), "spark3", "spark2", "silent"
             ),
             "[worker-port] spark1, spark2, spark3: spark1, spark3 cannot connect to port 10002 (the"
-            " first of Ray's workers) of spark2 at 192.168.177.12: packets vanish (everything must be"
-            " let in on enp1s0f0np0: `ssh -t spark2 sudo nft list ruleset` shows what keeps it out)",
+            " first of Ray's workers) of spark2 at 192.168.177.12: packets vanish (everything must"
+            " be let in on enp1s0f0np0: `ssh -t spark2 sudo nft list ruleset` shows what"
+            " keeps it out)",
             id="a worker's firewall",
         ),
     ],

@@ -105,15 +105,15 @@ def test_healthy(before: NodeReport) -> None:
         pytest.param(
             with_interface(with_interface(SPARK, LINK, speed=100_000), OTHER, speed=100_000),
             "[link-speed] spark1: enp1s0f1np1, enP2p1s0f1np1 run at 100 of 200 Gb/s"
-            " (`ssh -t spark1 sudo ethtool enp1s0f1np1` shows what the cable and its other end can do;"
-            " on a switch, set 200 Gb/s without auto-negotiation)",
+            " (`ssh -t spark1 sudo ethtool enp1s0f1np1` shows what the cable and its other end can"
+            " do; on a switch, set 200 Gb/s without auto-negotiation)",
             id="half the speed",
         ),
         pytest.param(
             with_interface(SPARK, LINK, speed=2_500),
             "[link-speed] spark1: enp1s0f1np1 runs at 2.5 of 200 Gb/s"
-            " (`ssh -t spark1 sudo ethtool enp1s0f1np1` shows what the cable and its other end can do;"
-            " on a switch, set 200 Gb/s without auto-negotiation)",
+            " (`ssh -t spark1 sudo ethtool enp1s0f1np1` shows what the cable and its other end can"
+            " do; on a switch, set 200 Gb/s without auto-negotiation)",
             id="one of them slow",
         ),
         pytest.param(

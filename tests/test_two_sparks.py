@@ -8,7 +8,6 @@ from cluster.checks.interfaces import INTERFACES
 from cluster.commands import vllm
 from cluster.containers import container
 from cluster.containers.container import Found
-from cluster.facts.images import Image
 from cluster.host import Host, host_problem
 from cluster.plan.ray_nodes import NodeListing, RayNode
 from cluster.serve import ready

@@ -91,7 +91,7 @@ def _bring_together(report: NodeReport, interface: Interface) -> str:
 
 
 def add_address(report: NodeReport) -> str:
-    """Return the command that gives ETH_IF its HOST_IP, with the prefix of the cluster's network."""
+    """Return the command that gives ETH_IF its HOST_IP, in the network of the cluster."""
     address = f"{report.node.host_ip}/{report.cluster.subnet.prefixlen}"
     return report.command(f"sudo ip address add {address} dev {report.node.eth_if}")
 
