@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from itertools import takewhile
 
-from cluster.build.stamps import LABEL
+from cluster.build.cache_busters import LABEL
 from cluster.checks.check import Check, Reports
 from cluster.checks.node_report import NodeReport, is_machine
 from cluster.errors import Problem
