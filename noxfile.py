@@ -1,4 +1,4 @@
-"""The gates: `nox` runs those that every change must pass; `nox --list` shows the others too."""
+"""The gates: `nox` runs those that every change must pass; `nox --list` shows all of them."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,13 +20,13 @@ OLDEST_PYTHON = "3.10"
 
 
 def install(session: nox.Session, *groups: str) -> None:
-    """Install what the project needs, and dependency groups, all as pinned."""
+    """Install the project's dependencies and dependency groups in their pinned versions."""
     tools = nox.project.dependency_groups(PYPROJECT, *groups)
     session.install("-r", "requirements.txt", "-c", "constraints.txt", *tools)
 
 
 def pin(session: nox.Session, path: str, *options: str) -> None:
-    """Write the newest versions that `pyproject.toml` allows, for all Pythons at once."""
+    """Write the newest versions that `pyproject.toml` allows to a lock for all Pythons."""
     command = ("uv", "pip", "compile", "--quiet", "--universal", "--upgrade")
     python = ("--python-version", OLDEST_PYTHON, "--no-python-downloads")
     header = ("--custom-compile-command", "./inv --list && .venv/bin/nox -s lock")
@@ -54,7 +54,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session(tags=["check"])
 def unit(session: nox.Session) -> None:
-    """Run the tests that need no network, and judge what they cover."""
+    """Run the tests that need no network, and check their coverage."""
     install(session, "test")
     gate = () if session.posargs else ("--cov", "--cov-report=term-missing:skip-covered")
     session.run("pytest", *gate, *session.posargs)
@@ -62,10 +62,10 @@ def unit(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def live(session: nox.Session) -> None:
-    """Run the tests with real Ray, vLLM and engines: two halves at once, or what is asked for."""
+    """Run the tests with real Ray, vLLM and engines: in two parallel parts, or those selected."""
     install(session, "live")
-    halves = ("live and containers", "live and not containers")
-    markers = ("live",) if session.posargs else halves
+    parts = ("live and containers", "live and not containers")
+    markers = ("live",) if session.posargs else parts
     with ThreadPoolExecutor() as pool:
         runs = [
             pool.submit(session.run, "pytest", "-v", "-m", marker, *session.posargs)
@@ -77,14 +77,14 @@ def live(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure, and print the numbers."""
+    """Run the benchmarks."""
     install(session, "test")
     session.run("python", "-m", "bench", *session.posargs)
 
 
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
-    """Write the generated parts of `docs/` anew."""
+    """Regenerate the tables in `docs/`."""
     session.install("-r", "requirements.txt")
     session.run("python", "-m", "cluster.machine.reference")
 
