@@ -28,7 +28,7 @@ def rehearse(c: Context, cluster: str = "rehearsal", keep: bool = False) -> None
 
 
 @verb(
-    words=Positional(usage="[HOST]..."),
+    words=Positional(usage="[HOST]...", last=True),
     help={
         "write": "write the files; otherwise show what would change",
         "check": "compare the files with the machines; exits 1 if they differ",

@@ -14,7 +14,7 @@ from cluster.node import DEFAULT
 from cluster.text import did_you_mean
 
 HELP = "help"
-"""The word that asks for help in place of a verb, and the option that does so anywhere."""
+"""The word that shows help in place of a verb; as an option, `--help` works anywhere."""
 OptionValue = Literal["none", "optional", "required"]
 """Whether an option takes a value."""
 
@@ -191,7 +191,7 @@ class _Reader:
         options = [option for verb in self._usage.verbs.values() for option in verb.options]
         if self.verb is None and any(name in option.names for option in options):
             return "options of a verb go after the verb"
-        names = [known for option in self.options for known in option.names]
+        names = [candidate for option in self.options for candidate in option.names]
         return did_you_mean(name, names, self._help)
 
     def _has_value(self, option: Option) -> bool:
@@ -199,8 +199,8 @@ class _Reader:
             return False
         if option.value == "optional":
             return not self._words[0].startswith("-")
-        own = self.verb.options if self.verb else ()
-        return all(self._words[0] not in candidate.names for candidate in own)
+        options = self.verb.options if self.verb else ()
+        return all(self._words[0] not in candidate.names for candidate in options)
 
     def _expect(self, option: Option) -> None:
         if self._words:

@@ -64,12 +64,12 @@ def _columns(rows: Iterable[tuple[str, str]], width: int) -> list[str]:
     indent = 4 + max(len(left) for left, _ in table if len(left) <= HELP_WIDTH)
     lines: list[str] = []
     for left, right in table:
-        first, *others = _wrapped(right, width - indent) or [""]
+        first, *continuation = _wrapped(right, width - indent) or [""]
         if len(left) > HELP_WIDTH:
             lines += [f"  {left}", f"{' ' * indent}{first}"]
         else:
             lines.append((f"  {left}".ljust(indent) + first).rstrip())
-        lines += [f"{' ' * indent}{line}" for line in others]
+        lines += [f"{' ' * indent}{line}" for line in continuation]
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Text for people: aligned columns, and the known word that somebody probably meant."""
+"""Text for people: aligned columns, suggestions for mistyped words, and our name as typed."""
 
 import json
 import re
@@ -20,16 +20,16 @@ def _line(row: tuple[str, ...], widths: tuple[int, ...]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word most like `word`, ignoring case; empty when none is near."""
-    spellings = {candidate.casefold(): candidate for candidate in known}
+def nearest(word: str, candidates: Iterable[str]) -> str:
+    """Return the candidate most like `word`, ignoring case; empty when none is similar."""
+    spellings = {candidate.casefold(): candidate for candidate in candidates}
     matches = get_close_matches(word.casefold(), spellings, 1)
     return spellings[matches[0]] if matches else ""
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Return the remedy for an unknown word: the nearest one as a question, or `otherwise`."""
-    return f"did you mean {match}?" if (match := nearest(word, known)) else otherwise
+def did_you_mean(word: str, candidates: Iterable[str], otherwise: str = "") -> str:
+    """Return the remedy for an unknown word: the nearest candidate, or `otherwise`."""
+    return f"did you mean {match}?" if (match := nearest(word, candidates)) else otherwise
 
 
 def as_typed(text: str, command: str) -> str:

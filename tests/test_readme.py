@@ -94,15 +94,15 @@ def test_troubleshooting(page: Path) -> None:
     """What a page says that the tool says, it says; or `nsenter` and `ip` do."""
     files = (ROOT / "tasks.py", *sorted((ROOT / "cluster").rglob("*.py")))
     code = [text for path in files for text in sentences(path)]
-    known = (*code, (ROOT / "inv").read_text(encoding="utf-8"), *OTHERS)
-    spans = [span for said in rows(page, "It says") for span in re.findall("`(.+?)`", said)]
+    sources = (*code, (ROOT / "inv").read_text(encoding="utf-8"), *OTHERS)
+    spans = [span for row in rows(page, "It says") for span in re.findall("`(.+?)`", row)]
 
     assert len(spans) > 10
-    assert [] == [span for span in spans if not any(fits(span, text) for text in known)]
+    assert [] == [span for span in spans if not any(fits(span, text) for text in sources)]
 
 
 def fits(span: str, text: str) -> bool:
-    """Tell whether a text has the parts of a span in order; `…` stands for anything."""
+    """Whether a text has the parts of a span in order; `…` stands for anything."""
     return bool(re.search(".*".join(map(re.escape, filter(None, span.split("…")))), text))
 
 
@@ -127,14 +127,14 @@ def test_architecture_has_every_room() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links(page: Path) -> None:
     """Every link to a file of the repository leads to one, and to a heading that it has."""
-    found = LINK.findall(page.read_text(encoding="utf-8"))
-    wrong = [(path, anchor) for path, anchor in found if not leads(page, path, anchor)]
+    links = LINK.findall(page.read_text(encoding="utf-8"))
+    wrong = [(path, anchor) for path, anchor in links if not leads(page, path, anchor)]
 
     assert [] == wrong
 
 
 def leads(page: Path, path: str, anchor: str) -> bool:
-    """Tell whether a link from a page leads somewhere."""
+    """Whether a link from a page leads somewhere."""
     target = page.parent / path if path else page
     return target.exists() and (not anchor or anchor in anchors(target))
 

@@ -136,7 +136,7 @@ def _plain(run: Callable[..., RunResult]) -> Inv:
 
 
 def refused(sentence: str, code: int) -> RunResult:
-    """Return a run that does nothing but say what is wrong."""
+    """Return the outcome of a run that only prints an error."""
     return RunResult(code, "", f"{sentence}\n")
 
 
@@ -148,7 +148,7 @@ def served(out: str) -> list[str]:
 
 
 def places() -> set[str]:
-    """Return what is in the repository's folder, beside what Python and coverage leave."""
+    """Return the entries of the repository's folder, without those of Python and coverage."""
     left = ("__pycache__", ".coverage")
     return {path.name for path in ROOT.iterdir() if not path.name.startswith(left)}
 
@@ -163,7 +163,7 @@ def test_start_page(inv: Inv, words: str) -> None:
 
 @pytest.mark.parametrize("words", ["help logs", "logs -h", "logs --help", "-h logs", "logs x -h"])
 def test_page_of_a_verb(inv: Inv, words: str) -> None:
-    """However help on a verb is asked for, it is the same page."""
+    """All ways to ask for help on a verb show the same page."""
     assert RunResult(0, LOGS_PAGE, "") == inv(*words.split())
 
 
@@ -317,14 +317,14 @@ def test_complete_in_bash(tmp_path: Path) -> None:
     "words", [("--dry", "up", "--cluster", "rehearsal"), ("up", "--dry", "--cluster", "rehearsal")]
 )
 def test_dry(inv: Inv, words: tuple[str, ...]) -> None:
-    """Wherever `--dry` stands, the plan is printed, and nothing else."""
+    """`--dry` prints only the plan, before or after the verb."""
     expected = script.text(plans.up(REHEARSAL, runtime(REHEARSAL)))
 
     assert RunResult(0, expected, "") == inv(*words)
 
 
 def test_dry_leaves_nothing(inv: Inv) -> None:
-    """A verb that only prints makes no file and no folder."""
+    """A dry run creates no file and no folder."""
     before = places()
     for verb in ("head", "worker", "up", "serve", "down", "rehearse"):
         assert (0, "") == inv(verb, "--dry", "--cluster", "rehearsal")[::2]
@@ -333,7 +333,7 @@ def test_dry_leaves_nothing(inv: Inv) -> None:
 
 
 def test_flags_for_vllm() -> None:
-    """What not allowed after `--` reaches `vllm serve` word for word, JSON and quotes as well."""
+    """Words after `--` reach `vllm serve` unchanged, including JSON and quotes."""
     extra = ["--speculative-config", '{"method": "ngram", "a": "it\'s $HOME"}', "--seed=1", ""]
     command = ["-m", "invoke", "serve", "--dry", "--cluster", "rehearsal", "--tp", "1", "--"]
     run = subprocess.run(
@@ -403,7 +403,7 @@ def test_flags_for_vllm() -> None:
     ],
 )
 def test_refused(inv: Inv, words: str, sentence: str, code: int) -> None:
-    """What cannot be done is a sentence on standard error and an exit code, dry or not."""
+    """A refused request is one sentence on standard error and an exit code, dry or not."""
     verb, *flags = words.split()
 
     assert refused(sentence, code) == inv(verb, *flags)
@@ -428,20 +428,20 @@ def test_refused(inv: Inv, words: str, sentence: str, code: int) -> None:
     ],
 )
 def test_env(inv: Inv, form: str, expected: list[str]) -> None:
-    """The environment of a node is printed for the program that is to read it."""
-    said = inv("env", "--node", "spark2", "--cluster", "rehearsal", "--format", form)
-    lines = [line.replace("'", "") for line in said.out.splitlines()]
+    """The environment of a node is printed in the chosen format."""
+    output = inv("env", "--node", "spark2", "--cluster", "rehearsal", "--format", form)
+    lines = [line.replace("'", "") for line in output.out.splitlines()]
 
-    assert (0, expected, "") == (said.code, lines, said.err)
+    assert (0, expected, "") == (output.code, lines, output.err)
 
 
 def test_config(inv: Inv) -> None:
     """The settings are a table of four columns, one value a line."""
-    said = inv("config", "--cluster", "rehearsal")
-    rows = [line.split(maxsplit=2) for line in said.out.splitlines()]
+    output = inv("config", "--cluster", "rehearsal")
+    rows = [line.split(maxsplit=2) for line in output.out.splitlines()]
     keys = [f"{section} {key}" for section, key, _ in rows]
 
-    assert (0, "") == (said.code, said.err)
+    assert (0, "") == (output.code, output.err)
     assert [
         *("cluster RUNTIME", "cluster IMAGE", "cluster CONTAINER", "cluster ACCELERATOR"),
         *("cluster SHM_SIZE", "cluster HF_CACHE", "cluster PRIVILEGED"),

@@ -34,7 +34,7 @@ SHOWN = {
     "help": "show this page, or the options of a verb",
     "version": "show the version",
 }
-"""The program's options on the start page; Invoke's other options are there by their long names."""
+"""The program's options on the start page; Invoke's remaining options work by their long names."""
 WITH_LETTERS = {*SHOWN, "list"}
 COMPLETE = "--complete"
 COMPLETION_SCRIPT = "--print-completion-script"
@@ -65,7 +65,7 @@ class SparkProgram(Program):
         return options
 
     def parse_core(self, argv: list[str] | None) -> None:
-        """Parse the program's own options, and let Python keep what it compiles after all."""
+        """Parse the program's own options, and keep Python's cache of compiled modules on."""
         super().parse_core(argv)
         sys.dont_write_bytecode = False  # Invoke forbids it, which costs `--dry up` 0.05 s
 
@@ -151,8 +151,8 @@ def _own_clusters() -> tuple[str, ...]:
     """Return the clusters with env files, except for those that every clone has."""
     root = Path(ROOT, "env")
     folders = {path.parent.relative_to(root).as_posix() for path in root.glob("**/*.env")}
-    own = sorted(name for name in folders if not name.startswith(PART_OF_THE_PROJECT))
-    return tuple(DEFAULT if name == "." else name for name in own)
+    names = sorted(name for name in folders if not name.startswith(PART_OF_THE_PROJECT))
+    return tuple(DEFAULT if name == "." else name for name in names)
 
 
 def _clusters() -> tuple[str, ...]:
@@ -172,6 +172,6 @@ def _completion_script(shell: str) -> str:
     """Return the script that makes a shell complete `inv`."""
     scripts = {path.suffix[1:]: path for path in Path(__file__).parent.glob("completion.*")}
     if shell not in scripts:
-        known = ", ".join(sorted(scripts))
-        raise Exit(f"{COMPLETION_SCRIPT}: no such shell: `{shell}` (one of {known})", 1)
+        shells = ", ".join(sorted(scripts))
+        raise Exit(f"{COMPLETION_SCRIPT}: no such shell: `{shell}` (one of {shells})", 1)
     return scripts[shell].read_text(encoding="utf-8")
