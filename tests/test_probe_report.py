@@ -12,7 +12,7 @@ from cluster.discovery.remarks import remark
 from cluster.errors import Problem
 from cluster.facts.rdma import Gid
 from tests.cabling import ONE, device, plain, port, spark
-from tests.probed_files import after, codes, probed
+from tests.probed_files import after, cluster_files, codes, probed
 
 NODE = "ROLE=head\nHOST_IP=10.0.0.1\nETH_IF=eth0\n"
 HOST = {"spark1": plain(eth0="10.0.0.1/24")}
@@ -170,8 +170,9 @@ def test_json() -> None:
 
 def test_steps() -> None:
     """A change is a step that writes the file; its shell text masks secrets."""
-    change = FileChange(path="env/a.env", before=None, after="A=1\nHF_TOKEN=hf_1\n", values=())
+    new, old = cluster_files({}).file("a"), cluster_files({"env/a.env": "A=1\n"}).file("a")
+    change = FileChange(file=new, after="A=1\nHF_TOKEN=hf_1\n", values=())
     text = "cat >env/a.env <<'QUESTION'\nA=1\nHF_TOKEN=********\nQUESTION"
 
     assert ("env/a.env", "Create the env file", text) == (change.place, change.title, change.text)
-    assert "Change the env file" == replace(change, before="A=1\n").title
+    assert "Change the env file" == replace(change, file=old).title

@@ -23,6 +23,8 @@ class CurrentFile:
     """An env file before the probe."""
 
     page: EnvFile
+    text: str | None
+    """None if there is no such file."""
     raw: Mapping[str, str]
     """The values as they are written."""
 
@@ -34,20 +36,14 @@ class ClusterFiles:
     cluster: str
     texts: tuple[EnvText, ...]
 
-    def text(self, node: str) -> str | None:
-        """Return the text of a node's file; None if there is no such file."""
-        return next((file.text for file in self.texts if file.path == self.path(node)), None)
-
     def file(self, node: str) -> CurrentFile:
-        """Return a node's file; an empty one if there is no such file."""
-        text = EnvText(path=self.path(node), text=self.text(node) or "")
-        entries = parse_lines(text.path, text.text)
+        """Return the file of a node, or the one that all nodes share; empty if it is missing."""
+        path = f"{env_folder(self.cluster)}{node}{ENV}"
+        text = next((file.text for file in self.texts if file.path == path), None)
+        entries = parse_lines(path, text or "")
         raw = {entry.key: entry.value for entry in entries if isinstance(entry, Assignment)}
-        return CurrentFile(page=parse_file(text), raw=raw)
-
-    def path(self, node: str) -> str:
-        """Return the path of a node's file; `cluster` is the file that all nodes share."""
-        return f"{env_folder(self.cluster)}{node}{ENV}"
+        page = parse_file(EnvText(path=path, text=text or ""))
+        return CurrentFile(page=page, text=text, raw=raw)
 
     @property
     def shared(self) -> CurrentFile:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cluster.discovery import proposal
 from cluster.discovery.env_edits import ProposedValue, edited, masked
-from cluster.discovery.nodes import SHARED, ClusterFiles, CurrentFile, ProbedNode
+from cluster.discovery.nodes import ClusterFiles, CurrentFile, ProbedNode
 from cluster.discovery.remarks import Remark, remark
 from cluster.discovery.topology import Attachment, Kind, Topology
 from cluster.errors import NodeError, Problem, SettingsError
@@ -34,11 +34,19 @@ EXPECTED: Mapping[str, str] = {
 class FileChange:
     """An env file before and after a probe; as a step, it writes the file."""
 
-    path: str
-    before: str | None
-    """None if there is no such file."""
+    file: CurrentFile
     after: str
     values: tuple[ProposedValue, ...]
+
+    @property
+    def path(self) -> str:
+        """The path from the root of the repository."""
+        return self.file.page.path
+
+    @property
+    def before(self) -> str | None:
+        """The text before; None if there is no such file."""
+        return self.file.text
 
     @property
     def is_needed(self) -> bool:
@@ -94,7 +102,7 @@ def probe_result(
         return ProbeResult(
             kind=topology.kind, warnings=topology.warnings, questions=topology.questions
         )
-    changes = tuple(_changes(files, _values(files, nodes, topology)))
+    changes = tuple(_changes(files, nodes, topology))
     stale = tuple(
         problem
         for node in nodes
@@ -103,7 +111,7 @@ def probe_result(
     return ProbeResult(
         kind=topology.kind,
         changes=changes,
-        drifts=(*_drifts(files, changes), *stale),
+        drifts=(*_drifts(changes), *stale),
         warnings=(
             *topology.warnings,
             *_ring_leftovers(files, topology),
@@ -119,32 +127,26 @@ def undecided(problems: Iterable[Problem]) -> ProbeResult:
     return ProbeResult(kind="undecided", questions=questions)
 
 
-def _values(
-    files: ClusterFiles, nodes: tuple[ProbedNode, ...], topology: Topology
-) -> dict[str, tuple[ProposedValue, ...]]:
-    """Return the values of each file, by its name."""
-    head = proposal.head(nodes, tuple(file.page for file in files.nodes))
-    shared = proposal.shared_values(nodes, topology, head, files.shared)
-    own = {node.name: proposal.node_values(node, topology, head, files.shared) for node in nodes}
-    return ({SHARED: shared} if shared else {}) | own
-
-
 def _changes(
-    files: ClusterFiles, values: Mapping[str, tuple[ProposedValue, ...]]
+    files: ClusterFiles, nodes: tuple[ProbedNode, ...], topology: Topology
 ) -> Iterator[FileChange]:
-    for name, row in values.items():
-        before = files.text(name)
-        after = edited(before or "", row)
-        yield FileChange(path=files.path(name), before=before, after=after, values=row)
+    head = proposal.head(nodes, tuple(file.page for file in files.nodes))
+    if values := proposal.shared_values(nodes, topology, head, files.shared):
+        yield _change(files.shared, values)
+    for node in nodes:
+        yield _change(node.file, proposal.node_values(node, topology, head, files.shared))
 
 
-def _drifts(files: ClusterFiles, changes: tuple[FileChange, ...]) -> Iterator[Problem]:
-    current = {file.page.path: file for file in (files.shared, *files.nodes)}
+def _change(file: CurrentFile, values: tuple[ProposedValue, ...]) -> FileChange:
+    return FileChange(file=file, after=edited(file.text or "", values), values=values)
+
+
+def _drifts(changes: tuple[FileChange, ...]) -> Iterator[Problem]:
     for change in changes:
         if change.before is None:
             yield Problem(place=change.path, message="is missing")
         else:
-            yield from _differences(current[change.path], change.values)
+            yield from _differences(change.file, change.values)
 
 
 def _differences(file: CurrentFile, values: tuple[ProposedValue, ...]) -> Iterator[Problem]:

@@ -50,38 +50,25 @@ def probe(  # noqa: PLR0913 (an argument for each option of the command line)
         show("".join(_script(name, target, question) for name, target in targets.items()))
         show(SECOND_QUESTION)
         return 0
+    # A dry run does not wait for the modules that decide: a quarter of all that it would load.
+    from cluster.discovery import probe_report
+
     result = _ask(current, targets, question)
     if write and not result.questions:
         for change in result.needed:
             files.write(f"{ROOT}/{change.path}", change.after)
-    _show(result, cluster, hosts, write=write, check=check, json=json)
-    return result.exit_code(write=write, check=check)
-
-
-def _show(  # noqa: PLR0913 (as probe)
-    result: "ProbeResult",
-    cluster: str,
-    hosts: tuple[str, ...],
-    *,
-    write: bool,
-    check: bool,
-    json: bool,
-) -> None:
-    from cluster.discovery import probe_report
-
     if json:
         show(probe_report.as_json(result))
     elif check:
         show(probe_report.drift(result))
-    elif write:
-        show(probe_report.text(result) + probe_report.written(result))
     else:
-        show(probe_report.text(result) + probe_report.next_step(result, cluster, hosts))
+        last = probe_report.next_step(result, cluster, hosts)
+        show(probe_report.text(result) + (probe_report.written(result) if write else last))
+    return result.exit_code(write=write, check=check)
 
 
 def _ask(current: ClusterFiles, targets: nodes.Targets, question: str) -> "ProbeResult":
     """Ask all machines twice: for their facts, then for the machines that they reach."""
-    # A dry run does not wait for these imports: they are a quarter of all that it would load.
     from cluster.discovery.probe_result import probe_result, undecided
     from cluster.discovery.topology import topology
 

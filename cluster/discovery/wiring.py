@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
+from itertools import product
 
 from cluster.facts.facts import Facts, Request
 from cluster.facts.links import DOCKERS, RJ45, Interface
@@ -63,32 +64,28 @@ def requests(machines: Machines) -> dict[str, Request]:
     on the cable, and a neighbour also answers for the addresses of its other interfaces (ip-sysctl,
     arp_ignore). From other interfaces a router may know the route.
     """
-    rdma = {name: tuple(_port_endpoints(name, ports(facts))) for name, facts in machines.items()}
-    other = {
-        name: tuple(_endpoints(name, interfaces_without_rdma(facts)))
-        for name, facts in machines.items()
-    }
-    return {name: _request(name, rdma, other) for name in machines}
+    return {name: _request(name, machines) for name in machines}
 
 
-def _request(
-    name: str, rdma: Mapping[str, tuple[Endpoint, ...]], other: Mapping[str, tuple[Endpoint, ...]]
-) -> Request:
-    own = {endpoint.address.ip for endpoint in (*rdma[name], *other[name])}
-    neighbours = (pair for pair in _pairs(name, rdma) if _are_neighbours(*pair))
-    pairs = (*neighbours, *_pairs(name, other))
-    addresses = ((source.interface.name, peer.address.ip) for source, peer in pairs)
-    pings = tuple(dict.fromkeys(ping for ping in addresses if ping[1] not in own))
+def _request(name: str, machines: Machines) -> Request:
+    endpoints = (*_rdma_endpoints(name, machines[name]), *_other_endpoints(name, machines[name]))
+    own = {endpoint.address.ip for endpoint in endpoints}
+    pairs = ((source.interface.name, peer.address.ip) for source, peer in _pairs(name, machines))
+    pings = tuple(dict.fromkeys(ping for ping in pairs if ping[1] not in own))
     routes_to = tuple(dict.fromkeys(address for _, address in pings))
     return Request(parts=(REACH,), pings=pings, routes_to=routes_to)
 
 
-def _pairs(
-    name: str, endpoints: Mapping[str, tuple[Endpoint, ...]]
-) -> Iterator[tuple[Endpoint, Endpoint]]:
-    """Yield each endpoint of a machine with each of all other machines."""
-    peers = [peer for host, row in endpoints.items() if host != name for peer in row]
-    return ((endpoint, peer) for endpoint in endpoints[name] for peer in peers)
+def _pairs(name: str, machines: Machines) -> Iterator[tuple[Endpoint, Endpoint]]:
+    """Yield each endpoint of a machine with each that it may reach on all other machines."""
+    for peer in machines:
+        if peer != name:
+            rdma, other = (
+                product(endpoints(name, machines[name]), endpoints(peer, machines[peer]))
+                for endpoints in (_rdma_endpoints, _other_endpoints)
+            )
+            yield from (pair for pair in rdma if _are_neighbours(*pair))
+            yield from other
 
 
 def _are_neighbours(first: Endpoint, second: Endpoint) -> bool:
@@ -102,10 +99,16 @@ def _endpoints(name: str, interfaces: Iterable[Interface]) -> Iterator[Endpoint]
             yield Endpoint(machine=name, interface=interface, address=address)
 
 
-def _port_endpoints(name: str, connected: Iterable[Port]) -> Iterator[Endpoint]:
-    return _endpoints(
-        name, (twin.interface for port in connected for twin in port.twins if twin.alive)
-    )
+def _rdma_endpoints(name: str, facts: Facts) -> Iterator[Endpoint]:
+    return (endpoint for port in ports(facts) for endpoint in _port_endpoints(name, port))
+
+
+def _other_endpoints(name: str, facts: Facts) -> Iterator[Endpoint]:
+    return _endpoints(name, interfaces_without_rdma(facts))
+
+
+def _port_endpoints(name: str, port: Port) -> Iterator[Endpoint]:
+    return _endpoints(name, (twin.interface for twin in port.twins if twin.alive))
 
 
 class Wiring:
@@ -131,24 +134,20 @@ class Wiring:
     def rdma_candidates(self, *, permanent: bool = True) -> Candidates:
         """Return the endpoints of all ports; within a port the kernel's own choice is first."""
         return tuple(
-            tuple(end for end in self._rdma_endpoints(name) if end.is_permanent is permanent)
+            tuple(end for end in self._by_port(name) if end.is_permanent is permanent)
             for name in self.machines
         )
 
     def other_candidates(self) -> Candidates:
         """Return the endpoints without RDMA."""
+        rows = (_other_endpoints(name, facts) for name, facts in self.machines.items())
         return tuple(
-            tuple(
-                sorted(
-                    filter(_is_permanent, _endpoints(name, interfaces_without_rdma(facts))),
-                    key=lambda endpoint: not self._is_configured(endpoint),
-                )
-            )
-            for name, facts in self.machines.items()
+            tuple(sorted(filter(_is_permanent, row), key=lambda end: not self._is_configured(end)))
+            for row in rows
         )
 
-    def _rdma_endpoints(self, name: str) -> Iterator[Endpoint]:
-        rows = {port: tuple(_port_endpoints(name, (port,))) for port in ports(self.machines[name])}
+    def _by_port(self, name: str) -> Iterator[Endpoint]:
+        rows = {port: list(_port_endpoints(name, port)) for port in ports(self.machines[name])}
         for port in sorted(rows, key=lambda port: not any(map(self._is_configured, rows[port]))):
             for twin in _kernel_order(self.machines[name], port):
                 yield from (end for end in rows[port] if end.interface == twin.interface)
@@ -175,7 +174,7 @@ class Wiring:
 
     def neighbours(self, name: str, port: Port) -> tuple[str, ...]:
         """Return the machines that a port of a machine reaches on one of their ports, in order."""
-        own = tuple(filter(_is_permanent, _port_endpoints(name, (port,))))
+        own = tuple(filter(_is_permanent, _port_endpoints(name, port)))
         rows = zip(self.machines, self.rdma_candidates(), strict=True)
         return tuple(
             peer
