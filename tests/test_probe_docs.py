@@ -32,6 +32,6 @@ def test_situations(word: str, situation: str) -> None:
 def test_drift() -> None:
     """The page shows the drift of a cable that has moved to the other port."""
     before = after(probed(situations.probed("one-cable"), {}))
-    now = probed(connected(sparks(2), switch(PAIR, *ONE)), before, named=False)
+    moved = probed(connected(sparks(2), switch(PAIR, *ONE)), before, named=False)
 
-    assert shown("drift") == probe_report.drift(now)
+    assert shown("drift") == probe_report.drift(moved)

@@ -26,7 +26,7 @@ def gid(index: int, address: str, kind: str = "RoCE v2") -> Gid:
 
 
 @pytest.mark.parametrize(
-    "own, shared, line",
+    "node, shared, line",
     [
         ("", "", ""),
         (f"{GID_INDEX}=5\n", f"{GID_INDEX}=3\n", ""),
@@ -35,15 +35,15 @@ def gid(index: int, address: str, kind: str = "RoCE v2") -> Gid:
         ("", f"{GID_INDEX}=3\n", "env/cluster.env:1"),
     ],
 )
-def test_stale_gid(own: str, shared: str, line: str) -> None:
+def test_stale_gid(node: str, shared: str, line: str) -> None:
     """A forced GID row that is no longer the row of the address is drift, and a warning."""
     facts = spark(**port(11))
     rows = (gid(4, "192.168.177.11", "IB/RoCE v1"), gid(5, "192.168.177.11"), gid(3, "10.0.0.1"))
     facts = device(facts, "rocep1s0f0", gids=rows)
-    node = NODE.replace("10.0.0.1", "192.168.177.11").replace("eth0", ONE[0])
-    node += "IB_IF=rocep1s0f0,roceP2p1s0f0\n"
+    text = NODE.replace("10.0.0.1", "192.168.177.11").replace("eth0", ONE[0])
+    text += "IB_IF=rocep1s0f0,roceP2p1s0f0\n"
     result = probed(
-        {"spark1": facts}, {"env/spark1.env": node + own, "env/cluster.env": shared}, named=False
+        {"spark1": facts}, {"env/spark1.env": text + node, "env/cluster.env": shared}, named=False
     )
     message = "is 3, but rocep1s0f0 of spark1 has 192.168.177.11 in row 5"
     problem = f"{line}: {GID_INDEX}: {message} (remove the line: NCCL finds the row)"

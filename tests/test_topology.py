@@ -134,7 +134,7 @@ def test_one_network_for_both_twins() -> None:
 
 def _routed(facts: Facts, device: str) -> Facts:
     """Return a machine whose kernel routes everything to one interface."""
-    ways = tuple(replace(way, device=device) for way in facts.reach.ways)
+    ways = tuple(replace(route, device=device) for route in facts.reach.ways)
     return replace(facts, reach=replace(facts.reach, ways=ways))
 
 

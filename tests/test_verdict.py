@@ -91,7 +91,7 @@ def test_one_twin(devices: tuple[str, ...], remedy: str) -> None:
 def test_one_twin_under_different_names() -> None:
     """PCI addresses tell which devices are twins, whatever their names."""
     names = {"rocep1s0f1": "mlx5_1", "roceP2p1s0f1": "mlx5_3"}
-    renamed = (replace(one, name=names.get(one.name, one.name)) for one in spark().rdma)
+    renamed = (replace(twin, name=names.get(twin.name, twin.name)) for twin in spark().rdma)
     answer = replace(spark(11.7, ("mlx5_1",)), rdma=tuple(renamed))
     message = "all_gather reaches 11.7 GB/s, expected at least 18.6 GB/s"
     remedy = f"(set IB_IF=mlx5_1,mlx5_3 in env/spark1.env, {RESTART}"

@@ -105,8 +105,8 @@ def _slowest(rows: tuple[Measurement, ...]) -> Measurement:
 def _link(answers: Answers) -> float | None:
     """Return the capacity of the slowest end; None if that of any end is unknown."""
     capacities = [answer.capacity for answer in answers.values()]
-    known = [capacity for capacity in capacities if capacity is not None]
-    return min(known) if len(known) == len(capacities) else None
+    numbers = [capacity for capacity in capacities if capacity is not None]
+    return min(numbers) if len(numbers) == len(capacities) else None
 
 
 def _required(reference: float, largest: int) -> float:

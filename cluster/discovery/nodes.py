@@ -22,7 +22,7 @@ SHARED = CLUSTER_FILE.removesuffix(ENV)
 class CurrentFile:
     """An env file before the probe."""
 
-    page: EnvFile
+    parsed: EnvFile
     text: str | None
     """None if there is no such file."""
     raw: Mapping[str, str]
@@ -42,8 +42,8 @@ class ClusterFiles:
         text = next((file.text for file in self.texts if file.path == path), None)
         entries = parse_lines(path, text or "")
         raw = {entry.key: entry.value for entry in entries if isinstance(entry, Assignment)}
-        page = parse_file(EnvText(path=path, text=text or ""))
-        return CurrentFile(page=page, text=text, raw=raw)
+        parsed = parse_file(EnvText(path=path, text=text or ""))
+        return CurrentFile(parsed=parsed, text=text, raw=raw)
 
     @property
     def shared(self) -> CurrentFile:
@@ -59,7 +59,7 @@ class ClusterFiles:
     @property
     def addresses(self) -> dict[str, IPv4Address]:
         """The HOST_IP of each node whose file has one."""
-        pairs = ((file.page.name, file.page.get("HOST_IP", IPv4Address)) for file in self.nodes)
+        pairs = ((file.parsed.name, file.parsed.get("HOST_IP", IPv4Address)) for file in self.nodes)
         return {name: address for name, address in pairs if address}
 
     def check(self) -> None:
@@ -73,7 +73,7 @@ class ClusterFiles:
         faults = (*unreadable, *(entry for entry in entries if isinstance(entry, Fault)))
         if faults:
             raise SettingsError(*(fault.problem for fault in faults))
-        if self.shared.page.get("RUNTIME", str) == "process":
+        if self.shared.parsed.get("RUNTIME", str) == "process":
             place = f"cluster {self.cluster}"
             message = "its nodes are namespaces of this machine and have no ports"
             remedy = "its env files are complete, there is nothing to probe"
@@ -108,10 +108,10 @@ class ProbedNode:
 
 def ssh_host(file: CurrentFile) -> str:
     """Return how a node with a file is reached; raise RefusedError if the file does not tell."""
-    host = file.page.get("SSH_HOST", str) or str(file.page.get("HOST_IP", IPv4Address) or "")
+    host = file.parsed.get("SSH_HOST", str) or str(file.parsed.get("HOST_IP", IPv4Address) or "")
     if not host:
         message, remedy = "has neither SSH_HOST nor HOST_IP", "`inv probe -- HOST...`"
-        raise RefusedError(Problem(place=file.page.path, message=message, remedy=remedy))
+        raise RefusedError(Problem(place=file.parsed.path, message=message, remedy=remedy))
     return host
 
 
@@ -143,9 +143,9 @@ def probed_nodes(
     files: ClusterFiles, targets: Targets, facts: Mapping[str, Facts]
 ) -> tuple[ProbedNode, ...]:
     """Return the node that each target is."""
-    pages = tuple(file.page for file in files.nodes)
+    parsed = tuple(file.parsed for file in files.nodes)
     names = {
-        key: target.node or _name(target.destination, facts[key], pages)
+        key: target.node or _name(target.destination, facts[key], parsed)
         for key, target in targets.items()
     }
     return tuple(
@@ -154,24 +154,24 @@ def probed_nodes(
     )
 
 
-def _name(destination: str, facts: Facts, pages: tuple[EnvFile, ...]) -> str:
+def _name(destination: str, facts: Facts, files: tuple[EnvFile, ...]) -> str:
     """Return a node's name; empty if no name of the machine is valid.
 
     The file that has the machine's address or destination comes first, then the alias of
     ~/.ssh/config, then the machine's own name.
     """
     alias = destination.rpartition("@")[2]
-    described = (page.name for page in pages if _describes(page, destination, facts))
+    described = (file.name for file in files if _describes(file, destination, facts))
     hostname = facts.machine.hostname.partition(".")[0].lower().replace("_", "-")
     return next(described, "") or next(filter(_is_label, (alias, hostname)), "")
 
 
-def _describes(page: EnvFile, destination: str, facts: Facts) -> bool:
+def _describes(file: EnvFile, destination: str, facts: Facts) -> bool:
     """Whether a file describes a machine."""
     if destination:
-        return destination in {page.get("SSH_HOST", str), str(page.get("HOST_IP", IPv4Address))}
+        return destination in {file.get("SSH_HOST", str), str(file.get("HOST_IP", IPv4Address))}
     links = facts.links.interfaces
-    return page.get("HOST_IP", IPv4Address) in {
+    return file.get("HOST_IP", IPv4Address) in {
         address.ip for link in links for address in link.addresses
     }
 

@@ -52,8 +52,8 @@ def next_step(result: ProbeResult, cluster: str, hosts: tuple[str, ...]) -> str:
         return "Nothing is written until all questions are answered.\n"
     if not result.needed:
         return "The env files match the machines.\n"
-    own = () if cluster == DEFAULT else ("--cluster", cluster)
-    words = ("inv", "probe", "--write", *own, *(("--", *hosts) if hosts else ()))
+    option = () if cluster == DEFAULT else ("--cluster", cluster)
+    words = ("inv", "probe", "--write", *option, *(("--", *hosts) if hosts else ()))
     return f"Write these files: `{shlex.join(words)}`\n"
 
 

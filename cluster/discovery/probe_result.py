@@ -41,7 +41,7 @@ class FileChange:
     @property
     def path(self) -> str:
         """The path from the root of the repository."""
-        return self.file.page.path
+        return self.file.parsed.path
 
     @property
     def before(self) -> str | None:
@@ -130,7 +130,7 @@ def undecided(problems: Iterable[Problem]) -> ProbeResult:
 def _changes(
     files: ClusterFiles, nodes: tuple[ProbedNode, ...], topology: Topology
 ) -> Iterator[FileChange]:
-    head = proposal.head(nodes, tuple(file.page for file in files.nodes))
+    head = proposal.head(nodes, tuple(file.parsed for file in files.nodes))
     if values := proposal.shared_values(nodes, topology, head, files.shared):
         yield _change(files.shared, values)
     for node in nodes:
@@ -154,7 +154,7 @@ def _differences(file: CurrentFile, values: tuple[ProposedValue, ...]) -> Iterat
     for value in values:
         current = file.raw.get(value.key)
         if current is None:
-            place = f"{file.page.path}: {value.key}"
+            place = f"{file.parsed.path}: {value.key}"
             yield Problem(place=place, message=f"is missing, {_expected(value)}")
         elif current != value.value:
             state = f"is {current}" if current else "is empty"
@@ -168,7 +168,7 @@ def _expected(value: ProposedValue) -> str:
 
 
 def _place(file: CurrentFile, key: str) -> str:
-    return f"{file.page.place(key)}: {key}"
+    return f"{file.parsed.place(key)}: {key}"
 
 
 def _stale_gid(node: ProbedNode, attachment: Attachment, shared: CurrentFile) -> Iterator[Problem]:

@@ -127,7 +127,7 @@ def _described(current: ClusterFiles) -> dict[str, Target]:
     """Return the nodes that have env files."""
     targets: dict[str, Target] = {}
     for file in current.nodes:
-        name, address = file.page.name, file.page.get("HOST_IP", IPv4Address)
+        name, address = file.parsed.name, file.parsed.get("HOST_IP", IPv4Address)
         destination = nodes.ssh_host(file)
         is_here = bool(address) and is_local(str(address))
         host = Host(name=name, ssh_host="" if is_here else destination)

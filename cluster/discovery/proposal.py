@@ -27,7 +27,7 @@ def shared_values(
     attachments = topology.attachments
     addresses = tuple(attachments[node.name].endpoint.address.ip for node in nodes)
     first = attachments.get(head, next(iter(attachments.values()))).endpoint.address
-    subnet = file.page.get("SUBNET", IPv4Network) or default_subnet(first.ip)
+    subnet = file.parsed.get("SUBNET", IPv4Network) or default_subnet(first.ip)
     subnets = () if _holds(subnet, addresses) else _subnets(first.network, addresses)
     source = "holds HOST_IP of every node"
     ring = RING if topology.kind == "ring" else {}
@@ -51,20 +51,20 @@ def node_values(
         *_ib_if(node, attachment),
         *_head_ip(node, topology.attachments, head),
         *_ssh_host(node, address.ip),
-        *(_gpus(node) if shared.page.get("ACCELERATOR", str) != "none" else ()),
+        *(_gpus(node) if shared.parsed.get("ACCELERATOR", str) != "none" else ()),
     )
 
 
-def head(nodes: tuple[ProbedNode, ...], pages: tuple[EnvFile, ...]) -> str:
+def head(nodes: tuple[ProbedNode, ...], files: tuple[EnvFile, ...]) -> str:
     """Return the name of the head: that of a file, else the first node without a role."""
-    heads = (page.name for page in pages if page.get("ROLE", str) == "head")
-    free = (node.name for node in nodes if not node.file.page.get("ROLE", str))
+    heads = (file.name for file in files if file.get("ROLE", str) == "head")
+    free = (node.name for node in nodes if not node.file.parsed.get("ROLE", str))
     return next(heads, "") or next(free, "")
 
 
 def _role(node: ProbedNode, head: str) -> Iterator[ProposedValue]:
     """Yield the role of a node that has none; an existing role stays."""
-    if not node.file.page.get("ROLE", str):
+    if not node.file.parsed.get("ROLE", str):
         is_head = node.name == head
         source = "the first machine named" if is_head else f"{head} is the head"
         yield ProposedValue(key="ROLE", value="head" if is_head else "worker", source=source)
@@ -87,7 +87,7 @@ def _head_ip(node: ProbedNode, attachments: Attachments, head: str) -> Iterator[
 def _ssh_host(node: ProbedNode, address: IPv4Address) -> Iterator[ProposedValue]:
     """Yield the SSH destination, unless it is HOST_IP, or the file has it with a user."""
     destination = node.target.destination
-    current = node.file.page.get("SSH_HOST", str) or ""
+    current = node.file.parsed.get("SSH_HOST", str) or ""
     if destination and destination not in {str(address), current.rpartition("@")[2]}:
         yield _value(node, "SSH_HOST", destination, "from the command line")
 
@@ -101,7 +101,7 @@ def _gpus(node: ProbedNode) -> Iterator[ProposedValue]:
 def _value(node: ProbedNode, key: str, value: str, source: str) -> ProposedValue:
     """Return a value; if the file's own value means the same, that one."""
     raw = node.file.raw.get(key, value)
-    is_same = _meaning(node.file.page.values.get(key)) == _meaning(KEYS["node"][key].parse(value))
+    is_same = _meaning(node.file.parsed.values.get(key)) == _meaning(KEYS["node"][key].parse(value))
     return ProposedValue(key=key, value=raw if is_same else value, source=source)
 
 
@@ -113,8 +113,8 @@ def _meaning(value: object) -> object:
 def _interface_source(attachment: Attachment) -> str:
     """Return whom an interface reaches, its PCI address and its speed."""
     interface, peers = attachment.endpoint.interface, attachment.peers
-    others = f", and {len(peers) - 1} more" if len(peers) > 1 else ""
-    reached = (f"reaches {peer.machine} at {peer.address.ip}{others}" for peer in peers[:1])
+    suffix = f", and {len(peers) - 1} more" if len(peers) > 1 else ""
+    reached = (f"reaches {peer.machine} at {peer.address.ip}{suffix}" for peer in peers[:1])
     speed = f"{interface.speed / 1000:g} Gb/s" if interface.speed else ""
     hardware = ", ".join(filter(None, (interface.pci, speed)))
     return "; ".join(filter(None, (f"{interface.name} {next(reached, 'has a link')}", hardware)))

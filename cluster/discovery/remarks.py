@@ -187,8 +187,8 @@ def _silent_pairs(wiring: Wiring) -> str:
         for second in names[number + 1 :]
         if second not in wiring.all_neighbours(first)
     ]
-    others = f", and {len(pairs) - MOST_PAIRS} more" if len(pairs) > MOST_PAIRS else ""
-    return f": no port answers between {', '.join(pairs[:MOST_PAIRS])}{others}" if pairs else ""
+    omitted = f", and {len(pairs) - MOST_PAIRS} more" if len(pairs) > MOST_PAIRS else ""
+    return f": no port answers between {', '.join(pairs[:MOST_PAIRS])}{omitted}" if pairs else ""
 
 
 def _names(linked: tuple[Port, ...]) -> str:

@@ -189,7 +189,7 @@ def _second_network(wiring: Wiring, network: tuple[Endpoint, ...]) -> Iterator[R
 
 def _single(wiring: Wiring) -> Topology:
     """Return the attachment of a single machine: nothing proves where its cable leads."""
-    (name,), (rdma,), (other,) = (
+    (name,), (rdma,), (without_rdma,) = (
         wiring.machines,
         wiring.rdma_candidates(),
         wiring.other_candidates(),
@@ -198,10 +198,10 @@ def _single(wiring: Wiring) -> Topology:
     if len(linked) > 1:
         message = f"{' and '.join(linked)} have a link"
         return _undecided(name, message, "name the machines at their other ends as well")
-    if not rdma and not other:
+    if not rdma and not without_rdma:
         message = "no interface has a link and an IPv4 address"
         return _undecided(name, message, "connect one, and give it an address")
-    endpoint = (*rdma, *other)[0]
+    endpoint = (*rdma, *without_rdma)[0]
     message = "the only machine probed: where its cables lead is unknown"
     warning = remark(name, message, "name the other machines as well")
     return _attached(wiring, "alone", (endpoint,), {name: _ports(wiring, endpoint)}, (warning,))

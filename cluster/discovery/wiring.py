@@ -69,9 +69,9 @@ def requests(machines: Machines) -> dict[str, Request]:
 
 def _request(name: str, machines: Machines) -> Request:
     endpoints = (*_rdma_endpoints(name, machines[name]), *_other_endpoints(name, machines[name]))
-    own = {endpoint.address.ip for endpoint in endpoints}
+    assigned = {endpoint.address.ip for endpoint in endpoints}
     pairs = ((source.interface.name, peer.address.ip) for source, peer in _pairs(name, machines))
-    pings = tuple(dict.fromkeys(ping for ping in pairs if ping[1] not in own))
+    pings = tuple(dict.fromkeys(ping for ping in pairs if ping[1] not in assigned))
     routes_to = tuple(dict.fromkeys(address for _, address in pings))
     return Request(parts=(REACH,), pings=pings, routes_to=routes_to)
 
@@ -80,12 +80,12 @@ def _pairs(name: str, machines: Machines) -> Iterator[tuple[Endpoint, Endpoint]]
     """Yield each endpoint of a machine with each that it may reach on all other machines."""
     for peer in machines:
         if peer != name:
-            rdma, other = (
+            rdma, without_rdma = (
                 product(endpoints(name, machines[name]), endpoints(peer, machines[peer]))
                 for endpoints in (_rdma_endpoints, _other_endpoints)
             )
             yield from (pair for pair in rdma if _are_neighbours(*pair))
-            yield from other
+            yield from without_rdma
 
 
 def _are_neighbours(first: Endpoint, second: Endpoint) -> bool:
@@ -174,12 +174,12 @@ class Wiring:
 
     def neighbours(self, name: str, port: Port) -> tuple[str, ...]:
         """Return the machines that a port of a machine reaches on one of their ports, in order."""
-        own = tuple(filter(_is_permanent, _port_endpoints(name, port)))
+        ends = tuple(filter(_is_permanent, _port_endpoints(name, port)))
         rows = zip(self.machines, self.rdma_candidates(), strict=True)
         return tuple(
             peer
             for peer, row in rows
-            if peer != name and any(self.is_connected(first, end) for first in own for end in row)
+            if peer != name and any(self.is_connected(first, end) for first in ends for end in row)
         )
 
     def all_neighbours(self, name: str) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ def _is_permanent(endpoint: Endpoint) -> bool:
 
 def _kernel_order(facts: Facts, port: Port) -> tuple[Twin, ...]:
     """Return the twins of a port; in a shared network the one of the kernel's route is first."""
-    routed = {way.device for way in facts.reach.ways}
+    routed = {route.device for route in facts.reach.ways}
     networks = [address.network for twin in port.twins for address in twin.interface.addresses]
     shared = len({*networks}) < len(networks)
     return tuple(sorted(port.twins, key=lambda twin: shared and twin.interface.name not in routed))

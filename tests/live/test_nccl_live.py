@@ -29,7 +29,7 @@ def test_bandwidth(site: Site) -> None:
     after = [host.interface_bytes() for host in site.lan.hosts]
     assert done.code == 0, done.err
     report = json.loads(done.out)
-    moved = [sum(now) - sum(then) for then, now in zip(before, after, strict=True)]
+    moved = [sum(last) - sum(first) for first, last in zip(before, after, strict=True)]
 
     assert ["spark1", "spark2"] == [rank["node"] for rank in report["ranks"]]
     assert {"gloo"} == {rank["backend"] for rank in report["ranks"]}

@@ -51,7 +51,7 @@ def test_probe(site: Site) -> None:
     moved = site.inv("probe", *CLUSTER, "--check")
 
     assert (0, SPARK2) == (written.code, file.read_text("utf-8"))
-    assert [2, 2] == [now - then for now, then in zip(after, before, strict=True)]
+    assert [2, 2] == [last - first for last, first in zip(after, before, strict=True)]
     assert (0, "The env files match the machines.") == (
         again.code,
         again.out.splitlines()[-1],
