@@ -207,10 +207,9 @@ def up(
 
     Returns when every node has joined. What already runs with the same settings stays.
     """
-    from cluster.plan import plans
+    from cluster.start import start
 
-    run = session(c, cluster, recreate=recreate, preflight=preflight)
-    run.start(plans.up(run.cluster, run.runtime))
+    start.up(session(c, cluster, recreate=recreate), preflight=preflight)
 
 
 @verb()
@@ -218,10 +217,9 @@ def head(
     c: Context, cluster: str = "default", recreate: bool = False, preflight: bool = True
 ) -> None:
     """Start Ray on the head."""
-    from cluster.plan import plans
+    from cluster.start import start
 
-    run = session(c, cluster, recreate=recreate, preflight=preflight)
-    run.start(plans.head(run.cluster, run.runtime))
+    start.head(session(c, cluster, recreate=recreate), preflight=preflight)
 
 
 @verb(words=NODES, repeatable=("node",))
@@ -233,10 +231,9 @@ def worker(
     preflight: bool = True,
 ) -> None:
     """Start Ray on the workers."""
-    from cluster.plan import plans
+    from cluster.start import start
 
-    run = session(c, cluster, recreate=recreate, preflight=preflight)
-    run.start(plans.workers(run.cluster, run.chosen(node, run.cluster.workers), run.runtime))
+    start.workers(session(c, cluster, recreate=recreate), node, preflight=preflight)
 
 
 @verb(help={"largest": "size of the largest buffer, up to `1g` (default: 256m)"})
@@ -296,7 +293,7 @@ def status(c: Context, cluster: str = "default", json: bool = False) -> int:
     from cluster.status.observe import observe
 
     run = session(c, cluster)
-    found = status.status(run.cluster, observe(run.cluster, run.runtime, run.services))
+    found = status.status(run.cluster, observe(run.cluster, run.runtime))
     show((status.as_json if json else status.text)(found))
     return 0 if found.healthy else 1
 
@@ -326,8 +323,8 @@ def logs(
     logs.check_options(follow=follow, explain=explain, json=json)
     run = session(c, cluster)
     if explain:
-        return logs.explain(run.cluster, run.services, run.traces(node), as_json=json)
-    (logs.follow if follow else logs.show)(run.services, run.traces(node), logs.line_count(lines))
+        return logs.explain(run.cluster, run.handles(node), as_json=json)
+    (logs.follow if follow else logs.show)(run.handles(node), logs.line_count(lines))
     return 0
 
 
@@ -364,11 +361,9 @@ def down(c: Context, cluster: str = "default", server: bool = False) -> None:
 
     Images, models and logs stay.
     """
-    from cluster.plan import plans
+    from cluster.start import start
 
-    run = session(c, cluster)
-    with run.alone():
-        run.perform((plans.stop_server if server else plans.down)(run.cluster, run.runtime))
+    start.down(session(c, cluster), server=server)
 
 
 @verb(help={"live": "run the live suite: real Ray and vLLM in namespaces and containers"})

@@ -224,7 +224,7 @@ def load(host: Machine, file: Path) -> None:
 
 def place_files(site: Site) -> None:
     """Write the variables and secrets that the commands by hand need to ~/by-hand of each host."""
-    cluster = settings.resolve("default", env_files(site.tree, "default")).cluster
+    cluster = settings.resolve("default", env_files(str(site.tree), "default")).cluster
     token, key = (secrets.token_hex(32) for _ in range(2))
     for host in site.lan.hosts:
         variables = site.inv("env", "--node", host.name, "--format", "docker", "--reveal").out

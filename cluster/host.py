@@ -1,4 +1,7 @@
-"""The Docker engine of a node: how to reach it, and what can be wrong with it."""
+"""How a machine is reached: SSH's options, and what the errors of SSH and Docker mean.
+
+It is always the user's own OpenSSH client, with their keys, agent, jumps, `Include` and host keys.
+"""
 
 import re
 import shlex
@@ -8,156 +11,224 @@ from cluster.errors import Problem
 from cluster.words import Word
 
 LAYERS = "{{json .RootFS.Layers}}"
+OPTIONS = (
+    # Ask nothing; judge host keys as the user has configured it.
+    "BatchMode=yes",
+    "ConnectTimeout=10",
+    # A machine may vanish silently: after 15 s, calls under way fail.
+    "ServerAliveInterval=5",
+    "ServerAliveCountMax=3",
+    # A connection of its own: a shared one (ssh_config(5), ControlMaster) keeps its own forwardings
+    # and its own address.
+    "ControlMaster=no",
+    "ControlPath=none",
+    # These undo settings of the user for interactive sessions. A forwarded port that is in use is
+    # no failure here.
+    "ExitOnForwardFailure=no",
+    "RemoteCommand=none",
+    "StdinNull=no",
+)
+BULK_OPTIONS = (
+    # A disk that pauses for some seconds must not end a copy.
+    "ServerAliveInterval=10",
+    "ClearAllForwardings=yes",
+    "Compression=no",
+)
+SHELL = ("sh", "-s")
+"""Runs the shell text of its standard input."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """A Docker engine."""
+    """A machine: this one, one that SSH reaches, or a namespace of this one."""
 
     name: str
+    """The node's name, or `this machine`."""
     ssh_host: str = ""
-    """How `ssh` reaches its machine; empty for the engine of this machine."""
+    """What `ssh` is given; empty when no SSH is needed."""
+    entry: tuple[Word, ...] = ()
+    """The words in front of a command that run it in a namespace of this machine."""
 
     @property
     def url(self) -> str:
-        """What `docker --host` takes; empty for this machine's own."""
+        """The value of `docker --host`; empty for this machine's own engine."""
         return f"ssh://{self.ssh_host}" if self.ssh_host else ""
 
+    @property
+    def shell(self) -> tuple[Word, ...]:
+        """The command that runs the shell text of its standard input on the machine."""
+        return self.ssh(*SHELL) if self.ssh_host else (*self.entry, *SHELL)
+
+    def ssh(self, *words: str, options: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Return the command that runs another over SSH; `options` override the usual ones."""
+        return (*ssh(*options), "--", self.ssh_host, *words)
+
+    def tunnel(self, local: str, remote: str, *words: str) -> tuple[str, ...]:
+        """Return an SSH command that also forwards a Unix socket of the machine to a local path."""
+        return (*ssh(), "-L", f"{local}:{remote}", "--", self.ssh_host, *words)
+
     def docker(self, *words: Word) -> tuple[Word, ...]:
-        """Return a command line of the Docker client for this engine."""
+        """Return a command line of the Docker client for the machine's engine."""
         return ("docker", *(("--host", self.url) if self.url else ()), *words)
 
     def layers(self, image: str) -> tuple[Word, ...]:
         """Return the command that prints the digests of an image's layers."""
         return self.docker("image", "inspect", "--format", LAYERS, image)
 
-    def there(self, line: str) -> str:
-        """Return the shell line that runs another on the engine's machine, with a terminal."""
+    def line(self, line: str) -> str:
+        """Return a shell line for the machine, to be typed: with a terminal, as `sudo` may ask."""
         return f"ssh -t {self.ssh_host} {shlex.quote(line)}" if self.ssh_host else line
 
 
+def ssh(*options: str) -> tuple[str, ...]:
+    """Return the SSH client with this project's options, without a destination.
+
+    No terminal, which would change bytes, and no forwarding of the agent or of X11. `options` stand
+    in front: of an option that is given twice, the first counts (ssh_config(5)).
+    """
+    words = (word for option in (*options, *OPTIONS) for word in ("-o", option))
+    return ("ssh", "-T", "-a", "-x", *words)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Cause:
-    """Words of ssh or Docker that tell what is wrong; templates know `host` and the groups."""
+class Complaint:
+    """Words of ssh or Docker, and what they mean; templates know `host` and the named groups."""
 
     words: str
+    """A regular expression."""
     message: str
     remedy: str
     cure: str = ""
-    """A shell line for the engine's machine: `{cure}` in the remedy."""
+    """A shell line for the machine: `{cure}` in the remedy."""
 
 
-SSH = (
-    # Two answers to a host key that ssh_config(5), StrictHostKeyChecking, does not let pass.
-    Cause(
+SSH_COMPLAINTS = (
+    # Two answers to a host key that ssh_config(5), StrictHostKeyChecking, does not accept.
+    Complaint(
         words=r"Host key for (?P<key>\S+) has changed",
-        message="the host key of {host} is not the one that SSH knows",
-        remedy="if the machine was installed anew: `ssh-keygen -R {key}`, then `ssh {host}`",
+        message="the host key of {host} has changed",
+        remedy="if the machine was reinstalled: `ssh-keygen -R {key}`, then `ssh {host}`",
     ),
-    Cause(
+    Complaint(
         words=r"Host key verification failed",
-        message="SSH does not know the host key of {host}",
-        remedy="`ssh {host}` once, and accept the key if its fingerprint is right",
+        message="the host key of {host} is unknown",
+        remedy="run `ssh {host}` once, and accept the key if its fingerprint is right",
     ),
-    Cause(
+    Complaint(
         words=r"Permission denied \((?P<methods>[\w,-]+)\)",
-        message="SSH does not let this user in at {host} ({methods})",
-        remedy="`ssh-copy-id {host}`, or name user and key in ~/.ssh/config",
+        message="{host} rejected the SSH login ({methods})",
+        remedy="`ssh-copy-id {host}`, or set user and key in ~/.ssh/config",
     ),
-    Cause(
+    Complaint(
         words=r"Could not resolve hostname (?P<name>[^:]+):",
-        message="no address is known for {name}",
-        remedy="correct SSH_HOST or the name given, or name the machine in ~/.ssh/config",
+        message="no address found for {name}",
+        remedy="correct SSH_HOST or the name given, or add the machine to ~/.ssh/config",
     ),
-    Cause(
+    Complaint(
         words=r"connect to host \S+ port (?P<port>\d+): Connection refused",
-        message="no SSH server listens on {host}, port {port}",
+        message="no SSH server is listening on {host}, port {port}",
         remedy="start it there: `sudo systemctl start ssh`",
     ),
-    Cause(
-        words=r"connect to host \S+ port \d+: (?P<why>.+)",
-        message="{host} does not answer: {why}",
-        remedy="is it switched on, and on this network? `ssh -v {host}`",
+    Complaint(
+        words=r"connect to host \S+ port \d+: (?P<reason>.+)",
+        message="{host} does not answer: {reason}",
+        remedy="check that it is on, and on this network: `ssh -v {host}`",
     ),
-    Cause(
+    Complaint(
         words=r"Timeout, server .* not responding|closed by remote host|client_loop: .*|"
         r"Connection (closed|reset) by \S+ port \d+",
         message="the SSH connection to {host} was lost",
-        remedy="`ssh {host}` shows whether it answers; then the same command again",
+        remedy="check it with `ssh {host}`, then run the same command again",
     ),
-    Cause(
-        words=r"\bssh: (command )?not found|No such file or directory: 'ssh'|`ssh` is not there",
-        message="there is no `ssh` on this machine",
+    Complaint(
+        words=r"\bssh: (command )?not found|No such file or directory: 'ssh'|"
+        r"`ssh` is not installed",
+        message="`ssh` is not installed on this machine",
         remedy="`sudo apt-get install openssh-client`",
     ),
 )
-# Without an engine, the SDK tells what the operating system said; the client has its own words.
-DOCKER = (
-    Cause(
+# Without an engine, the SDK repeats the operating system's error; the client has its own words.
+DOCKER_COMPLAINTS = (
+    Complaint(
         words=r"\bdocker: (command )?not found|command not found: docker\b|"
         r"No such file or directory: 'docker'",
-        message="there is no `docker` on the PATH of {host}",
+        message="`docker` is not on the PATH of {host}",
         remedy="install it: https://docs.docker.com/engine/install",
     ),
-    Cause(
+    Complaint(
         words=r"permission denied while trying to connect|PermissionError\(13|"
         r"dial unix \S+: connect: permission denied",
         message="this user may not use Docker on {host}",
         remedy="`{cure}`, then log in there again",
         cure='sudo usermod -aG docker "$USER"',
     ),
-    # Over SSH the client hides why: it says the same when the user may not use the socket.
-    Cause(
+    # Over SSH the client hides the reason: it says the same when the user may not use the socket.
+    Complaint(
         words=r"Cannot connect to the Docker daemon at http://docker\.example\.com",
-        message="the Docker engine of {host} does not answer",
-        remedy="`{cure}` says why",
+        message="the Docker engine does not answer",
+        remedy="`{cure}` shows the reason",
         cure="docker version",
     ),
-    Cause(
+    Complaint(
         words=r"(?i:cannot connect to the Docker daemon)|failed to connect to the docker API|"
         r"FileNotFoundError\(2|ConnectionRefusedError\(111",
-        message="the Docker engine of {host} does not run",
+        message="the Docker engine is not running",
         remedy="`{cure}`",
         cure="sudo systemctl start docker",
     ),
-    Cause(
+    Complaint(
         words=r"buildx component is missing or broken|unknown command: docker buildx|"
         r"'buildx' is not a docker command",
         message="the Docker client of this machine lacks its plug-in `buildx`",
         remedy="`sudo apt-get install docker-buildx-plugin`, or the system's `docker-buildx`",
     ),
-    # The client there is content, and this way alone is closed.
-    Cause(
+    # The Docker client of that machine works: only the forwarding is forbidden.
+    Complaint(
         words=r"channel \d+: open failed",
         message="{host} does not let SSH forward its /var/run/docker.sock",
-        remedy="needs `AllowStreamLocalForwarding yes` in its sshd_config, and Docker there",
+        remedy="set `AllowStreamLocalForwarding yes` in its sshd_config; it needs Docker as well",
     ),
-    Cause(
+    Complaint(
         words=r"Connection aborted|Connection broken|Read timed out|Connection reset|Broken pipe",
-        message="the Docker engine of {host} broke off the connection",
-        remedy="`{cure}` shows whether it runs; then the same command again",
+        message="the Docker engine closed the connection",
+        remedy="check it with `{cure}`, then run the same command again",
         cure="docker version",
     ),
-    # An answer of the engine, as the SDK shows it: status, address and, at the end, the words.
-    Cause(words=r'(?s)Error for http.*?\("(?P<why>.+)"\)', message="Docker says: {why}", remedy=""),
+    # An answer of the engine as the SDK shows it: status, address and, at the end, the message.
+    Complaint(
+        words=r'(?s)Error for http.*?\("(?P<reason>.+)"\)',
+        message="Docker reports: {reason}",
+        remedy="",
+    ),
 )
 
 
-def host_problem(engine: Host, text: str) -> Problem:
-    """Return what is wrong, from what ssh, the Docker client or the SDK said."""
-    host = engine.ssh_host or "this machine"
-    for cause in (*SSH, *DOCKER):
-        if found := re.search(cause.words, text):
-            groups = {name: value.strip() for name, value in found.groupdict().items()}
-            message = cause.message.format(host=host, **groups)
-            cure = engine.there(cause.cure)
-            remedy = cause.remedy.format(host=host, cure=cure, **groups)
-            return Problem(place=engine.name, message=message, remedy=remedy)
-    return _unknown(engine, text)
+def host_problem(host: Host, text: str) -> Problem:
+    """Return the problem that ssh, the Docker client or the SDK describe in `text`."""
+    return (
+        ssh_problem(host, text) or _explained(host, text, DOCKER_COMPLAINTS) or _unknown(host, text)
+    )
 
 
-def _unknown(engine: Host, text: str) -> Problem:
-    """Show the last words as they are."""
-    last = text.strip().rpartition("\n")[2] or "no word of it"
-    remedy = f"`{engine.there('docker version')}` may say more"
-    return Problem(place=engine.name, message=f"Docker does not answer: {last}", remedy=remedy)
+def ssh_problem(host: Host, text: str) -> Problem | None:
+    """Return the problem that ssh describes; None if these are not words of ssh."""
+    return _explained(host, text, SSH_COMPLAINTS)
+
+
+def _explained(host: Host, text: str, complaints: tuple[Complaint, ...]) -> Problem | None:
+    name = host.ssh_host or "this machine"
+    for complaint in complaints:
+        if match := re.search(complaint.words, text):
+            groups = {key: value.strip() for key, value in match.groupdict().items()}
+            message = complaint.message.format(host=name, **groups)
+            cure = host.line(complaint.cure)
+            remedy = complaint.remedy.format(host=name, cure=cure, **groups)
+            return Problem(place=host.name, message=message, remedy=remedy)
+    return None
+
+
+def _unknown(host: Host, text: str) -> Problem:
+    """Show the last line as it is."""
+    last = text.strip().rpartition("\n")[2] or "no error message"
+    remedy = f"`{host.line('docker version')}` may show more"
+    return Problem(place=host.name, message=f"Docker does not answer: {last}", remedy=remedy)

@@ -18,8 +18,8 @@ PLACE = "/opt/spark"
 
 SPARKS = replace(EXAMPLE, name=DEFAULT)
 HEAD, WORKER = SPARKS.nodes
-REHEARSAL = resolve("rehearsal", env_files(ROOT, "rehearsal")).cluster
-TWO_SPARKS = resolve("examples/two-sparks", env_files(ROOT, "examples/two-sparks")).cluster
+REHEARSAL = resolve("rehearsal", env_files(str(ROOT), "rehearsal")).cluster
+TWO_SPARKS = resolve("examples/two-sparks", env_files(str(ROOT), "examples/two-sparks")).cluster
 
 
 def written(
@@ -39,9 +39,10 @@ def third(name: str = "spark3", address: str = "192.168.177.13") -> Node:
     return replace(WORKER, name=name, host_ip=type(WORKER.host_ip)(address), ssh_host=name)
 
 
-def spaces(*, rootless: bool = False) -> Namespaces:
+def spaces(cluster: Cluster = REHEARSAL, *, rootless: bool = False) -> Namespaces:
     """Return the process runtime of the rehearsal."""
     return Namespaces(
+        cluster=cluster,
         state=f"{PLACE}/.state/rehearsal",
         programs=f"{PLACE}/.rehearsal/venv/bin",
         script=f"{PLACE}/docker/probe.py",
@@ -55,6 +56,6 @@ def boxes(cluster: Cluster = TWO_SPARKS, *, recreate: bool = False) -> Container
     return Containers(
         cluster=cluster,
         state=f"{PLACE}/.state/{cluster.name}",
-        engines={its.name: Host(name=its.name, ssh_host=its.ssh_host) for its in cluster.nodes},
+        hosts={node.name: Host(name=node.name, ssh_host=node.ssh_host) for node in cluster.nodes},
         recreate=recreate,
     )

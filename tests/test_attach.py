@@ -7,6 +7,7 @@ import pytest
 
 from cluster import attach, session
 from cluster.errors import RefusedError
+from cluster.machine import processes
 from cluster.namespaces.steps import Command
 from cluster.session import Session
 
@@ -32,7 +33,7 @@ def refused(opened: Session, names: list[str], *argv: str) -> str:
 
 def test_no_command(opened: Session) -> None:
     """Without a command there is nothing to run."""
-    assert "inv exec: no command is given (`inv exec -- nvidia-smi`)" == refused(opened, [])
+    assert "inv exec: no command given (`inv exec nvidia-smi`)" == refused(opened, [])
 
 
 def test_not_running(opened: Session) -> None:
@@ -83,19 +84,24 @@ def test_dry_of_one_node(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_here(capfd: pytest.CaptureFixture[str]) -> None:
     """On one node a command has the output of who runs it, and its exit code comes back."""
-    code = attach._here(say("spark1", "printf a; echo b >&2; exit 3"))
+    attachment = say("spark1", "printf a; echo b >&2; exit 3").attached(terminal=False)
+    code = processes.attached(attachment.argv, attachment.environment)
 
     assert (3, ("a", "b\n")) == (code, capfd.readouterr())
 
 
-def test_beside(opened: Session, capsys: pytest.CaptureFixture[str]) -> None:
+def test_beside(
+    opened: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """On several nodes each line has its node in front; the first failure is the exit code."""
-    asks = (
+    queries = (
         say("spark1", "sleep 0.2; echo one; printf two"),
         say("spark2", "echo three; echo four >&2; exit 3"),
         say("spark3", "exit 4"),
     )
-    code = attach._beside(opened, asks)
+    monkeypatch.setattr(opened, "refuse_stopped", lambda _nodes: None)  # they need not run
+    monkeypatch.setattr(opened, "nodes", lambda _names: ())
+    code = attach._side_by_side(opened, queries)
     out = "spark1 | one\nspark1 | two\nspark2 | three\n"
 
     assert (3, (out, "spark2 | four\n")) == (code, capsys.readouterr())

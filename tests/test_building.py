@@ -122,7 +122,7 @@ def test_no_docker(build: BuildImage, monkeypatch: pytest.MonkeyPatch, tmp_path:
     """Without Docker's client the error is one sentence, and no cache buster is saved."""
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     expected = (
-        "this machine: there is no `docker` on the PATH of this machine "
+        "this machine: `docker` is not on the PATH of this machine "
         "(install it: https://docs.docker.com/engine/install)"
     )
     with pytest.raises(NodeError) as caught:

@@ -106,7 +106,7 @@ def test_nothing_to_say(its: NodeReport) -> None:
                 toolkit="",
                 cdi=(),
             ),
-            "[docker] spark1: the Docker engine of spark1 does not run"
+            "[docker] spark1: the Docker engine is not running"
             " (`ssh -t spark1 'sudo systemctl start docker'`)",
             id="no Docker",
         ),

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.containers.container import Container, Mount, body, options
+from cluster.containers.container import Container, Mount, Resolved, body, create_options
 from cluster.words import FileText, NodeHome, Secret, shell_parts
 
-OURS = "spark-vllm-cluster"
+PREFIX = "spark-vllm-cluster"
 GIB = 1 << 30
 TOKEN = Secret("hf_secret", "env/cluster.env:7")
 BARE = Container(
@@ -35,16 +35,16 @@ NODE = replace(
         Mount(source="~/.cache/huggingface", target="/models"),
         Mount(source="vllm_node-logs", target="/var/log/x"),
     ),
-    labels=((f"{OURS}.node", "spark1"),),
+    labels=((f"{PREFIX}.node", "spark1"),),
 )
 SETTINGS = (
     '{"IMAGE": "vllm-node", "ACCELERATOR": "nvidia", "SHM_SIZE": "17179869184", '
     '"HF_CACHE": "~/.cache/huggingface", "PRIVILEGED": "false", "IB_IF": "true"}'
 )
 LABELS = {
-    f"{OURS}.node": "spark1",
-    f"{OURS}.spec": "aaad0940bc2b",
-    f"{OURS}.settings": SETTINGS,
+    f"{PREFIX}.node": "spark1",
+    f"{PREFIX}.spec": "aaad0940bc2b",
+    f"{PREFIX}.settings": SETTINGS,
 }
 VALUES = {"NOTE": "two words", "HF_TOKEN": "hf_secret", "KEY": "k"}
 NETWORK = (("--network", "host"), ("--init",))
@@ -59,7 +59,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 def digest(container: Container) -> str:
     """Return what a container is compared by."""
-    return dict(container.all_labels)[f"{OURS}.spec"]
+    return dict(container.all_labels)[f"{PREFIX}.spec"]
 
 
 def test_options() -> None:
@@ -81,7 +81,7 @@ def test_options() -> None:
         ("--env", "KEY"),
     )
 
-    assert expected == options(NODE, "spark-01")
+    assert expected == create_options(NODE, "spark-01")
 
 
 def test_body() -> None:
@@ -109,7 +109,7 @@ def test_body() -> None:
         },
     }
 
-    assert expected == body(NODE, VALUES, "/h/me")
+    assert expected == body(NODE, Resolved(variables=VALUES, home="/h/me"))
 
 
 @pytest.mark.parametrize(
@@ -153,15 +153,15 @@ def test_variants(
     container: Container, expected: tuple[tuple[str, ...], ...], host: dict[str, Any]
 ) -> None:
     """Options and body differ in the same way; what is thrown away has no name and no labels."""
-    made = body(container, {}, "/h/me")
+    made = body(container, Resolved(variables={}, home="/h/me"))
 
-    assert (*NETWORK, *expected) == options(container, "")
+    assert (*NETWORK, *expected) == create_options(container, "")
     assert (host, {}, []) == (made["HostConfig"], made["Labels"], made["Env"])
 
 
 def test_home_of_this_machine() -> None:
     """On this machine `~` is the home folder of who runs the line."""
-    assert ("--volume", NodeHome("", ".cache/huggingface:/models")) in options(NODE, "")
+    assert ("--volume", NodeHome("", ".cache/huggingface:/models")) in create_options(NODE, "")
 
 
 def test_settings() -> None:
@@ -208,9 +208,9 @@ def test_digest_without_secrets() -> None:
 def test_a_variable_survives_the_shell(value: str) -> None:
     """A value arrives in `--env` with exactly the text that it has: quotes, newlines, `$`."""
     container = replace(BARE, environment=(("NAME", value),))
-    text = shell_parts(container.environment, (("printf", "%s\\0"), *options(container, "")))
+    text = shell_parts(container.environment, (("printf", "%s\\0"), *create_options(container, "")))
     run = subprocess.run(["/bin/sh", "-c", text], check=True, capture_output=True)
     words = run.stdout.decode().split("\0")[:-1]
 
     assert ["--env", f"NAME={value}"] == words[-2:]
-    assert [f"NAME={value}"] == body(container, {"NAME": value}, "")["Env"]
+    assert [f"NAME={value}"] == body(container, Resolved(variables={"NAME": value}, home=""))["Env"]

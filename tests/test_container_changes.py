@@ -5,7 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.containers.container import Container, Found, Known, Mount, changes, obstacle
+from cluster.containers.comparison import (
+    Comparison,
+    ContainerState,
+    ImageState,
+    changes,
+    container_state,
+    obstacle,
+)
+from cluster.containers.container import SETTINGS, Container, Mount
 from cluster.words import Secret
 from tests.clusters import SPARKS
 
@@ -22,68 +30,76 @@ CONTAINER = Container(
     rdma=True,
     privileged=False,
 )
-KNOWN = Known(
-    settings=json.dumps(CONTAINER.settings),
+STATE = ContainerState(
+    id="c0ffee",
+    running=True,
+    exit_code=0,
+    image_id="sha256:1",
     argv=CONTAINER.argv,
     environment={**INHERITED, **VARIABLES},
-    inherited=INHERITED,
+    labels={SETTINGS: json.dumps(CONTAINER.settings)},
+    started=0.0,
+    commands=(),
 )
-RUNNING = Found(running=True, owner="default", changes=("SHM_SIZE", "NCCL_DEBUG"))
+OTHER_SETTINGS = CONTAINER.settings | {"SHM_SIZE": "2", "IMAGE": ""}
+IMAGE = ImageState(inherited=INHERITED, current_id="sha256:1")
+RUNNING = Comparison(running=True, owner="default", changes=("SHM_SIZE", "NCCL_DEBUG"))
 ALIEN = (
-    "spark2: there is a container vllm_node that this tool did not make"
-    " (remove it by `docker rm --force`, or choose another name by CONTAINER)"
+    "spark2: a container named vllm_node exists that this tool did not make"
+    " (remove it with `docker rm --force`, or set another CONTAINER)"
 )
 
 
 def without(name: str) -> dict[str, str]:
     """Return the variables of the container, but for one."""
-    return {key: value for key, value in KNOWN.environment.items() if key != name}
+    return {key: value for key, value in STATE.environment.items() if key != name}
 
 
 @pytest.mark.parametrize(
-    "known, expected",
+    "state, expected",
     [
-        pytest.param(KNOWN, (), id="the same"),
+        pytest.param(STATE, (), id="the same"),
         pytest.param(
             replace(
-                KNOWN, settings=json.dumps(CONTAINER.settings | {"SHM_SIZE": "2", "IMAGE": ""})
+                STATE,
+                labels={SETTINGS: json.dumps(CONTAINER.settings | {"SHM_SIZE": "2", "IMAGE": ""})},
             ),
             ("IMAGE", "SHM_SIZE"),
             id="settings",
         ),
         pytest.param(
-            replace(KNOWN, argv=(*KNOWN.argv, "--x")), ("the command line",), id="command"
+            replace(STATE, argv=(*STATE.argv, "--x")), ("the command line",), id="command"
         ),
         pytest.param(
-            replace(KNOWN, argv=(*KNOWN.argv[:2], "ba9876543210", *KNOWN.argv[3:])),
+            replace(STATE, argv=(*STATE.argv[:2], "ba9876543210", *STATE.argv[3:])),
             (),
             id="a digest alone, which tells nothing that the rest does not",
         ),
         pytest.param(
-            replace(KNOWN, environment=KNOWN.environment | {"NCCL_DEBUG": "WARN"}),
+            replace(STATE, environment=STATE.environment | {"NCCL_DEBUG": "WARN"}),
             ("NCCL_DEBUG",),
             id="another value",
         ),
         pytest.param(
-            replace(KNOWN, environment=KNOWN.environment | {"HF_TOKEN": "hf_old"}),
+            replace(STATE, environment=STATE.environment | {"HF_TOKEN": "hf_old"}),
             ("HF_TOKEN",),
             id="another secret",
         ),
         pytest.param(
-            replace(KNOWN, environment=without("NCCL_DEBUG")), ("NCCL_DEBUG",), id="a new variable"
+            replace(STATE, environment=without("NCCL_DEBUG")), ("NCCL_DEBUG",), id="a new variable"
         ),
         pytest.param(
-            replace(KNOWN, environment=KNOWN.environment | {"OMP_NUM_THREADS": "1"}),
+            replace(STATE, environment=STATE.environment | {"OMP_NUM_THREADS": "1"}),
             ("OMP_NUM_THREADS",),
             id="a variable that is gone",
         ),
         pytest.param(
-            replace(KNOWN, environment=KNOWN.environment | {"HF_HOME": "/mine"}),
+            replace(STATE, environment=STATE.environment | {"HF_HOME": "/mine"}),
             ("HF_HOME",),
             id="a variable that is gone, and was one of the image's",
         ),
         pytest.param(
-            replace(KNOWN, settings="{}", argv=(), environment={}),
+            replace(STATE, labels={SETTINGS: "{}"}, argv=(), environment={}),
             (
                 *("IMAGE", "ACCELERATOR", "SHM_SIZE", "HF_CACHE", "PRIVILEGED", "IB_IF"),
                 *("the command line", "NCCL_DEBUG", "HF_TOKEN", "PATH", "HF_HOME"),
@@ -92,18 +108,46 @@ def without(name: str) -> dict[str, str]:
         ),
     ],
 )
-def test_changes(known: Known, expected: tuple[str, ...]) -> None:
+def test_changes(state: ContainerState, expected: tuple[str, ...]) -> None:
     """Each key and each variable that differs is named, and no value is."""
-    assert expected == changes(CONTAINER, known, VARIABLES)
+    assert expected == changes(CONTAINER, state, IMAGE, VARIABLES)
+
+
+def test_rebuilt_image() -> None:
+    """A container of an older image differs in IMAGE; without an image of that name it does not."""
+    rebuilt, gone = (replace(IMAGE, current_id=number) for number in ("sha256:2", ""))
+
+    assert ("IMAGE",) == changes(CONTAINER, STATE, rebuilt, VARIABLES)
+    assert () == changes(CONTAINER, STATE, gone, VARIABLES)
+
+
+def test_container_state() -> None:
+    """The engine's description is parsed; what it leaves out is empty."""
+    description = {
+        "Id": "c0ffee",
+        "Image": "sha256:1",
+        "State": {"Running": False, "ExitCode": 137, "StartedAt": "2026-11-30T12:00:00.123456789Z"},
+        "Config": {"Cmd": None, "Env": ["A=1=2"], "Labels": None},
+        "ExecIDs": None,
+    }
+    state = container_state(description)
+
+    assert ("", "", 137, 1796040000.0) == (
+        state.owner,
+        state.digest,
+        state.exit_code,
+        state.started,
+    )
+    assert ((), {"A": "1=2"}, ()) == (state.argv, state.environment, state.commands)
 
 
 @pytest.mark.parametrize(
-    "found, recreate, expected",
+    "comparison, recreate, expected",
     [
         pytest.param(
             RUNNING,
             False,
-            "spark2: vllm_node runs with another value of SHM_SIZE, NCCL_DEBUG"
+            "spark2: vllm_node is already running with different settings: SHM_SIZE, NCCL_DEBUG"
             " (`inv up --recreate` replaces it, and ends what it serves)",
             id="runs otherwise",
         ),
@@ -113,13 +157,16 @@ def test_changes(known: Known, expected: tuple[str, ...]) -> None:
         pytest.param(replace(RUNNING, owner=""), False, ALIEN, id="somebody else's"),
         pytest.param(replace(RUNNING, owner=""), True, ALIEN, id="somebody else's all the same"),
         pytest.param(
-            Found(running=False, owner="", changes=()), True, ALIEN, id="somebody else's, ended"
+            Comparison(running=False, owner="", changes=()),
+            True,
+            ALIEN,
+            id="somebody else's, ended",
         ),
     ],
 )
-def test_obstacle(found: Found, recreate: bool, expected: str) -> None:  # noqa: FBT001 (a table)
+def test_obstacle(comparison: Comparison, recreate: bool, expected: str) -> None:  # noqa: FBT001 (a table)
     """A container is replaced when it is ours, and runs otherwise only when it is said so."""
-    assert expected == str(obstacle(SPARKS, "spark2", found, recreate=recreate))
+    assert expected == str(obstacle(SPARKS, "spark2", comparison, recreate=recreate))
 
 
 def test_obstacle_of_a_cluster_with_a_name() -> None:
@@ -127,7 +174,7 @@ def test_obstacle_of_a_cluster_with_a_name() -> None:
     lab = replace(SPARKS, name="lab", container="mine")
 
     assert (
-        "spark1: mine runs with another value of SHM_SIZE, NCCL_DEBUG"
+        "spark1: mine is already running with different settings: SHM_SIZE, NCCL_DEBUG"
         " (`inv up --recreate --cluster lab` replaces it, and ends what it serves)"
     ) == str(obstacle(lab, "spark1", replace(RUNNING, owner="lab"), recreate=False))
 
@@ -135,6 +182,6 @@ def test_obstacle_of_a_cluster_with_a_name() -> None:
 def test_obstacle_of_another_cluster() -> None:
     """A container of another cluster is left to that cluster, whatever is given up."""
     assert (
-        "spark1: there is the container vllm_node of cluster lab"
-        " (`inv down --cluster lab`, or choose another name by CONTAINER)"
+        "spark1: the container vllm_node belongs to cluster lab"
+        " (`inv down --cluster lab`, or set another CONTAINER)"
     ) == str(obstacle(SPARKS, "spark1", replace(RUNNING, owner="lab"), recreate=True))

@@ -4,7 +4,7 @@ import io
 import tarfile
 from pathlib import Path
 
-from cluster.containers.files import archive
+from cluster.machine.containers import archive
 
 
 def test_archive(tmp_path: Path) -> None:
@@ -12,12 +12,12 @@ def test_archive(tmp_path: Path) -> None:
     source = tmp_path / "token"
     source.write_bytes(b"secret\n")
     with tarfile.open(fileobj=io.BytesIO(archive(source, "/run/secrets/ray-token"))) as tar:
-        found = [(its.name, its.isdir(), oct(its.mode), its.uid, its.gid) for its in tar]
+        members = [(file.name, file.isdir(), oct(file.mode), file.uid, file.gid) for file in tar]
         content = tar.extractfile("run/secrets/ray-token")
 
         assert [
             ("run/secrets", True, "0o755", 0, 0),
             ("run/secrets/ray-token", False, "0o600", 0, 0),
-        ] == found
+        ] == members
         assert content
         assert b"secret\n" == content.read()

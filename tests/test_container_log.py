@@ -1,63 +1,68 @@
-"""The log of a container, as far as it needs no engine: a real file, and the real script."""
+"""The log of a container, without an engine: a real file, and the real script that follows it."""
 
 import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from cluster.containers.containment import Containment
-from cluster.containers.inside import ContainerHandle
-from cluster.containers.log import ContainerLog
+from cluster.containers import perform
+from cluster.containers.perform import ContainerLog
+from cluster.containers.steps import ContainerHandle
 from cluster.host import Host
+from cluster.machine import clock, containers
 
 WAIT_SECONDS = 10.0
+DESCRIPTION: dict[str, object] = {
+    "Id": "c0ffee",
+    "Image": "sha256:1",
+    "State": {"Running": True, "ExitCode": 0, "StartedAt": "2026-11-30T12:00:00Z"},
+    "Config": {"Cmd": [], "Env": [], "Labels": {}},
+    "ExecIDs": None,
+}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """What an engine does in a container, done on this machine."""
+class LocalStream(containers.Stream):
+    """Runs the command of a stream on this machine instead of in a container."""
 
-    running: list[subprocess.Popen[bytes]]
+    running: list[subprocess.Popen[bytes]] = []  # noqa: RUF012 (all streams of one test)
 
-    def log(self, trace: ContainerHandle) -> bytes | None:
-        """Return the log; None when there is none."""
-        file = Path(trace.log)
-        return file.read_bytes() if file.exists() else None
-
-    def stream(self, trace: ContainerHandle, script: str) -> Iterator[bytes]:
-        """Yield what a script prints, as it comes, until it ends."""
-        argv = ["bash", "-c", script, trace.log]
+    def _read(self, _host: Host, _name: str, argv: tuple[str, ...]) -> None:
         pipe = subprocess.PIPE
         with subprocess.Popen(argv, stdin=pipe, stdout=pipe, bufsize=0) as process:
             self.running.append(process)
             assert process.stdout
-            while content := process.stdout.read(4096):
-                yield content
+            while chunk := process.stdout.read(4096):
+                with self._lock:
+                    self._content += chunk
 
 
-@pytest.fixture(name="machine")
-def _machine() -> Iterator[Machine]:
-    """Lend this machine; a script ends when whoever started it has gone."""
-    machine = Machine(running=[])
-    yield machine
-    for process in machine.running:
+@pytest.fixture(autouse=True)
+def _local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this machine play the engine; a script ends when its standard input closes."""
+
+    def read_file(_host: Host, _name: str, path: str) -> bytes | None:
+        return Path(path).read_bytes() if Path(path).exists() else None
+
+    monkeypatch.setattr(containers, "inspect", lambda _host, _name: DESCRIPTION)
+    monkeypatch.setattr(containers, "read_file", read_file)
+    monkeypatch.setattr(containers, "Stream", LocalStream)
+    LocalStream.running.clear()
+    yield
+    for process in LocalStream.running:
         assert process.stdin
         process.stdin.close()
         assert process.wait(timeout=WAIT_SECONDS) is not None
 
 
-@pytest.fixture(name="trace")
-def _trace(tmp_path: Path) -> ContainerHandle:
+@pytest.fixture(name="handle")
+def _handle(tmp_path: Path) -> ContainerHandle:
     """Return how a service is found whose log is in this test's folder."""
     return ContainerHandle(
         place="spark1",
         service="ray",
         cluster="default",
-        engine=Host(name="spark1"),
+        host=Host(name="spark1"),
         container="vllm_node",
         image="vllm-node",
         pid_file="/run/x/ray.pid",
@@ -66,56 +71,61 @@ def _trace(tmp_path: Path) -> ContainerHandle:
     )
 
 
-def opened(trace: ContainerHandle, machine: Machine) -> ContainerLog:
-    """Return the log, read from its top."""
-    return ContainerLog(trace, cast("Containment", machine))
-
-
-def write(trace: ContainerHandle, content: bytes) -> None:
-    """Add to the log."""
-    with Path(trace.log).open("ab") as log:
+def write(handle: ContainerHandle, content: bytes) -> None:
+    """Append to the log."""
+    with Path(handle.log).open("ab") as log:
         log.write(content)
 
 
-def awaited(log: ContainerLog, count: int) -> list[str]:
+def next_lines(log: ContainerLog, count: int) -> list[str]:
     """Return the next lines, which take a moment to arrive."""
-    until, lines = time.monotonic() + WAIT_SECONDS, log.grown()
-    while len(lines) < count and time.monotonic() < until:
-        time.sleep(0.02)
-        lines += log.grown()
+    deadline, lines = clock.monotonic() + WAIT_SECONDS, log.new_lines()
+    while len(lines) < count and clock.monotonic() < deadline:
+        clock.sleep(0.02)
+        lines += log.new_lines()
     return lines
 
 
-def test_whole_lines(trace: ContainerHandle, machine: Machine) -> None:
-    """What is there comes at once, what is added comes by itself; each whole line once."""
-    write(trace, b"one\ntw")
-    log = opened(trace, machine)
-    seen = [log.grown()]
+def test_whole_lines(handle: ContainerHandle) -> None:
+    """Existing lines come at once, added ones by themselves; each whole line once."""
+    write(handle, b"one\ntw")
+    log = ContainerLog(handle)
+    batches = [log.new_lines()]
     for content, count in ((b"o\nthree\n", 2), (b"gr\xf6\xdfer\nKil", 1)):
-        write(trace, content)
-        seen.append(awaited(log, count))
-    write(trace, b"led")
+        write(handle, content)
+        batches.append(next_lines(log, count))
+    write(handle, b"led")
 
-    assert [["one"], ["two", "three"], ["gr\ufffd\ufffder"]] == seen
-    assert ["Killed"] == log.rest()
-    assert [] == log.rest()
-
-
-def test_rest(trace: ContainerHandle, machine: Machine) -> None:
-    """What has ended is read whole, and needs no stream."""
-    write(trace, b"one\ntwo\nKilled")
-    log = opened(trace, machine)
-
-    assert ["one", "two", "Killed"] == log.rest()
-    assert [] == machine.running
+    assert [["one"], ["two", "three"], ["gr\ufffd\ufffder"]] == batches
+    assert ["Killed"] == log.remaining_lines()
+    assert [] == log.remaining_lines()
 
 
-def test_no_log(trace: ContainerHandle, machine: Machine) -> None:
-    """A log that is not there has no lines until it is."""
-    log = opened(trace, machine)
-    nothing = (log.exists, log.rest(), log.grown())
-    write(trace, b"one\n")
+def test_remaining_lines(handle: ContainerHandle) -> None:
+    """The log of a service that has ended is read whole, without a stream."""
+    write(handle, b"one\ntwo\nKilled")
+    log = ContainerLog(handle)
 
-    assert (False, [], []) == nothing
-    assert ["one"] == awaited(log, 1)
+    assert ["one", "two", "Killed"] == log.remaining_lines()
+    assert [] == LocalStream.running
+
+
+def test_no_log(handle: ContainerHandle) -> None:
+    """A log that does not exist yet has no lines until it does."""
+    log = ContainerLog(handle)
+    before = (log.exists, log.remaining_lines(), log.new_lines())
+    write(handle, b"one\n")
+
+    assert (False, [], []) == before
+    assert ["one"] == next_lines(log, 1)
     assert log.exists
+
+
+def test_log_that_outlives_its_container(
+    handle: ContainerHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its container, a log is read from its volume."""
+    monkeypatch.setattr(containers, "inspect", lambda _host, _name: None)
+    monkeypatch.setattr(containers, "read_volume_file", lambda *_words: b"one\n")
+
+    assert ["one"] == perform.ContainerLog(handle).remaining_lines()

@@ -6,26 +6,27 @@ import pytest
 
 from cluster.commands.run_spec import RunSpec, Service
 from cluster.containers.container import Container, Mount
-from cluster.containers.inside import (
+from cluster.containers.runtime import Containers
+from cluster.containers.steps import (
     ContainerHandle,
     ExecCommand,
+    RemoveContainer,
     RunOnce,
+    StartContainer,
     StartService,
     StopService,
 )
-from cluster.containers.runtime import Containers
-from cluster.containers.steps import CheckNodes, RemoveContainer, StartContainer
 from cluster.environment.environment import not_carried
 from cluster.host import Host
 from cluster.node import Cluster
 from cluster.plan import script
 from cluster.plan.steps import Await, MakeFolder, RemoveFolder, WriteFile
+from cluster.start.steps import checks
 from cluster.words import FileText
 from tests.clusters import TWO_SPARKS, boxes
 
 HEAD, WORKER = TWO_SPARKS.nodes
 RUNTIME = boxes()
-ENGINES = tuple(Host(name=name, ssh_host=name) for name in ("spark1", "spark2"))
 STATE = "/opt/spark/.state/examples/two-sparks"
 SPEC = RunSpec(
     node="spark2",
@@ -44,19 +45,19 @@ CPU = replace(TWO_SPARKS, accelerator="none", shm_size=None, privileged=True, co
 PROOF = Await(
     place="spark1",
     title="Check",
-    ask=RUNTIME.inside(TWO_SPARKS, HEAD, ("true",)),
+    query=RUNTIME.run_inside(HEAD, ("true",)),
     problems=lambda _text: (),
     seconds=0,
 )
 
 
-def traced(node: str, service: Service) -> ContainerHandle:
+def handle(node: str, service: Service) -> ContainerHandle:
     """Return how a service is found again."""
     return ContainerHandle(
         place=node,
         service=service,
         cluster="examples/two-sparks",
-        engine=Host(name=node, ssh_host=node),
+        host=Host(name=node, ssh_host=node),
         container="vllm_node",
         image="vllm-node",
         pid_file=f"/run/spark-vllm-cluster/{service}.pid",
@@ -67,14 +68,14 @@ def traced(node: str, service: Service) -> ContainerHandle:
 
 def preflights(runtime: Containers) -> list[Await]:
     """Return what is asked on each node before anything starts."""
-    steps = script.flat(runtime.prepare(TWO_SPARKS, TWO_SPARKS.nodes))
+    steps = script.flat(checks(runtime.cluster, runtime.cluster.nodes, runtime))
     return [step for step in steps if isinstance(step, Await)]
 
 
 def asked(gate: Await) -> tuple[str, ...]:
     """Return the words of a question."""
-    assert isinstance(gate.ask, RunOnce)
-    return gate.ask.container.argv
+    assert isinstance(gate.query, RunOnce)
+    return gate.query.container.argv
 
 
 def test_places() -> None:
@@ -98,13 +99,13 @@ def test_what_ray_must_be_told(cluster: Cluster, gpus: bool, dashboard: bool) ->
     """Where there are no GPUs, Ray cannot count them, and its image has no dashboard."""
     runtime = boxes(cluster)
 
-    assert (gpus, dashboard) == (runtime.states_gpus, runtime.has_dashboard)
+    assert (gpus, dashboard) == (runtime.needs_gpu_count, runtime.has_dashboard)
 
 
-def test_trace() -> None:
+def test_handle() -> None:
     """A service is found by its number in the container; its log outlives the container."""
-    assert traced("spark2", "ray") == RUNTIME.trace("spark2", "ray")
-    assert traced("spark1", "serve") == RUNTIME.trace("spark1", "serve")
+    assert handle("spark2", "ray") == RUNTIME.handle("spark2", "ray")
+    assert handle("spark1", "serve") == RUNTIME.handle("spark1", "serve")
 
 
 def test_ray() -> None:
@@ -134,7 +135,7 @@ def test_ray() -> None:
         title="Start Ray (worker)",
         spec=SPEC,
         container=container,
-        trace=traced("spark2", "ray"),
+        handle=handle("spark2", "ray"),
         files=(
             (f"{STATE}/ray-token", "/run/secrets/ray-token"),
             (f"{STATE}/not-carried.json", carried),
@@ -143,13 +144,13 @@ def test_ray() -> None:
         proof=PROOF,
     )
 
-    assert expected == RUNTIME.service(SPEC, "Start Ray (worker)", PROOF)
+    assert expected == RUNTIME.start(SPEC, "Start Ray (worker)", PROOF)
 
 
 def test_ray_as_the_settings_say() -> None:
     """The settings decide name, rights, GPUs and memory; `--recreate` goes with the container."""
     cluster = replace(CPU, hf_cache="/data", nodes=(HEAD, replace(WORKER, ib_if=())))
-    step = boxes(cluster, recreate=True).service(SPEC, "Start Ray")
+    step = boxes(cluster, recreate=True).start(SPEC, "Start Ray")
 
     assert isinstance(step, StartContainer)
     made = step.container
@@ -168,27 +169,27 @@ def test_server() -> None:
         spec=SERVE,
         argv=("run-service", "serve", SERVE.digest, "vllm", "serve", "m"),
         environment=(("VLLM_API_KEY", FileText("/s/api-key")),),
-        trace=traced("spark1", "serve"),
+        handle=handle("spark1", "serve"),
     )
 
-    assert expected == RUNTIME.service(SERVE, "Serve m")
+    assert expected == RUNTIME.start(SERVE, "Serve m")
 
 
-def test_inside() -> None:
+def test_run_inside() -> None:
     """A command beside Ray needs no variable but its own: the container has the others."""
     extra = (("VLLM_API_KEY", FileText("/s/api-key")),)
     expected = ExecCommand(
         place="spark2",
-        engine=Host(name="spark2", ssh_host="spark2"),
+        host=Host(name="spark2", ssh_host="spark2"),
         container="vllm_node",
         argv=("env",),
         environment=extra,
     )
 
-    assert expected == RUNTIME.inside(TWO_SPARKS, WORKER, ("env",), extra)
+    assert expected == RUNTIME.run_inside(WORKER, ("env",), extra)
 
 
-def test_beforehand() -> None:
+def test_run_beforehand() -> None:
     """Without a container, a command gets one like it: no name, no folders, no secrets."""
     container = Container(
         name="",
@@ -199,53 +200,21 @@ def test_beforehand() -> None:
         rdma=True,
         privileged=False,
     )
-    engine = Host(name="spark2", ssh_host="spark2")
+    host = Host(name="spark2", ssh_host="spark2")
 
-    assert RunOnce(place="spark2", engine=engine, container=container) == RUNTIME.beforehand(
-        TWO_SPARKS, WORKER, ("env",)
+    assert RunOnce(place="spark2", host=host, container=container) == RUNTIME.run_beforehand(
+        WORKER, ("env",)
     )
 
 
 def test_prepare() -> None:
-    """What can be known is checked before anything is made, all nodes at once."""
-    first, *_, folder, text, token = script.flat(RUNTIME.prepare(TWO_SPARKS, TWO_SPARKS.nodes))
-    traces = (RUNTIME.trace("spark1", "ray"), RUNTIME.trace("spark2", "ray"))
-    command = "inv doctor --fast --cluster examples/two-sparks"
-    kept = WriteFile(
-        place="spark1", path=f"{STATE}/not-carried.json", content=not_carried(TWO_SPARKS)
-    )
+    """The files that containers are given are made on this machine."""
+    folder, text, token = script.flat(RUNTIME.prepare(TWO_SPARKS.nodes))
+    content = not_carried(TWO_SPARKS)
+    expected = WriteFile(place="spark1", path=f"{STATE}/not-carried.json", content=content)
 
-    assert CheckNodes(command=command, engines=ENGINES, unless=traces) == first
-    assert (MakeFolder(place="spark1", path=STATE), kept) == (folder, text)
-    assert ("spark1", "Make a secret, unless it is there") == (token.place, token.title)
-
-
-def test_prepare_one() -> None:
-    """A worker that starts alone is compared with the head, and alone is asked what it has."""
-    first, gate, *_ = script.flat(RUNTIME.prepare(TWO_SPARKS, (WORKER,)))
-    command = "inv doctor --fast --cluster examples/two-sparks"
-    traces = (RUNTIME.trace("spark2", "ray"),)
-
-    assert CheckNodes(command=command, engines=ENGINES, unless=traces) == first
-    assert ("spark2", "Check that spark2 can run Ray") == (gate.place, gate.title)
-
-
-def test_prepare_the_head() -> None:
-    """A head that starts alone is examined alone; by hand, too."""
-    first, *_ = script.flat(RUNTIME.prepare(TWO_SPARKS, (HEAD,)))
-    command = "inv doctor --fast --node spark1 --cluster examples/two-sparks"
-
-    assert (
-        CheckNodes(command=command, engines=ENGINES[:1], unless=(RUNTIME.trace("spark1", "ray"),))
-        == first
-    )
-
-
-def test_prepare_unexamined() -> None:
-    """Whoever asks for it gets neither machines nor containers examined."""
-    steps = replace(RUNTIME, preflight=False).prepare(TWO_SPARKS, TWO_SPARKS.nodes)
-
-    assert RUNTIME.prepare(TWO_SPARKS, TWO_SPARKS.nodes)[2:] == steps
+    assert (MakeFolder(place="spark1", path=STATE), expected) == (folder, text)
+    assert ("spark1", "Generate a secret, unless it exists") == (token.place, token.title)
 
 
 def test_preflight() -> None:
@@ -254,26 +223,26 @@ def test_preflight() -> None:
     program = ("python", "/opt/spark-vllm-cluster/preflight.py")
 
     assert [program, program] == [asked(gate) for gate in gates]
-    assert [traced("spark1", "ray"), traced("spark2", "ray")] == [gate.unless for gate in gates]
+    assert [handle("spark1", "ray"), handle("spark2", "ray")] == [gate.unless for gate in gates]
     assert [(0, True)] * 2 == [(gate.seconds, gate.refuses) for gate in gates]
     assert ["spark1", "spark2"] == [gate.problems("")[0].place for gate in gates]
 
 
 def test_stop() -> None:
     """The server ends inside its container, Ray with it."""
-    ray = RemoveContainer(title="Stop ray", trace=traced("spark2", "ray"), seconds=5)
-    serve = StopService(title="Stop serve", trace=traced("spark1", "serve"), seconds=20)
+    ray = RemoveContainer(title="Stop ray", handle=handle("spark2", "ray"), seconds=5)
+    serve = StopService(title="Stop serve", handle=handle("spark1", "serve"), seconds=20)
 
     assert ray == RUNTIME.stop(WORKER, "ray", 5)
     assert serve == RUNTIME.stop(HEAD, "serve", 20)
 
 
-def test_visit() -> None:
+def test_network_prefix() -> None:
     """Another machine asks from inside the node; the node itself needs nothing in front."""
-    here = replace(RUNTIME, engines={"spark1": Host(name="spark1")})
+    local = replace(RUNTIME, hosts={"spark1": Host(name="spark1")})
 
-    assert ("docker", "--host", "ssh://spark1", "exec", "vllm_node") == RUNTIME.visit(HEAD)
-    assert () == here.visit(HEAD)
+    assert ("docker", "--host", "ssh://spark1", "exec", "vllm_node") == RUNTIME.network_prefix(HEAD)
+    assert () == local.network_prefix(HEAD)
 
 
 def test_end() -> None:

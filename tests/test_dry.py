@@ -20,6 +20,7 @@ from cluster.plan import plans, script
 from cluster.plan.runtime import Runtime
 from cluster.plan.steps import Plan
 from cluster.serve.server import PROMPT, TOKENS
+from cluster.start.steps import checks
 from cluster.words import Secret
 from tests.clusters import (
     PLACE,
@@ -55,9 +56,15 @@ def rehearse(cluster: Cluster, runtime: Runtime) -> Plan:
 
 
 VERBS: dict[str, Callable[[Cluster, Runtime], Plan]] = {
-    "up": plans.up,
-    "head": plans.head,
-    "worker": lambda cluster, runtime: plans.workers(cluster, cluster.workers, runtime),
+    "up": lambda cluster, runtime: plans.up(
+        cluster, runtime, checks(cluster, cluster.nodes, runtime)
+    ),
+    "head": lambda cluster, runtime: plans.head(
+        cluster, runtime, checks(cluster, (cluster.head,), runtime)
+    ),
+    "worker": lambda cluster, runtime: plans.workers(
+        cluster, cluster.workers, runtime, checks(cluster, cluster.workers, runtime)
+    ),
     "serve": serve,
     "down": plans.down,
     "rehearse": rehearse,
@@ -66,7 +73,7 @@ VERBS: dict[str, Callable[[Cluster, Runtime], Plan]] = {
 
 def printed(verb: str, cluster: Cluster = REHEARSAL, *, rootless: bool = False) -> str:
     """Return what a verb prints."""
-    return script.text(VERBS[verb](cluster, spaces(rootless=rootless)))
+    return script.text(VERBS[verb](cluster, spaces(cluster, rootless=rootless)))
 
 
 def contained(verb: str, cluster: Cluster = TWO_SPARKS) -> str:

@@ -57,51 +57,51 @@ NO_GPU = (
 
 FROM_SSH = {
     CHANGED: (
-        "the host key of spark-02 is not the one that SSH knows",
-        "if the machine was installed anew: `ssh-keygen -R 192.168.177.11`, then `ssh spark-02`",
+        "the host key of spark-02 has changed",
+        "if the machine was reinstalled: `ssh-keygen -R 192.168.177.11`, then `ssh spark-02`",
     ),
     "Host key verification failed.\n": (
-        "SSH does not know the host key of spark-02",
-        "`ssh spark-02` once, and accept the key if its fingerprint is right",
+        "the host key of spark-02 is unknown",
+        "run `ssh spark-02` once, and accept the key if its fingerprint is right",
     ),
     "root@192.168.177.11: Permission denied (publickey).\n": (
-        "SSH does not let this user in at spark-02 (publickey)",
-        "`ssh-copy-id spark-02`, or name user and key in ~/.ssh/config",
+        "spark-02 rejected the SSH login (publickey)",
+        "`ssh-copy-id spark-02`, or set user and key in ~/.ssh/config",
     ),
     "ssh: Could not resolve hostname spark-02: Temporary failure in name resolution\n": (
-        "no address is known for spark-02",
-        "correct SSH_HOST or the name given, or name the machine in ~/.ssh/config",
+        "no address found for spark-02",
+        "correct SSH_HOST or the name given, or add the machine to ~/.ssh/config",
     ),
     f"{OFF}Connection refused\n": (
-        "no SSH server listens on spark-02, port 22",
+        "no SSH server is listening on spark-02, port 22",
         "start it there: `sudo systemctl start ssh`",
     ),
     f"{OFF}Connection timed out\n": (
         "spark-02 does not answer: Connection timed out",
-        "is it switched on, and on this network? `ssh -v spark-02`",
+        "check that it is on, and on this network: `ssh -v spark-02`",
     ),
     f"{OFF}No route to host\n": (
         "spark-02 does not answer: No route to host",
-        "is it switched on, and on this network? `ssh -v spark-02`",
+        "check that it is on, and on this network: `ssh -v spark-02`",
     ),
 }
 LOST = (
     "the SSH connection to spark-02 was lost",
-    "`ssh spark-02` shows whether it answers; then the same command again",
+    "check it with `ssh spark-02`, then run the same command again",
 )
 STARTS = (
-    "the Docker engine of spark-02 does not run",
+    "the Docker engine is not running",
     "`ssh -t spark-02 'sudo systemctl start docker'`",
 )
 FROM_AFAR = {
     "Connection to 192.168.177.11 closed by remote host.\n": LOST,
     "Timeout, server 192.168.177.11 not responding.\n": LOST,
     "sh: 1: docker: not found\n": (
-        "there is no `docker` on the PATH of spark-02",
+        "`docker` is not on the PATH of spark-02",
         "install it: https://docs.docker.com/engine/install",
     ),
     THROUGH.format(code=127, said="sh: 1: docker: not found\n"): (
-        "there is no `docker` on the PATH of spark-02",
+        "`docker` is not on the PATH of spark-02",
         "install it: https://docs.docker.com/engine/install",
     ),
     DENIED: (
@@ -110,33 +110,36 @@ FROM_AFAR = {
     ),
     STOPPED: STARTS,
     HIDDEN: (
-        "the Docker engine of spark-02 does not answer",
-        "`ssh -t spark-02 'docker version'` says why",
+        "the Docker engine does not answer",
+        "`ssh -t spark-02 'docker version'` shows the reason",
     ),
     "channel 2: open failed: connect failed: open failed\n": (
         "spark-02 does not let SSH forward its /var/run/docker.sock",
-        "needs `AllowStreamLocalForwarding yes` in its sshd_config, and Docker there",
+        "set `AllowStreamLocalForwarding yes` in its sshd_config; it needs Docker as well",
     ),
     UNOPENED.format(error="ConnectionResetError(104, 'Connection reset by peer')"): (
-        "the Docker engine of spark-02 broke off the connection",
-        "`ssh -t spark-02 'docker version'` shows whether it runs; then the same command again",
+        "the Docker engine closed the connection",
+        "check it with `ssh -t spark-02 'docker version'`, then run the same command again",
     ),
-    NO_GPU: ('Docker says: could not select device driver "nvidia" with capabilities: [[gpu]]', ""),
+    NO_GPU: (
+        'Docker reports: could not select device driver "nvidia" with capabilities: [[gpu]]',
+        "",
+    ),
     "welcome\nkex_exchange_identification: a word nobody knows\n": (
         "Docker does not answer: kex_exchange_identification: a word nobody knows",
-        "`ssh -t spark-02 'docker version'` may say more",
+        "`ssh -t spark-02 'docker version'` may show more",
     ),
     "": (
-        "Docker does not answer: no word of it",
-        "`ssh -t spark-02 'docker version'` may say more",
+        "Docker does not answer: no error message",
+        "`ssh -t spark-02 'docker version'` may show more",
     ),
 }
-DOWN = ("the Docker engine of this machine does not run", "`sudo systemctl start docker`")
+DOWN = ("the Docker engine is not running", "`sudo systemctl start docker`")
 BARRED = (
     "this user may not use Docker on this machine",
     '`sudo usermod -aG docker "$USER"`, then log in there again',
 )
-NO_SSH = ("there is no `ssh` on this machine", "`sudo apt-get install openssh-client`")
+NO_SSH = ("`ssh` is not installed on this machine", "`sudo apt-get install openssh-client`")
 BUILDX = (
     "the Docker client of this machine lacks its plug-in `buildx`",
     "`sudo apt-get install docker-buildx-plugin`, or the system's `docker-buildx`",
@@ -148,11 +151,11 @@ FROM_HERE = {
     DENIED: BARRED,
     UNOPENED.format(error="PermissionError(13, 'Permission denied')"): BARRED,
     "docker: command not found": (
-        "there is no `docker` on the PATH of this machine",
+        "`docker` is not on the PATH of this machine",
         "install it: https://docs.docker.com/engine/install",
     ),
     "[Errno 2] No such file or directory: 'ssh'": NO_SSH,
-    "`ssh` is not there": NO_SSH,
+    "`ssh` is not installed": NO_SSH,
     NO_BUILDX: BUILDX,
     "docker: unknown command: docker buildx\n\nRun 'docker --help' for more information\n": BUILDX,
     "docker: 'buildx' is not a docker command.\nSee 'docker --help'\n": BUILDX,
@@ -196,8 +199,7 @@ def test_here(text: str, expected: tuple[str, str]) -> None:
 def test_as_a_line() -> None:
     """The whole is one line."""
     expected = (
-        "spark2: the Docker engine of spark-02 does not run "
-        "(`ssh -t spark-02 'sudo systemctl start docker'`)"
+        "spark2: the Docker engine is not running (`ssh -t spark-02 'sudo systemctl start docker'`)"
     )
 
     assert expected == str(host_problem(FAR, STOPPED))

@@ -28,12 +28,12 @@ def test_default(root: Path) -> None:
         EnvText(path="env/spark1.env", text="B=1\n"),
     )
 
-    assert expected == env_files(root, "default")
+    assert expected == env_files(str(root), "default")
 
 
 def test_other(root: Path) -> None:
     """Another cluster's files are those of its folder."""
-    assert (EnvText(path="env/lab/spark9.env", text="C=1\n"),) == env_files(root, "lab")
+    assert (EnvText(path="env/lab/spark9.env", text="C=1\n"),) == env_files(str(root), "lab")
 
 
 def test_other_files_are_left_out(root: Path) -> None:
@@ -42,14 +42,16 @@ def test_other_files_are_left_out(root: Path) -> None:
         (root / "env/lab" / name).write_text("x", encoding="utf-8")
     (root / "env/lab/.#spark9.env").symlink_to("nobody@nowhere")
 
-    assert [file.path for file in env_files(root, "lab")] == ["env/lab/spark9.env"]
+    assert [file.path for file in env_files(str(root), "lab")] == ["env/lab/spark9.env"]
 
 
 def test_encodings(root: Path) -> None:
     """A byte order mark is no part of the text; line ends are."""
     (root / "env/lab/spark9.env").write_bytes(b"\xef\xbb\xbfA=1\r\nB=\xc3\xa4\r\n")
 
-    assert (EnvText(path="env/lab/spark9.env", text="A=1\r\nB=ä\r\n"),) == env_files(root, "lab")
+    assert (EnvText(path="env/lab/spark9.env", text="A=1\r\nB=ä\r\n"),) == env_files(
+        str(root), "lab"
+    )
 
 
 @pytest.mark.parametrize("content", [b"A=\xff\n", "A=1".encode("utf-16")])
@@ -60,7 +62,7 @@ def test_not_utf8(root: Path, content: bytes) -> None:
         path="env/lab/spark9.env", error="is not UTF-8 text", remedy="save it as UTF-8"
     )
 
-    assert (expected,) == env_files(root, "lab")
+    assert (expected,) == env_files(str(root), "lab")
 
 
 def test_not_files(root: Path) -> None:
@@ -72,7 +74,7 @@ def test_not_files(root: Path) -> None:
     (lab / "c.env").symlink_to("nowhere")
     (lab / "d.env").symlink_to("d.env")
 
-    assert env_files(root, "lab") == (
+    assert env_files(str(root), "lab") == (
         EnvText(path="env/lab/a.env", error="is not a file", remedy=REMEDY),
         EnvText(path="env/lab/b.env", error="is not a file", remedy=REMEDY),
         EnvText(
@@ -93,7 +95,7 @@ def test_unprintable_name(root: Path) -> None:
     (root / "env/lab/spark9.env").unlink()
     (root / os.fsdecode(b"env/lab/a\xff\n.env")).write_text("", encoding="utf-8")
 
-    assert (EnvText(path="env/lab/a\\udcff\\n.env"),) == env_files(root, "lab")
+    assert (EnvText(path="env/lab/a\\udcff\\n.env"),) == env_files(str(root), "lab")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_no_such_cluster(root: Path, name: str, path: str, remedy: str) -> None:
     """A cluster that is not there is one trouble, with the names that are."""
     expected = EnvText(path=path, error="no such cluster", remedy=remedy)
 
-    assert (expected,) == env_files(root, name)
+    assert (expected,) == env_files(str(root), name)
 
 
 def test_no_folder(tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ def test_no_folder(tmp_path: Path) -> None:
         remedy="make it a folder that you may read",
     )
 
-    assert (expected,) == env_files(tmp_path, "default")
+    assert (expected,) == env_files(str(tmp_path), "default")
 
 
 def test_clusters(root: Path) -> None:
@@ -140,4 +142,6 @@ def test_clusters_in_a_folder(root: Path) -> None:
         (root / "env" / name / "spark1.env").write_text("D=1\n", encoding="utf-8")
 
     assert clusters(root) == ("default", "lab", "many/one", "many/two")
-    assert (EnvText(path="env/many/one/spark1.env", text="D=1\n"),) == env_files(root, "many/one")
+    assert (EnvText(path="env/many/one/spark1.env", text="D=1\n"),) == env_files(
+        str(root), "many/one"
+    )

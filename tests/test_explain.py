@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from cluster.logs import explanation
 from cluster.logs.explain import explain, likely_cause
-from cluster.logs.explanation import ServiceLog
 from cluster.node import Cluster
+from cluster.plan.log_reader import ServiceLog
 from tests.clusters import ROOT, SPARKS, third, written
 
 CAPTURES = ROOT / "tests" / "captures"

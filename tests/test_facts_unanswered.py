@@ -16,16 +16,16 @@ FAR, HERE = Host(name="spark2", ssh_host="dgx"), Host(name="spark1")
             "ssh: connect to host 192.168.1.9 port 22: No route to host\r\n",
             (
                 "spark2: dgx does not answer: No route to host"
-                " (is it switched on, and on this network? `ssh -v dgx`)"
+                " (check that it is on, and on this network: `ssh -v dgx`)"
             ),
         ),
         (
             FAR,
             "Warning: something\nsh: 12: Syntax error\n",
-            "spark2: cannot be asked: sh: 12: Syntax error (`ssh dgx` may say more)",
+            "spark2: no answer: sh: 12: Syntax error (`ssh dgx` may show more)",
         ),
-        (FAR, "", "spark2: cannot be asked: no word of it (`ssh dgx` may say more)"),
-        (HERE, "no answer within 30 s", "spark1: cannot be asked: no answer within 30 s"),
+        (FAR, "", "spark2: no answer over SSH (try: `ssh dgx true`)"),
+        (HERE, "no answer within 30 s", "spark1: no answer: no answer within 30 s"),
     ],
     ids=["ssh", "shell", "nothing", "here"],
 )

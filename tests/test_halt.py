@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cluster.containers.inside import ContainerHandle, StopService
+from cluster.containers.steps import ContainerHandle, StopService
 from cluster.host import Host
 
 TRACE = ContainerHandle(
     place="spark2",
     service="serve",
     cluster="default",
-    engine=Host(name="spark2", ssh_host="spark-02"),
+    host=Host(name="spark2", ssh_host="spark-02"),
     container="vllm_node",
     image="vllm-node",
     pid_file="/run/x/serve.pid",
@@ -50,7 +50,7 @@ def _started(tmp_path: Path) -> Iterator[Callable[[str], Service]]:
 
 def halted(trace: ContainerHandle, seconds: float) -> subprocess.CompletedProcess[bytes]:
     """Run, as inside the container, what ends a service, and if it must be what makes it end."""
-    step = StopService(title="Stop serve", trace=trace, seconds=seconds)
+    step = StopService(title="Stop serve", handle=trace, seconds=seconds)
     asked = subprocess.run(step.argv, check=False, timeout=30, capture_output=True)
     if asked.returncode:
         subprocess.run(step.kill, check=True, timeout=30)
@@ -66,7 +66,7 @@ def test_line_of_a_halt() -> None:
         """/run/x/serve.pid ||\n"""
         f"""  {docker} sh -c 'kill -s KILL -- "-$(cat "$0")"; rm -f "$0"' /run/x/serve.pid"""
     )
-    step = StopService(title="Stop serve", trace=TRACE, seconds=20)
+    step = StopService(title="Stop serve", handle=TRACE, seconds=20)
 
     assert ("spark2", expected) == (step.place, step.text)
 
@@ -76,7 +76,7 @@ def test_halt(started: Callable[[str], Service]) -> None:
     service, trace = started(f"trap 'exit 7' TERM; {LOOP}")
     done: list[int] = []
     # Its parent must take note of its end, as the container's init does.
-    with subprocess.Popen(StopService(title="", trace=trace, seconds=10).argv) as asked:
+    with subprocess.Popen(StopService(title="", handle=trace, seconds=10).argv) as asked:
         done += [service.wait(timeout=10), asked.wait(timeout=10)]
 
     assert [7, 0] == done

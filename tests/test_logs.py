@@ -9,22 +9,26 @@ import pytest
 
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.logs import logs
-from cluster.logs.logs import FileLog
+from cluster.namespaces.perform import FileLog
 from cluster.namespaces.steps import ProcessHandle
-from cluster.plan.services import Services
-from cluster.plan.steps import AnyHandle
+from cluster.plan import services
 from tests.clusters import SPARKS
 
 MARK = ("LOGS_TEST", "service")
 
 
-def service(folder: Path, content: bytes | None = None, node: str = "spark1") -> ProcessHandle:
+def service(
+    folder: Path,
+    content: bytes | None = None,
+    node: str = "spark1",
+    kind: type[ProcessHandle] = ProcessHandle,
+) -> ProcessHandle:
     """Return a service whose log has this content, or that has no log."""
     log = folder / f"{node}.log"
     if content is not None:
         log.write_bytes(content)
     pid_file = str(folder / f"{node}.pid")
-    return ProcessHandle(place=node, service="ray", pid_file=pid_file, mark=MARK, log=str(log))
+    return kind(place=node, service="ray", pid_file=pid_file, mark=MARK, log=str(log))
 
 
 def write(handle: ProcessHandle, content: bytes) -> None:
@@ -37,10 +41,10 @@ def test_whole_lines(tmp_path: Path) -> None:
     """A log that grows returns each line once, as soon as it is complete."""
     handle = service(tmp_path)
     log = FileLog(handle)
-    reads = [log.grown()]
+    reads = [log.new_lines()]
     for content in (b"one\ntw", b"o\nthree\n", b"", b"gr\xf6\xdfer\n"):
         write(handle, content)
-        reads.append(log.grown())
+        reads.append(log.new_lines())
 
     assert [[], ["one"], ["two", "three"], [], ["gr\ufffd\ufffder"]] == reads
 
@@ -49,20 +53,20 @@ def test_rest(tmp_path: Path) -> None:
     """The rest of a log includes an incomplete last line, once."""
     log = FileLog(service(tmp_path, b"one\ntwo\nKilled"))
 
-    assert ["one", "two"] == log.grown()
-    assert ["Killed"] == log.rest()
-    assert [] == log.rest()
+    assert ["one", "two"] == log.new_lines()
+    assert ["Killed"] == log.remaining_lines()
+    assert [] == log.remaining_lines()
 
 
 def test_log_of_a_restarted_service(tmp_path: Path) -> None:
     """A log that was started again is read from its top."""
     handle = service(tmp_path, b"a long line\n")
     log = FileLog(handle)
-    before = log.grown()
+    before = log.new_lines()
     Path(handle.log).write_bytes(b"short\n")
 
     assert ["a long line"] == before
-    assert ["short"] == log.grown()
+    assert ["short"] == log.new_lines()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_show(
         service(tmp_path, b"done\n", "spark2"),
         service(tmp_path, None, "spark3"),
     )
-    logs.show(Services(), handles, lines)
+    logs.show(handles, lines)
 
     assert (expected, "") == capsys.readouterr()
 
@@ -100,7 +104,7 @@ def test_follow_what_has_ended(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: int, expected: str
 ) -> None:
     """A service that has ended is followed to the end of its log."""
-    logs.follow(Services(), (service(tmp_path, b"one\ntwo\nKilled"),), lines)
+    logs.follow((service(tmp_path, b"one\ntwo\nKilled"),), lines)
 
     assert (expected, "") == capsys.readouterr()
 
@@ -114,7 +118,7 @@ def test_follow_what_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         process = subprocess.Popen(["sh", "-c", script], stdout=log, env=environment)
     Path(handle.pid_file).write_text(f"{process.pid}\n", encoding="utf-8")
     with process:
-        logs.follow(Services(), (handle,))
+        logs.follow((handle,))
     expected = "spark1 ray | one\nspark1 ray | two\nspark1 ray | Killed\n"
 
     assert (expected, "") == capsys.readouterr()
@@ -123,7 +127,7 @@ def test_follow_what_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_no_logs(tmp_path: Path) -> None:
     """Without any log, the error says that nothing has been started."""
     with pytest.raises(RefusedError) as caught:
-        logs.show(Services(), (service(tmp_path), service(tmp_path, None, "spark2")), 1)
+        logs.show((service(tmp_path), service(tmp_path, None, "spark2")), 1)
 
     expected = "spark1: no logs: nothing has been started (start the cluster with `inv up`)"
 
@@ -178,28 +182,33 @@ class UnreachableLog(FileLog):
             return True
         raise NodeError(NO_ANSWER)
 
-    def rest(self) -> list[str]:
+    def remaining_lines(self) -> list[str]:
         """Fail as if the machine did not answer."""
         raise NodeError(NO_ANSWER)
 
 
-class EndedServices(Services):
-    """Services as containers: one was killed, and a third machine does not answer."""
+class KilledService(ProcessHandle):
+    """A service that was killed, whose exit code its container keeps."""
 
-    def log(self, handle: AnyHandle) -> FileLog:
-        """Return the log of a service."""
-        assert isinstance(handle, ProcessHandle)
-        return (UnreachableLog if handle.place == "spark3" else FileLog)(handle)
 
-    def exit_code(self, handle: AnyHandle) -> int | None:
-        """Return the exit code of a container."""
-        return 137 if handle.place == "spark2" else 0
+class UnreachableService(ProcessHandle):
+    """A service on a machine that does not answer."""
+
+
+@services.exit_code.register
+def _(_handle: KilledService) -> int | None:
+    return 137
+
+
+@services.log.register
+def _(handle: UnreachableService) -> FileLog:
+    return UnreachableLog(handle)
 
 
 def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A known failure is explained, and the exit code is 1."""
     handles = (service(tmp_path, b"fine\n"), service(tmp_path, KILLED, "spark2"))
-    code = logs.explain(SPARKS, Services(), handles)
+    code = logs.explain(SPARKS, handles)
     expected = EXPLAINED.format(line="raylet [exit code=-9]", time=" at 11-23 13:28:16.080")
 
     assert 1 == code
@@ -208,7 +217,7 @@ def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_explain_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The explanations are available as JSON."""
-    code = logs.explain(SPARKS, Services(), (service(tmp_path, KILLED, "spark2"),), as_json=True)
+    code = logs.explain(SPARKS, (service(tmp_path, KILLED, "spark2"),), as_json=True)
     content = json.loads(capsys.readouterr().out)
 
     assert 1 == code
@@ -219,7 +228,7 @@ def test_explain_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_explain_without_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a known failure, the text says so and the exit code is 0."""
-    code = logs.explain(SPARKS, Services(), (service(tmp_path, b"fine\n"),))
+    code = logs.explain(SPARKS, (service(tmp_path, b"fine\n"),))
 
     assert 0 == code
     assert ("all logs: no known failure found\n", "") == capsys.readouterr()
@@ -232,11 +241,11 @@ def test_explain_with_unreachable_node(
     """A node that does not answer is named, and the other nodes are explained all the same."""
     handles = (
         service(tmp_path, b"fine\n"),
-        service(tmp_path, b"fine\n", "spark2"),
-        service(tmp_path, content, "spark3"),
+        service(tmp_path, b"fine\n", "spark2", KilledService),
+        service(tmp_path, content, "spark3", UnreachableService),
     )
     with pytest.raises(NodeError) as caught:
-        logs.explain(SPARKS, EndedServices(), handles)
+        logs.explain(SPARKS, handles)
     expected = EXPLAINED.format(line="ray has ended with exit code 137", time="")
 
     assert "spark3: does not answer" == str(caught.value)
@@ -246,7 +255,7 @@ def test_explain_with_unreachable_node(
 def test_explain_without_any_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """If no node answers, nothing is explained."""
     with pytest.raises(NodeError) as caught:
-        logs.explain(SPARKS, EndedServices(), (service(tmp_path, None, "spark3"),))
+        logs.explain(SPARKS, (service(tmp_path, None, "spark3", UnreachableService),))
 
     assert "spark3: does not answer" == str(caught.value)
     assert ("", "") == capsys.readouterr()

@@ -233,8 +233,8 @@ def test_the_program_inside_the_nodes() -> None:
     """Both runtimes run the program that is beside the probe."""
     exec_ = "docker --host ssh://spark1 exec vllm_node python /opt/spark-vllm-cluster/nccl.py"
     box = boxes()
-    inside = box.inside(box.cluster, box.cluster.head, box.bandwidth)
+    inside = box.run_inside(box.cluster.head, box.rank_program)
 
     assert exec_ == inside.text
-    assert ("python", "/opt/spark/docker/nccl.py") == spaces().bandwidth
-    assert "spark1" == spaces().inside(REHEARSAL, REHEARSAL.head, spaces().bandwidth).place
+    assert ("python", "/opt/spark/docker/nccl.py") == spaces().rank_program
+    assert "spark1" == spaces().run_inside(REHEARSAL.head, spaces().rank_program).place

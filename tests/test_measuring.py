@@ -14,7 +14,8 @@ from cluster.bandwidth import measuring
 from cluster.errors import ClusterError, NodeError, Problem
 from cluster.namespaces.runtime import Namespaces
 from cluster.namespaces.steps import Command
-from cluster.node import Cluster, Node
+from cluster.node import Node
+from cluster.plan import services
 from cluster.session import Session
 from cluster.words import Environment
 from tests.clusters import ROOT
@@ -46,11 +47,9 @@ no measurement
 class NoNamespaces(Namespaces):
     """Nodes that are this machine, with a Python that has only the standard library."""
 
-    def inside(
-        self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()
-    ) -> Command:
+    def run_inside(self, node: Node, argv: tuple[str, ...], extra: Environment = ()) -> Command:
         """Run a command on this machine."""
-        del cluster, extra
+        del extra
         return Command(place=node.name, argv=(sys.executable, "-S", *argv[1:]))
 
 
@@ -67,13 +66,14 @@ def _running(opened: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     nodes = tuple(replace(node, host_ip=LOCAL, head_ip=LOCAL) for node in opened.cluster.nodes)
     opened.cluster = replace(opened.cluster, nodes=nodes)
     opened.runtime = NoNamespaces(
+        cluster=opened.cluster,
         state=str(tmp_path),
         programs="",
         script=str(ROOT / "docker" / "probe.py"),
         cache="",
         rootless=False,
     )
-    monkeypatch.setattr(opened.services, "find", lambda _trace: True)
+    monkeypatch.setattr(services, "find", lambda _handle: True)
     return opened
 
 
@@ -137,14 +137,14 @@ def test_an_unreachable_node(
     running: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A rank that cannot be started has no answer."""
-    ask = running.services.ask
+    ask = services.ask
 
     def unreachable(command: Command, seconds: float | None = None) -> object:
         if "--rank" in command.argv and command.place == "spark2":
             raise NodeError(Problem(place="spark2", message="does not answer"))
         return ask(command, seconds)
 
-    monkeypatch.setattr(running.services, "ask", unreachable)
+    monkeypatch.setattr(services, "ask", unreachable)
     remedy = "(`inv doctor --cluster rehearsal`)"
     message = "rank 1 ended with code 4 without an answer: spark2: does not answer"
 

@@ -37,7 +37,7 @@ SPEC = RunSpec(
 
 def holders(runtime: Namespaces) -> list[HoldNamespaces]:
     """Return what keeps the link and the nodes alive."""
-    steps = script.flat(runtime.prepare(REHEARSAL, REHEARSAL.nodes))
+    steps = script.flat(runtime.prepare(REHEARSAL.nodes))
     return [step for step in steps if isinstance(step, HoldNamespaces)]
 
 
@@ -52,7 +52,7 @@ def commands(steps: Plan) -> Iterator[tuple[Word, ...]]:
 
 def test_places() -> None:
     """All that a run leaves is below one folder."""
-    found = (ROOT.of("spark1", "ray"), ROOT.ray_token, ROOT.api_key)
+    found = (ROOT.path("spark1", "ray"), ROOT.ray_token, ROOT.api_key)
 
     assert (f"{STATE}/spark1/ray", f"{STATE}/ray-token", f"{STATE}/api-key") == found
 
@@ -72,12 +72,12 @@ def test_trace() -> None:
         log=f"{STATE}/spark2/serve.log",
     )
 
-    assert expected == ROOT.trace("spark2", "serve")
+    assert expected == ROOT.handle("spark2", "serve")
 
 
 def test_service() -> None:
     """A service leaves the terminal, writes its number, enters its node, and says whose it is."""
-    step = ROOT.service(SPEC, "Start Ray (head)")
+    step = ROOT.start(SPEC, "Start Ray (head)")
     launch = 'echo "$$" >"$1"; shift; exec "$@"'
     argv = (
         *("setsid", "/bin/sh", "-c", launch, "launch", f"{STATE}/spark1/ray.pid"),
@@ -105,7 +105,7 @@ def test_service() -> None:
         spec=SPEC,
         argv=argv,
         environment=environment,
-        trace=ROOT.trace("spark1", "ray"),
+        handle=ROOT.handle("spark1", "ray"),
     )
 
     assert expected == step
@@ -113,8 +113,8 @@ def test_service() -> None:
 
 def test_inside() -> None:
     """A command in a node has the node's environment, then what it needs besides."""
-    found = ROOT.inside(REHEARSAL, HEAD, ("ip", "a"), extra=(("KEY", "1"),))
-    service = ROOT.service(SPEC, "").environment[:6]
+    found = ROOT.run_inside(HEAD, ("ip", "a"), extra=(("KEY", "1"),))
+    service = ROOT.start(SPEC, "").environment[:6]
 
     assert ("nsenter", "--target", NODE, *SPACES, "ip", "a") == found.argv
     assert service == found.environment[:6]
@@ -124,7 +124,7 @@ def test_inside() -> None:
 
 def test_inside_is_of_the_node() -> None:
     """A command in the worker enters the worker, and has its address."""
-    found = ROOT.inside(REHEARSAL, WORKER, ())
+    found = ROOT.run_inside(WORKER, ())
     variables = dict(found.environment)
 
     assert Command(place="spark2", argv=found.argv, environment=found.environment) == found
@@ -139,7 +139,7 @@ def test_inside_is_of_the_node() -> None:
 )
 def test_visit(runtime: Namespaces, user: tuple[str, ...]) -> None:
     """A command of this machine reaches the node's address from inside its network."""
-    assert ("nsenter", "--target", NODE, *user, "--net") == runtime.visit(HEAD)
+    assert ("nsenter", "--target", NODE, *user, "--net") == runtime.network_prefix(HEAD)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_rootless_commands_enter_the_user_namespace() -> None:
 
 def test_every_node_has_its_own_port() -> None:
     """A worker that is made alone is plugged where it would be plugged with the others."""
-    steps = script.flat(ROOT.prepare(REHEARSAL, (WORKER,)))
+    steps = script.flat(ROOT.prepare((WORKER,)))
     (_, node) = [step for step in steps if isinstance(step, HoldNamespaces)]
     ports = {word for command in node.setup for word in command.argv if str(word)[:4] == "port"}
 
@@ -189,10 +189,10 @@ def test_release() -> None:
     name = "SPARK_CLUSTER_NODE"
     expected = (
         KillLeftovers(
-            place="spark1", title="End what is left", name=name, folder=f"{STATE}/spark1"
+            place="spark1", title="Kill leftover processes", name=name, folder=f"{STATE}/spark1"
         ),
         KillLeftovers(
-            place="spark2", title="End what is left", name=name, folder=f"{STATE}/spark2"
+            place="spark2", title="Kill leftover processes", name=name, folder=f"{STATE}/spark2"
         ),
         RemoveFolder(place="spark1", path=f"{STATE}/spark1"),
         RemoveFolder(place="spark2", path=f"{STATE}/spark2"),
@@ -205,8 +205,25 @@ def test_end() -> None:
     """The link ends last, and the run state goes with it."""
     name = "SPARK_CLUSTER_NODE"
     expected = (
-        KillLeftovers(place="link", title="End what is left", name=name, folder=f"{STATE}/link"),
+        KillLeftovers(
+            place="link", title="Kill leftover processes", name=name, folder=f"{STATE}/link"
+        ),
         RemoveFolder(place="link", path=STATE),
     )
 
     assert expected == ROOT.end()
+
+
+def test_host() -> None:
+    """A node is asked from inside, with the variables of its services and nothing else."""
+    host = ROOT.host(HEAD)
+
+    assert ("spark1", "") == (host.name, host.ssh_host)
+    assert ("env", "-i") == host.shell[:2]
+    assert ("HOME=/opt/spark/.state/rehearsal/spark1/home") in host.shell
+    assert ("nsenter", "--target", NODE, *SPACES, "sh", "-s") == host.shell[-10:]
+
+
+def test_preflight() -> None:
+    """Namespaces have no image whose containers could be examined."""
+    assert ((), True) == (ROOT.preflight, ROOT.is_virtual)

@@ -10,7 +10,7 @@ from cluster.commands.vllm import ServeRequest
 from cluster.namespaces.steps import Command, StartProcess, StopProcess
 from cluster.node import Cluster
 from cluster.plan import plans, script
-from cluster.plan.steps import Ask, Await, MakeFolder, MakeSecret, Parallel, Plan, Single
+from cluster.plan.steps import Await, MakeFolder, MakeSecret, Parallel, Plan, Query
 from cluster.words import Environment, FileText, Secret, Word
 from tests.clusters import REHEARSAL, spaces, third, written
 
@@ -49,13 +49,13 @@ def side_by_side(steps: Plan) -> list[list[str]]:
 
 def watched(gate: Await) -> list[str]:
     """Return what must stay alive while a gate is shut."""
-    return [f"{trace.place} {trace.service}" for trace in gate.watch]
+    return [f"{handle.place} {handle.service}" for handle in gate.watched]
 
 
-def words(ask: Ask | None) -> tuple[Word, ...]:
+def words(query: Query | None) -> tuple[Word, ...]:
     """Return the words of a command inside a node."""
-    assert isinstance(ask, Command)
-    return ask.argv
+    assert isinstance(query, Command)
+    return query.argv
 
 
 def key(cluster: Cluster, request: ServeRequest) -> Environment:
@@ -68,7 +68,7 @@ def key(cluster: Cluster, request: ServeRequest) -> Environment:
 def test_head() -> None:
     """The head is there when Ray answers on it."""
     assert [
-        "spark1: Make a secret, unless it is there",
+        "spark1: Generate a secret, unless it exists",
         "spark1: Start Ray (head)",
         "spark1: Wait until Ray has spark1",
     ] == titles(plans.head(REHEARSAL, RUNTIME))
@@ -76,7 +76,7 @@ def test_head() -> None:
 
 def test_workers() -> None:
     """Each worker starts once the head answers there; all are waited for together."""
-    steps = plans.workers(THREE, THREE.workers, RUNTIME)
+    steps = plans.workers(THREE, THREE.workers, spaces(THREE))
 
     assert [
         ["spark2: Wait until the head answers", "spark2: Start Ray (worker)"],
@@ -88,19 +88,19 @@ def test_workers() -> None:
 def test_one_worker() -> None:
     """One worker that is named starts alone."""
     assert [
-        "spark1: Make a secret, unless it is there",
+        "spark1: Generate a secret, unless it exists",
         "spark3: Wait until the head answers",
         "spark3: Start Ray (worker)",
         "spark1: Wait until Ray has spark3",
-    ] == titles(plans.workers(THREE, THREE.workers[1:], RUNTIME))
+    ] == titles(plans.workers(THREE, THREE.workers[1:], spaces(THREE)))
 
 
 def test_up() -> None:
     """Head and workers start side by side, and the whole is waited for."""
-    steps = plans.up(THREE, RUNTIME)
+    steps = plans.up(THREE, spaces(THREE))
 
     assert [
-        "spark1: Make a secret, unless it is there",
+        "spark1: Generate a secret, unless it exists",
         "spark1: Start Ray (head)",
         "spark2: Start Ray (worker)",
         "spark3: Start Ray (worker)",
@@ -126,7 +126,7 @@ def test_serve() -> None:
     assert [
         "spark1: Check that Ray has spark1, spark2",
         "spark1: Check that port 8888 is free",
-        "spark1: Make a secret, unless it is there",
+        "spark1: Generate a secret, unless it exists",
         "spark1: Serve m",
     ] == titles(plans.serve(REHEARSAL, REQUEST, RUNTIME))
 
@@ -164,12 +164,12 @@ def test_patience() -> None:
     """The probe waits a little by itself, and by hand for the whole time."""
     wait, check = gates(plans.ready(REHEARSAL, REQUEST, RUNTIME)).values()
 
-    once, by_hand = words(wait.ask), words(wait.by_hand)
+    once, by_hand = words(wait.query), words(wait.patient_query)
 
     assert ("--wait", "2") == once[-2:]
     assert ("--wait", "inf") == by_hand[-2:]
     assert once[:-1] == by_hand[:-1]
-    assert (None, False) == (check.by_hand, "--wait" in words(check.ask))
+    assert (None, False) == (check.patient_query, "--wait" in words(check.query))
 
 
 def test_down() -> None:
@@ -180,11 +180,11 @@ def test_down() -> None:
         "spark1: Stop serve",
         "spark1: Stop ray",
         "spark2: Stop ray",
-        "spark1: End what is left",
-        "spark2: End what is left",
+        "spark1: Kill leftover processes",
+        "spark2: Kill leftover processes",
         "spark1: Remove the run state",
         "spark2: Remove the run state",
-        "link: End what is left",
+        "link: Kill leftover processes",
         "link: Remove the run state",
     ] == titles(steps)
     assert [["spark1: Stop serve"], ["spark1: Stop ray", "spark2: Stop ray"]] == side_by_side(steps)
@@ -196,7 +196,7 @@ def test_stop_server() -> None:
     (step,) = plans.stop_server(REHEARSAL, RUNTIME)
 
     assert (
-        StopProcess(title="Stop serve", trace=RUNTIME.trace("spark1", "serve"), seconds=20.0)
+        StopProcess(title="Stop serve", handle=RUNTIME.handle("spark1", "serve"), seconds=20.0)
         == step
     )
 
@@ -230,12 +230,12 @@ def test_api_key(cluster: Cluster, request_: ServeRequest, expected: Environment
     """A server that others can reach has a key: the user's own, else a generated one."""
     generated = any(isinstance(value, FileText) for _, value in expected)
     tokens = _tokens(plans.serve(cluster, request_, RUNTIME))
-    ask = plans.complete(cluster, request_, RUNTIME, prompt="", tokens=1).ask
+    query = plans.complete(cluster, request_, RUNTIME, prompt="", tokens=1).query
 
     assert expected == key(cluster, request_)
     assert generated == bool(tokens)
-    assert isinstance(ask, Command)
-    assert set(expected) <= set(ask.environment)
+    assert isinstance(query, Command)
+    assert set(expected) <= set(query.environment)
 
 
 def test_server() -> None:
@@ -251,5 +251,5 @@ def _specs(steps: Plan) -> list[str]:
     return [step.spec.digest for step in script.flat(steps) if isinstance(step, StartProcess)]
 
 
-def _tokens(steps: Plan) -> list[Single]:
+def _tokens(steps: Plan) -> list[MakeSecret]:
     return [step for step in script.flat(steps) if isinstance(step, MakeSecret)]

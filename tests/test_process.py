@@ -60,7 +60,7 @@ def test_start() -> None:
         spec=SPEC,
         argv=("setsid", "ray", "start"),
         environment=ENVIRONMENT[:1],
-        trace=TRACE,
+        handle=TRACE,
     )
     expected = """\
 rm -f /s/ray.pid
@@ -78,7 +78,7 @@ def test_holder() -> None:
         title="Make the link",
         argv=("setsid", "unshare", "--net", "sleep", "inf"),
         environment=ENVIRONMENT[:1],
-        trace=TRACE,
+        handle=TRACE,
         ready="/s/ready",
         remedy="run as root",
         setup=(
@@ -106,7 +106,7 @@ def test_wait_for_a_holder(tmp_path: Path) -> None:
         title="Make the link",
         argv=("sh", "-c", 'sleep 0.2; echo "$$" >"$0"', str(tmp_path / "init.pid")),
         environment=(("PATH", "/usr/bin:/bin"),),
-        trace=replace(TRACE, pid_file=str(tmp_path / "init.pid"), log=str(tmp_path / "log")),
+        handle=replace(TRACE, pid_file=str(tmp_path / "init.pid"), log=str(tmp_path / "log")),
         ready=str(tmp_path / "ready"),
         remedy="",
         setup=(Command(place="link", argv=("test", "-s", str(tmp_path / "init.pid"))),),

@@ -42,7 +42,7 @@ def _probe() -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    "name, node, hope, argv",
+    "name, node, condition, argv",
     [
         (
             "joined",
@@ -87,11 +87,11 @@ def _probe() -> ModuleType:
         ),
     ],
 )
-def test_words(name: str, node: object, hope: str, argv: tuple[str, ...]) -> None:
+def test_words(name: str, node: object, condition: str, argv: tuple[str, ...]) -> None:
     """Every question has its place, its hope and its words; the key stays in the environment."""
     asked = ASK[name]
 
-    assert (node, hope, argv) == (asked.node, asked.hope, asked.argv)
+    assert (node, condition, argv) == (asked.node, asked.condition, asked.argv)
 
 
 @pytest.mark.parametrize("name", ASK)
@@ -139,21 +139,21 @@ def test_joined() -> None:
             "reachable",
             {"listening": False},
             "spark2: cannot reach Ray's head at 192.168.177.11:6379"
-            " (start it by `inv head`; next: `inv logs --node spark1`)",
+            " (start it with `inv head`; next: `inv logs --node spark1`)",
             id="no head",
         ),
         pytest.param(
             "free",
             {"free": False, "reason": "Address already in use"},
             "spark1: cannot listen on 0.0.0.0, port 8000: Address already in use"
-            " (choose others with --host and --port, or stop what listens there)",
+            " (choose others with --host and --port, or stop the program that listens there)",
             id="port taken",
         ),
         pytest.param(
             "free",
             {},
             "spark1: cannot listen on 0.0.0.0, port 8000: no answer"
-            " (choose others with --host and --port, or stop what listens there)",
+            " (choose others with --host and --port, or stop the program that listens there)",
             id="port unknown",
         ),
         pytest.param(
@@ -204,7 +204,7 @@ def test_bad_answers(name: str, answer: object, sentence: str) -> None:
         (
             lambda: questions.reachable(LAB, WORKER),
             (
-                "spark2: cannot reach Ray's head at 192.168.177.11:6379 (start it by"
+                "spark2: cannot reach Ray's head at 192.168.177.11:6379 (start it with"
                 " `inv head --cluster lab`; next: `inv logs --node spark1 --cluster lab`)"
             ),
         ),

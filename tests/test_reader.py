@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.logs.explanation import ServiceLog
 from cluster.logs.reader import LogReader
+from cluster.plan.log_reader import ServiceLog
 from tests.clusters import ROOT, SPARKS
 
 CAPTURES = ROOT / "tests" / "captures"

@@ -229,7 +229,7 @@ def test_folder(name: str, path: str) -> None:
 
 def test_rehearsal() -> None:
     """The tracked rehearsal cluster is valid, and needs neither Docker nor RDMA."""
-    cluster = resolve("rehearsal", env_files(ROOT, "rehearsal")).cluster
+    cluster = resolve("rehearsal", env_files(str(ROOT), "rehearsal")).cluster
 
     assert cluster.runtime == "process"
     assert [(node.name, str(node.host_ip), node.ib_if) for node in cluster.nodes] == [
@@ -240,7 +240,7 @@ def test_rehearsal() -> None:
 
 def test_example() -> None:
     """The tracked example is two Sparks with both twins of a port, and has no secret."""
-    cluster = resolve("examples/two-sparks", env_files(ROOT, "examples/two-sparks")).cluster
+    cluster = resolve("examples/two-sparks", env_files(str(ROOT), "examples/two-sparks")).cluster
     twins = ("rocep1s0f1", "roceP2p1s0f1")
 
     assert ("docker", 2, ()) == (cluster.runtime, cluster.gpus, cluster.variables)

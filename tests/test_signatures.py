@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from cluster.checks.checks import CHECKS
 from cluster.logs.explain import SIGNATURES, explain
-from cluster.logs.explanation import ServiceLog
 from cluster.logs.signature import Signature, advice
 from cluster.node_context import NodeContext
+from cluster.plan.log_reader import ServiceLog
 from tests.clusters import HEAD, REHEARSAL, ROOT, SPARKS, WORKER
 
 CAPTURES = ROOT / "tests" / "captures"

@@ -70,7 +70,7 @@ def test_gate() -> None:
     step = Await(
         place="spark1",
         title="Check that port 8000 is free",
-        ask=command("probe", "listen-free"),
+        query=command("probe", "listen-free"),
         problems=lambda _text: (),
         seconds=0,
     )
@@ -83,8 +83,8 @@ def test_gate_by_hand() -> None:
     step = Await(
         place="spark1",
         title="Wait until the head answers",
-        ask=command("probe", "port", "--wait", "2"),
-        by_hand=command("probe", "port", "--wait", "60"),
+        query=command("probe", "port", "--wait", "2"),
+        patient_query=command("probe", "port", "--wait", "60"),
         problems=lambda _text: (),
         seconds=60,
     )

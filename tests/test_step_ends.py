@@ -42,7 +42,7 @@ def _sleeper(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], ProcessH
 
 def test_line_of_a_stop() -> None:
     """A service is asked with the signal that Ctrl-C would be, its whole group, and waited for."""
-    step = StopProcess(title="Stop ray", trace=TRACE, seconds=5)
+    step = StopProcess(title="Stop ray", handle=TRACE, seconds=5)
     expected = (
         """if grep -qsxzF MARK=/s /proc/"$(cat /s/ray.pid 2>/dev/null)"/environ; then\n"""
         """  kill -s TERM -- -"$(cat /s/ray.pid)"\n"""
@@ -56,7 +56,7 @@ def test_line_of_a_stop() -> None:
 def test_stop(sleeper: tuple[subprocess.Popen[bytes], ProcessHandle]) -> None:
     """A service ends, with the children it has."""
     process, trace = sleeper
-    shell(StopProcess(title="Stop ray", trace=trace, seconds=0.5).text)
+    shell(StopProcess(title="Stop ray", handle=trace, seconds=0.5).text)
 
     # The pipe ends with the last process that could write into it.
     assert b"" == process.communicate(timeout=10)[0]
@@ -73,7 +73,7 @@ def test_stop_of_what_does_not_listen(tmp_path: Path) -> None:
         env={**os.environ, "MARK": "/s"},
     ) as process:
         shell(f"until test -s {trace.pid_file}; do sleep 0.01; done")
-        shell(StopProcess(title="Stop ray", trace=trace, seconds=0.5).text)
+        shell(StopProcess(title="Stop ray", handle=trace, seconds=0.5).text)
 
     assert -9 == process.returncode
 
@@ -81,7 +81,7 @@ def test_stop_of_what_does_not_listen(tmp_path: Path) -> None:
 def test_stop_of_what_does_not_run(tmp_path: Path) -> None:
     """A service that was never started is fine."""
     trace = replace(TRACE, pid_file=str(tmp_path / "ray.pid"))
-    run = shell(StopProcess(title="Stop ray", trace=trace, seconds=5).text)
+    run = shell(StopProcess(title="Stop ray", handle=trace, seconds=5).text)
 
     assert (0, "", "") == (run.returncode, run.stdout, run.stderr)
 
@@ -89,7 +89,7 @@ def test_stop_of_what_does_not_run(tmp_path: Path) -> None:
 def test_stop_of_another_process(sleeper: tuple[subprocess.Popen[bytes], ProcessHandle]) -> None:
     """A number that was used again is not taken for the service."""
     process, trace = sleeper
-    shell(StopProcess(title="Stop ray", trace=replace(trace, mark=("MARK", "/s")), seconds=5).text)
+    shell(StopProcess(title="Stop ray", handle=replace(trace, mark=("MARK", "/s")), seconds=5).text)
 
     assert process.poll() is None
 
@@ -97,7 +97,7 @@ def test_stop_of_another_process(sleeper: tuple[subprocess.Popen[bytes], Process
 def test_line_of_a_sweep() -> None:
     """Everything is found by its environment, the folder taken to the letter."""
     step = KillLeftovers(
-        place="spark1", title="End what is left", name="MARK", folder="/s/.state/a+b"
+        place="spark1", title="Kill leftover processes", name="MARK", folder="/s/.state/a+b"
     )
     expected = (
         r"grep -lzsE '^MARK=/s/\.state/a\+b(/|$)' /proc/[0-9]*/environ"
@@ -127,7 +127,7 @@ def test_sweep(
     process, _ = sleeper
     step = KillLeftovers(
         place="spark1",
-        title="End what is left",
+        title="Kill leftover processes",
         name="MARK",
         folder=str(tmp_path / folder),
     )

@@ -37,6 +37,7 @@ KNOWN: dict[str, set[str] | None] = {
     "enum": None,
     "functools": None,
     "hashlib": None,
+    "importlib": {"import_module"},  # rooms that are loaded when they are needed
     "io": {"StringIO"},
     "ipaddress": None,
     "itertools": None,

@@ -6,8 +6,7 @@ from datetime import datetime
 from cluster.checks.images import IMAGES
 from cluster.checks.interfaces import INTERFACES
 from cluster.commands import vllm
-from cluster.containers import container
-from cluster.containers.container import Found
+from cluster.containers.comparison import Comparison, obstacle
 from cluster.host import Host, host_problem
 from cluster.plan.ray_nodes import NodeListing, RayNode
 from cluster.serve import ready
@@ -45,7 +44,7 @@ def test_shipped() -> None:
 def test_ready() -> None:
     """What `inv serve` prints on the head."""
     runtime = replace(
-        boxes(CLUSTER), state=f"{PLACE}/.state/default", engines={"spark1": Host(name="spark1")}
+        boxes(CLUSTER), state=f"{PLACE}/.state/default", hosts={"spark1": Host(name="spark1")}
     )
     found = ready.text(ready.endpoint(CLUSTER, REQUEST, runtime))
 
@@ -89,14 +88,14 @@ def test_problems() -> None:
         for image in (None, replace(IMAGE, layers=("sha256:aa", "sha256:cc")))
     )
     stopped = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
-    changes = Found(running=True, owner=CLUSTER.name, changes=("NCCL_DEBUG",))
+    changes = Comparison(running=True, owner=CLUSTER.name, changes=("NCCL_DEBUG",))
     sentences = (
         *address.rule((wrong_nic,)),
         *no_image.rule((node_report("spark1", CLUSTER), without)),
         *other_image.rule((node_report("spark1", CLUSTER), different)),
         host_problem(FAR, "Host key verification failed.\n"),
         host_problem(FAR, stopped),
-        container.obstacle(CLUSTER, "spark2", changes, recreate=False),
+        obstacle(CLUSTER, "spark2", changes, recreate=False),
     )
 
     assert shown("problems") == "".join(f"{sentence}\n" for sentence in sentences)

@@ -2,19 +2,19 @@
 
 import io
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cluster.errors import NodeError, Problem
-from cluster.logs.logs import FileLog
+from cluster.logs.reader import LogReader
+from cluster.machine.parallel import Event
 from cluster.machine.terminal import Report
+from cluster.namespaces.perform import FileLog
 from cluster.namespaces.steps import Command, ProcessHandle
-from cluster.plan import waiting
-from cluster.plan.services import Services
-from cluster.plan.steps import AnyHandle, Await
+from cluster.plan import services, waiting
+from cluster.plan.steps import Await
 from cluster.plan.waiting import Waiting
 from tests.clusters import ROOT, SPARKS
 
@@ -36,37 +36,44 @@ LOST = "RuntimeError: [gloo/transport/tcp/pair.cc:537] Read error [192.168.177.1
 reset by peer\n"
 
 
-class Ended(Services):
-    """Services of which one has ended with a code, as containers do."""
-
-    def exit_code(self, trace: AnyHandle) -> int | None:
-        """Return what a killed container has."""
-        return 137 if trace.service == "ray" else None
+class KilledService(ProcessHandle):
+    """A service that has ended with an exit code, as containers have."""
 
 
-class Mute(FileLog):
-    """A log whose machine has stopped to answer."""
+class UnreachableService(ProcessHandle):
+    """A service whose machine no longer answers when its log is read to the end."""
 
-    def rest(self) -> list[str]:
-        """Say that nobody answers."""
+
+class UnreachableLog(FileLog):
+    """A log whose machine no longer answers."""
+
+    def remaining_lines(self) -> list[str]:
+        """Fail as if the machine did not answer."""
         raise NodeError(Problem(place="spark2", message="does not answer"))
 
 
-class HalfMute(Services):
-    """Services of which one cannot be asked any more."""
-
-    def log(self, trace: AnyHandle) -> FileLog:
-        """Return the log of a process."""
-        assert isinstance(trace, ProcessHandle)
-        return (Mute if trace.place == "spark2" else FileLog)(trace)
+@services.exit_code.register
+def _(_handle: KilledService) -> int | None:
+    return 137
 
 
-def traced(folder: Path, node: str, service: str, content: str) -> ProcessHandle:
+@services.log.register
+def _(handle: UnreachableService) -> FileLog:
+    return UnreachableLog(handle)
+
+
+def logged(
+    folder: Path,
+    node: str,
+    service: str,
+    content: str,
+    kind: type[ProcessHandle] = ProcessHandle,
+) -> ProcessHandle:
     """Return a service that has logged so much."""
     log = folder / f"{node}-{service}.log"
     log.write_text(content, encoding="utf-8")
     pid_file = str(log.with_suffix(".pid"))
-    return ProcessHandle(place=node, service=service, pid_file=pid_file, mark=MARK, log=str(log))
+    return kind(place=node, service=service, pid_file=pid_file, mark=MARK, log=str(log))
 
 
 @pytest.fixture
@@ -80,25 +87,25 @@ def alive() -> Iterator[int]:
         process.kill()
 
 
-def living(trace: ProcessHandle, number: int) -> ProcessHandle:
+def living(handle: ProcessHandle, number: int) -> ProcessHandle:
     """Return a service that lives."""
-    Path(trace.pid_file).write_text(f"{number}\n", encoding="utf-8")
-    return trace
+    Path(handle.pid_file).write_text(f"{number}\n", encoding="utf-8")
+    return handle
 
 
-def failure(*watch: ProcessHandle, services: Services | None = None) -> str:
+def failure(*handles: ProcessHandle) -> str:
     """Wait for what never comes, and return what is said then."""
-    gate = Await(
+    step = Await(
         place="spark1",
         title="Wait",
-        ask=Command(place="spark1", argv=("true",)),
+        query=Command(place="spark1", argv=("true",)),
         problems=lambda _: (NOT_READY,),
         seconds=0.0,
-        watch=watch,
+        watched=handles,
     )
     report = Report(io.StringIO())
     with report.step("spark1", "Wait") as progress, pytest.raises(NodeError) as caught:
-        Waiting(SPARKS, gate, services or Services(), progress, threading.Event()).wait()
+        Waiting(SPARKS, step, progress, LogReader(), Event()).answer()
     return str(caught.value)
 
 
@@ -106,7 +113,7 @@ def test_known_cause(tmp_path: Path, alive: int, monkeypatch: pytest.MonkeyPatch
     """A fatal line is told with its cause, on the node where it is, and what to do."""
     monkeypatch.setattr(waiting, "SETTLE_SECONDS", 0.0)
     lines = "".join(f"{RANK}{line}\n" for line in TAKEN.splitlines())
-    said = failure(living(traced(tmp_path, "spark1", "serve", lines), alive))
+    said = failure(living(logged(tmp_path, "spark1", "serve", lines), alive))
     message = TAKEN.splitlines()[-1]
     expected = f"""\
 spark1: serve failed
@@ -129,12 +136,12 @@ spark1: ray has ended
     KeyError: 1
     (next: `inv logs --node spark1`)"""
 
-    assert expected == failure(traced(tmp_path, "spark1", "ray", "KeyError: 1\n"))
+    assert expected == failure(logged(tmp_path, "spark1", "ray", "KeyError: 1\n"))
 
 
 def test_cause_in_another_log(tmp_path: Path, alive: int) -> None:
     """The logs of all services are looked at, not only that of the one that ended first."""
-    ray = living(traced(tmp_path, "spark2", "ray", KILLED), alive)
+    ray = living(logged(tmp_path, "spark2", "ray", KILLED), alive)
     expected = """\
 spark1: serve has ended
     RuntimeError: [gloo/transport/tcp/pair.cc:537] Read error [192.168.177.12]:1: Connection reset \
@@ -145,7 +152,7 @@ memory, or by hand
     (`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` shows which; then lower \
 GPU_MEMORY_UTILIZATION in env/cluster.env and run `inv up` and `inv serve`)"""
 
-    assert expected == failure(traced(tmp_path, "spark1", "serve", LOST), ray)
+    assert expected == failure(logged(tmp_path, "spark1", "serve", LOST), ray)
 
 
 def test_killed_without_a_word(tmp_path: Path) -> None:
@@ -157,26 +164,26 @@ spark2: ray has ended with exit code 137
 memory, or by hand
     (`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` shows which; then lower \
 GPU_MEMORY_UTILIZATION in env/cluster.env and run `inv up` and `inv serve`)"""
-    ray = traced(tmp_path, "spark2", "ray", "Ray runtime started.\n")
+    ray = logged(tmp_path, "spark2", "ray", "Ray runtime started.\n", KilledService)
 
-    assert expected == failure(ray, services=Ended())
+    assert expected == failure(ray)
 
 
 def test_log_that_cannot_be_read(tmp_path: Path, alive: int) -> None:
     """A machine that does not answer any more does not hide what the others say."""
-    ray = living(traced(tmp_path, "spark2", "ray", ""), alive)
-    serve = traced(tmp_path, "spark1", "serve", "KeyError: 1\n")
+    ray = living(logged(tmp_path, "spark2", "ray", "", UnreachableService), alive)
+    serve = logged(tmp_path, "spark1", "serve", "KeyError: 1\n")
     expected = """\
 spark1: serve has ended
     KeyError: 1
     (next: `inv logs --node spark1`)"""
 
-    assert expected == failure(serve, ray, services=HalfMute())
+    assert expected == failure(serve, ray)
 
 
 def test_time_is_up(tmp_path: Path, alive: int) -> None:
     """What is still missing is told, and why, if a log has it."""
-    ray = living(traced(tmp_path, "spark2", "ray", UNREACHABLE), alive)
+    ray = living(logged(tmp_path, "spark2", "ray", UNREACHABLE), alive)
     expected = """\
 spark1: not ready
 spark2: this node does not reach Ray on the head: Ray is not running there, the env files name a \
@@ -188,4 +195,4 @@ wrong address or interface, or a firewall blocks the port (`inv doctor` finds th
 
 def test_time_is_up_without_a_reason(tmp_path: Path, alive: int) -> None:
     """Where no log tells why, it is not guessed."""
-    assert "spark1: not ready" == failure(living(traced(tmp_path, "spark2", "ray", ""), alive))
+    assert "spark1: not ready" == failure(living(logged(tmp_path, "spark2", "ray", ""), alive))

@@ -7,7 +7,7 @@ from cluster.bandwidth.ranks import LIMIT_SECONDS, PORTS, RunRank
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.machine.parallel import side_by_side
 from cluster.machine.terminal import show
-from cluster.plan import questions, script
+from cluster.plan import questions, script, services
 from cluster.session import Session
 
 if TYPE_CHECKING:
@@ -24,30 +24,19 @@ def nccl(session: Session, *, largest: str, json: bool) -> int:
         message, remedy = "has one GPU; a measurement needs two", "add a node"
         raise RefusedError(Problem(place=cluster.name, message=message, remedy=remedy))
     if session.dry:
-        show(script.lines(_steps(session, sizes, PORTS[0])))
+        show(script.text(_steps(session, sizes, PORTS[0])))
         return 0
     # A dry run does not wait for these imports.
     from cluster.bandwidth import measurement_report
     from cluster.bandwidth.verdict import verdict
 
-    _refuse_stopped(session)
+    session.refuse_stopped(cluster.nodes)
     with session.report.step(cluster.name, "Measure between the nodes"):
         steps = _steps(session, sizes, _free_port(session))
-        results = side_by_side(lambda step: _result(session, step), steps)
+        results = side_by_side(_result, steps)
     judged = verdict(cluster, dict(enumerate(results)))
     show((measurement_report.as_json if json else measurement_report.text)(judged))
     return judged.exit_code
-
-
-def _refuse_stopped(session: Session) -> None:
-    """Raise for the nodes that are not running."""
-    stopped = tuple(
-        Problem(place=node.name, message="is not running", remedy=session.cluster.inv("up"))
-        for node in session.cluster.nodes
-        if session.services.find(session.runtime.trace(node.name, "ray")) is None
-    )
-    if stopped:
-        raise RefusedError(*stopped)
 
 
 def _free_port(session: Session) -> int:
@@ -55,8 +44,8 @@ def _free_port(session: Session) -> int:
     cluster, runtime, message = session.cluster, session.runtime, ""
     for port in PORTS:
         free = questions.free(cluster, str(cluster.head.host_ip), port)
-        command = runtime.inside(cluster, cluster.head, (*runtime.probe, *free.argv))
-        problems = free.problems(session.services.ask(command).output)
+        command = runtime.run_inside(cluster.head, (*runtime.probe, *free.argv))
+        problems = free.problems(services.ask(command).output)
         if not problems:
             return port
         message = problems[0].message
@@ -70,23 +59,22 @@ def _steps(session: Session, sizes: tuple[int, ...], port: int) -> tuple[RunRank
     return tuple(
         RunRank(
             title=ranks.title(rank, cluster.gpus),
-            command=runtime.inside(
-                cluster,
+            command=runtime.run_inside(
                 rank.node,
-                (*runtime.bandwidth, *ranks.arguments(cluster, rank, sizes, port)),
+                (*runtime.rank_program, *ranks.arguments(cluster, rank, sizes, port)),
             ),
         )
         for rank in ranks.ranks(cluster)
     )
 
 
-def _result(session: Session, step: RunRank) -> "RankResult":
+def _result(step: RunRank) -> "RankResult":
     """Run a rank to its end; a node that cannot be reached is a result without an answer."""
     from cluster.bandwidth.rank_answer import rank_answer
     from cluster.bandwidth.rank_problems import RankResult
 
     try:
-        done = session.services.ask(step.command, LIMIT_SECONDS)
+        done = services.ask(step.command, LIMIT_SECONDS)
     except NodeError as error:
         return RankResult(answer=None, error=str(error), code=error.exit_code)
     return RankResult(answer=rank_answer(done.output), error=done.error, code=done.code)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cluster.errors import Problem, RefusedError
 from cluster.node import Cluster, Node
-from cluster.plan.steps import Inside
+from cluster.plan.steps import Query
 from cluster.settings.values import WrongValueError, size
 
 PORTS = range(29520, 29530)
@@ -42,7 +42,7 @@ class RunRank:
     """Run a rank on its node to its end; all ranks run at the same time."""
 
     title: str
-    command: Inside
+    command: Query
 
     @property
     def place(self) -> str:

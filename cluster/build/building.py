@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from cluster.build import build_options, build_report, cache_busters, image, package_index
 from cluster.build.build_options import BuildOptions
@@ -43,7 +42,7 @@ def build(options: BuildOptions, cluster: str, *, dry: bool, json: bool) -> None
 
 def _image_name(cluster: str) -> str:
     """Return the image of a cluster: the default before any machine is described."""
-    is_described = cluster != DEFAULT or env_files(Path(ROOT), cluster)
+    is_described = cluster != DEFAULT or env_files(ROOT, cluster)
     return load(cluster).cluster.image if is_described else Cluster.image
 
 

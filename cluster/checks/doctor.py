@@ -7,22 +7,17 @@ from cluster import scripts
 from cluster.commands import ray
 from cluster.errors import Problem, RefusedError
 from cluster.facts import asking
-from cluster.facts.asking import SECONDS, Tell, by_ssh, examine
+from cluster.facts.asking import examine
 from cluster.facts.facts import BLOCKING, EXAMINING, Request
 from cluster.host import Host
-from cluster.machine import ssh
-from cluster.machine.processes import Completed
 from cluster.machine.terminal import show
 from cluster.node import Cluster, Node
-from cluster.plan.steps import Inside
-from cluster.session import Session, engines
+from cluster.runtimes import is_virtual
+from cluster.session import Session
 from cluster.words import shell_line
 
 if TYPE_CHECKING:
     from cluster.checks.diagnosis import Answers
-
-ABSENT = 125
-"""The exit code of a command in a node that does not exist."""
 
 
 def doctor(session: Session, names: list[str], *, fast: bool, json: bool) -> int:
@@ -30,10 +25,10 @@ def doctor(session: Session, names: list[str], *, fast: bool, json: bool) -> int
 
     A dry run prints the questions instead.
     """
-    cluster = session.cluster
-    questions = _questions(cluster, session.chosen(names, cluster.nodes), fast=fast)
+    cluster, hosts = session.cluster, _hosts(session)
+    questions = _questions(cluster, session.nodes(names), fast=fast)
     if session.dry:
-        show("\n".join(_script(session, name, text) for name, text in questions.items()))
+        show("\n".join(_script(hosts[name], text) for name, text in questions.items()))
         return 0
     # A dry run does not wait for what it does not use: the checks take half as long as the rest.
     from cluster.checks import pages
@@ -41,7 +36,7 @@ def doctor(session: Session, names: list[str], *, fast: bool, json: bool) -> int
 
     with session.report.step(cluster.name, "Ask all nodes"):
         answers = _answers(session, questions)
-    result = diagnosis(cluster, answers, fast=fast, local=_local(cluster, engines(cluster)))
+    result = diagnosis(cluster, answers, fast=fast, local=_local(cluster, hosts))
     show((pages.as_json if json else pages.text)(result))
     return result.exit_code
 
@@ -69,7 +64,7 @@ def request(
     neither an image nor a container.
     """
     peers = tuple(peer for peer in among or cluster.nodes if peer.name != node.name)
-    has_container = cluster.runtime == "docker"
+    has_container = not is_virtual(cluster)
     return Request(
         parts=BLOCKING if fast else EXAMINING,
         image=cluster.image if has_container else "",
@@ -88,8 +83,7 @@ def _listen_port(cluster: Cluster, peer: Node) -> int:
 
 def _local(cluster: Cluster, hosts: Mapping[str, Host]) -> set[str]:
     """Return the names of the nodes that are this machine, or namespaces of it."""
-    is_virtual = cluster.runtime == "process"
-    return {name for name, host in hosts.items() if is_virtual or not host.ssh_host}
+    return {name for name, host in hosts.items() if is_virtual(cluster) or not host.ssh_host}
 
 
 def _questions(cluster: Cluster, nodes: tuple[Node, ...], *, fast: bool) -> dict[str, str]:
@@ -98,44 +92,27 @@ def _questions(cluster: Cluster, nodes: tuple[Node, ...], *, fast: bool) -> dict
 
 
 def _answers(session: Session, questions: Mapping[str, str]) -> "Answers":
-    """Ask the nodes of a cluster: machines by SSH, namespaces of this machine from inside."""
-    tell: Tell = by_ssh
-    if session.cluster.runtime == "process":
-        _refuse_absent(session, tuple(questions))
-        tell = _ask_inside(session)
-    return examine(engines(session.cluster), questions, tell)
-
-
-def _refuse_absent(session: Session, names: tuple[str, ...]) -> None:
-    """Raise for nodes that do not exist."""
+    """Ask the nodes of a cluster; namespaces that do not exist are a RefusedError."""
+    answers = examine(_hosts(session), questions)
     absent = tuple(
         Problem(
             place=name,
             message="does not exist: nodes of this cluster exist only while it runs",
             remedy=session.cluster.inv("up"),
         )
-        for name in names
-        if session.services.ask(_inside(session, name, "true")).code == ABSENT
+        for name, answer in answers.items()
+        if session.runtime.is_virtual and isinstance(answer, Problem)
     )
     if absent:
         raise RefusedError(*absent)
+    return answers
 
 
-def _ask_inside(session: Session) -> Tell:
-    def tell(host: Host, text: str) -> Completed:
-        return session.services.ask(_inside(session, host.name, "sh", "-c", text), SECONDS)
-
-    return tell
+def _hosts(session: Session) -> dict[str, Host]:
+    return {node.name: session.runtime.host(node) for node in session.cluster.nodes}
 
 
-def _inside(session: Session, name: str, *argv: str) -> Inside:
-    node = next(node for node in session.cluster.nodes if node.name == name)
-    return session.runtime.inside(session.cluster, node, argv)
-
-
-def _script(session: Session, name: str, question: str) -> str:
+def _script(host: Host, question: str) -> str:
     """Return the shell text that asks a node."""
-    if session.cluster.runtime == "process":
-        return scripts.titled(name, asking.TITLE, _inside(session, name, "sh", "-c", question).text)
-    command = shell_line(ssh.command(engines(session.cluster)[name]))
-    return scripts.titled(name, asking.TITLE, scripts.here_document(command, question))
+    command = scripts.here_document(shell_line(host.shell), question)
+    return scripts.titled(host.name, asking.TITLE, command)

@@ -1,21 +1,22 @@
-"""A container as it should be: as `docker create` options, as the Engine API's JSON, as labels."""
+"""A container as it should be: one row per option, for the Docker client and for the API."""
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from cluster.errors import Problem
-from cluster.node import Accelerator, Cluster
+from cluster.node import Accelerator
 from cluster.words import Environment, NodeHome, Printed
 
-OURS = "spark-vllm-cluster"
-"""Prefix of our labels."""
-OWNER = f"{OURS}.cluster"
-SPEC = f"{OURS}.spec"
-SETTINGS = f"{OURS}.settings"
+PREFIX = "spark-vllm-cluster"
+"""Prefix of this project's labels."""
+OWNER = f"{PREFIX}.cluster"
+SPEC = f"{PREFIX}.spec"
+SETTINGS = f"{PREFIX}.settings"
 STACK_BYTES = 64 << 20  # NVIDIA's own containers for two Sparks ask for it (TensorRT-LLM playbook)
 RDMA_DEVICES = "/dev/infiniband"
+ALL_GPUS = "nvidia.com/gpu=all"
 Part = tuple[Printed, ...]
 
 
@@ -32,7 +33,7 @@ class Container:
     """What a container is made of; it shares the node's network and has an init process."""
 
     name: str
-    """Empty for one that Docker names: it is thrown away."""
+    """Empty for a container that runs one command and is removed."""
     image: str
     argv: tuple[str, ...]
     environment: Environment = ()
@@ -41,13 +42,13 @@ class Container:
     shm_size: int | None
     """Bytes of shared memory; None means the node's own."""
     rdma: bool
-    """Whether the node's RDMA devices are handed in, and memory may be locked for them."""
+    """Whether it gets the node's RDMA devices, and may lock memory for them."""
     privileged: bool
     labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def settings(self) -> dict[str, str]:
-        """What a change of these keys needs another container for; no value of a variable."""
+        """The keys whose change needs a new container; no value of a variable."""
         return {
             "IMAGE": self.image,
             "ACCELERATOR": self.accelerator,
@@ -59,174 +60,158 @@ class Container:
 
     @property
     def all_labels(self) -> tuple[tuple[str, str], ...]:
-        """The labels with those that the container is compared by, secrets masked."""
+        """The labels, and those that the container is compared by; secrets are masked."""
         variables = [[name, str(value)] for name, value in self.environment]
         content = json.dumps([self.settings, self.argv, variables])
         digest = sha256(content.encode()).hexdigest()[:12]
         return (*self.labels, (SPEC, digest), (SETTINGS, json.dumps(self.settings)))
 
 
-def options(container: Container, ssh_host: str) -> tuple[Part, ...]:
-    """Return the options of `docker create`, each on its own; secrets by name only."""
-    name = (("--name", container.name),) if container.name else ()
-    labels = container.all_labels if container.name else ()
-    return (
-        *name,
-        ("--network", "host"),
-        ("--init",),
-        *_rights(container),
-        *_gpus(container.accelerator),
-        *(("--volume", _source(mount, ssh_host)) for mount in container.mounts),
-        *(("--label", f"{key}={value}") for key, value in labels),
-        *variables(container.environment),
-    )
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """What is known only when a container is created."""
+
+    variables: dict[str, str]
+    """The values of the environment, secrets included."""
+    home: str
+    """The folder that `~` stands for on the node."""
 
 
-def variables(environment: Environment) -> tuple[tuple[str, str], ...]:
-    """Return the option `--env` for each variable; a secret by its name only."""
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option of a container."""
+
+    words: Part
+    """For `docker create`; a secret by name only."""
+    path: tuple[str, ...] = ()
+    """Where the value stands in the Engine API's ContainerCreate; empty for none."""
+    value: Callable[[Resolved], object]
+    """The JSON value there; lists of several options are joined."""
+
+
+def create_options(container: Container, ssh_host: str) -> tuple[Part, ...]:
+    """Return the options of `docker create`, each on its own."""
+    return tuple(option.words for option in _options(container, ssh_host))
+
+
+def variable_options(environment: Environment) -> tuple[tuple[str, str], ...]:
+    """Return the option `--env` for each variable; a secret by name only."""
     return tuple(
         ("--env", f"{name}={value}" if isinstance(value, str) else name)
         for name, value in environment
     )
 
 
-def body(container: Container, variables: dict[str, str], home: str) -> dict[str, Any]:
-    """Return the body of the Engine API's ContainerCreate, with what is known only now.
-
-    `variables` are the values of the environment; `home` is the folder that `~` stands for.
-    """
-    return {
+def body(container: Container, resolved: Resolved) -> dict[str, Any]:
+    """Return the body of the Engine API's ContainerCreate: the same options, all values known."""
+    content: dict[str, Any] = {
         "Image": container.image,
         "Cmd": list(container.argv),
-        "Env": [f"{name}={value}" for name, value in variables.items()],
-        "Labels": dict(container.all_labels) if container.name else {},
-        "HostConfig": {
-            "NetworkMode": "host",
-            "Init": True,
-            "Binds": [_bind(mount, home) for mount in container.mounts],
-            "DeviceRequests": _device_requests(container.accelerator),
-            **_host_rights(container),
-        },
+        "Env": [],
+        "Labels": {},
+        "HostConfig": {"Binds": [], "DeviceRequests": []},
     }
+    for option in _options(container, ""):
+        if option.path:
+            _put(content, option.path, option.value(resolved))
+    return content
 
 
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """What a container was made of, as its engine tells it."""
-
-    settings: str
-    """The text of our label; `{}` when it has none."""
-    argv: tuple[str, ...]
-    environment: dict[str, str]
-    inherited: dict[str, str]
-    """The variables that its image sets."""
-
-
-def changes(container: Container, known: Known, variables: dict[str, str]) -> tuple[str, ...]:
-    """Return the settings and variables that differ in a container from how it should be."""
-    was, there = json.loads(known.settings), known.environment
-    wanted = {**known.inherited, **variables}
-    settings = (key for key, value in container.settings.items() if was.get(key) != value)
-    names = dict.fromkeys((*variables, *there, *wanted))
-    changed = (name for name in names if there.get(name) != wanted.get(name))
-    command = ("the command line",) if _program(known.argv) != _program(container.argv) else ()
-    return (*settings, *command, *changed)
+def _put(content: dict[str, Any], path: tuple[str, ...], value: object) -> None:
+    """Put a value where the path leads, behind what a list there already has."""
+    *folders, key = path
+    for folder in folders:
+        content = content.setdefault(folder, {})
+    if isinstance(value, list):
+        content.setdefault(key, []).extend(value)
+    elif isinstance(value, dict):
+        content.setdefault(key, {}).update(value)
+    else:
+        content[key] = value
 
 
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """A container that has the name, compared with the one that should have it."""
-
-    running: bool
-    owner: str
-    """The cluster that it was made for; empty when this tool did not make it."""
-    changes: tuple[str, ...]
-
-
-def obstacle(cluster: Cluster, node: str, found: Found | None, *, recreate: bool) -> Problem | None:
-    """Say why a container that is there cannot be replaced; None when it can, or none is there."""
-    name = cluster.container
-    if found and not found.owner:
-        message = f"there is a container {name} that this tool did not make"
-        remedy = "remove it by `docker rm --force`, or choose another name by CONTAINER"
-        return Problem(place=node, message=message, remedy=remedy)
-    if found and found.owner != cluster.name:
-        owner = replace(cluster, name=found.owner)
-        message = f"there is the container {name} of cluster {found.owner}"
-        remedy = f"{owner.inv('down')}, or choose another name by CONTAINER"
-        return Problem(place=node, message=message, remedy=remedy)
-    if not (found and found.running and found.changes) or recreate:
-        return None
-    message = f"{name} runs with another value of {', '.join(found.changes)}"
-    again = f"{cluster.inv('up', '--recreate')} replaces it, and ends what it serves"
-    return Problem(place=node, message=message, remedy=again)
+def _options(container: Container, ssh_host: str) -> Iterator[Option]:
+    """Yield every option, in the order in which `--dry` prints them."""
+    if container.name:
+        yield _fixed(("--name", container.name), (), "")  # the API has it in the address
+    yield _fixed(("--network", "host"), _host("NetworkMode"), "host")
+    yield _fixed(("--init",), _host("Init"), value=True)
+    yield from _rights(container)
+    yield from _gpus(container.accelerator)
+    for mount in container.mounts:
+        yield _volume(mount, ssh_host)
+    for key, value in container.all_labels if container.name else ():
+        yield _fixed(("--label", f"{key}={value}"), ("Labels",), {key: value})
+    for (name, _), words in zip(
+        container.environment, variable_options(container.environment), strict=True
+    ):
+        yield _variable(name, words)
 
 
-def _program(argv: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what `run-service NAME DIGEST` runs: the digest tells that, not what, is different."""
-    return argv[3:]
-
-
-def _rights(container: Container) -> tuple[Part, ...]:
-    """Return what the container may: all, or memory and devices for RDMA and nothing else."""
+def _rights(container: Container) -> Iterator[Option]:
+    """Yield what the container may do: everything, or memory and devices for RDMA and no more."""
+    if container.privileged or container.shm_size is None:
+        ipc = _fixed(("--ipc", "host"), _host("IpcMode"), "host")
+    else:
+        size = container.shm_size
+        ipc = _fixed(("--shm-size", str(size)), _host("ShmSize"), size)
     if container.privileged:
-        return (("--privileged",), ("--ipc", "host"))
-    rdma: tuple[Part, ...] = (
-        ("--device", RDMA_DEVICES),
-        ("--cap-add", "IPC_LOCK"),
-        ("--ulimit", "memlock=-1"),
+        yield _fixed(("--privileged",), _host("Privileged"), value=True)
+        yield ipc
+        return
+    yield ipc
+    no_new = "no-new-privileges"
+    yield _fixed(("--security-opt", no_new), _host("SecurityOpt"), [no_new])
+    yield _limit("stack", STACK_BYTES)
+    if container.rdma:
+        device = {"PathOnHost": RDMA_DEVICES, "PathInContainer": RDMA_DEVICES}
+        rights = {**device, "CgroupPermissions": "rwm"}
+        yield _fixed(("--device", RDMA_DEVICES), _host("Devices"), [rights])
+        yield _fixed(("--cap-add", "IPC_LOCK"), _host("CapAdd"), ["IPC_LOCK"])
+        yield _limit("memlock", -1)
+
+
+def _gpus(accelerator: Accelerator) -> Iterator[Option]:
+    place = _host("DeviceRequests")
+    if accelerator == "nvidia":
+        request = {"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}
+        yield _fixed(("--gpus", "all"), place, [request])
+    if accelerator == "cdi":
+        devices = {"Driver": "cdi", "DeviceIDs": [ALL_GPUS]}
+        yield _fixed(("--device", ALL_GPUS), place, [devices])
+
+
+def _volume(mount: Mount, ssh_host: str) -> Option:
+    source, target = mount.source, mount.target
+    below_home = source.startswith("~/")
+    return Option(
+        words=(
+            "--volume",
+            NodeHome(ssh_host, f"{source[2:]}:{target}") if below_home else f"{source}:{target}",
+        ),
+        path=_host("Binds"),
+        value=lambda resolved: [
+            f"{resolved.home}{source[1:]}:{target}" if below_home else f"{source}:{target}"
+        ],
     )
-    return (
-        ("--ipc", "host")
-        if container.shm_size is None
-        else ("--shm-size", str(container.shm_size)),
-        ("--security-opt", "no-new-privileges"),
-        ("--ulimit", f"stack={STACK_BYTES}"),
-        *(rdma if container.rdma else ()),
+
+
+def _variable(name: str, words: Part) -> Option:
+    return Option(
+        words=words,
+        path=("Env",),
+        value=lambda resolved: [f"{name}={resolved.variables[name]}"],
     )
 
 
-def _host_rights(container: Container) -> dict[str, Any]:
-    """Return `_rights` as the Engine API has them."""
-    if container.privileged:
-        return {"Privileged": True, "IpcMode": "host"}
-    stack = {"Name": "stack", "Soft": STACK_BYTES, "Hard": STACK_BYTES}
-    memlock = {"Name": "memlock", "Soft": -1, "Hard": -1}
-    device = {
-        "PathOnHost": RDMA_DEVICES,
-        "PathInContainer": RDMA_DEVICES,
-        "CgroupPermissions": "rwm",
-    }
-    ipc = {"IpcMode": "host"} if container.shm_size is None else {"ShmSize": container.shm_size}
-    rdma = {"Devices": [device], "CapAdd": ["IPC_LOCK"]} if container.rdma else {}
-    limits = [stack, memlock] if container.rdma else [stack]
-    return {**ipc, **rdma, "SecurityOpt": ["no-new-privileges"], "Ulimits": limits}
+def _limit(name: str, limit: int) -> Option:
+    value = {"Name": name, "Soft": limit, "Hard": limit}
+    return _fixed(("--ulimit", f"{name}={limit}"), _host("Ulimits"), [value])
 
 
-def _gpus(accelerator: Accelerator) -> tuple[Part, ...]:
-    parts: dict[Accelerator, tuple[Part, ...]] = {
-        "nvidia": (("--gpus", "all"),),
-        "cdi": (("--device", "nvidia.com/gpu=all"),),
-        "none": (),
-    }
-    return parts[accelerator]
+def _fixed(words: Part, path: tuple[str, ...], value: object) -> Option:
+    return Option(words=words, path=path, value=lambda _resolved: value)
 
 
-def _device_requests(accelerator: Accelerator) -> list[dict[str, Any]]:
-    requests: dict[Accelerator, list[dict[str, Any]]] = {
-        "nvidia": [{"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}],
-        "cdi": [{"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=all"]}],
-        "none": [],
-    }
-    return requests[accelerator]
-
-
-def _source(mount: Mount, ssh_host: str) -> Printed:
-    if mount.source.startswith("~/"):
-        return NodeHome(ssh_host, f"{mount.source[2:]}:{mount.target}")
-    return f"{mount.source}:{mount.target}"
-
-
-def _bind(mount: Mount, home: str) -> str:
-    source = f"{home}{mount.source[1:]}" if mount.source.startswith("~") else mount.source
-    return f"{source}:{mount.target}"
+def _host(key: str) -> tuple[str, ...]:
+    return ("HostConfig", key)

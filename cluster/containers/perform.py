@@ -1,94 +1,273 @@
-"""Performs the steps of a plan that are about containers."""
+"""Performs the steps on containers, and finds, asks and reads the services in them."""
 
-from pathlib import Path
+from dataclasses import replace
 
-from cluster.containers import container
-from cluster.containers.container import Found
-from cluster.containers.inside import StartService, StopService
+from cluster.containers import comparison
+from cluster.containers.comparison import (
+    Comparison,
+    ContainerState,
+    ImageState,
+    container_state,
+    image_variables,
+)
+from cluster.containers.container import Container, Resolved, body
+from cluster.containers.runtime import Containers
 from cluster.containers.steps import (
+    SERVICE,
     CheckContainers,
-    CheckNodes,
+    ContainerHandle,
+    ExecCommand,
     RemoveContainer,
+    RunOnce,
     ShareToken,
     StartContainer,
+    StartService,
+    StopService,
 )
-from cluster.errors import Problem, RefusedError
-from cluster.machine import files
+from cluster.errors import RefusedError
+from cluster.host import Host
+from cluster.machine import containers, files
+from cluster.machine.parallel import side_by_side
+from cluster.machine.processes import Completed, values
 from cluster.machine.terminal import Report
-from cluster.node import Cluster
-from cluster.plan.services import Services
-from cluster.plan.starting import LOST_SECONDS, Starting
+from cluster.plan import services
+from cluster.plan.perform import Performer, perform
+from cluster.plan.services import Log, RunningService
+
+OBSOLETE_SECONDS = 5.0
+"""For stopping a container that is of no use any more."""
+FOLLOW = 'tail -c +{first} -F "$0" 2>/dev/null & read -r; kill "$!"'
+"""Ends when its standard input does: that is when this program is gone, however it ended."""
 
 
-class ContainerSteps:
-    """Performs steps, each unless what it is for is so already."""
+@perform.register
+def _(step: CheckContainers, performer: Performer) -> str:
+    """Refuse what is in the way, for all nodes at once."""
+    with performer.report.step(step.place, step.title):
+        comparisons = side_by_side(_compared, step.starts)
+    problems = (
+        comparison.obstacle(performer.cluster, start.place, actual, recreate=start.recreate)
+        for start, actual in zip(step.starts, comparisons, strict=True)
+    )
+    if obstacles := tuple(problem for problem in problems if problem):
+        raise RefusedError(*obstacles)
+    return ""
 
-    def __init__(self, cluster: Cluster, services: Services, report: Report) -> None:
-        """Take the cluster that errors speak of, its services, and who hears of each step."""
-        self._cluster = cluster
-        self._services = services
-        self._report = report
-        self._starting = Starting(cluster, services, report)
 
-    def admit(self, step: CheckContainers) -> None:
-        """Refuse what stands in the way, of all nodes at once."""
-        with self._report.step(step.place, step.title):
-            found = self._services.containers.all_found(step)
-        obstacles = (
-            self._obstacle(start, its) for start, its in zip(step.starts, found, strict=True)
+@perform.register
+def _(step: StartContainer, performer: Performer) -> str:
+    """Start a container, in place of one that is of no use any more."""
+    actual = _compared(step)
+    if actual and actual.running and not actual.changes and performer.passes(step.proof):
+        performer.note_running(step)
+        return ""
+    obstacle = comparison.obstacle(performer.cluster, step.place, actual, recreate=step.recreate)
+    if obstacle:
+        raise RefusedError(obstacle)
+    with performer.report.step(step.place, step.title):
+        if actual:
+            _remove(step.handle, OBSOLETE_SECONDS)
+        containers.start(
+            step.handle.host,
+            _body(step.container, step.handle.host),
+            step.container.name,
+            {target: source for source, target in step.files},
+            step.handle.pid_file,
         )
-        if problems := tuple(problem for problem in obstacles if problem):
-            raise RefusedError(*problems)
+    return ""
 
-    def contain(self, step: StartContainer) -> None:
-        """Start a container, in place of one that is of no use any more."""
-        found = self._services.containers.found(step)
-        if found and found.running and not found.changes and self._starting.proved(step):
-            self._starting.already(step)
-            return
-        if obstacle := self._obstacle(step, found):
-            raise RefusedError(obstacle)
-        with self._report.step(step.place, step.title):
-            if found:
-                self._services.containers.discard(step.trace, LOST_SECONDS)
-            self._services.containers.contain(step)
 
-    def launch(self, step: StartService) -> None:
-        """Start a service inside a container."""
-        if not self._starting.runs(step):
-            with self._report.step(step.place, step.title):
-                self._services.containers.launch(step)
+@perform.register
+def _(step: StartService, performer: Performer) -> str:
+    if performer.is_running(step):
+        return ""
+    handle = step.handle
+    with performer.report.step(step.place, step.title):
+        before = containers.read_file(handle.host, handle.container, handle.pid_file)
+        variables = values(step.environment)
+        containers.start_inside(handle.host, handle.container, step.argv, variables)
+        containers.await_file(handle.host, handle.container, handle.pid_file, before)
+    return ""
 
-    def share(self, step: ShareToken) -> None:
-        """Take the token from who has it, or make one."""
-        path = Path(step.path)
-        if not path.exists() and (held := self._services.containers.secret(step)):
-            files.keep_secret(step.path, held)
-        files.ensure_secret(step.path)
 
-    def examine(self, step: CheckNodes) -> None:
-        """Refuse nodes that cannot work, all problems of all of them at once."""
-        if all(self._services.find(trace) for trace in step.unless):
-            return
-        from cluster.checks import doctor
+@perform.register
+def _(step: ShareToken, _performer: Performer) -> str:
+    holder = step.holder
+    if not files.exists(step.path) and services.find(holder):
+        token = containers.read_file(holder.host, holder.container, step.container_path)
+        if token:
+            files.keep_secret(step.path, token)
+    files.ensure_secret(step.path)
+    return ""
 
-        with self._report.step(step.place, step.title):
-            problems = doctor.blocking(self._cluster, step.engines)
-        if problems:
-            message, remedy = "nothing was started", "`--no-preflight` leaves these checks out"
-            raise RefusedError(*problems, Problem(place=step.place, message=message, remedy=remedy))
 
-    def halt(self, step: StopService) -> None:
-        """End a service inside a container."""
-        if self._services.find(step.trace):
-            with self._report.step(step.place, step.title):
-                self._services.containers.halt(step)
+@perform.register
+def _(step: StopService, performer: Performer) -> str:
+    if services.find(step.handle):
+        with performer.report.step(step.place, step.title):
+            handle = step.handle
+            stop = ExecCommand(
+                place=step.place, host=handle.host, container=handle.container, argv=step.argv
+            )
+            if services.ask(stop).code:
+                services.ask(replace(stop, argv=step.kill))
+    return ""
 
-    def discard(self, step: RemoveContainer) -> None:
-        """Stop and remove a container."""
-        if self._services.started(step.trace):
-            with self._report.step(step.place, step.title):
-                self._services.containers.discard(step.trace, step.seconds)
 
-    def _obstacle(self, step: StartContainer, found: Found | None) -> Problem | None:
-        return container.obstacle(self._cluster, step.place, found, recreate=step.recreate)
+@perform.register
+def _(step: RemoveContainer, performer: Performer) -> str:
+    if services.was_started(step.handle):
+        with performer.report.step(step.place, step.title):
+            _remove(step.handle, step.seconds)
+    return ""
+
+
+@services.find.register
+def _(handle: ContainerHandle, *, timed: bool = False) -> RunningService | None:
+    state = _own_state(handle)
+    if state is None or not state.running:
+        return None
+    if handle.service == "ray":
+        return RunningService(argv=state.argv, digest=state.digest, since=state.started)
+    return _server(handle, state, timed=timed)
+
+
+@services.was_started.register
+def _(handle: ContainerHandle) -> bool:
+    if _own_state(handle) is None:
+        return False
+    pid_file = handle.pid_file
+    return (
+        handle.service == "ray"
+        or containers.read_file(handle.host, handle.container, pid_file) is not None
+    )
+
+
+@services.exit_code.register
+def _(handle: ContainerHandle) -> int | None:
+    state = _state(handle)
+    return state.exit_code if state and not state.running else None
+
+
+@services.ask.register
+def _(query: ExecCommand, seconds: float | None = None) -> Completed:
+    # A process of another machine cannot be ended from here; coreutils' timeout ends it there.
+    limit = ("timeout", f"{seconds:g}") if seconds else ()
+    argv, variables = (*limit, *query.argv), values(query.environment)
+    return containers.run_inside(query.host, query.container, argv, variables)
+
+
+@services.ask.register
+def _(query: RunOnce, seconds: float | None = None) -> Completed:
+    del seconds  # what runs in such a container is short
+    return containers.run_once(query.host, _body(query.container, query.host))
+
+
+@services.log.register
+def _(handle: ContainerHandle) -> Log:
+    return ContainerLog(handle)
+
+
+class ContainerLog:
+    """The log of a service in a container: read whole at first and at the end, else streamed."""
+
+    def __init__(self, handle: ContainerHandle) -> None:
+        """Begin at the top."""
+        self._handle = handle
+        self._read = 0
+        self._stream: containers.Stream | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a log: it outlives its container."""
+        return self._whole() is not None
+
+    def new_lines(self) -> list[str]:
+        """Return the whole lines that are new since the last call; none when there is no log."""
+        if self._stream is None:
+            content = self._unread()
+            content = content[: content.rfind(b"\n") + 1]
+            argv = ("bash", "-c", FOLLOW.format(first=self._read + len(content) + 1))
+            handle = self._handle
+            self._stream = containers.Stream(handle.host, handle.container, (*argv, handle.log))
+            return self._lines(content)
+        return self._lines(self._stream.take_lines())
+
+    def remaining_lines(self) -> list[str]:
+        """Return all lines that are new, an unfinished last line included."""
+        unread = self._unread()
+        if self._stream:
+            self._stream.clear()
+        return self._lines(unread)
+
+    def _unread(self) -> bytes:
+        return (self._whole() or b"")[self._read :]
+
+    def _whole(self) -> bytes | None:
+        handle = self._handle
+        if _state(handle) is not None:
+            return containers.read_file(handle.host, handle.container, handle.log)
+        return containers.read_volume_file(handle.host, handle.volume, handle.image, handle.log)
+
+    def _lines(self, content: bytes) -> list[str]:
+        self._read += len(content)
+        return content.decode("utf-8", errors="replace").splitlines()
+
+
+@services.equip.register
+def _(_runtime: Containers, _report: Report) -> None:
+    """Install nothing: containers need nothing of this machine but Docker."""
+
+
+def _compared(step: StartContainer) -> Comparison | None:
+    """Compare the container that has the name with the one that should have it."""
+    state = _state(step.handle)
+    if state is None:
+        return None
+    host = step.handle.host
+    current = containers.inspect_image(host, step.container.image)
+    own = containers.inspect_image(host, state.image_id)
+    image = ImageState(
+        inherited=image_variables(own) if own else {}, current_id=current["Id"] if current else ""
+    )
+    variables = values(step.container.environment)
+    changes = comparison.changes(step.container, state, image, variables)
+    return Comparison(running=state.running, owner=state.owner, changes=changes)
+
+
+def _state(handle: ContainerHandle) -> ContainerState | None:
+    description = containers.inspect(handle.host, handle.container)
+    return container_state(description) if description else None
+
+
+def _own_state(handle: ContainerHandle) -> ContainerState | None:
+    """Return the state of a container that was made for the cluster that asks."""
+    state = _state(handle)
+    return state if state and state.owner == handle.cluster else None
+
+
+def _remove(handle: ContainerHandle, seconds: float) -> None:
+    """Stop and remove a container of this cluster."""
+    if state := _own_state(handle):
+        containers.remove(handle.host, handle.container, seconds if state.running else None)
+
+
+def _server(
+    handle: ContainerHandle, state: ContainerState, *, timed: bool
+) -> RunningService | None:
+    """Return the newest server among the commands that run in a container."""
+    for command in containers.commands(handle.host, tuple(reversed(state.commands))):
+        config = command["ProcessConfig"]
+        words = config["arguments"]
+        if command["Running"] and config["entrypoint"] == SERVICE and words[0] == "serve":
+            since = 0.0
+            if timed:
+                since = containers.process_start(handle.host, state.id, command["Pid"])
+            return RunningService(argv=tuple(words[2:]), digest=words[1], since=since)
+    return None
+
+
+def _body(container: Container, host: Host) -> dict[str, object]:
+    """Return the API's form of a container, with what is known only on its host."""
+    resolved = Resolved(variables=values(container.environment), home=containers.home(host))
+    return body(container, resolved)

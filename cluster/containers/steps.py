@@ -1,80 +1,125 @@
-"""Steps on containers: their shell text for `--dry`, and what is performed."""
+"""Steps on containers, commands inside them, and how services in them are found again."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from cluster.commands.run_spec import RunSpec
-from cluster.containers.container import Container, options
-from cluster.containers.inside import ContainerHandle
+from cluster.containers.container import Container, create_options, variable_options
 from cluster.host import Host
-from cluster.words import shell_line, shell_parts, shell_secret, shell_word
+from cluster.plan.steps import Attachment, Await
+from cluster.words import Environment, shell_line, shell_parts, shell_secret, shell_word
 
-if TYPE_CHECKING:
-    from cluster.plan.steps import Await
+SERVICE = "run-service"
+"""Runs a program of the container with a log and a pid file (docker/run-service)."""
+WHILE_ALIVE = 'while kill -s 0 "$1" 2>/dev/null; do sleep 0.1; done'
+KILL = 'kill -s KILL -- "-$(cat "$0")"; rm -f "$0"'
+END = f'set -- "$(cat "$0")"; kill -s TERM "$1"; {WHILE_ALIVE}; rm -f "$0"'
 
 
-if TYPE_CHECKING:
-    pass
+@dataclass(frozen=True, kw_only=True)
+class ContainerHandle:
+    """How a service of a container is found again."""
+
+    place: str
+    service: str
+    cluster: str
+    """The cluster's name: another cluster may have a container of the same name on the machine."""
+    host: Host
+    container: str
+    image: str
+    pid_file: str
+    """The file with the service's process number, inside the container."""
+    log: str
+    """Its output, inside the container: on a volume that outlives it."""
+    volume: str
+    """The volume of the logs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecCommand:
+    """Run a command inside a container to its end."""
+
+    place: str
+    host: Host
+    container: str
+    argv: tuple[str, ...]
+    environment: Environment = ()
+    """Variables beside the container's own."""
+
+    def attached(self, *, terminal: bool) -> Attachment:
+        """Return the command that has this program's input and output, and its terminal.
+
+        For another machine the Docker client runs there: SSH carries a terminal, a socket does not.
+        """
+        options = ("--interactive", *(("--tty",) if terminal else ()))
+        argv = ("docker", "exec", *options, self.container, *self.argv)
+        if not self.host.ssh_host:
+            return Attachment(argv=argv)
+        tty = ("-t",) if terminal else ()
+        return Attachment(argv=("ssh", *tty, self.host.ssh_host, shell_line(argv)))
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        front = self.host.docker("exec", *_variables(self.environment), self.container)
+        return shell_parts(self.environment, ((*front, *self.argv),))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOnce:
+    """Run a command in a container of its own, which is then removed."""
+
+    place: str
+    host: Host
+    container: Container
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        front = self.host.docker("run", "--rm")
+        end = (self.container.image, *self.container.argv)
+        parts = (front, *create_options(self.container, self.host.ssh_host), end)
+        return shell_parts(self.container.environment, parts)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShareToken:
-    """Take Ray's token from a container that has it, unless the file is there; else make one."""
+    """Copy Ray's token from a container that has it, unless the file exists; else generate one."""
 
-    title: ClassVar[str] = "Make a secret, unless it is there"
+    title: ClassVar[str] = "Generate a secret, unless it exists"
     path: str
-    held: ContainerHandle
-    """The service that knows it: another machine may have started it."""
-    there: str
-    """Its path in the container."""
+    holder: ContainerHandle
+    """The service that knows the token: another machine may have started it."""
+    container_path: str
 
     @property
     def place(self) -> str:
         """The node of the service."""
-        return self.held.place
+        return self.holder.place
 
     @property
     def text(self) -> str:
         """The shell lines."""
         path = shell_word(self.path)
-        source = f"{self.held.container}:{self.there}"
-        take = shell_line(self.held.engine.docker("cp", source, self.path))
-        return f"test -s {path} ||\n  {take} 2>/dev/null ||\n  {shell_secret(self.path)}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckNodes:
-    """Ask the machines of nodes what would keep a cluster from working."""
-
-    title: ClassVar[str] = "Check that nothing keeps the cluster from working"
-    place: ClassVar[str] = "all nodes"
-    command: str
-    """What does the same by hand."""
-    engines: tuple[Host, ...]
-    """Of the nodes, the head's first."""
-    unless: tuple[ContainerHandle, ...]
-    """Nothing is asked while all of these run."""
-
-    @property
-    def text(self) -> str:
-        """The shell line."""
-        return self.command
+        source = f"{self.holder.container}:{self.container_path}"
+        copy = shell_line(self.holder.host.docker("cp", source, self.path))
+        return f"test -s {path} ||\n  {copy} 2>/dev/null ||\n  {shell_secret(self.path)}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartContainer:
-    """Start a run spec as a container; the same one that runs already is left alone."""
+    """Start a run spec as a container; an equal one that is running already is left alone."""
 
     title: str
     spec: RunSpec
     container: Container
-    trace: ContainerHandle
+    handle: ContainerHandle
     files: tuple[tuple[str, str], ...]
-    """Files of this machine, each with its path in the container, where root alone reads it."""
+    """Files of this machine, each with its path in the container, where root alone can read it."""
     recreate: bool
     """Whether a container with other settings is replaced."""
-    proof: "Await | None" = None
-    """Asked of a container that runs already: with a problem it is started anew."""
+    proof: Await | None = None
+    """Asked of a running container: if there is a problem, it is started again."""
 
     @property
     def place(self) -> str:
@@ -84,18 +129,18 @@ class StartContainer:
     @property
     def text(self) -> str:
         """The shell lines."""
-        engine, name = self.trace.engine, self.container.name
-        parts = options(self.container, engine.ssh_host)
+        host, name = self.handle.host, self.container.name
+        parts = create_options(self.container, host.ssh_host)
         end = (self.container.image, *self.container.argv)
-        create = shell_parts(self.container.environment, (engine.docker("create"), *parts, end))
-        copies = (engine.docker("cp", path, f"{name}:{there}") for path, there in self.files)
-        lines = (*copies, engine.docker("start", name))
+        create = shell_parts(self.container.environment, (host.docker("create"), *parts, end))
+        copies = (host.docker("cp", path, f"{name}:{target}") for path, target in self.files)
+        lines = (*copies, host.docker("start", name))
         return "\n".join((create, *(shell_line(line) for line in lines)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckContainers:
-    """Check that no container is in the way of those that are to be started."""
+    """Check that no container blocks the ones to be started."""
 
     title: ClassVar[str] = "Check that no other container is in the way"
     place: ClassVar[str] = "all nodes"
@@ -103,10 +148,10 @@ class CheckContainers:
 
     @property
     def text(self) -> str:
-        """The shell lines: each prints what has the name."""
-        asked = ("ps", "--all", "--filter")
+        """The shell lines: each prints the container that has the name."""
+        filtered = ("ps", "--all", "--filter")
         return "\n".join(
-            shell_line(step.trace.engine.docker(*asked, f"name=^{step.container.name}$"))
+            shell_line(step.handle.host.docker(*filtered, f"name=^{step.container.name}$"))
             for step in self.starts
         )
 
@@ -116,17 +161,77 @@ class RemoveContainer:
     """Stop a container, killing it after `seconds`, and remove it; its volumes stay."""
 
     title: str
-    trace: ContainerHandle
+    handle: ContainerHandle
     seconds: float
 
     @property
     def place(self) -> str:
         """The node of the container."""
-        return self.trace.place
+        return self.handle.place
 
     @property
     def text(self) -> str:
         """The shell lines."""
-        engine, name = self.trace.engine, self.trace.container
-        stop = engine.docker("stop", "--time", f"{self.seconds:g}", name)
-        return f"{shell_line(stop)}\n{shell_line(engine.docker('rm', name))}"
+        host, name = self.handle.host, self.handle.container
+        stop = host.docker("stop", "--time", f"{self.seconds:g}", name)
+        return f"{shell_line(stop)}\n{shell_line(host.docker('rm', name))}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartService:
+    """Start a run spec inside a running container; an equal one that is running is left alone."""
+
+    title: str
+    spec: RunSpec
+    argv: tuple[str, ...]
+    """The spec's own argv, run as a service of the container."""
+    environment: Environment
+    """Variables beside the container's own."""
+    handle: ContainerHandle
+
+    @property
+    def place(self) -> str:
+        """The node of the spec."""
+        return self.spec.node
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        options = ("--detach", *_variables(self.environment), self.handle.container)
+        front = self.handle.host.docker("exec", *options)
+        return shell_parts(self.environment, ((*front, *self.argv),))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopService:
+    """Ask a service inside a container to end, and wait for it at most `seconds`."""
+
+    title: str
+    handle: ContainerHandle
+    seconds: float
+
+    @property
+    def place(self) -> str:
+        """The node of the service."""
+        return self.handle.place
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command that asks it to end and waits, inside the container."""
+        return ("timeout", f"{self.seconds:g}", "sh", "-c", END, self.handle.pid_file)
+
+    @property
+    def kill(self) -> tuple[str, ...]:
+        """The command that kills it with all that it has started, inside the container."""
+        return ("sh", "-c", KILL, self.handle.pid_file)
+
+    @property
+    def text(self) -> str:
+        """The shell lines."""
+        host, name = self.handle.host, self.handle.container
+        end, kill = (host.docker("exec", name, *argv) for argv in (self.argv, self.kill))
+        return f"{shell_line(end)} ||\n  {shell_line(kill)}"
+
+
+def _variables(environment: Environment) -> tuple[str, ...]:
+    return tuple(word for option in variable_options(environment) for word in option)

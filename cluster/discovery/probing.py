@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster import scripts
@@ -13,7 +12,7 @@ from cluster.errors import Problem, RefusedError
 from cluster.facts import asking
 from cluster.facts.facts import JOINING, Facts, Request
 from cluster.host import Host
-from cluster.machine import env_files, files, ssh
+from cluster.machine import env_files, files
 from cluster.machine.local_addresses import is_local, is_loopback
 from cluster.machine.places import ROOT
 from cluster.machine.terminal import Report, show
@@ -101,12 +100,12 @@ def _texts(cluster: str, hosts: tuple[str, ...]) -> tuple[EnvText, ...]:
     is_name = all(map(LABEL.fullmatch, cluster.split("/")))
     if hosts and is_name and not files.exists(f"{ROOT}/{env_folder(cluster)}"):
         return ()
-    return env_files.env_files(Path(ROOT), cluster)
+    return env_files.env_files(ROOT, cluster)
 
 
 def _script(name: str, target: Target, question: str) -> str:
     """Return the first question as shell text."""
-    command = shell_line(ssh.command(target.host))
+    command = shell_line(target.host.shell)
     return scripts.titled(name, asking.TITLE, scripts.here_document(command, question))
 
 

@@ -1,15 +1,18 @@
-"""What is wrong with a machine that could not be asked, from what SSH or its shell said."""
-
-import re
+"""The problem of a machine that gave no answer."""
 
 from cluster.errors import Problem
-from cluster.host import SSH, Host, host_problem
+from cluster.host import Host, ssh_problem
 
 
-def unanswered(its: Host, said: str) -> Problem:
-    """Return the problem of a machine that did not answer; unknown words are shown as they are."""
-    if any(re.search(cause.words, said) for cause in SSH):
-        return host_problem(its, said)
-    last = said.strip().rpartition("\n")[2] or "no word of it"
-    remedy = f"`ssh {its.ssh_host}` may say more" if its.ssh_host else ""
-    return Problem(place=its.name, message=f"cannot be asked: {last}", remedy=remedy)
+def unanswered(host: Host, text: str) -> Problem:
+    """Return the problem that ssh or the machine's shell printed; unknown words as they are."""
+    if problem := ssh_problem(host, text):
+        return problem
+    last = text.strip().rpartition("\n")[2]
+    if last:
+        remedy = f"`ssh {host.ssh_host}` may show more" if host.ssh_host else ""
+        return Problem(place=host.name, message=f"no answer: {last}", remedy=remedy)
+    if not host.ssh_host:
+        return Problem(place=host.name, message="no answer")
+    remedy = f"try: `ssh {host.ssh_host} true`"
+    return Problem(place=host.name, message="no answer over SSH", remedy=remedy)

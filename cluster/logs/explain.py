@@ -7,13 +7,14 @@ from functools import cached_property
 
 from cluster.logs import logline
 from cluster.logs.cluster_signatures import NETWORK, RAY
-from cluster.logs.explanation import Explanation, ServiceLog
+from cluster.logs.explanation import Explanation
 from cluster.logs.failure import NOISE, WRAPPER, Failure, failures
 from cluster.logs.logline import Line
 from cluster.logs.model_signatures import MACHINE, MEMORY, MODEL
 from cluster.logs.signature import Signature, advice
 from cluster.node import Cluster, Node
 from cluster.node_context import NodeContext
+from cluster.plan.log_reader import ServiceLog
 
 SIGNATURES: tuple[Signature, ...] = (*RAY, *NETWORK, *MEMORY, *MODEL, *MACHINE)
 """All signatures, in the order in which a line is compared with them: the first match counts."""

@@ -3,10 +3,11 @@
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cluster.errors import Problem
 from cluster.logs import logline
+from cluster.plan.log_reader import ServiceLog
 
 WIDTH = 300
 """Characters of a line."""
@@ -18,20 +19,6 @@ LOUD = ("C", "E", "F")
 """First letters of the levels of errors."""
 KINDS = ("cause", "effect", "repetition")
 """What `Explanation.distance` is called in JSON."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServiceLog:
-    """The log of a service on a node."""
-
-    node: str
-    service: str
-    lines: Sequence[str] = field(repr=False)
-
-    @property
-    def title(self) -> str:
-        """The name of the log: `serve on spark1`."""
-        return f"{self.service} on {self.node}"
 
 
 @dataclass(frozen=True, kw_only=True)

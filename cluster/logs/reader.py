@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from cluster.logs import failure, logline
 from cluster.logs.explain import explain, likely_cause
-from cluster.logs.explanation import Explanation, ServiceLog
+from cluster.logs.explanation import Explanation
 from cluster.node import Cluster
+from cluster.plan.log_reader import ServiceLog
 
 NUMBER = r"\d+(?:\.\d+)?"
 SECONDS = rf"(?P<seconds>{NUMBER}) ?s"

@@ -1,4 +1,4 @@
-"""Opens the Docker SDK to the nodes' engines; remote ones through the user's own SSH client."""
+"""Docker engines of hosts, by the Docker SDK; remote ones through the user's own SSH client."""
 
 import subprocess
 import tempfile
@@ -13,51 +13,51 @@ from typing import TYPE_CHECKING
 from cluster.errors import NodeError
 from cluster.host import Host, host_problem
 from cluster.machine import processes
-from cluster.machine.ssh import SSH
 
 if TYPE_CHECKING:
     from docker import APIClient, DockerClient
 
 SOCKET = "/var/run/docker.sock"
 OPEN_SECONDS = 30.0
-"""For the whole handshake, which a slow authentication may take; the address answers in 10 s."""
+"""For the whole handshake, as authentication may be slow; the address must answer within 10 s."""
 END_SECONDS = 5.0
 NOTICE_SECONDS = 0.5
 """From the end of a connection to the end of its process."""
-ENDED = "Connection closed by remote host"
+CLOSED = "Connection closed by remote host"
 READY = "home of spark-vllm-cluster: "
-# The first line tells that the connection stands; start-up files of a shell may print others
-# before. Then `cat` lives as long as the pipe to it, which ends with this program in any case.
+# The first line with this mark shows that the connection stands; start-up files of a shell may
+# print others before it. Then `cat` lives as long as the pipe to it, that is, as this program.
 REMOTE = f"printf '%s\\n' \"{READY}$HOME\"; exec cat"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tunnel:
-    """An ssh process that carries a socket of this machine to the engine of another."""
+    """An ssh process that forwards the engine's socket of another machine to this one."""
 
     process: "subprocess.Popen[str]"
     socket: Path
     errors: Path
     home: str
+    """The home folder of the user there."""
 
     @property
-    def said(self) -> str:
-        """What ssh has said; nothing when everything was closed meanwhile."""
+    def error(self) -> str:
+        """What ssh printed to its standard error; empty once everything is closed."""
         with suppress(FileNotFoundError):
             return self.errors.read_text(encoding="utf-8", errors="replace")
         return ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
-    """A client, and what carries it."""
+class OpenEngine:
+    """A client, and the tunnel that it uses, if any."""
 
     client: "DockerClient"
     tunnel: Tunnel | None
 
     @property
-    def alive(self) -> bool:
-        """Tell whether the way is open; the engine may be gone all the same."""
+    def is_alive(self) -> bool:
+        """Whether the tunnel is open; the engine behind it may be gone all the same."""
         return self.tunnel is None or self.tunnel.process.poll() is None
 
     def close(self) -> None:
@@ -68,11 +68,11 @@ class Opened:
 
 
 class Engines(AbstractContextManager["Engines"]):
-    """Clients of engines, each opened when it is first asked for, shared by all threads."""
+    """Clients of engines: each is opened on first use and shared by all threads."""
 
     def __init__(self) -> None:
         """Open nothing yet."""
-        self._opened: dict[str, Opened] = {}
+        self._open_engines: dict[str, OpenEngine] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -83,61 +83,58 @@ class Engines(AbstractContextManager["Engines"]):
         self.close()
 
     def close(self) -> None:
-        """Close all clients, end all ssh processes, remove the sockets; may be opened again."""
+        """Close all clients, end all ssh processes, remove the sockets; all may be opened again."""
         with self._lock:
-            while self._opened:
-                self._opened.popitem()[1].close()
+            while self._open_engines:
+                self._open_engines.popitem()[1].close()
             if self._folder:
                 self._folder.cleanup()
                 self._folder = None
 
-    def client(self, engine: Host) -> "DockerClient":
-        """Return the client of an engine that answers, or raise NodeError with what is wrong."""
-        return self._open(engine).client
+    def client(self, host: Host) -> "DockerClient":
+        """Return the client of an engine that answers; a NodeError has the reason why none does."""
+        return self._engine(host).client
 
-    def home(self, engine: Host) -> str:
-        """Return the home folder of the user on the engine's machine."""
-        tunnel = self._open(engine).tunnel
+    def home(self, host: Host) -> str:
+        """Return the home folder of the user on the host."""
+        tunnel = self._engine(host).tunnel
         return tunnel.home if tunnel else str(Path.home())
 
     @contextmanager
-    def asking(self, engine: Host) -> Iterator["APIClient"]:
-        """Lend the client's plain API; what Docker or the connection raises becomes NodeError.
-
-        That is an engine that ends or refuses, a broken connection; not an error of a file.
-        """
+    def api(self, host: Host) -> Iterator["APIClient"]:
+        """Lend the client's plain API; errors of Docker and of the connection become NodeErrors."""
         from docker.errors import DockerException
         from requests.exceptions import RequestException
         from urllib3.exceptions import HTTPError
 
         lost = (ConnectionError, TimeoutError, HTTPError)
-        opened = self._open(engine)
+        engine = self._engine(host)
         try:
-            yield opened.client.api
+            yield engine.client.api
         except (*lost, DockerException, RequestException) as error:
-            raise NodeError(host_problem(engine, _words(engine, opened.tunnel, error))) from error
+            raise NodeError(host_problem(host, _words(host, engine.tunnel, error))) from error
 
-    def _open(self, engine: Host) -> Opened:
+    def _engine(self, host: Host) -> OpenEngine:
         with self._lock:
-            lock = self._locks[engine.ssh_host]
+            lock = self._locks[host.ssh_host]
         with lock:
-            opened = self._opened.get(engine.ssh_host)
-            if opened is None or not opened.alive:
-                if opened:
-                    opened.close()
-                opened = self._opened[engine.ssh_host] = self._connect(engine)
-            return opened
+            engine = self._open_engines.get(host.ssh_host)
+            if engine is None or not engine.is_alive:
+                if engine:
+                    engine.close()
+                engine = self._open_engines[host.ssh_host] = self._connect(host)
+            return engine
 
-    def _connect(self, engine: Host) -> Opened:
-        tunnel = _tunnel(engine, self._path()) if engine.ssh_host else None
+    def _connect(self, host: Host) -> OpenEngine:
+        tunnel = _tunnel(host, self._socket()) if host.ssh_host else None
         try:
-            return Opened(client=_client(engine, tunnel), tunnel=tunnel)
+            return OpenEngine(client=_client(host, tunnel), tunnel=tunnel)
         except BaseException:
             if tunnel:
                 _end(tunnel.process)
             raise
 
-    def _path(self) -> Path:
+    def _socket(self) -> Path:
         """Return a path for a socket, in a folder that only this user can enter."""
         with self._lock:
             self._folder = self._folder or tempfile.TemporaryDirectory(prefix="engines-")
@@ -145,13 +142,17 @@ class Engines(AbstractContextManager["Engines"]):
             return Path(self._folder.name, f"{self._count}.sock")
 
 
-def _tunnel(engine: Host, socket: Path) -> Tunnel:
+ENGINES = Engines()
+"""The engines of this program."""
+
+
+def _tunnel(host: Host, socket: Path) -> Tunnel:
     errors = socket.with_suffix(".log")
     try:
         with errors.open("wb") as log:
-            # In a session of its own, Ctrl-C does not reach it: what is stopped then needs it.
+            # In a session of its own, Ctrl-C does not reach it: stopping services still needs it.
             process = subprocess.Popen(
-                [*SSH, "-L", f"{socket}:{SOCKET}", "--", engine.ssh_host, REMOTE],
+                host.tunnel(str(socket), SOCKET, REMOTE),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -160,7 +161,7 @@ def _tunnel(engine: Host, socket: Path) -> Tunnel:
                 start_new_session=True,
             )
     except FileNotFoundError as error:
-        raise NodeError(host_problem(engine, str(error))) from None
+        raise NodeError(host_problem(host, str(error))) from None
     try:
         home = _home(process)
     except BaseException:
@@ -169,12 +170,12 @@ def _tunnel(engine: Host, socket: Path) -> Tunnel:
     tunnel = Tunnel(process=process, socket=socket, errors=errors, home=home)
     if not home:
         _end(process)
-        raise NodeError(host_problem(engine, tunnel.said))
+        raise NodeError(host_problem(host, tunnel.error))
     return tunnel
 
 
 def _home(process: "subprocess.Popen[str]") -> str:
-    """Return the home folder as the other side tells it; nothing when ssh ends before."""
+    """Return the home folder that the remote side prints; nothing when ssh ends before."""
     timer = threading.Timer(OPEN_SECONDS, process.kill)
     timer.start()
     try:
@@ -184,8 +185,8 @@ def _home(process: "subprocess.Popen[str]") -> str:
         timer.cancel()
 
 
-def _client(engine: Host, tunnel: Tunnel | None) -> "DockerClient":
-    """Return a client that has asked the engine which version of the API it speaks."""
+def _client(host: Host, tunnel: Tunnel | None) -> "DockerClient":
+    """Return a client that has agreed with the engine on a version of the API."""
     import docker
 
     try:
@@ -193,34 +194,33 @@ def _client(engine: Host, tunnel: Tunnel | None) -> "DockerClient":
             return docker.DockerClient(base_url=f"unix://{tunnel.socket}")
         return docker.from_env()
     except docker.errors.DockerException as error:
-        raise NodeError(host_problem(engine, _words(engine, tunnel, error))) from error
+        raise NodeError(host_problem(host, _words(host, tunnel, error))) from error
 
 
-def _words(engine: Host, tunnel: Tunnel | None, error: Exception) -> str:
-    """Return the words of who knows best: the engine, ssh, Docker's client, or the exception."""
+def _words(host: Host, tunnel: Tunnel | None, error: Exception) -> str:
+    """Return the best explanation: by the engine, ssh, Docker's client, or the exception."""
     from docker.errors import APIError
 
     if isinstance(error, APIError):
         return str(error)
     if tunnel is None:
-        return _complaint(engine) or str(error)
+        return _complaint(host) or str(error)
     try:
         tunnel.process.wait(NOTICE_SECONDS)
     except subprocess.TimeoutExpired:
-        return _complaint(engine) or f"{tunnel.said}{error}"
-    return tunnel.said or ENDED
+        return _complaint(host) or f"{tunnel.error}{error}"
+    return tunnel.error or CLOSED
 
 
-def _complaint(engine: Host) -> str:
-    """Return what the Docker client on the engine's own machine has to complain of."""
-    far = (*SSH, "--", engine.ssh_host, "docker version")
-    near = ("docker", "version")
-    done = processes.run(far if engine.ssh_host else near, seconds=OPEN_SECONDS)
-    return done.error if done.code else ""
+def _complaint(host: Host) -> str:
+    """Return the error that the Docker client on the host itself prints; empty without one."""
+    argv = host.ssh("docker version") if host.ssh_host else ("docker", "version")
+    result = processes.run(argv, seconds=OPEN_SECONDS)
+    return result.error if result.code else ""
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
-    """End ssh, which does not hesitate; the other side's `cat` ends with the connection."""
+    """End ssh, which ends at once; the remote `cat` ends with the connection."""
     process.terminate()
     try:
         process.wait(END_SECONDS)

@@ -26,14 +26,14 @@ def clusters(root: Path) -> tuple[str, ...]:
     return (DEFAULT, *sorted(named - {DEFAULT}))
 
 
-def env_files(root: Path, cluster: str) -> tuple[EnvText, ...]:
+def env_files(root: str, cluster: str) -> tuple[EnvText, ...]:
     """Return the env files of a cluster by name; what cannot be read says why."""
     try:
-        known = clusters(root)
+        known = clusters(Path(root))
         if cluster not in known:
             remedy = did_you_mean(cluster, known, f"there is {', '.join(known)}")
             return (_unreadable(env_folder(cluster), "no such cluster", remedy),)
-        return tuple(_files(root / env_folder(cluster), env_folder(cluster)))
+        return tuple(_files(Path(root, env_folder(cluster)), env_folder(cluster)))
     except OSError as error:
         remedy = "make it a folder that you may read"
         return (_unreadable(env_folder(cluster), _reason(error), remedy),)

@@ -205,3 +205,18 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def size(path: str) -> int:
+    """Return the bytes of a file; 0 if it does not exist."""
+    with suppress(OSError):
+        return Path(path).stat().st_size
+    return 0
+
+
+def read_from(path: str, start: int) -> bytes:
+    """Return the content of a file from a byte on; nothing if it cannot be read."""
+    with suppress(OSError), Path(path).open("rb") as file:
+        file.seek(start)
+        return file.read()
+    return b""

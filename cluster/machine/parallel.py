@@ -1,11 +1,14 @@
-"""Side by side: the same call for several things at once, in threads."""
+"""Side by side: calls in threads, whose problems are reported together."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 from typing import TypeVar
 
 from cluster.errors import ClusterError
+
+__all__ = ["Event", "branches", "in_background", "running", "side_by_side"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,8 +25,7 @@ def side_by_side(call: Callable[[Item], Result], items: Iterable[Item]) -> list[
         futures = [pool.submit(call, item) for item in calls]
     errors = [error for future in futures if (error := cluster_error(future))]
     if errors:
-        problems = dict.fromkeys(problem for error in errors for problem in error.problems)
-        raise type(errors[0])(*problems)
+        raise joined(errors)
     return [future.result() for future in futures]
 
 
@@ -49,9 +51,37 @@ def in_background(call: Callable[[], Result]) -> Callable[[], Result]:
     return future.result
 
 
+def branches(
+    perform: Callable[[Item], object],
+    plans: Sequence[Item],
+    cancelled: Event,
+    *,
+    in_turn: bool = False,
+) -> None:
+    """Perform branches side by side or in turn; every one runs to its end, then errors are raised.
+
+    Ctrl-C sets `cancelled`, which the branches must watch.
+    """
+    with ThreadPoolExecutor(max_workers=1 if in_turn else max(1, len(plans))) as pool:
+        futures = [pool.submit(perform, plan) for plan in plans]
+        try:
+            errors = [error for future in futures if (error := cluster_error(future))]
+        except KeyboardInterrupt:
+            cancelled.set()
+            raise
+    if errors:
+        raise joined(errors)
+
+
 def cluster_error(future: Future[Result]) -> ClusterError | None:
     """Return the ClusterError that a call ended with; any other exception is raised."""
     error = future.exception()
     if error is not None and not isinstance(error, ClusterError):
         raise error
     return error
+
+
+def joined(errors: Sequence[ClusterError]) -> ClusterError:
+    """Return one error, of the first one's class, with the problems of all."""
+    problems = dict.fromkeys(problem for error in errors for problem in error.problems)
+    return type(errors[0])(*problems)

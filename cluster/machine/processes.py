@@ -1,4 +1,4 @@
-"""Processes of this machine: run to the end, launch, recognise by environment, and end."""
+"""Processes of this machine: run to their end, launched, recognised by environment, ended."""
 
 import os
 import signal
@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from errno import ENOENT
 from pathlib import Path
 
-from cluster.namespaces.steps import SPEC, Command, ProcessHandle
 from cluster.words import Environment, FileText, ProcessNumber, Secret, Value, Word
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where `ip`, `mount` and `nsenter` are; Debian leaves it out of the PATH of ordinary users."""
 POLL_SECONDS = 0.05
+START_SECONDS = 10.0
+"""How long a launched process may take to write its process number."""
+START_POLL_SECONDS = 0.005
 CAP_SYS_ADMIN = 21
 """The bit of the capability (linux/capability.h)."""
+LATE, NO_FILE, NO_PROGRAM = 124, 125, 127
+"""Exit codes: those of timeout(1), docker-run(1) and a shell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,27 +29,22 @@ class Completed:
     """A command that has ended."""
 
     code: int
+    """Exit code; 127 without the program, 125 without the node, 124 after the time limit."""
     output: str
     error: str
+    ended: float = 0.0
+    """When the answer was complete, in seconds since 1970; 0 where it does not matter."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alive:
-    """A service that runs."""
-
-    argv: tuple[str, ...]
-    digest: str
-    """Of its run spec."""
-    since: float
-    """Start, in seconds since 1970."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Running(Alive):
-    """A process that is ours: proved by its environment."""
+class OwnProcess:
+    """A running process of this user."""
 
     pid: int
+    argv: tuple[str, ...]
     environment: dict[str, str]
+    since: float
+    """Start, in seconds since 1970."""
 
 
 def run(
@@ -57,16 +56,16 @@ def run(
 ) -> Completed:
     """Run a command to its end, without a terminal; its standard input is `text`.
 
-    A missing program, and a command that outlives `seconds`, give the code that a shell would:
-    127 and 124; a file that a word stands for gives 125 when it is not there.
+    A missing program gives code 127, a command that takes longer than `seconds` 124, and a missing
+    file behind a word 125.
     """
     try:
         words = [revealed(word) for word in argv]
         variables = _variables(environment)
     except FileNotFoundError:
-        return Completed(code=125, output="", error="")
+        return Completed(code=NO_FILE, output="", error="")
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             words,
             env=variables,
             input=text,
@@ -77,32 +76,44 @@ def run(
             check=False,
         )
     except FileNotFoundError as error:
-        return Completed(code=127, output="", error=f"`{error.filename}` is not there")
+        return Completed(code=NO_PROGRAM, output="", error=f"`{error.filename}` is not installed")
     except subprocess.TimeoutExpired:
-        return Completed(code=124, output="", error=f"no answer within {seconds:g} s")
-    return Completed(code=done.returncode, output=done.stdout, error=done.stderr)
+        return Completed(code=LATE, output="", error=f"no answer within {seconds:g} s")
+    return Completed(code=result.returncode, output=result.stdout, error=result.stderr)
 
 
-def attached(command: Command) -> int:
+def attached(argv: tuple[Word, ...], environment: Environment = ()) -> int:
     """Run a command with this program's input and output; return its exit code."""
-    words = [revealed(word) for word in command.argv]
-    return subprocess.run(words, env=_variables(command.environment), check=False).returncode
+    words = [revealed(word) for word in argv]
+    return subprocess.run(words, env=_variables(environment), check=False).returncode
 
 
-def launch(argv: tuple[Word, ...], environment: Environment, log: Path) -> subprocess.Popen[bytes]:
-    """Start a command that goes on when this program has ended; `log` holds its output alone."""
-    with log.open("wb") as output:
-        return subprocess.Popen(
+def launch(argv: tuple[Word, ...], environment: Environment, log: str, pid_file: str) -> str:
+    """Start a command that outlives this program, and wait until it has written its number.
+
+    `log` receives its output, and only its own. Returns what it has logged if it ended, or wrote
+    nothing for 10 s; else nothing.
+    """
+    Path(pid_file).unlink(missing_ok=True)
+    with Path(log).open("wb") as output:
+        process = subprocess.Popen(
             [revealed(word) for word in argv],
             env=_variables(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+    deadline = time.monotonic() + START_SECONDS
+    while not (Path(pid_file).exists() and Path(pid_file).stat().st_size):
+        if process.poll() is not None or time.monotonic() > deadline:
+            text = Path(log).read_text(encoding="utf-8", errors="replace").strip()
+            return text or f"exit code {process.poll()}"
+        time.sleep(START_POLL_SECONDS)
+    return ""
 
 
 def revealed(value: Value) -> str:
-    """Return what a word or value stands for."""
+    """Return the text that a word or value stands for; FileNotFoundError if its file is missing."""
     if isinstance(value, ProcessNumber):
         return str(_proved(value).pid)
     if isinstance(value, FileText):
@@ -116,50 +127,47 @@ def own_variables() -> dict[str, str]:
 
 
 def values(environment: Environment) -> dict[str, str]:
-    """Return the variables with the secrets among them."""
+    """Return the variables with the texts of secrets and files."""
     return {name: revealed(value) for name, value in environment}
 
 
-def find(trace: ProcessHandle) -> Running | None:
-    """Return the traced process, if it lives and its environment proves that it is ours."""
+def find(number: ProcessNumber) -> OwnProcess | None:
+    """Return the process behind a number in a file, if it lives and carries the mark."""
     with suppress(FileNotFoundError):
-        return _proved(ProcessNumber(trace.pid_file, trace.mark))
+        return _proved(number)
     return None
 
 
-def _proved(number: ProcessNumber) -> Running:
-    """Return the process behind a number; one that is gone, or is another's, is not found."""
+def _proved(number: ProcessNumber) -> OwnProcess:
+    """Return the process behind a number; without its mark it is a stranger: FileNotFoundError."""
     text = Path(number.path).read_text(encoding="utf-8").strip()
-    found = _running(int(text)) if text.isdecimal() else None
+    process = _process(int(text)) if text.isdecimal() else None
     name, value = number.mark
-    if found is None or found.environment.get(name) != value:
+    if process is None or process.environment.get(name) != value:
         raise FileNotFoundError(ENOENT, "no such process", number.path)
-    return found
+    return process
 
 
-def end(trace: ProcessHandle, seconds: float) -> bool:
-    """Ask the traced process and its group to end; kill them when `seconds` are over.
-
-    Tell whether they are gone.
-    """
-    found = find(trace)
-    return found is None or any(
-        _signalled(found.pid, number, seconds) for number in (signal.SIGTERM, signal.SIGKILL)
+def end(number: ProcessNumber, seconds: float) -> bool:
+    """Ask a process and its group to end, and kill them after `seconds`; whether they are gone."""
+    process = find(number)
+    return process is None or any(
+        _signalled(process.pid, signal_number, seconds)
+        for signal_number in (signal.SIGTERM, signal.SIGKILL)
     )
 
 
-def _signalled(group: int, number: signal.Signals, seconds: float) -> bool:
-    """Send a signal to a process group; tell whether the group is gone in time."""
+def _signalled(group: int, signal_number: signal.Signals, seconds: float) -> bool:
+    """Send a signal to a process group; return whether the group is gone in time."""
     with suppress(ProcessLookupError):
-        os.killpg(group, number)
-    return _wait_gone(lambda: not _group_lives(group), seconds)
+        os.killpg(group, signal_number)
+    return _wait_until(lambda: not _group_lives(group), seconds)
 
 
 def _group_lives(group: int) -> bool:
+    # A child of this very program stays a zombie until it is waited for.
     with suppress(ChildProcessError):
-        os.waitpid(
-            -group, os.WNOHANG
-        )  # what this very program has launched stays a zombie until asked for
+        os.waitpid(-group, os.WNOHANG)
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -168,47 +176,44 @@ def _group_lives(group: int) -> bool:
 
 
 def lives(name: str, folder: str) -> bool:
-    """Tell whether any process has a variable `name` that is a path at or below `folder`."""
+    """Whether any process has a variable `name` that is a path at or below `folder`."""
     return any(True for _ in _below(name, folder))
 
 
-def sweep(name: str, folder: str, seconds: float = 10.0) -> bool:
-    """Kill every process whose variable `name` is a path at or below `folder`.
-
-    Tell whether all are gone.
-    """
-    for found in _below(name, folder):
+def kill_below(name: str, folder: str, seconds: float = 10.0) -> bool:
+    """Kill all processes whose variable `name` is a path at or below `folder`; whether all end."""
+    for process in _below(name, folder):
         with suppress(ProcessLookupError):
-            os.kill(found.pid, signal.SIGKILL)
-    return _wait_gone(lambda: not lives(name, folder), seconds)
+            os.kill(process.pid, signal.SIGKILL)
+    return _wait_until(lambda: not lives(name, folder), seconds)
 
 
 def may_administer() -> bool:
-    """Tell whether this program may make namespaces without a user namespace (capabilities(7))."""
+    """Whether this program may make namespaces without a user namespace (capabilities(7))."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     (effective,) = (line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
     return bool(int(effective, 16) >> CAP_SYS_ADMIN & 1)
 
 
-def _wait_gone(gone: Callable[[], bool], seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while not gone():
-        if time.monotonic() > until:
+def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
             return False
         time.sleep(POLL_SECONDS)
     return True
 
 
-def _below(name: str, folder: str) -> Iterator[Running]:
+def _below(name: str, folder: str) -> Iterator[OwnProcess]:
     for entry in Path("/proc").iterdir():
-        found = _running(int(entry.name)) if entry.name.isdigit() else None
-        path = found.environment.get(name, "") if found else ""
-        if found and (path == folder or path.startswith(f"{folder}/")):
-            yield found
+        process = _process(int(entry.name)) if entry.name.isdigit() else None
+        path = process.environment.get(name, "") if process else ""
+        if process and (path == folder or path.startswith(f"{folder}/")):
+            yield process
 
 
-def _running(pid: int) -> Running | None:
-    """Read a process; one that is gone, a zombie, or another user's is none of ours."""
+def _process(pid: int) -> OwnProcess | None:
+    """Read a process; None if it is gone, a zombie, or another user's."""
     try:
         argv, content = (_strings(Path(f"/proc/{pid}/{name}")) for name in ("cmdline", "environ"))
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
@@ -218,13 +223,7 @@ def _running(pid: int) -> Running | None:
         return None
     pairs = (item.partition("=") for item in content)
     variables = {name: value for name, _, value in pairs}
-    return Running(
-        pid=pid,
-        argv=argv,
-        digest=variables.get(SPEC, ""),
-        environment=variables,
-        since=_since(int(fields[19])),
-    )
+    return OwnProcess(pid=pid, argv=argv, environment=variables, since=_since(int(fields[19])))
 
 
 def _strings(path: Path) -> tuple[str, ...]:
@@ -232,7 +231,7 @@ def _strings(path: Path) -> tuple[str, ...]:
 
 
 def _since(ticks: int) -> float:
-    """Turn a process's start in clock ticks since boot into seconds since 1970."""
+    """Convert a process's start from clock ticks since boot to seconds since 1970."""
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
 
 

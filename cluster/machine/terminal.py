@@ -39,10 +39,15 @@ def show(result: str) -> None:
     print(as_typed(result), end="", flush=True)
 
 
-def show_lines(prefix: str, lines: Iterable[str]) -> None:
+def show_lines(prefix: str, lines: Iterable[str], *, error: bool = False) -> None:
     """Print lines that came from a node, unchanged, each with a prefix."""
     for line in lines:
-        print(f"{prefix} | {line}", flush=True)
+        print(f"{prefix} | {line}", file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def is_interactive() -> bool:
+    """Whether a person types and reads."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def width() -> int:

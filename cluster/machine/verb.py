@@ -68,13 +68,11 @@ def verb(
     return make
 
 
-def session(
-    c: Context, cluster: str, *, recreate: bool = False, preflight: bool = True
-) -> "Session":
+def session(c: Context, cluster: str, *, recreate: bool = False) -> "Session":
     """Return this run on a cluster: printing with `--dry`, otherwise performing."""
     from cluster.session import Session
 
-    return Session(cluster, dry=c.config.run.dry, recreate=recreate, preflight=preflight)
+    return Session(cluster, dry=c.config.run.dry, recreate=recreate)
 
 
 def after_dashes() -> tuple[str, ...]:

@@ -1,9 +1,10 @@
-"""The process runtime: nodes as Linux namespaces of this machine, joined by a virtual link."""
+"""The process runtime: nodes are Linux namespaces of this machine, joined by a virtual link."""
 
 from dataclasses import dataclass
 
 from cluster.commands.run_spec import RunSpec, Service
 from cluster.environment.environment import environment, not_carried
+from cluster.host import Host
 from cluster.namespaces.steps import (
     NODE,
     SERVICE,
@@ -21,24 +22,25 @@ from cluster.namespaces.virtual_node import (
     Lines,
     bridge,
     cable,
-    hosts,
+    hosts_file,
     system,
 )
 from cluster.node import Cluster, Node
 from cluster.plan.steps import (
-    AnyStart,
     Await,
     MakeFolder,
     MakeSecret,
     Parallel,
     Plan,
     RemoveFolder,
+    Start,
     WriteFile,
 )
+from cluster.runtimes import Surroundings
 from cluster.words import Environment, ProcessNumber, Word
 
 # The process writes its number as /proc shows it here, also when it is 1 in its own namespace. Then
-# it reaps: as the init of a namespace it inherits what others leave behind (pid_namespaces(7)).
+# it reaps: as the init of a namespace it adopts orphaned processes (pid_namespaces(7)).
 INIT = (
     'read -r pid rest </proc/self/stat; echo "$pid" >"$1"; '
     'trap "exit 0" TERM; while :; do sleep 3600 & wait; done'
@@ -58,6 +60,7 @@ NOT_CARRIED = "home/.config/vllm/ray_non_carry_over_env_vars.json"
 class Namespaces:
     """A runtime whose nodes are namespaces; all paths are absolute and on this machine."""
 
+    cluster: Cluster
     state: str
     """The folder of the cluster's run state; `inv down` removes it."""
     programs: str
@@ -65,193 +68,196 @@ class Namespaces:
     script: str
     """The probe, docker/probe.py."""
     cache: str
-    """A folder for what vLLM finds out once; it outlives the cluster."""
+    """A folder for vLLM's compile cache; it outlives the cluster."""
     rootless: bool
     """Not root: everything happens inside a user namespace."""
+    is_virtual: bool = True
     ray_session: str = RAY_FOLDER
-    states_gpus: bool = True
+    needs_gpu_count: bool = True
     has_dashboard: bool = False
 
-    def of(self, *parts: str) -> str:
+    def path(self, *parts: str) -> str:
         """Return the path of a file of the run state."""
         return "/".join((self.state, *parts))
 
     @property
     def ray_token(self) -> str:
         """Path of Ray's token: the nodes share this machine's files."""
-        return self.of("ray-token")
+        return self.path("ray-token")
 
     @property
     def api_key(self) -> str:
         """Path of the generated API key."""
-        return self.of("api-key")
+        return self.path("api-key")
 
     @property
     def probe(self) -> tuple[str, ...]:
-        """The probe, by the Python that has Ray."""
+        """The probe, run by the Python that has Ray."""
         return ("python", self.script)
 
     @property
-    def bandwidth(self) -> tuple[str, ...]:
+    def preflight(self) -> tuple[str, ...]:
+        """Nothing: there is no image whose containers could be examined."""
+        return ()
+
+    @property
+    def rank_program(self) -> tuple[str, ...]:
         """The program that measures, docker/nccl.py, beside the probe."""
         return ("python", f"{self.script.rpartition('/')[0]}/nccl.py")
 
-    def prepare(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
-        """Make the link unless it is there, and these nodes on it."""
-        known = WriteFile(place="link", path=self.of("hosts"), content=hosts(cluster))
-        files = tuple(step for node in nodes for step in _files(cluster, node, self))
-        branches = tuple((_node(cluster, node, self),) for node in nodes)
+    def host(self, node: Node) -> Host:
+        """Return how a node is entered from this machine, with the variables of its services."""
+        pairs = (f"{name}={value}" for name, value in self._base(node.name))
+        return Host(name=node.name, entry=("env", "-i", *pairs, *self._enter(node.name)))
+
+    def prepare(self, nodes: tuple[Node, ...]) -> Plan:
+        """Make the link unless it exists, and these nodes on it."""
+        hosts = WriteFile(place="link", path=self.path("hosts"), content=hosts_file(self.cluster))
+        files = tuple(step for node in nodes for step in self._files(node))
+        branches = tuple((self._node(node),) for node in nodes)
         return (
-            MakeFolder(place="link", path=self.of("link")),
-            known,
+            MakeFolder(place="link", path=self.path("link")),
+            hosts,
             *files,
-            _link(self),
+            self._link(),
             Parallel(branches=branches),
-            MakeSecret(place=cluster.head.name, path=self.ray_token),
+            MakeSecret(place=self.cluster.head.name, path=self.ray_token),
         )
 
-    def service(self, spec: RunSpec, title: str, proof: Await | None = None) -> StartProcess:
+    def start(self, spec: RunSpec, title: str, proof: Await | None = None) -> StartProcess:
         """Start a run spec inside its node, detached from this terminal."""
-        trace = self.trace(spec.node, spec.service)
-        marks = ((NODE, self.of(spec.node)), trace.mark, (SPEC, spec.digest))
-        launch = ("setsid", "/bin/sh", "-c", LAUNCH, "launch", trace.pid_file)
+        handle = self.handle(spec.node, spec.service)
+        marks = ((NODE, self.path(spec.node)), handle.mark, (SPEC, spec.digest))
+        launch = ("setsid", "/bin/sh", "-c", LAUNCH, "launch", handle.pid_file)
         return StartProcess(
             title=title,
             spec=spec,
-            argv=(*launch, *_enter(spec.node, self), *spec.argv),
-            environment=(*_base(spec.node, self), *marks, *spec.environment, *spec.extra),
-            trace=trace,
+            argv=(*launch, *self._enter(spec.node), *spec.argv),
+            environment=(*self._base(spec.node), *marks, *spec.environment, *spec.extra),
+            handle=handle,
             proof=proof,
         )
 
-    def admit(self, starts: tuple[AnyStart, ...]) -> Plan:
-        """Leave nothing to be done: the state folder is this tool's alone."""
+    def check_obstacles(self, starts: tuple[Start, ...]) -> Plan:
+        """Leave nothing to do: the state folder belongs to this tool alone."""
         del starts
         return ()
 
     def stop(self, node: Node, service: Service, seconds: float) -> StopProcess:
         """End a service by signals to its process group."""
-        trace = self.trace(node.name, service)
-        return StopProcess(title=f"Stop {service}", trace=trace, seconds=seconds)
+        handle = self.handle(node.name, service)
+        return StopProcess(title=f"Stop {service}", handle=handle, seconds=seconds)
 
-    def beforehand(self, cluster: Cluster, node: Node, argv: tuple[str, ...]) -> Command:
-        """Run a command inside a node, which is there before its Ray."""
-        return self.inside(cluster, node, argv)
+    def run_beforehand(self, node: Node, argv: tuple[str, ...]) -> Command:
+        """Run a command inside a node, which exists before its Ray."""
+        return self.run_inside(node, argv)
 
-    def inside(
-        self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()
-    ) -> Command:
+    def run_inside(self, node: Node, argv: tuple[str, ...], extra: Environment = ()) -> Command:
         """Run a command inside a node: this runtime's `docker exec`."""
-        variables = environment(cluster, node, token_path=self.ray_token)
-        marks = ((NODE, self.of(node.name)),)
+        variables = environment(self.cluster, node, token_path=self.ray_token)
+        marks = ((NODE, self.path(node.name)),)
         return Command(
             place=node.name,
-            argv=(*_enter(node.name, self), *argv),
-            environment=(*_base(node.name, self), *marks, *variables, *extra),
+            argv=(*self._enter(node.name), *argv),
+            environment=(*self._base(node.name), *marks, *variables, *extra),
         )
 
-    def visit(self, node: Node) -> tuple[Word, ...]:
-        """Enter the node's network: its address means nothing outside."""
-        return (*_target(node.name, self), "--net")
+    def network_prefix(self, node: Node) -> tuple[Word, ...]:
+        """Enter the node's network: its address does not exist outside."""
+        return (*self._target(node.name), "--net")
 
-    def trace(self, node: str, service: Service) -> ProcessHandle:
-        """Find a service of a node again."""
-        path = self.of(node, service)
-        mark = (SERVICE, path)
-        return ProcessHandle(
-            place=node, service=service, pid_file=f"{path}.pid", mark=mark, log=f"{path}.log"
-        )
+    def handle(self, node: str, service: Service) -> ProcessHandle:
+        """Return how a service of a node is found again."""
+        return self._handle(node, service, (SERVICE, self.path(node, service)))
 
     def release(self, nodes: tuple[Node, ...]) -> Plan:
-        """End all processes of the nodes; namespaces, interfaces and mounts go with the last."""
-        sweeps = tuple(_sweep(node.name, self) for node in nodes)
-        return (
-            *sweeps,
-            *(RemoveFolder(place=node.name, path=self.of(node.name)) for node in nodes),
-        )
+        """End all processes of the nodes; namespaces and mounts go with the last one."""
+        leftovers = tuple(self._leftovers(node.name) for node in nodes)
+        folders = (RemoveFolder(place=node.name, path=self.path(node.name)) for node in nodes)
+        return (*leftovers, *folders)
 
     def end(self) -> Plan:
         """Remove the link and the run state."""
-        return (_sweep("link", self), RemoveFolder(place="link", path=self.state))
+        return (self._leftovers("link"), RemoveFolder(place="link", path=self.state))
+
+    def _files(self, node: Node) -> Plan:
+        path = self.path(node.name, NOT_CARRIED)
+        folders = (self.path(node.name, "ray"), path.rpartition("/")[0])
+        made = tuple(MakeFolder(place=node.name, path=folder) for folder in folders)
+        content = not_carried(self.cluster)
+        return (*made, WriteFile(place=node.name, path=path, content=content))
+
+    def _link(self) -> HoldNamespaces:
+        user = ("--user", "--map-root-user") if self.rootless else ()
+        argv = ("unshare", *user, "--mount", "--net")
+        return self._holder("link", "Make the link", argv, bridge(self._on_link()))
+
+    def _node(self, node: Node) -> HoldNamespaces:
+        enter, number = self._enter(node.name), self._number(node.name)
+        plug = cable(self.cluster, node, self._on_link(), enter, number)
+        files = {"ray": self.path(node.name, "ray"), "hosts": self.path("hosts")}
+        own = system(node, enter, **files)
+        spaces = ("unshare", *NODE_SPACES, "--fork", "--kill-child")
+        return self._holder(node.name, "Make the node", (*self._on_link(), *spaces), (*plug, *own))
+
+    def _holder(
+        self, place: str, title: str, argv: tuple[Word, ...], lines: Lines
+    ) -> HoldNamespaces:
+        mark = (NODE, self.path(place))
+        handle = self._handle(place, "init", mark)
+        return HoldNamespaces(
+            title=title,
+            argv=("setsid", *argv, "/bin/sh", "-c", INIT, "init", handle.pid_file),
+            environment=(("PATH", PATH), mark),
+            handle=handle,
+            ready=self.path(place, "ready"),
+            remedy=FORBIDDEN,
+            setup=tuple(Command(place=place, argv=line) for line in lines),
+        )
+
+    def _handle(self, place: str, service: str, mark: tuple[str, str]) -> ProcessHandle:
+        path = self.path(place, service)
+        return ProcessHandle(
+            place=place, service=service, pid_file=f"{path}.pid", mark=mark, log=f"{path}.log"
+        )
+
+    def _on_link(self) -> tuple[Word, ...]:
+        return (*self._target("link"), "--mount", "--net")
+
+    def _enter(self, node: str) -> tuple[Word, ...]:
+        return (*self._target(node), *NODE_SPACES)
+
+    def _target(self, place: str) -> tuple[Word, ...]:
+        """Return the command that enters a place; groups cannot be set (user_namespaces(7))."""
+        user = ("--user", "--preserve-credentials") if self.rootless else ()
+        return ("nsenter", "--target", self._number(place), *user)
+
+    def _number(self, place: str) -> ProcessNumber:
+        """Return the number of the process that holds the namespaces of a place."""
+        return ProcessNumber(self.path(place, "init.pid"), (NODE, self.path(place)))
+
+    def _leftovers(self, place: str) -> KillLeftovers:
+        title = "Kill leftover processes"
+        return KillLeftovers(place=place, title=title, name=NODE, folder=self.path(place))
+
+    def _base(self, node: str) -> tuple[tuple[str, str], ...]:
+        return (
+            ("PATH", f"{self.programs}:{PATH}"),
+            ("HOME", self.path(node, "home")),
+            ("TMPDIR", TEMPORARY),
+            ("VLLM_CACHE_ROOT", self.cache),
+            ("LANG", "C.UTF-8"),
+        )
 
 
-def _files(cluster: Cluster, node: Node, spaces: Namespaces) -> Plan:
-    carried = spaces.of(node.name, NOT_CARRIED)
-    folders = (spaces.of(node.name, "ray"), carried.rpartition("/")[0])
-    made = tuple(MakeFolder(place=node.name, path=path) for path in folders)
-    return (*made, WriteFile(place=node.name, path=carried, content=not_carried(cluster)))
-
-
-def _link(spaces: Namespaces) -> HoldNamespaces:
-    user = ("--user", "--map-root-user") if spaces.rootless else ()
-    argv = ("unshare", *user, "--mount", "--net")
-    return _holder("link", "Make the link", argv, bridge(_on_link(spaces)), spaces)
-
-
-def _node(cluster: Cluster, node: Node, spaces: Namespaces) -> HoldNamespaces:
-    enter = _enter(node.name, spaces)
-    plug = cable(cluster, node, _on_link(spaces), enter, _number(node.name, spaces))
-    own = system(node, enter, ray=spaces.of(node.name, "ray"), known=spaces.of("hosts"))
-    return _holder(
-        node.name,
-        "Make the node",
-        (*_on_link(spaces), "unshare", *NODE_SPACES, "--fork", "--kill-child"),
-        (*plug, *own),
-        spaces,
-    )
-
-
-def _holder(
-    place: str,
-    title: str,
-    argv: tuple[Word, ...],
-    lines: Lines,
-    spaces: Namespaces,
-) -> HoldNamespaces:
-    mark = (NODE, spaces.of(place))
-    pid_file, log = spaces.of(place, "init.pid"), spaces.of(place, "init.log")
-    return HoldNamespaces(
-        title=title,
-        argv=("setsid", *argv, "/bin/sh", "-c", INIT, "init", pid_file),
-        environment=(("PATH", PATH), mark),
-        trace=ProcessHandle(place=place, service="init", pid_file=pid_file, mark=mark, log=log),
-        ready=spaces.of(place, "ready"),
-        remedy=FORBIDDEN,
-        setup=tuple(Command(place=place, argv=line) for line in lines),
-    )
-
-
-def _on_link(spaces: Namespaces) -> tuple[Word, ...]:
-    return (*_target("link", spaces), "--mount", "--net")
-
-
-def _enter(node: str, spaces: Namespaces) -> tuple[Word, ...]:
-    return (*_target(node, spaces), *NODE_SPACES)
-
-
-def _target(place: str, spaces: Namespaces) -> tuple[Word, ...]:
-    return ("nsenter", "--target", _number(place, spaces), *_user(spaces))
-
-
-def _number(place: str, spaces: Namespaces) -> ProcessNumber:
-    """Return the number of the process that holds the namespaces of a place."""
-    return ProcessNumber(spaces.of(place, "init.pid"), (NODE, spaces.of(place)))
-
-
-def _user(spaces: Namespaces) -> tuple[str, ...]:
-    """Return how to enter the user namespace; its groups cannot be set (user_namespaces(7))."""
-    return ("--user", "--preserve-credentials") if spaces.rootless else ()
-
-
-def _sweep(place: str, spaces: Namespaces) -> KillLeftovers:
-    return KillLeftovers(place=place, title="End what is left", name=NODE, folder=spaces.of(place))
-
-
-def _base(node: str, spaces: Namespaces) -> Environment:
-    return (
-        ("PATH", f"{spaces.programs}:{PATH}"),
-        ("HOME", spaces.of(node, "home")),
-        ("TMPDIR", TEMPORARY),
-        ("VLLM_CACHE_ROOT", spaces.cache),
-        ("LANG", "C.UTF-8"),
+def runtime(cluster: Cluster, surroundings: Surroundings, *, recreate: bool) -> Namespaces:
+    """Return the cluster's runtime on this machine; processes are never replaced."""
+    del recreate
+    return Namespaces(
+        cluster=cluster,
+        state=surroundings.state,
+        programs=f"{surroundings.rehearsal}/venv/bin",
+        cache=f"{surroundings.rehearsal}/cache",
+        script=f"{surroundings.root}/docker/probe.py",
+        rootless=surroundings.rootless,
     )

@@ -1,69 +1,74 @@
-"""Steps on processes of this machine: their shell text for `--dry`, and what is performed."""
+"""Steps on processes of this machine, and how services are found again by their environment."""
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from cluster.commands.run_spec import RunSpec
-from cluster.words import Environment, Word, shell_command, shell_word
+from cluster.plan.steps import Attachment, Await
+from cluster.words import Environment, ProcessNumber, Word, shell_command, shell_word
 
-if TYPE_CHECKING:
-    from cluster.plan.steps import Await
-
-
-if TYPE_CHECKING:
-    pass
-
-# A process says in its environment whose it is, as a container does in its labels: numbers in
-# files grow stale.
+# A process carries its owner in its environment, as a container does in its labels: process numbers
+# in files become stale.
 NODE = "SPARK_CLUSTER_NODE"
 SERVICE = "SPARK_CLUSTER_SERVICE"
 SPEC = "SPARK_CLUSTER_SPEC"
-UNTIL_IT_WRITES = 'until test -s "$0"; do sleep 0.05; done'
+UNTIL_WRITTEN = 'until test -s "$0"; do sleep 0.05; done'
 # In `kill -TERM -- -1`, which is as good elsewhere, dash takes `--` for a number.
-WHILE_IT_LIVES = 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done'
+WHILE_ALIVE = 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done'
 SPECIAL = re.compile(r"[][(){}.*+?^$|\\]")
-"""What has a meaning in an extended regular expression (regex(7))."""
+"""The characters with a meaning in an extended regular expression (regex(7))."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
     """Run a command on this machine to its end; a failure is a failure of `place`."""
 
+    title: ClassVar[str] = "Run a command"
     place: str
     argv: tuple[Word, ...]
     environment: Environment = ()
 
+    def attached(self, *, terminal: bool) -> Attachment:
+        """Return the command that has this program's input and output, and its terminal."""
+        del terminal  # a process has the terminal of its parent
+        return Attachment(argv=self.argv, environment=self.environment)
+
     @property
     def text(self) -> str:
-        """The shell line, with the whole environment in front when the command has its own."""
+        """The shell line, with the whole environment in front if the command has its own."""
         return shell_command(self.environment, self.argv)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessHandle:
-    """How a background process is found again, and where it writes."""
+    """How a background process is found again, and where it logs."""
 
     place: str
     service: str
     pid_file: str
     """Where the process writes its own number."""
     mark: tuple[str, str]
-    """A variable of the process that proves that it is ours: numbers are used again."""
+    """A variable of the process: PIDs are reused, so the process must carry it."""
     log: str
     """Its standard output and standard error."""
+
+    @property
+    def number(self) -> ProcessNumber:
+        """The process number in the file, valid only with the mark."""
+        return ProcessNumber(self.pid_file, self.mark)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HoldNamespaces:
-    """Start the process that keeps namespaces alive, and set them up, unless it lives."""
+    """Start the process that keeps namespaces alive, and set them up, unless it is running."""
 
     title: str
     argv: tuple[Word, ...]
     environment: Environment
-    trace: ProcessHandle
+    handle: ProcessHandle
     ready: str
-    """A file that says that the set-up has been done."""
+    """A file that marks the set-up as done."""
     remedy: str
     """What to do when the kernel forbids it."""
     setup: tuple[Command, ...]
@@ -71,34 +76,34 @@ class HoldNamespaces:
     @property
     def place(self) -> str:
         """The node, or the link."""
-        return self.trace.place
+        return self.handle.place
 
     @property
     def text(self) -> str:
         """The shell lines."""
-        pid_file = shell_word(self.trace.pid_file)
-        wait = f"timeout 10 sh -c {shell_word(UNTIL_IT_WRITES)} {pid_file}"
+        pid_file = shell_word(self.handle.pid_file)
+        wait = f"timeout 10 sh -c {shell_word(UNTIL_WRITTEN)} {pid_file}"
         done = f"touch {shell_word(self.ready)}"
         return "\n".join((_background(self), wait, *(command.text for command in self.setup), done))
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartProcess:
-    """Start a run spec in the background; the same spec that runs already is left alone."""
+    """Start a run spec in the background; an equal one that is running already is left alone."""
 
     title: str
     spec: RunSpec
     argv: tuple[Word, ...]
     """How this runtime starts the spec's own argv."""
     environment: Environment
-    trace: ProcessHandle
-    proof: "Await | None" = None
-    """Asked of a service that runs already: with a problem it is started anew."""
+    handle: ProcessHandle
+    proof: Await | None = None
+    """Asked of a running service: if there is a problem, it is started again."""
 
     @property
     def place(self) -> str:
         """The node of the spec."""
-        return self.trace.place
+        return self.handle.place
 
     @property
     def text(self) -> str:
@@ -108,32 +113,32 @@ class StartProcess:
 
 @dataclass(frozen=True, kw_only=True)
 class StopProcess:
-    """Ask a service to end, and wait for it at most `seconds`; one that does not run is fine."""
+    """Ask a service to end, and wait for it at most `seconds`; one that is not running is fine."""
 
     title: str
-    trace: ProcessHandle
+    handle: ProcessHandle
     seconds: float
 
     @property
     def place(self) -> str:
         """The node of the service."""
-        return self.trace.place
+        return self.handle.place
 
     @property
     def text(self) -> str:
-        """The shell lines: the whole process group, as an interactive Ctrl-C would reach it."""
-        pid_file = shell_word(self.trace.pid_file)
-        ask = f'kill -s TERM -- -"$(cat {pid_file})"'
-        wait = f"timeout {self.seconds:g} sh -c {shell_word(WHILE_IT_LIVES)} {pid_file} 2>/dev/null"
-        make = f'kill -s KILL -- -"$(cat {pid_file})"'
-        mark = shell_word("=".join(self.trace.mark))
-        ours = f'grep -qsxzF {mark} /proc/"$(cat {pid_file} 2>/dev/null)"/environ'
-        return f"if {ours}; then\n  {ask}\n  {wait} || {make}\nfi"
+        """The shell lines: signals to the whole process group, as Ctrl-C in a terminal sends."""
+        pid_file = shell_word(self.handle.pid_file)
+        end = f'kill -s TERM -- -"$(cat {pid_file})"'
+        wait = f"timeout {self.seconds:g} sh -c {shell_word(WHILE_ALIVE)} {pid_file} 2>/dev/null"
+        kill = f'kill -s KILL -- -"$(cat {pid_file})"'
+        mark = shell_word("=".join(self.handle.mark))
+        is_marked = f'grep -qsxzF {mark} /proc/"$(cat {pid_file} 2>/dev/null)"/environ'
+        return f"if {is_marked}; then\n  {end}\n  {wait} || {kill}\nfi"
 
 
 @dataclass(frozen=True, kw_only=True)
 class KillLeftovers:
-    """End by force every process whose environment says that it belongs under `folder`."""
+    """Kill every process whose environment says that it belongs below `folder`."""
 
     place: str
     title: str
@@ -150,6 +155,6 @@ class KillLeftovers:
 
 
 def _background(step: HoldNamespaces | StartProcess) -> str:
-    log, pid_file = shell_word(step.trace.log), shell_word(step.trace.pid_file)
+    log, pid_file = shell_word(step.handle.log), shell_word(step.handle.pid_file)
     start = shell_command(step.environment, step.argv, f"</dev/null >{log} 2>&1 &")
     return f"rm -f {pid_file}\n{start}"

@@ -39,10 +39,10 @@ def cable(cluster: Cluster, node: Node, on_link: Line, enter: Line, number: Word
     )
 
 
-def system(node: Node, enter: Line, *, ray: str, known: str) -> Lines:
+def system(node: Node, enter: Line, *, ray: str, hosts: str) -> Lines:
     """Give the node its own name, process table, shared memory, temporary files and hosts file.
 
-    `ray` is the folder that Ray's session goes to, `known` the file with the nodes' addresses.
+    `ray` is the folder that Ray's session goes to, `hosts` the file with the nodes' addresses.
     """
     lines = (
         ("hostname", node.name),
@@ -51,12 +51,12 @@ def system(node: Node, enter: Line, *, ray: str, known: str) -> Lines:
         ("mount", "-t", "tmpfs", "tmpfs", "/run"),
         ("mkdir", RAY_FOLDER, TEMPORARY),
         ("mount", "--bind", ray, RAY_FOLDER),
-        ("mount", "--bind", known, "/etc/hosts"),
+        ("mount", "--bind", hosts, "/etc/hosts"),
     )
     return tuple((*enter, *line) for line in lines)
 
 
-def hosts(cluster: Cluster) -> str:
+def hosts_file(cluster: Cluster) -> str:
     """Return the text of the nodes' /etc/hosts."""
     nodes = (f"{node.host_ip} {node.name}\n" for node in cluster.nodes)
     return "".join(("127.0.0.1 localhost\n", *nodes))

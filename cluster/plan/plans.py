@@ -1,6 +1,5 @@
 """Plans: the ordered steps of each task, from a cluster and a runtime."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
@@ -11,72 +10,64 @@ from cluster.node import Cluster, Node
 from cluster.plan import questions
 from cluster.plan.questions import Question
 from cluster.plan.runtime import Runtime
-from cluster.plan.steps import (
-    AnyHandle,
-    AnyStart,
-    Ask,
-    Await,
-    MakeFolder,
-    MakeSecret,
-    Parallel,
-    Plan,
-    Step,
-)
+from cluster.plan.steps import Await, Handle, MakeFolder, MakeSecret, Parallel, Plan, Start
 from cluster.words import Environment, FileText
 
 HEAD_SECONDS = 60.0
-"""Ray's control store is up in about 5 s; a worker may be asked for before its head."""
+"""Ray's control store is up in about 5 s; a worker may be started before its head."""
 JOIN_SECONDS = 120.0
 STARTED = "Ray runtime started"
-"""What `ray start` says once it is in the head's list, which keeps dead nodes for some seconds."""
+"""Logged by `ray start` once it is in the head's list, which keeps dead nodes for some seconds."""
 READY_SECONDS = inf
-"""A download may take hours; what dies, and every fatal line of a log, ends the wait at once."""
+"""A download may take hours; a dead service, or a fatal line in a log, ends the wait at once."""
 ANSWER_SECONDS = 300.0
 PATIENCE_SECONDS = 2.0
-"""How long the probe itself asks again before the logs are looked at."""
+"""How long the probe itself repeats its question before the logs are read again."""
 SERVER_STOP_SECONDS = 20.0
 FAILED_STOP_SECONDS = 5.0
 """A server that has failed may wait for a rank that is gone."""
 RAY_STOP_SECONDS = 5.0
-"""Ray's control store takes 9 s to leave in order; without a server there is nothing to order."""
+"""Ray's control store takes 9 s to shut down in order, which only a running server needs."""
 
 
-def head(cluster: Cluster, runtime: Runtime) -> Plan:
-    """Start Ray's head and wait until it answers."""
+def head(cluster: Cluster, runtime: Runtime, checks: Plan = ()) -> Plan:
+    """Start Ray's head and wait until it answers; `checks` run before anything is started."""
     start = _ray(cluster, cluster.head, runtime)
     nodes = (cluster.head,)
     return (
-        *runtime.admit((start,)),
-        *runtime.prepare(cluster, nodes),
+        *runtime.check_obstacles((start,)),
+        *checks,
+        *runtime.prepare(nodes),
         start,
         _join(cluster, nodes, runtime),
     )
 
 
-def workers(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Plan:
+def workers(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime, checks: Plan = ()) -> Plan:
     """Start Ray on these workers once the head answers there, and wait until they have joined."""
     starts = tuple(_ray(cluster, node, runtime) for node in nodes)
-    branches: tuple[tuple[Step, ...], ...] = tuple(
+    branches = tuple(
         (_reach(cluster, node, runtime), start) for node, start in zip(nodes, starts, strict=True)
     )
-    join = _join(cluster, nodes, runtime)
     return (
-        *runtime.admit(starts),
-        *runtime.prepare(cluster, nodes),
+        *runtime.check_obstacles(starts),
+        *checks,
+        *runtime.prepare(nodes),
         Parallel(branches=branches),
-        join,
+        _join(cluster, nodes, runtime),
     )
 
 
-def up(cluster: Cluster, runtime: Runtime) -> Plan:
+def up(cluster: Cluster, runtime: Runtime, checks: Plan = ()) -> Plan:
     """Start the head and the workers side by side, and wait until all have joined.
 
-    A worker's Ray asks again and again for its head, so nothing is gained by starting it later.
+    A worker's Ray keeps trying to reach its head, so starting it later would gain nothing.
     """
     starts = tuple(_ray(cluster, node, runtime) for node in cluster.nodes)
     return (
-        *runtime.admit(starts),
-        *runtime.prepare(cluster, cluster.nodes),
+        *runtime.check_obstacles(starts),
+        *checks,
+        *runtime.prepare(cluster.nodes),
         Parallel(branches=tuple((start,) for start in starts)),
         _join(cluster, cluster.nodes, runtime),
     )
@@ -84,35 +75,33 @@ def up(cluster: Cluster, runtime: Runtime) -> Plan:
 
 def serve(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> Plan:
     """Start the server on the head, if the cluster is up and the port is free."""
-    generated = any(
-        isinstance(value, FileText) for _, value in server_key(cluster, request, runtime)
-    )
-    # Another machine may have made the cluster: then there is no folder for the key yet.
+    key = server_key(cluster, request, runtime)
+    generated = any(isinstance(value, FileText) for _, value in key)
+    # Another machine may have started the cluster: then the key has no folder here yet.
     place, path = cluster.head.name, runtime.api_key
     folder = MakeFolder(place=place, path=path.rpartition("/")[0])
-    key = (folder, MakeSecret(place=place, path=path)) if generated else ()
-    start = server(cluster, request, runtime)
-    return (*refuse(cluster, request, runtime), *key, start)
+    secret = (folder, MakeSecret(place=place, path=path)) if generated else ()
+    return (*refuse(cluster, request, runtime), *secret, server(cluster, request, runtime))
 
 
 def ready(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> Plan:
     """Wait until the server is ready, and ask it for one token."""
     healthy = questions.healthy(cluster, vllm.url(cluster, request))
-    watch = (*_rays(cluster.nodes, runtime), runtime.trace(cluster.head.name, "serve"))
+    watched = (*_rays(cluster.nodes, runtime), runtime.handle(cluster.head.name, "serve"))
     return (
-        _wait(cluster, runtime, healthy, READY_SECONDS, watch),
+        _wait(runtime, healthy, READY_SECONDS, watched),
         complete(cluster, request, runtime, prompt="Hello", tokens=1),
     )
 
 
 def refuse(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> Plan:
-    """Ask what makes a server impossible right now: a node that is not in Ray, a taken port."""
+    """Check what makes a server impossible right now: a node missing in Ray, a port in use."""
     joined = questions.joined(cluster, cluster.nodes)
     free = questions.free(cluster, request.host, request.port)
-    return tuple(replace(_check(cluster, runtime, asked), refuses=True) for asked in (joined, free))
+    return tuple(replace(_check(runtime, question), refuses=True) for question in (joined, free))
 
 
-def server(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> AnyStart:
+def server(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> Start:
     """Start the server on the head."""
     spec = RunSpec(
         node=cluster.head.name,
@@ -121,7 +110,7 @@ def server(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> An
         environment=_variables(cluster, cluster.head, runtime),
         extra=server_key(cluster, request, runtime),
     )
-    return runtime.service(spec, f"Serve {request.model}")
+    return runtime.start(spec, f"Serve {request.model}")
 
 
 def complete(
@@ -129,14 +118,16 @@ def complete(
 ) -> Await:
     """Ask the server for a completion."""
     url = vllm.url(cluster, request)
-    asked = questions.completion(cluster, url, prompt=prompt, tokens=tokens, seconds=ANSWER_SECONDS)
-    return _check(cluster, runtime, asked, server_key(cluster, request, runtime))
+    question = questions.completion(
+        cluster, url, prompt=prompt, tokens=tokens, seconds=ANSWER_SECONDS
+    )
+    return _check(runtime, question, server_key(cluster, request, runtime))
 
 
 def down(cluster: Cluster, runtime: Runtime) -> Plan:
     """Stop the server, then Ray on all nodes, and remove all that they used.
 
-    A node that cannot be reached does not keep the others up.
+    An unreachable node does not keep the others from being stopped.
     """
     rays = tuple((runtime.stop(node, "ray", RAY_STOP_SECONDS),) for node in cluster.nodes)
     ends = (stop_server(cluster, runtime), (Parallel(branches=rays),))
@@ -148,12 +139,8 @@ def down(cluster: Cluster, runtime: Runtime) -> Plan:
 
 
 def stop_server(cluster: Cluster, runtime: Runtime, seconds: float = SERVER_STOP_SECONDS) -> Plan:
-    """Stop the server and leave Ray running; kill it when the seconds are over."""
+    """Stop the server and leave Ray running; kill it after `seconds`."""
     return (runtime.stop(cluster.head, "serve", seconds),)
-
-
-def _variables(cluster: Cluster, node: Node, runtime: Runtime) -> Environment:
-    return environment(cluster, node, token_path=runtime.ray_token)
 
 
 def server_key(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> Environment:
@@ -164,83 +151,84 @@ def server_key(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -
     return ((API_KEY, FileText(runtime.api_key)),) if vllm.beyond_loopback(request.host) else ()
 
 
-def _ray(cluster: Cluster, node: Node, runtime: Runtime) -> AnyStart:
-    """Start Ray; a worker that runs but is not in the head's Ray is started anew."""
+def _variables(cluster: Cluster, node: Node, runtime: Runtime) -> Environment:
+    return environment(cluster, node, token_path=runtime.ray_token)
+
+
+def _ray(cluster: Cluster, node: Node, runtime: Runtime) -> Start:
+    """Start Ray; a worker that runs but is not in the head's Ray is started again."""
     argv = ray.start(
         cluster,
         node,
         session=runtime.ray_session,
-        gpus=runtime.states_gpus,
+        gpus=runtime.needs_gpu_count,
         dashboard=runtime.has_dashboard,
     )
-    spec = RunSpec(
-        node=node.name, service="ray", argv=argv, environment=_variables(cluster, node, runtime)
-    )
-    joined = _check(cluster, runtime, questions.joined(cluster, (node,)))
+    variables = _variables(cluster, node, runtime)
+    spec = RunSpec(node=node.name, service="ray", argv=argv, environment=variables)
+    joined = _check(runtime, questions.joined(cluster, (node,)))
     proof = joined if node.role == "worker" else None
-    return runtime.service(spec, f"Start Ray ({node.role})", proof)
+    return runtime.start(spec, f"Start Ray ({node.role})", proof)
 
 
-def _rays(nodes: tuple[Node, ...], runtime: Runtime) -> tuple[AnyHandle, ...]:
-    return tuple(runtime.trace(node.name, "ray") for node in nodes)
+def _rays(nodes: tuple[Node, ...], runtime: Runtime) -> tuple[Handle, ...]:
+    return tuple(runtime.handle(node.name, "ray") for node in nodes)
 
 
 def _join(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Await:
-    watch = _rays(nodes, runtime)
-    gate = _wait(cluster, runtime, questions.joined(cluster, nodes), JOIN_SECONDS, watch)
-    return replace(gate, logged=STARTED)
+    joined = questions.joined(cluster, nodes)
+    return replace(_wait(runtime, joined, JOIN_SECONDS, _rays(nodes, runtime)), logged=STARTED)
 
 
 def _reach(cluster: Cluster, node: Node, runtime: Runtime) -> Await:
-    asked = questions.reachable(cluster, node)
+    """Wait until a worker reaches the head's Ray, from where its own Ray will run."""
+    question = questions.reachable(cluster, node)
+    once, patient = (
+        runtime.run_beforehand(node, (*runtime.probe, *argv))
+        for argv in _patient(question, HEAD_SECONDS)
+    )
+    return Await(
+        place=node.name,
+        title=f"Wait until {question.condition}",
+        query=once,
+        patient_query=patient,
+        problems=question.problems,
+        seconds=HEAD_SECONDS,
+        unless=runtime.handle(node.name, "ray"),
+    )
 
-    def ask(argv: tuple[str, ...]) -> Ask:
-        return runtime.beforehand(cluster, node, (*runtime.probe, *argv))
 
-    gate = _patient(asked, HEAD_SECONDS, ask, ())
-    return replace(gate, unless=runtime.trace(node.name, "ray"))
-
-
-def _check(cluster: Cluster, runtime: Runtime, asked: Question, extra: Environment = ()) -> Await:
+def _check(runtime: Runtime, question: Question, extra: Environment = ()) -> Await:
     """Ask once."""
     return Await(
-        place=asked.node.name,
-        title=f"Check that {asked.hope}",
-        ask=runtime.inside(cluster, asked.node, (*runtime.probe, *asked.argv), extra),
-        problems=asked.problems,
+        place=question.node.name,
+        title=f"Check that {question.condition}",
+        query=runtime.run_inside(question.node, (*runtime.probe, *question.argv), extra),
+        problems=question.problems,
         seconds=0,
     )
 
 
 def _wait(
-    cluster: Cluster,
-    runtime: Runtime,
-    asked: Question,
-    seconds: float,
-    watch: tuple[AnyHandle, ...],
+    runtime: Runtime, question: Question, seconds: float, watched: tuple[Handle, ...]
 ) -> Await:
-    def ask(argv: tuple[str, ...]) -> Ask:
-        return runtime.inside(cluster, asked.node, (*runtime.probe, *argv))
-
-    return _patient(asked, seconds, ask, watch)
-
-
-def _patient(
-    asked: Question,
-    seconds: float,
-    ask: Callable[[tuple[str, ...]], Ask],
-    watch: tuple[AnyHandle, ...],
-) -> Await:
-    """Ask until the answer is good; by hand the probe alone waits, as nobody reads the logs."""
-    once, by_hand = (
-        ask((*asked.argv, "--wait", f"{wait:g}")) for wait in (PATIENCE_SECONDS, seconds)
+    """Ask until the answer is good."""
+    once, patient = (
+        runtime.run_inside(question.node, (*runtime.probe, *argv))
+        for argv in _patient(question, seconds)
     )
     return Await(
-        place=asked.node.name,
-        title=f"Wait until {asked.hope}",
-        ask=once,
-        problems=asked.problems,
+        place=question.node.name,
+        title=f"Wait until {question.condition}",
+        query=once,
+        patient_query=patient,
+        problems=question.problems,
         seconds=seconds,
-        by_hand=by_hand,
-        watch=watch,
+        watched=watched,
     )
+
+
+def _patient(question: Question, seconds: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the question for a short wait, and for a long one: by hand the probe alone waits."""
+    short, long = ((*question.argv, "--wait", f"{wait:g}") for wait in (PATIENCE_SECONDS, seconds))
+    return short, long

@@ -18,15 +18,16 @@ LONGEST_BODY = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What a node is asked, and what its answer leaves to be desired."""
+    """One question to a node."""
 
     node: Node
-    """Where it is asked."""
-    hope: str
-    """What should be so, to stand after "wait until" or "check that"."""
+    """The node that is asked."""
+    condition: str
+    """The condition that a good answer proves, to stand after "wait until" or "check that"."""
     argv: tuple[str, ...]
     """Arguments of the probe (docker/probe.py), which answers with one line of JSON."""
     problems: Callable[[str], Problems]
+    """From the probe's output to what is still missing."""
 
 
 def joined(cluster: Cluster, nodes: tuple[Node, ...]) -> Question:
@@ -35,7 +36,7 @@ def joined(cluster: Cluster, nodes: tuple[Node, ...]) -> Question:
     argv = ("ray-nodes", "--address", ray.address(cluster), "--count", str(max(1, len(nodes))))
     return Question(
         node=cluster.head,
-        hope=f"Ray has {names}" if names else "Ray answers",
+        condition=f"Ray has {names}" if names else "Ray answers",
         argv=argv,
         problems=lambda text: membership_problems(cluster, nodes, node_listing(fields(text))),
     )
@@ -47,12 +48,11 @@ def reachable(cluster: Cluster, node: Node) -> Question:
     problem = Problem(
         place=node.name,
         message=f"cannot reach Ray's head at {ray.address(cluster)}",
-        remedy=f"start it by {cluster.inv('head')}; "
-        f"next: {cluster.inv('logs', '--node', cluster.head.name)}",
+        remedy=f"start it with {cluster.inv('head')}; {_logs(cluster)}",
     )
     return Question(
         node=node,
-        hope="the head answers",
+        condition="the head answers",
         argv=argv,
         problems=lambda text: () if fields(text).get("listening") else (problem,),
     )
@@ -62,7 +62,7 @@ def free(cluster: Cluster, host: str, port: int) -> Question:
     """Ask whether a server on the head can listen at an address."""
     return Question(
         node=cluster.head,
-        hope=f"port {port} is free",
+        condition=f"port {port} is free",
         argv=("listen-free", "--host", host, "--port", str(port)),
         problems=lambda text: (
             () if fields(text).get("free") else (_taken(cluster.head, host, port, fields(text)),)
@@ -71,27 +71,27 @@ def free(cluster: Cluster, host: str, port: int) -> Question:
 
 
 def healthy(cluster: Cluster, url: str) -> Question:
-    """Ask whether the server answers `GET /health` with 200; while it loads nothing listens."""
+    """Ask whether the server answers `GET /health` with 200: it does once the model is loaded."""
     problem = Problem(
         place=cluster.head.name,
         message=f"{url}/health does not answer",
-        remedy=f"next: {cluster.inv('logs', '--node', cluster.head.name)}",
+        remedy=_logs(cluster),
     )
     return Question(
         node=cluster.head,
-        hope="the model is ready",
+        condition="the model is ready",
         argv=("http", "--url", f"{url}/health", "--timeout", "5"),
-        problems=lambda text: () if well(fields(text)) else (problem,),
+        problems=lambda text: () if is_ok(fields(text)) else (problem,),
     )
 
 
 def completion(cluster: Cluster, url: str, *, prompt: str, tokens: int, seconds: float) -> Question:
-    """Ask what the model adds to a prompt, at temperature 0 and in at most so many tokens."""
+    """Ask for the continuation of a prompt, at temperature 0 and of at most so many tokens."""
     body = json.dumps({"prompt": prompt, "max_tokens": tokens, "temperature": 0})
     call = ("http", "--url", f"{url}/v1/completions", "--method", "POST", "--body", body)
     return Question(
         node=cluster.head,
-        hope="the server completes a prompt",
+        condition="the server completes a prompt",
         argv=(*call, "--key-env", "VLLM_API_KEY", "--timeout", f"{seconds:g}"),
         problems=lambda text: (
             () if completed(text) is not None else (_no_completion(cluster, fields(text)),)
@@ -107,31 +107,33 @@ def completed(text: str) -> str | None:
         return None
 
 
-def well(found: dict[str, Any]) -> bool:
-    """Tell whether the fields are those of a response with status 200."""
-    return bool(found.get("status") == HTTP_OK)
+def is_ok(response: dict[str, Any]) -> bool:
+    """Whether the fields are those of a response with status 200."""
+    return bool(response.get("status") == HTTP_OK)
 
 
 def fields(text: str) -> dict[str, Any]:
-    """Return the fields of the probe's last line; none when it is not a JSON object."""
+    """Return the fields of the probe's last line; none if it is not a JSON object."""
     try:
-        found = json.loads(text.strip().rpartition("\n")[2])
+        answer = json.loads(text.strip().rpartition("\n")[2])
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return answer if isinstance(answer, dict) else {}
 
 
-def _taken(node: Node, host: str, port: int, found: dict[str, Any]) -> Problem:
-    message = f"cannot listen on {host}, port {port}: {found.get('reason', 'no answer')}"
-    remedy = "choose others with --host and --port, or stop what listens there"
+def _taken(node: Node, host: str, port: int, answer: dict[str, Any]) -> Problem:
+    message = f"cannot listen on {host}, port {port}: {answer.get('reason', 'no answer')}"
+    remedy = "choose others with --host and --port, or stop the program that listens there"
     return Problem(place=node.name, message=message, remedy=remedy)
 
 
-def _no_completion(cluster: Cluster, found: dict[str, Any]) -> Problem:
-    response = f"HTTP {found.get('status')}: {json.dumps(found.get('body'))[:LONGEST_BODY]}"
-    answer = response if "status" in found else found.get("error", "no answer")
-    return Problem(
-        place=cluster.head.name,
-        message=f"the server did not complete a prompt: {answer}",
-        remedy=f"next: {cluster.inv('logs', '--node', cluster.head.name)}",
-    )
+def _no_completion(cluster: Cluster, answer: dict[str, Any]) -> Problem:
+    response = f"HTTP {answer.get('status')}: {json.dumps(answer.get('body'))[:LONGEST_BODY]}"
+    reason = response if "status" in answer else answer.get("error", "no answer")
+    message = f"the server did not complete a prompt: {reason}"
+    return Problem(place=cluster.head.name, message=message, remedy=_logs(cluster))
+
+
+def _logs(cluster: Cluster) -> str:
+    """Return the remedy for what only the head's logs can explain."""
+    return f"next: {cluster.inv('logs', '--node', cluster.head.name)}"

@@ -3,13 +3,18 @@
 from typing import Protocol
 
 from cluster.commands.run_spec import RunSpec, Service
-from cluster.node import Cluster, Node
-from cluster.plan.steps import AnyHandle, AnyStart, Ask, Await, Inside, Plan, Step
+from cluster.host import Host
+from cluster.node import Node
+from cluster.plan.steps import Await, Handle, InsideQuery, Plan, Query, Start, Step
 from cluster.words import Environment, Word
 
 
 class Runtime(Protocol):
-    """Pure: every method returns steps, and other modules perform them."""
+    """Pure: every method returns steps or values; the room's `perform` module carries steps out."""
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether nodes are namespaces of this machine: without engine, image or real link."""
 
     @property
     def ray_token(self) -> str:
@@ -24,7 +29,7 @@ class Runtime(Protocol):
         """Ray's folder for sockets and logs inside a node; empty for Ray's own default."""
 
     @property
-    def states_gpus(self) -> bool:
+    def needs_gpu_count(self) -> bool:
         """Whether Ray must be told the number of GPUs because it cannot count them."""
 
     @property
@@ -33,40 +38,45 @@ class Runtime(Protocol):
 
     @property
     def probe(self) -> tuple[str, ...]:
-        """The command that answers questions inside a node."""
+        """The command that answers questions inside a node (docker/probe.py)."""
 
     @property
-    def bandwidth(self) -> tuple[str, ...]:
-        """The command that is one rank of a measurement inside a node."""
+    def preflight(self) -> tuple[str, ...]:
+        """The command that examines a node from a container of the image; empty without images."""
 
-    def prepare(self, cluster: Cluster, nodes: tuple[Node, ...]) -> Plan:
-        """Make what the services of these nodes need; does nothing where it is there."""
+    @property
+    def rank_program(self) -> tuple[str, ...]:
+        """The command for one rank of a bandwidth measurement inside a node (docker/nccl.py)."""
 
-    def service(self, spec: RunSpec, title: str, proof: Await | None = None) -> AnyStart:
-        """Start a run spec; one that runs but fails the proof is started anew."""
+    def host(self, node: Node) -> Host:
+        """Return how the node's machine is reached."""
 
-    def admit(self, starts: tuple[AnyStart, ...]) -> Plan:
-        """Check that nothing stands in the way of starting these, before any of them is."""
+    def prepare(self, nodes: tuple[Node, ...]) -> Plan:
+        """Make what the services of these nodes need, unless it exists."""
+
+    def start(self, spec: RunSpec, title: str, proof: Await | None = None) -> Start:
+        """Start a run spec; a running service that fails the proof is restarted."""
+
+    def check_obstacles(self, starts: tuple[Start, ...]) -> Plan:
+        """Check that nothing on the nodes is in the way of these starts."""
 
     def stop(self, node: Node, service: Service, seconds: float) -> Step:
-        """Ask a service of a node to end, and make it end when the seconds are over."""
+        """Ask a service of a node to end, and kill it after `seconds`."""
 
-    def beforehand(self, cluster: Cluster, node: Node, argv: tuple[str, ...]) -> Ask:
+    def run_beforehand(self, node: Node, argv: tuple[str, ...]) -> Query:
         """Run a command to its end on a node whose Ray may not run yet."""
 
-    def inside(
-        self, cluster: Cluster, node: Node, argv: tuple[str, ...], extra: Environment = ()
-    ) -> Inside:
+    def run_inside(self, node: Node, argv: tuple[str, ...], extra: Environment = ()) -> InsideQuery:
         """Run a command to its end beside a node's Ray, with the node's environment and `extra`."""
 
-    def visit(self, node: Node) -> tuple[Word, ...]:
-        """Return what a command on this machine needs in front to reach the node's address."""
+    def network_prefix(self, node: Node) -> tuple[Word, ...]:
+        """Return the prefix of a command of this machine that must reach the node's address."""
 
-    def trace(self, node: str, service: Service) -> AnyHandle:
-        """Find a service of a node again."""
+    def handle(self, node: str, service: Service) -> Handle:
+        """Return how a service of a node is found again."""
 
     def release(self, nodes: tuple[Node, ...]) -> Plan:
         """Remove these nodes and what they left."""
 
     def end(self) -> Plan:
-        """Remove what the cluster's nodes shared."""
+        """Remove what the nodes of the cluster shared."""

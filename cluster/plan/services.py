@@ -1,69 +1,87 @@
-"""The services of nodes, as processes or in containers: asked, found again, their logs read."""
+"""Services on nodes: found, asked, their logs read, whichever runtime they belong to.
 
-import threading
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+Each function has its cases in the `perform` module of the room that the handle or query comes from;
+the module is loaded when the first of its values arrives.
+"""
 
-from cluster.containers.inside import ExecCommand
-from cluster.logs.logs import FileLog, Log
-from cluster.machine import processes
-from cluster.machine.processes import Alive, Completed
-from cluster.namespaces.steps import Command, ProcessHandle
-from cluster.plan.steps import AnyHandle, Ask
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import singledispatch
+from importlib import import_module
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from cluster.containers.containment import Containment
+from cluster.machine.processes import Completed
+from cluster.machine.terminal import Report
+from cluster.plan.runtime import Runtime
+from cluster.plan.steps import Handle, Query
 
 
-class Services:
-    """What traces and questions lead to; engines are connected on first use."""
+@dataclass(frozen=True, kw_only=True)
+class RunningService:
+    """A service that runs."""
 
-    def __init__(self) -> None:
-        """Connect to nothing yet."""
-        self._containers: Containment | None = None
-        self._connecting = threading.Lock()
+    argv: tuple[str, ...]
+    digest: str
+    """Of its run spec."""
+    since: float
+    """Start, in seconds since 1970."""
+
+
+class Log(Protocol):
+    """A log that is read as it grows."""
 
     @property
-    def containers(self) -> "Containment":
-        """The containers on all engines."""
-        with self._connecting:  # several threads may be the first to ask
-            if self._containers is None:
-                from cluster.containers.containment import Containment
-                from cluster.machine.engines import Engines
+    def exists(self) -> bool:
+        """Whether there is a log."""
 
-                self._containers = Containment(Engines())
-            return self._containers
+    def new_lines(self) -> list[str]:
+        """Return the whole lines that are new since the last call; none when there is no log."""
 
-    def find(self, trace: AnyHandle, *, timed: bool = False) -> Alive | None:
-        """Return a service that runs; since when, where that is one more question, if `timed`."""
-        if isinstance(trace, ProcessHandle):
-            return processes.find(trace)
-        return self.containers.find(trace, timed=timed)
+    def remaining_lines(self) -> list[str]:
+        """Return all lines that are new, an unfinished last line included."""
 
-    def started(self, trace: AnyHandle) -> bool:
-        """Tell whether a service was started at some time and not taken down."""
-        if isinstance(trace, ProcessHandle):
-            return Path(trace.pid_file).exists()
-        return self.containers.started(trace)
 
-    def exit_code(self, trace: AnyHandle) -> int | None:
-        """Return the code with which a service has ended, where somebody keeps it."""
-        return None if isinstance(trace, ProcessHandle) else self.containers.exit_code(trace)
+@singledispatch
+def find(handle: Handle, *, timed: bool = False) -> RunningService | None:
+    """Return a running service; only if `timed` with its start, which may need a question more."""
+    return case(find, handle)(handle, timed=timed)  # type: ignore[no-any-return]  # of the room
 
-    def ask(self, ask: Ask, seconds: float | None = None) -> Completed:
-        """Run a command to its end; one that outlives `seconds` gives code 124."""
-        if isinstance(ask, Command):
-            return processes.run(ask.argv, ask.environment, seconds=seconds)
-        if seconds and isinstance(ask, ExecCommand):
-            # Who asks cannot end a process of another machine; coreutils' timeout can.
-            return self.containers.ask(replace(ask, argv=("timeout", f"{seconds:g}", *ask.argv)))
-        return self.containers.ask(ask)
 
-    def log(self, trace: AnyHandle) -> Log:
-        """Return the log of a service, read from its top."""
-        if isinstance(trace, ProcessHandle):
-            return FileLog(trace)
-        from cluster.containers.log import ContainerLog
+@singledispatch
+def was_started(handle: Handle) -> bool:
+    """Whether a service was started at some time and not taken down."""
+    return case(was_started, handle)(handle)  # type: ignore[no-any-return]  # of the room
 
-        return ContainerLog(trace, self.containers)
+
+@singledispatch
+def exit_code(handle: Handle) -> int | None:
+    """Return the code with which a service has ended, where the runtime keeps it."""
+    return case(exit_code, handle)(handle)  # type: ignore[no-any-return]  # of the room
+
+
+@singledispatch
+def ask(query: Query, seconds: float | None = None) -> Completed:
+    """Run a query to its end; one that takes longer than `seconds` gives code 124."""
+    return case(ask, query)(query, seconds)  # type: ignore[no-any-return]  # of the room
+
+
+@singledispatch
+def log(handle: Handle) -> Log:
+    """Return the log of a service, read from its top."""
+    return case(log, handle)(handle)  # type: ignore[no-any-return]  # of the room
+
+
+@singledispatch
+def equip(runtime: Runtime, report: Report) -> None:
+    """Install what a runtime needs on this machine, unless it is complete."""
+    case(equip, runtime)(runtime, report)
+
+
+def case(function: Any, value: object) -> Callable[..., Any]:  # noqa: ANN401 (a singledispatch)
+    """Load the `perform` module of a value's room, and return the function's case for the value."""
+    room = type(value).__module__.rpartition(".")[0]
+    import_module(f"{room}.perform")
+    implementation: Callable[..., Any] = function.dispatch(type(value))
+    if implementation is function.dispatch(object):
+        raise NotImplementedError(f"{room}.perform has no {function.__name__} of {value!r}")
+    return implementation

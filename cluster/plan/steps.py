@@ -1,33 +1,88 @@
-"""Steps of a plan: the shell text that `--dry` prints, and what is performed."""
+"""Steps of a plan: values with the shell text that `--dry` prints; a room's `perform` module acts.
+
+Here are the steps that every runtime and subject shares. A runtime adds its own, in its own room.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
-from cluster.containers.inside import (
-    ContainerHandle,
-    ExecCommand,
-    RunOnce,
-    StartService,
-    StopService,
-)
-from cluster.containers.steps import (
-    CheckContainers,
-    CheckNodes,
-    RemoveContainer,
-    ShareToken,
-    StartContainer,
-)
+from cluster.commands.run_spec import RunSpec
 from cluster.errors import Problem
-from cluster.namespaces.steps import (
-    Command,
-    HoldNamespaces,
-    KillLeftovers,
-    ProcessHandle,
-    StartProcess,
-    StopProcess,
-)
-from cluster.words import shell_line, shell_secret, shell_word
+from cluster.words import Environment, Word, shell_command, shell_line, shell_secret, shell_word
+
+
+class Step(Protocol):
+    """One action of a plan."""
+
+    @property
+    def place(self) -> str:
+        """A node's name, or what else the action is about."""
+
+    @property
+    def title(self) -> str:
+        """What it does, as an imperative: `Start Ray (head)`."""
+
+    @property
+    def text(self) -> str:
+        """The shell lines that do the same."""
+
+
+class Handle(Protocol):
+    """How a service on a node is found again: by its process, or in its container."""
+
+    @property
+    def place(self) -> str:
+        """The node's name."""
+
+    @property
+    def service(self) -> str:
+        """`ray` or `serve`."""
+
+
+class Query(Protocol):
+    """A command that runs on a node to its end and whose output is the answer."""
+
+    @property
+    def place(self) -> str:
+        """The node's name."""
+
+    @property
+    def text(self) -> str:
+        """The shell line that does the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A command of this machine that takes over the input and output of this program."""
+
+    argv: tuple[Word, ...]
+    environment: Environment = ()
+    """Its whole environment; without one it has this program's."""
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        return shell_command(self.environment, self.argv)
+
+
+class InsideQuery(Query, Protocol):
+    """A query that runs beside a node's Ray, with the node's environment."""
+
+    def attached(self, *, terminal: bool) -> Attachment:
+        """Return the command that has this program's input and output, and its terminal."""
+
+
+class Start(Step, Protocol):
+    """A step that starts a run spec as a service."""
+
+    @property
+    def spec(self) -> RunSpec:
+        """What should run."""
+
+    @property
+    def handle(self) -> Handle:
+        """How the service is found again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +116,9 @@ class WriteFile:
 
 @dataclass(frozen=True, kw_only=True)
 class MakeSecret:
-    """Make a random secret in a 0600 file, unless the file is there."""
+    """Generate a secret into a 0600 file, unless the file exists."""
 
-    title: ClassVar[str] = "Make a secret, unless it is there"
+    title: ClassVar[str] = "Generate a secret, unless it exists"
     place: str
     path: str
 
@@ -71,38 +126,6 @@ class MakeSecret:
     def text(self) -> str:
         """The shell line."""
         return f"test -s {shell_word(self.path)} || {shell_secret(self.path)}"
-
-
-AnyHandle: TypeAlias = ProcessHandle | ContainerHandle
-Inside: TypeAlias = Command | ExecCommand
-Ask: TypeAlias = Inside | RunOnce
-
-
-@dataclass(frozen=True, kw_only=True)
-class Await:
-    """Ask until the answer has no problem; after `seconds` what is left of them is the error."""
-
-    place: str
-    title: str
-    ask: Ask
-    problems: Callable[[str], tuple[Problem, ...]]
-    """From the command's standard output to what is still missing."""
-    seconds: float
-    by_hand: Ask | None = None
-    """The command that itself waits for a good answer, where `ask` does not wait so long."""
-    watch: tuple[AnyHandle, ...] = ()
-    """What must stay alive meanwhile: when one ends or logs a fatal line, waiting is over."""
-    logged: str = ""
-    """What each of them must have logged besides: an answer may still be about an earlier one."""
-    unless: AnyHandle | None = None
-    """The gate is open while this service runs."""
-    refuses: bool = False
-    """The problems mean that nothing can be started (RefusedError), not that a node failed."""
-
-    @property
-    def text(self) -> str:
-        """The shell line."""
-        return (self.by_hand or self.ask).text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,35 +143,40 @@ class RemoveFolder:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Await:
+    """Repeat a query until its answer shows no problem; after `seconds` they are the error."""
+
+    place: str
+    title: str
+    query: Query
+    problems: Callable[[str], tuple[Problem, ...]]
+    """From the query's standard output to what is still missing."""
+    seconds: float
+    """0 asks once."""
+    patient_query: Query | None = None
+    """For the shell text: a command that waits by itself, where `query` gives up sooner."""
+    watched: tuple[Handle, ...] = ()
+    """Services that must stay alive meanwhile: if one ends or logs a fatal line, the wait fails."""
+    logged: str = ""
+    """Words that each watched service must log: an answer may be about an earlier start."""
+    unless: Handle | None = None
+    """The step is skipped while this service runs."""
+    refuses: bool = False
+    """Whether problems mean that nothing can be started (RefusedError), not that a node failed."""
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        return (self.patient_query or self.query).text
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parallel:
-    """Branches that are performed side by side; what fails in any of them is reported together."""
+    """Branches that are performed side by side; all problems are reported together."""
 
-    branches: tuple[tuple["Step", ...], ...]
+    branches: tuple["Plan", ...]
     in_turn: bool = False
-    """One branch after the other instead; the next is performed all the same."""
+    """Perform one branch after the other; a failed one does not keep the next from running."""
 
 
-AnyStart: TypeAlias = StartProcess | StartContainer | StartService
-OnContainers: TypeAlias = (
-    ShareToken
-    | CheckNodes
-    | CheckContainers
-    | StartContainer
-    | StartService
-    | StopService
-    | RemoveContainer
-)
-Single: TypeAlias = (
-    MakeFolder
-    | WriteFile
-    | MakeSecret
-    | HoldNamespaces
-    | StartProcess
-    | Await
-    | StopProcess
-    | KillLeftovers
-    | RemoveFolder
-    | OnContainers
-)
-Step: TypeAlias = Single | Parallel
-Plan: TypeAlias = tuple[Step, ...]
+Plan: TypeAlias = tuple[Step | Parallel, ...]

@@ -1,152 +1,152 @@
-"""Waits at a gate: asks again and again, and meanwhile watches the logs of what must stay alive."""
+"""A wait: repeats a query, and meanwhile watches the logs of the services that must stay alive."""
 
-import threading
-import time
 from contextlib import suppress
 
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.logs import logs
-from cluster.logs.explanation import Explanation, ServiceLog
-from cluster.logs.reader import LogReader
+from cluster.machine import clock
+from cluster.machine.parallel import Event
 from cluster.machine.processes import Completed
 from cluster.machine.terminal import Progress
 from cluster.node import Cluster
-from cluster.plan.services import Services
-from cluster.plan.steps import AnyHandle, Await
+from cluster.plan import services
+from cluster.plan.log_reader import Cause, LogReader, ServiceLog
+from cluster.plan.steps import Await, Handle
 
-LOGS = LogReader()
 POLL_SECONDS = 0.2
 SETTLE_SECONDS = 2.0
-"""How long the lines that follow a fatal one may take to arrive."""
+"""How long the lines after a fatal one may take to arrive."""
 
 
-class Watched:
+def ending(handle: Handle) -> list[str]:
+    """Return how a service has ended, as a line that it could not log itself; else nothing."""
+    code = None if services.find(handle) else services.exit_code(handle)
+    return [f"{handle.service} has ended with exit code {code}"] if code else []
+
+
+class WatchedService:
     """A service that must stay alive, and what it logs meanwhile."""
 
-    def __init__(self, trace: AnyHandle, services: Services) -> None:
+    def __init__(self, handle: Handle) -> None:
         """Begin at the top of the log."""
-        self.trace = trace
+        self.handle = handle
         self.lines: list[str] = []
-        self._services = services
-        self._log = services.log(trace)
+        self._log = services.log(handle)
         self._ending: list[str] = []
 
-    def grown(self) -> list[str]:
+    def new_lines(self) -> list[str]:
         """Return the lines that are new since the last call."""
-        new = self._log.grown()
-        self.lines += new
-        return new
+        lines = self._log.new_lines()
+        self.lines += lines
+        return lines
 
     def has_logged(self, words: str) -> bool:
-        """Tell whether a line so far has these words."""
+        """Whether a line so far contains these words."""
         return not words or any(words in line for line in self.lines)
 
-    def end(self) -> None:
+    def read_to_end(self) -> None:
         """Read the log to its end."""
-        self.lines += self._log.rest()
+        self.lines += self._log.remaining_lines()
 
     @property
-    def alive(self) -> bool:
-        """Whether the service lives."""
-        return self._services.find(self.trace) is not None
+    def is_alive(self) -> bool:
+        """Whether the service is running."""
+        return services.find(self.handle) is not None
 
-    @property
-    def ended(self) -> str:
-        """What is to be said of a service that does not live any more."""
-        self._ending = logs.ending(self._services, self.trace)
-        return next(iter(self._ending), f"{self.trace.service} has ended")
+    def end_message(self) -> str:
+        """Return the message for a service that is not running any more."""
+        self._ending = ending(self.handle)
+        return next(iter(self._ending), f"{self.handle.service} has ended")
 
     @property
     def log(self) -> ServiceLog:
-        """What it has logged so far, and how it has ended."""
+        """Everything it has logged so far, and how it has ended."""
         lines = [*self.lines, *self._ending]
-        return ServiceLog(node=self.trace.place, service=self.trace.service, lines=lines)
+        return ServiceLog(node=self.handle.place, service=self.handle.service, lines=lines)
 
 
 class Waiting:
-    """One wait at one gate."""
+    """One wait."""
 
     def __init__(
         self,
         cluster: Cluster,
-        gate: Await,
-        services: Services,
+        step: Await,
         progress: Progress,
-        cancelled: threading.Event,
+        reader: LogReader,
+        cancelled: Event,
     ) -> None:
-        """Take the gate, whom it asks, who hears of it, and the event that ends it early."""
+        """`progress` receives the phases of the last watched service; `cancelled` ends the wait."""
         self._cluster = cluster
-        self._gate = gate
-        self._services = services
+        self._step = step
         self._progress = progress
+        self._reader = reader
         self._cancelled = cancelled
-        self._watched = [Watched(trace, services) for trace in gate.watch]
+        self._watched = [WatchedService(handle) for handle in step.watched]
 
-    def wait(self) -> str:
+    def answer(self) -> str:
         """Return the first answer without a problem; raise when time is up or a service fails."""
-        until = time.monotonic() + self._gate.seconds
+        deadline = clock.monotonic() + self._step.seconds
         while True:
-            asked = self._services.ask(self._gate.ask)
-            problems = self._gate.problems(asked.output)
-            if problems or self._gate.logged:
+            result = services.ask(self._step.query)
+            problems = self._step.problems(result.output)
+            if problems or self._step.logged:
                 self._look()
-            problems = problems or self._unlogged()
+            problems = problems or self._missing_lines()
             if not problems:
-                return asked.output
-            if time.monotonic() > until:
-                raise (RefusedError if self._gate.refuses else NodeError)(
-                    *problems, *self._mute(asked), *self._known()
-                )
+                return result.output
+            if clock.monotonic() > deadline:
+                error = RefusedError if self._step.refuses else NodeError
+                raise error(*problems, *self._query_problems(result), *self._known_problems())
             if self._cancelled.wait(POLL_SECONDS):
                 raise KeyboardInterrupt
 
-    def _unlogged(self) -> tuple[Problem, ...]:
-        """Return the services that have not yet logged what they must."""
-        missing = (it for it in self._watched if not it.has_logged(self._gate.logged))
-        message = f"has not logged `{self._gate.logged}`"
-        return tuple(Problem(place=it.trace.place, message=message) for it in missing)
+    def _missing_lines(self) -> tuple[Problem, ...]:
+        """Return a problem for each service that has not yet logged the line it must log."""
+        line = self._step.logged
+        silent = (service for service in self._watched if not service.has_logged(line))
+        message = f"has not logged `{line}`"
+        return tuple(Problem(place=service.handle.place, message=message) for service in silent)
 
-    def _mute(self, asked: Completed) -> tuple[Problem, ...]:
-        """Say why there was no answer at all: the question itself could not be asked."""
-        lines = asked.error.strip().splitlines()
-        said = lines[-1:] if asked.code else []
-        return tuple(
-            Problem(place=self._gate.place, message=f"could not be asked: {it}") for it in said
-        )
+    def _query_problems(self, result: Completed) -> tuple[Problem, ...]:
+        """Return why there was no answer at all, if the query itself failed."""
+        lines = result.error.strip().splitlines()[-1:] if result.code else []
+        messages = (f"the question failed: {line}" for line in lines)
+        return tuple(Problem(place=self._step.place, message=message) for message in messages)
 
     def _look(self) -> None:
-        """Raise the failure of the first service that failed; tell the newest phase."""
-        for watched in self._watched:
-            new = watched.grown()
-            if not watched.alive:
-                raise self._failure(watched, watched.ended)
-            if any(LOGS.is_fatal(line) for line in new):
-                time.sleep(SETTLE_SECONDS)
-                raise self._failure(watched, f"{watched.trace.service} failed")
-            phases = [phase for line in new if (phase := LOGS.phase(line))]
-            # The last one is waited for; what the others did before is old news.
-            if phases and watched.trace.service == self._watched[-1].trace.service:
+        """Raise the failure of the first service that failed; report the newest phase."""
+        for service in self._watched:
+            lines = service.new_lines()
+            if not service.is_alive:
+                raise self._failure(service, service.end_message())
+            if any(self._reader.is_fatal(line) for line in lines):
+                clock.sleep(SETTLE_SECONDS)
+                raise self._failure(service, f"{service.handle.service} failed")
+            phases = [phase for line in lines if (phase := self._reader.phase(line))]
+            # The wait is for the last service; the others have been ready before.
+            if phases and service.handle.service == self._watched[-1].handle.service:
                 self._progress.tell(phases[-1])
 
-    def _failure(self, failed: Watched, message: str) -> NodeError:
-        """Say what became of a service: the lines of its log that matter, the cause, a remedy."""
-        failed.end()
-        for watched in self._watched:
+    def _failure(self, failed: WatchedService, message: str) -> NodeError:
+        """Return the error of a failed service: the lines that matter, the cause, a remedy."""
+        failed.read_to_end()
+        for service in self._watched:
             with suppress(NodeError):  # the cause may be in any log that can be read
-                watched.end()
-        node = failed.trace.place
-        lines = LOGS.excerpt(failed.lines)
-        likely = self._likely()
-        why = likely.reason((message, *lines)) if likely else ()
-        indented = "".join(f"\n    {line}" for line in (*lines, *why))
-        remedy = likely.remedy if likely else f"next: {self._cluster.inv('logs', '--node', node)}"
+                service.read_to_end()
+        node = failed.handle.place
+        lines = self._reader.excerpt(failed.lines)
+        cause = self._likely_cause()
+        reasons = cause.reason((message, *lines)) if cause else ()
+        indented = "".join(f"\n    {line}" for line in (*lines, *reasons))
+        logs = f"next: {self._cluster.inv('logs', '--node', node)}"
+        remedy = cause.problem.remedy if cause else logs
         return NodeError(Problem(place=node, message=f"{message}{indented}\n   ", remedy=remedy))
 
-    def _likely(self) -> Explanation | None:
-        """Return the likely cause of what was logged, if it is known."""
-        return LOGS.likely_cause(self._cluster, [watched.log for watched in self._watched])
+    def _likely_cause(self) -> Cause | None:
+        logs = [service.log for service in self._watched]
+        return self._reader.likely_cause(self._cluster, logs)
 
-    def _known(self) -> tuple[Problem, ...]:
-        """Say what is known to go wrong meanwhile, when time is up."""
-        likely = self._likely()
-        return (likely.problem,) if likely else ()
+    def _known_problems(self) -> tuple[Problem, ...]:
+        """Return the failures that the logs show when time is up."""
+        cause = self._likely_cause()
+        return (cause.problem,) if cause else ()

@@ -33,7 +33,7 @@ def endpoint(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> 
     key_file = key.path if isinstance(key, FileText) else ""
     value = f"$(cat {shlex.quote(key_file)})" if key_file else f"${API_KEY}"
     header = f' --header "Authorization: Bearer {value}"' if key else ""
-    curl = shell_line((*runtime.visit(cluster.head), "curl", "--silent", f"{url}/models"))
+    curl = shell_line((*runtime.network_prefix(cluster.head), "curl", "--silent", f"{url}/models"))
     return Endpoint(
         model=vllm.served_name(request), url=url, key_file=key_file, example=f"{curl}{header}"
     )

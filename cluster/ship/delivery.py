@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cluster.errors import NodeError, Problem
 from cluster.facts.images import image, inspections
 from cluster.host import host_problem
-from cluster.machine import clock, parallel, ssh
+from cluster.machine import clock, hosts, parallel
 from cluster.machine.processes import Completed
 from cluster.machine.streams import STALL_SECONDS, Chunk, PartStream
 from cluster.machine.terminal import Report
@@ -138,7 +138,7 @@ class Delivery:
         earlier = node_images.parts(transfer.node_facts.docker, layers)
         parts = tuple(dict.fromkeys((*earlier, *load.parts)))
         script = node_images.naming_script(name, load.image, layers, parts)
-        completed = ssh.tell(transfer.route.host, script)
+        completed = hosts.tell(transfer.route.host, script)
         if completed.code == node_images.DIFFERENT:
             return different
         if completed.code:

@@ -9,7 +9,7 @@ from cluster.errors import NodeError, Problem, RefusedError
 from cluster.facts import asking
 from cluster.facts.facts import SHIPPING, Facts, Request
 from cluster.host import Host, host_problem
-from cluster.machine import parallel, processes, ssh
+from cluster.machine import parallel, processes
 from cluster.machine.terminal import Report, show
 from cluster.node import Cluster
 from cluster.ship import chain, node_images, problems, report, transfers
@@ -22,6 +22,8 @@ from cluster.ship.transfers import Answers, ShipRequest, Transfer
 
 PROBE_SECONDS = 30.0
 """How long one node may take to reach another."""
+ANSWER_SECONDS = 60.0
+"""Time limit of a whole answer."""
 DOCKER_SECONDS = 50
 """Time limit of each call of the Docker client: an engine with many images takes its time."""
 
@@ -76,7 +78,7 @@ class Shipment:
         hosts = {host.name: host for host in (THIS_MACHINE, *others)}
         question = Request(parts=SHIPPING, docker_seconds=DOCKER_SECONDS).question
         with self.terminal.step(self.name, "Check which nodes have it"):
-            answers = asking.examine(hosts, dict.fromkeys(hosts, question), ssh.tell)
+            answers = asking.examine(hosts, dict.fromkeys(hosts, question), ANSWER_SECONDS)
         return {name: _with_engine(hosts[name], answer) for name, answer in answers.items()}
 
     def _ship(

@@ -5,7 +5,7 @@ from cluster.host import Host, host_problem
 from cluster.machine import local_addresses, parallel, processes
 from cluster.machine.terminal import show
 from cluster.node import Cluster, Node
-from cluster.session import Session, engines
+from cluster.session import Session
 from cluster.ship import dry_run, routes
 from cluster.ship.routes import ShipRoute
 from cluster.ship.ship_options import ShipOptions
@@ -22,9 +22,9 @@ def ship_image(run: Session, names: list[str], options: ShipOptions) -> int:
     if refusals := options.problems(cluster):
         raise RefusedError(*refusals)
     name = routes.tagged(options.image or cluster.image)
-    nodes, hosts = run.chosen(names, cluster.nodes), engines(cluster)
+    nodes = run.nodes(names)
     found = tuple(
-        parallel.side_by_side(lambda node: _route(cluster, node, hosts[node.name]), nodes)
+        parallel.side_by_side(lambda node: _route(cluster, node, run.runtime.host(node)), nodes)
     )
     if run.dry:
         show(dry_run.text(dry_run.steps(name, found)))

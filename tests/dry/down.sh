@@ -16,10 +16,10 @@ if grep -qsxzF SPARK_CLUSTER_SERVICE=/opt/spark/.state/rehearsal/spark2/ray /pro
   timeout 5 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark2/ray.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark2/ray.pid)"
 fi
 
-# spark1: End what is left
+# spark1: Kill leftover processes
 grep -lzsE '^SPARK_CLUSTER_NODE=/opt/spark/\.state/rehearsal/spark1(/|$)' /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL
 
-# spark2: End what is left
+# spark2: Kill leftover processes
 grep -lzsE '^SPARK_CLUSTER_NODE=/opt/spark/\.state/rehearsal/spark2(/|$)' /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL
 
 # spark1: Remove the run state
@@ -28,7 +28,7 @@ rm -rf -- /opt/spark/.state/rehearsal/spark1
 # spark2: Remove the run state
 rm -rf -- /opt/spark/.state/rehearsal/spark2
 
-# link: End what is left
+# link: Kill leftover processes
 grep -lzsE '^SPARK_CLUSTER_NODE=/opt/spark/\.state/rehearsal/link(/|$)' /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL
 
 # link: Remove the run state

@@ -107,7 +107,7 @@ nsenter --target "$(cat /opt/spark/.state/rehearsal/spark2/init.pid)" --net --mo
 nsenter --target "$(cat /opt/spark/.state/rehearsal/spark2/init.pid)" --net --mount --uts --ipc --pid mount --bind /opt/spark/.state/rehearsal/hosts /etc/hosts
 touch /opt/spark/.state/rehearsal/spark2/ready
 
-# spark1: Make a secret, unless it is there
+# spark1: Generate a secret, unless it exists
 test -s /opt/spark/.state/rehearsal/ray-token || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/opt/spark/.state/rehearsal/ray-token)
 
 # spark1: Start Ray (head)
@@ -266,7 +266,7 @@ env -i \
 # spark1: Make a folder
 mkdir -p -m 700 /opt/spark/.state/rehearsal
 
-# spark1: Make a secret, unless it is there
+# spark1: Generate a secret, unless it exists
 test -s /opt/spark/.state/rehearsal/api-key || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/opt/spark/.state/rehearsal/api-key)
 
 # spark1: Serve /opt/spark/.rehearsal/model
@@ -418,10 +418,10 @@ if grep -qsxzF SPARK_CLUSTER_SERVICE=/opt/spark/.state/rehearsal/spark2/ray /pro
   timeout 5 sh -c 'while kill -s 0 -- -"$(cat "$0")"; do sleep 0.1; done' /opt/spark/.state/rehearsal/spark2/ray.pid 2>/dev/null || kill -s KILL -- -"$(cat /opt/spark/.state/rehearsal/spark2/ray.pid)"
 fi
 
-# spark1: End what is left
+# spark1: Kill leftover processes
 grep -lzsE '^SPARK_CLUSTER_NODE=/opt/spark/\.state/rehearsal/spark1(/|$)' /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL
 
-# spark2: End what is left
+# spark2: Kill leftover processes
 grep -lzsE '^SPARK_CLUSTER_NODE=/opt/spark/\.state/rehearsal/spark2(/|$)' /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL
 
 # spark1: Remove the run state
@@ -430,7 +430,7 @@ rm -rf -- /opt/spark/.state/rehearsal/spark1
 # spark2: Remove the run state
 rm -rf -- /opt/spark/.state/rehearsal/spark2
 
-# link: End what is left
+# link: Kill leftover processes
 grep -lzsE '^SPARK_CLUSTER_NODE=/opt/spark/\.state/rehearsal/link(/|$)' /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL
 
 # link: Remove the run state

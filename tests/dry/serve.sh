@@ -59,7 +59,7 @@ env -i \
 # spark1: Make a folder
 mkdir -p -m 700 /opt/spark/.state/rehearsal
 
-# spark1: Make a secret, unless it is there
+# spark1: Generate a secret, unless it exists
 test -s /opt/spark/.state/rehearsal/api-key || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/opt/spark/.state/rehearsal/api-key)
 
 # spark1: Serve /opt/spark/.rehearsal/model

@@ -7,7 +7,7 @@ docker --host ssh://spark1 exec vllm_node python /opt/spark-vllm-cluster/probe.p
 # spark1: Make a folder
 mkdir -p -m 700 /opt/spark/.state/examples/two-sparks
 
-# spark1: Make a secret, unless it is there
+# spark1: Generate a secret, unless it exists
 test -s /opt/spark/.state/examples/two-sparks/api-key || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/opt/spark/.state/examples/two-sparks/api-key)
 
 # spark1: Serve RedHatAI/Qwen3-VL-235B-A22B-Instruct-NVFP4

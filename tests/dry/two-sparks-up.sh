@@ -2,7 +2,7 @@
 docker --host ssh://spark1 ps --all --filter 'name=^vllm_node$'
 docker --host ssh://spark2 ps --all --filter 'name=^vllm_node$'
 
-# all nodes: Check that nothing keeps the cluster from working
+# all nodes: Check that nothing blocks the cluster
 inv doctor --fast --cluster examples/two-sparks
 
 # spark1: Check that spark1 can run Ray
@@ -50,7 +50,7 @@ printf %s '[
 ]
 ' >/opt/spark/.state/examples/two-sparks/not-carried.json
 
-# spark1: Make a secret, unless it is there
+# spark1: Generate a secret, unless it exists
 test -s /opt/spark/.state/examples/two-sparks/ray-token ||
   docker --host ssh://spark1 cp vllm_node:/run/secrets/ray-token /opt/spark/.state/examples/two-sparks/ray-token 2>/dev/null ||
   (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/opt/spark/.state/examples/two-sparks/ray-token)

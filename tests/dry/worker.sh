@@ -63,7 +63,7 @@ nsenter --target "$(cat /opt/spark/.state/rehearsal/spark2/init.pid)" --net --mo
 nsenter --target "$(cat /opt/spark/.state/rehearsal/spark2/init.pid)" --net --mount --uts --ipc --pid mount --bind /opt/spark/.state/rehearsal/hosts /etc/hosts
 touch /opt/spark/.state/rehearsal/spark2/ready
 
-# spark1: Make a secret, unless it is there
+# spark1: Generate a secret, unless it exists
 test -s /opt/spark/.state/rehearsal/ray-token || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/opt/spark/.state/rehearsal/ray-token)
 
 # spark2: Wait until the head answers

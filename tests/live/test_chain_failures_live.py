@@ -23,12 +23,11 @@ print("listens", flush=True)
 sys.stdin.read()
 """
 STOPPED = (
-    "spark2: the Docker engine of spark2 does not run "
-    "(`ssh -t spark2 'sudo systemctl start docker'`)\n"
+    "spark2: the Docker engine is not running (`ssh -t spark2 'sudo systemctl start docker'`)\n"
 )
 LOOK = "all nodes: Check that no other container is in the way  N s"
-EXAMINE = f"{LOOK}\nall nodes: Check that nothing keeps the cluster from working  N s"
-REFUSED = "all nodes: nothing was started (`--no-preflight` leaves these checks out)\n"
+EXAMINE = f"{LOOK}\nall nodes: Check that nothing blocks the cluster  N s"
+REFUSED = "all nodes: nothing was started (skip these checks with `--no-preflight`)\n"
 WHOLE = "spark1: Wait until Ray has spark1, spark2  N s\n"
 ENDED = "spark2: ray has ended with exit code 137"
 KILLED = (
@@ -95,9 +94,9 @@ def test_no_ssh(site: Site) -> None:
     site.lan.host("spark2").start_ssh()
     expected = f"""\
 {LOOK}  failed
-spark1: the host key of spark1 is not the one that SSH knows \
-(if the machine was installed anew: `ssh-keygen -R 192.168.177.11`, then `ssh spark1`)
-spark2: no SSH server listens on spark2, port 22 (start it there: `sudo systemctl start ssh`)
+spark1: the host key of spark1 has changed \
+(if the machine was reinstalled: `ssh-keygen -R 192.168.177.11`, then `ssh spark1`)
+spark2: no SSH server is listening on spark2, port 22 (start it there: `sudo systemctl start ssh`)
 """
 
     assert (4, expected) == outcome(result)
@@ -177,8 +176,8 @@ def test_a_foreign_container(site: Site) -> None:
     after_down = site.containers
     spark2.docker("rm", CONTAINER)
     sentence = (
-        f"spark2: there is a container {CONTAINER} that this tool did not make "
-        "(remove it by `docker rm --force`, or choose another name by CONTAINER)\n"
+        f"spark2: a container named {CONTAINER} exists that this tool did not make "
+        "(remove it with `docker rm --force`, or set another CONTAINER)\n"
     )
 
     assert (3, f"{LOOK}\n{sentence}") == outcome(result)
@@ -232,7 +231,7 @@ def test_a_killed_head(site: Site, up: None) -> None:
 spark1: Check that Ray has spark1, spark2  N s  failed
 spark1: Ray does not answer at 192.168.177.11:6379: the probe gave no answer \
 (start it with `inv up`, or read `inv logs`)
-spark1: could not be asked: {CONTAINER} does not run
+spark1: the question failed: {CONTAINER} does not run
 """
 
     assert (1, False) == (code, status["healthy"])

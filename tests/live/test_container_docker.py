@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cluster.containers.container import Container, Mount, body, options
+from cluster.containers.container import Container, Mount, Resolved, body, create_options
 from cluster.words import Secret, shell_parts
 from tests.live.recording import engine
 
@@ -41,7 +41,11 @@ RIGHTS = (
 
 def asked(container: Container, home: Path) -> dict[str, Any]:
     """Return what Docker's command line asks an engine for."""
-    line = (("docker", "create"), *options(container, ""), (container.image, *container.argv))
+    line = (
+        ("docker", "create"),
+        *create_options(container, ""),
+        (container.image, *container.argv),
+    )
     with engine(home) as server:
         subprocess.run(
             ["/bin/sh", "-c", shell_parts(container.environment, line)],
@@ -74,7 +78,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 (JSON)
 def same(container: Container, home: Path) -> None:
     """Compare what is asked for by hand with what the SDK asks for."""
     by_hand = asked(container, home)
-    ours = body(container, VALUES, str(home))
+    ours = body(container, Resolved(variables=VALUES, home=str(home)))
     rights = {key: by_hand["HostConfig"].get(key) for key in RIGHTS}
 
     assert plain(ours["HostConfig"]) == plain(rights)

@@ -136,8 +136,7 @@ def test_an_engine_ends_and_comes_back(lan: Lan) -> None:
     program.communicate()
 
     stopped = (
-        "spark1: the Docker engine of spark1 does not run "
-        "(`ssh -t spark1 'sudo systemctl start docker'`)"
+        "spark1: the Docker engine is not running (`ssh -t spark1 'sudo systemctl start docker'`)"
     )
     assert ["spark1", stopped, "spark1", "spark1"] == answers
 
@@ -154,11 +153,11 @@ def test_no_way_in(lan: Lan) -> None:
     lan.host("spark1").start_ssh()
 
     refused = (
-        "spark1: no SSH server listens on spark1, port 22 "
+        "spark1: no SSH server is listening on spark1, port 22 "
         "(start it there: `sudo systemctl start ssh`)"
     )
     changed = (
-        "spark2: the host key of spark2 is not the one that SSH knows "
-        "(if the machine was installed anew: `ssh-keygen -R 192.168.177.12`, then `ssh spark2`)"
+        "spark2: the host key of spark2 has changed "
+        "(if the machine was reinstalled: `ssh-keygen -R 192.168.177.12`, then `ssh spark2`)"
     )
     assert [[refused, changed]] == answers

@@ -185,7 +185,7 @@ def test_another_model_is_refused_while_one_is_served(served: str) -> None:
 
     assert (said.code, said.out) == (3, "")
     remedy = "(`inv down --server --cluster rehearsal` first)"
-    assert said.err == f"spark1: serve runs with other settings than these {remedy}\n"
+    assert said.err == f"spark1: serve is already running with different settings {remedy}\n"
 
 
 def test_status_tells_a_healthy_cluster(served: str) -> None:

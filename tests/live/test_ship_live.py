@@ -168,8 +168,7 @@ def test_an_engine_is_down(site: Site) -> None:
         spark3.start_engine()
     again = site.ship(spark1, "--image", "down:1")
     sentence = (
-        "spark3: the Docker engine of spark3 does not run "
-        "(`ssh -t spark3 'sudo systemctl start docker'`)"
+        "spark3: the Docker engine is not running (`ssh -t spark3 'sudo systemctl start docker'`)"
     )
 
     assert (4, {"spark1": "here", "spark2": "shipped", "spark3": "failed"}, sentence) == failed

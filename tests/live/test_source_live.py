@@ -212,7 +212,7 @@ def test_no_docker(site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
         opened(site.image, replace(site.docker, root="/nowhere")).__enter__()
 
     assert (
-        "this machine: there is no `docker` on the PATH of this machine "
+        "this machine: `docker` is not on the PATH of this machine "
         "(install it: https://docs.docker.com/engine/install)"
     ) == str(error.value)
     assert not shutil.which("docker")

@@ -11,17 +11,24 @@ from hypothesis import strategies as st
 
 from cluster.commands.run_spec import RunSpec
 from cluster.containers.container import Container, Mount
-from cluster.containers.inside import ContainerHandle, ExecCommand, RunOnce, StartService
-from cluster.containers.steps import CheckNodes, RemoveContainer, ShareToken, StartContainer
+from cluster.containers.steps import (
+    ContainerHandle,
+    ExecCommand,
+    RemoveContainer,
+    RunOnce,
+    ShareToken,
+    StartContainer,
+    StartService,
+)
 from cluster.host import Host
 from cluster.words import FileText, Secret
 
-HERE, THERE = Host(name="spark1"), Host(name="spark2", ssh_host="spark-02")
-TRACE = ContainerHandle(
+LOCAL, REMOTE = Host(name="spark1"), Host(name="spark2", ssh_host="spark-02")
+HANDLE = ContainerHandle(
     place="spark2",
     service="serve",
     cluster="default",
-    engine=THERE,
+    host=REMOTE,
     container="vllm_node",
     image="vllm-node",
     pid_file="/run/x/serve.pid",
@@ -45,7 +52,7 @@ CONTAINER = Container(
     rdma=False,
     privileged=True,
 )
-EXEC = ExecCommand(place="spark2", engine=THERE, container="vllm_node", argv=("bash", "-c", "a b"))
+EXEC = ExecCommand(place="spark2", host=REMOTE, container="vllm_node", argv=("bash", "-c", "a b"))
 # Docker, played by a program that prints the words after the container's name.
 ECHO = 'while [ "$1" != vllm_node ]; do shift; done; shift; printf \'%s\\0\' "$@"'
 READ = (
@@ -71,7 +78,7 @@ def shell(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 def test_exec() -> None:
     """A command in a container is a `docker exec`, on the node's own engine."""
-    plain = replace(EXEC, engine=HERE)
+    plain = replace(EXEC, host=LOCAL)
 
     assert "docker exec vllm_node bash -c 'a b'" == plain.text
     assert "docker --host ssh://spark-02 exec vllm_node bash -c 'a b'" == EXEC.text
@@ -89,33 +96,33 @@ def test_exec_with_variables() -> None:
     assert expected == replace(EXEC, environment=ENVIRONMENT).text
 
 
-def test_attached_here() -> None:
+def test_attached_locally() -> None:
     """On this machine the client has the terminal, or the pipes, of who runs it."""
-    here = replace(EXEC, engine=HERE)
+    local = replace(EXEC, host=LOCAL)
     end = ("vllm_node", "bash", "-c", "a b")
 
-    assert ("docker", "exec", "--interactive", "--tty", *end) == here.attached(terminal=True)
-    assert ("docker", "exec", "--interactive", *end) == here.attached(terminal=False)
+    assert ("docker", "exec", "--interactive", "--tty", *end) == local.attached(terminal=True).argv
+    assert ("docker", "exec", "--interactive", *end) == local.attached(terminal=False).argv
 
 
-def test_attached_elsewhere() -> None:
+def test_attached_over_ssh() -> None:
     """On another machine its own client does: SSH carries the terminal there."""
     line = "vllm_node bash -c 'a b'"
 
     assert (
         *("ssh", "-t", "spark-02"),
         f"docker exec --interactive --tty {line}",
-    ) == EXEC.attached(terminal=True)
+    ) == EXEC.attached(terminal=True).argv
     assert (
         *("ssh", "spark-02"),
         f"docker exec --interactive {line}",
-    ) == EXEC.attached(terminal=False)
+    ) == EXEC.attached(terminal=False).argv
 
 
 @given(words=st.lists(TEXT, min_size=1, max_size=5))
 def test_attached_words_survive(words: list[str]) -> None:
     """The shell of the other machine hands each word on as it was typed."""
-    line = replace(EXEC, argv=tuple(words)).attached(terminal=True)[-1]
+    line = str(replace(EXEC, argv=tuple(words)).attached(terminal=True).argv[-1])
     run = subprocess.run(
         ["/bin/sh", "-c", f"docker() {{ {ECHO}; }}; {line}"], check=True, capture_output=True
     )
@@ -126,17 +133,17 @@ def test_attached_words_survive(words: list[str]) -> None:
 @given(value=TEXT)
 def test_a_variable_survives(value: str) -> None:
     """A value arrives in `--env` with exactly the text that it has: quotes, newlines, `$`."""
-    line = replace(EXEC, engine=HERE, environment=(("NAME", value),)).text
+    line = replace(EXEC, host=LOCAL, environment=(("NAME", value),)).text
     script = f"docker() {{ printf '%s\\0' \"$3\"; }}; {line}"
     run = subprocess.run(["/bin/sh", "-c", script], check=True, capture_output=True)
 
     assert f"NAME={value}\0" == run.stdout.decode()
 
 
-def test_once() -> None:
+def test_run_once() -> None:
     """What runs in a container of its own leaves none."""
     container = replace(CONTAINER, name="", argv=("python", "x.py"), environment=(), mounts=())
-    step = RunOnce(place="spark2", engine=THERE, container=container)
+    step = RunOnce(place="spark2", host=REMOTE, container=container)
     expected = """\
 docker --host ssh://spark-02 run --rm \\
   --network host \\
@@ -148,13 +155,13 @@ docker --host ssh://spark-02 run --rm \\
     assert expected == step.text
 
 
-def test_contain() -> None:
+def test_start_container() -> None:
     """A container is made, gets its files, and starts; secrets are nowhere in its line."""
     step = StartContainer(
         title="Start Ray",
         spec=SPEC,
         container=CONTAINER,
-        trace=TRACE,
+        handle=HANDLE,
         files=(("/s/ray-token", "/run/secrets/ray-token"),),
         recreate=False,
     )
@@ -184,14 +191,14 @@ docker --host ssh://spark-02 start vllm_node"""
     assert ("spark2", expected) == (step.place, step.text)
 
 
-def test_launch() -> None:
+def test_start_service() -> None:
     """The server is a command of the head's container, in the background."""
     step = StartService(
         title="Serve m",
         spec=SPEC,
         argv=("run-service", "serve", "0123456789ab", "vllm", "serve", "m"),
         environment=(),
-        trace=TRACE,
+        handle=HANDLE,
     )
     line = "docker --host ssh://spark-02 exec --detach"
     words = "vllm_node run-service serve 0123456789ab vllm serve m"
@@ -202,20 +209,9 @@ def test_launch() -> None:
     ) == replace(step, environment=SECRETS).text
 
 
-def test_examine() -> None:
-    """By hand, one runs the doctor."""
-    step = CheckNodes(command="inv doctor --fast", engines=(HERE, THERE), unless=(TRACE,))
-
-    assert "inv doctor --fast" == step.text
-    assert ("all nodes", "Check that nothing keeps the cluster from working") == (
-        step.place,
-        step.title,
-    )
-
-
-def test_discard() -> None:
+def test_remove_container() -> None:
     """A container has its time, and then goes."""
-    step = RemoveContainer(title="Stop ray", trace=TRACE, seconds=5)
+    step = RemoveContainer(title="Stop ray", handle=HANDLE, seconds=5)
     docker = "docker --host ssh://spark-02"
 
     assert f"{docker} stop --time 5 vllm_node\n{docker} rm vllm_node" == step.text
@@ -224,7 +220,7 @@ def test_discard() -> None:
 
 def test_line_of_a_shared_token() -> None:
     """A token is taken from the head's container, or made; none shows."""
-    step = ShareToken(path="/s/a token", held=TRACE, there="/run/secrets/ray-token")
+    step = ShareToken(path="/s/a token", holder=HANDLE, container_path="/run/secrets/ray-token")
     expected = (
         "test -s '/s/a token' ||\n"
         "  docker --host ssh://spark-02 cp vllm_node:/run/secrets/ray-token '/s/a token'"
@@ -238,7 +234,7 @@ def test_line_of_a_shared_token() -> None:
 def test_shared_token(tmp_path: Path) -> None:
     """Without a container, or a Docker, a token is made: 32 bytes, its owner's alone, once."""
     file = tmp_path / "a token"
-    step = ShareToken(path=str(file), held=TRACE, there="/run/secrets/ray-token")
+    step = ShareToken(path=str(file), holder=HANDLE, container_path="/run/secrets/ray-token")
     script = f"docker() {{ return 1; }}; {step.text}"
     codes = [shell(script).returncode]
     first = file.read_text(encoding="utf-8")

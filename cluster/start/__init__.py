@@ -1,0 +1,1 @@
+"""Starting a cluster: the checks before anything starts, then the plan."""

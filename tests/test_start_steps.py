@@ -1,0 +1,40 @@
+"""The checks before a start, as steps."""
+
+from dataclasses import replace
+
+from cluster.plan import script
+from cluster.start.steps import CheckNodes, checks
+from tests.clusters import REHEARSAL, TWO_SPARKS, boxes, spaces, third
+
+
+def test_check_nodes() -> None:
+    """By hand, the doctor does the same."""
+    (machines, _) = checks(TWO_SPARKS, TWO_SPARKS.nodes, boxes())
+
+    assert isinstance(machines, CheckNodes)
+    assert "inv doctor --fast --cluster examples/two-sparks" == machines.text
+    assert ("all nodes", "Check that nothing blocks the cluster") == (
+        machines.place,
+        machines.title,
+    )
+    assert ["spark1", "spark2"] == [host.name for host in machines.hosts]
+
+
+def test_worker_alone() -> None:
+    """A worker that starts alone is compared with the head, and no other node is asked."""
+    cluster = replace(TWO_SPARKS, nodes=(*TWO_SPARKS.nodes, third()))
+    (machines, containers) = checks(cluster, cluster.nodes[2:], boxes(cluster))
+
+    assert isinstance(machines, CheckNodes)
+    assert (
+        "inv doctor --fast --node spark1 --node spark3 --cluster examples/two-sparks"
+        == machines.text
+    )
+    assert ["spark3: Check that spark3 can run Ray"] == [
+        f"{step.place}: {step.title}" for step in script.flat((containers,))
+    ]
+
+
+def test_namespaces() -> None:
+    """Namespaces are made for the cluster: there is nothing to check."""
+    assert () == checks(REHEARSAL, REHEARSAL.nodes, spaces())
