@@ -1,3 +1,7 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = ["nox>=2025.5"]
+# ///
 """The gates: `nox` runs those that every change must pass; `nox --list` shows all of them."""
 
 from concurrent.futures import ThreadPoolExecutor
@@ -96,3 +100,7 @@ def lock(session: nox.Session) -> None:
     pin(session, "requirements.txt", "--annotation-style", "line")
     groups = (word for group in PYPROJECT["dependency-groups"] for word in ("--group", group))
     pin(session, "constraints.txt", "--no-annotate", *groups)
+
+
+if __name__ == "__main__":
+    nox.main()

@@ -165,7 +165,8 @@ def long_file(limit: int) -> Rule:
 
 def no_sentence(path: Path) -> Iterator[tuple[int, str]]:
     """Find files whose first line is not one sentence that says what they are."""
-    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
+    lines = path.read_text(encoding="utf-8").split("\n")
+    first = next(line for line in lines if not line.startswith("#"))
     if not re.fullmatch(r'"""[^.]*(\.\w[^.]*)*\.("""|)', first):
         yield 1, first
 
