@@ -1,30 +1,20 @@
-"""The program that a node is examined by: each fact from the place where Linux has it."""
+"""The program in the throw-away container: each fact from the place where Linux has it."""
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from cluster.checks.containers import container_facts
+from cluster.facts.rdma import Device, rdma
+from cluster.machine.container_view import container_fields, rdma_devices
 from tests.clusters import ROOT
 
 PROGRAM = ROOT / "docker" / "preflight.py"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a node is a Linux machine")
-
-
-@pytest.fixture(name="program", scope="module")
-def _program() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("preflight", PROGRAM)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def written(path: Path, text: str) -> Path:
@@ -34,47 +24,64 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-def test_one_line_with_all_facts() -> None:
-    """The last line is one JSON object that the other side understands."""
+def printed(environment: dict[str, str]) -> str:
+    """Return what the program prints; in the image `cluster` lies beside it."""
     command = [sys.executable, str(PROGRAM)]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, env=environment
+    ).stdout
+
+
+def test_one_line_with_all_facts() -> None:
+    """The last line is one JSON object with the facts of a container."""
+    answer = printed({**os.environ, "PYTHONPATH": str(ROOT)})
 
     assert container_facts(json.loads(answer.splitlines()[-1])) is not None
 
 
 def test_no_ray(tmp_path: Path) -> None:
-    """Ray is really imported: one that is there and broken is found out, on one line."""
+    """Ray is really imported: the error of a broken one is one line."""
     broken = "raise OSError('libcore.so: cannot open shared object file\\nand more')"
     written(tmp_path / "ray" / "__init__.py", broken)
-    command = [sys.executable, str(PROGRAM)]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    found = json.loads(done.stdout)
+    fields = json.loads(printed({**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}))
 
-    assert "OSError: libcore.so: cannot open shared object file" == found["ray_error"]
+    assert "OSError: libcore.so: cannot open shared object file" == fields["ray_error"]
 
 
 def test_ray(tmp_path: Path) -> None:
-    """Of a Ray that can be imported nothing is said."""
+    """A Ray that can be imported has no error."""
     written(tmp_path / "ray" / "__init__.py", "")
-    command = [sys.executable, str(PROGRAM)]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    fields = json.loads(printed({**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}))
 
-    assert json.loads(done.stdout)["ray_error"] is None
+    assert fields["ray_error"] is None
 
 
-def test_device_files(program: ModuleType, tmp_path: Path) -> None:
-    """A folder is listed by name; one that does not exist holds nothing."""
-    written(tmp_path / "infiniband" / "uverbs0", "")
-    (tmp_path / "infiniband" / "rdma_cm").touch()
+def test_device_files(tmp_path: Path) -> None:
+    """The files of RDMA devices are listed by name; a missing folder counts as an empty one."""
+    written(tmp_path / "dev" / "infiniband" / "uverbs0", "")
+    (tmp_path / "dev" / "infiniband" / "rdma_cm").touch()
 
-    assert ["rdma_cm", "uverbs0"] == program.names(tmp_path / "infiniband")
-    assert [] == program.names(tmp_path / "none")
+    assert ["rdma_cm", "uverbs0"] == container_fields(str(tmp_path))["infiniband"]
+    assert [] == container_fields(str(tmp_path / "none"))["infiniband"]
 
 
-def test_fields_of_proc(program: ModuleType, tmp_path: Path) -> None:
-    """A field is found by its whole name, tabs and units aside."""
-    path = written(tmp_path / "proc" / "status", "Cap:\t1\n\nCapEff:\t00000000a80425fb\n")
+@pytest.mark.parametrize(
+    "capabilities, expected", [("00000000a80425fb", False), ("000001ffffffffff", True)]
+)
+def test_capability(capabilities: str, *, expected: bool, tmp_path: Path) -> None:
+    """The capability to lock memory is found by the whole name of its field."""
+    status = f"Cap:\t1\n\nCapEff:\t{capabilities}\n"
+    written(tmp_path / "proc" / "self" / "status", status)
 
-    assert "00000000a80425fb" == program.field(path, "CapEff")
+    assert container_fields(str(tmp_path))["ipc_lock"] is expected
+
+
+def test_rdma_devices(tmp_path: Path) -> None:
+    """Devices are printed as the question to a machine prints them, and read by its parser."""
+    device = tmp_path / "sys" / "class" / "infiniband" / "mlx5_0"
+    written(device / "ports" / "1" / "state", "4: ACTIVE\n")
+    written(device / "device" / "uevent", "DRIVER=mlx5_core\nPCI_SLOT_NAME=0000:01:00.1\n")
+    (device / "device" / "net" / "enp1s0f1np1").mkdir(parents=True)
+    expected = Device(name="mlx5_0", netdev="enp1s0f1np1", pci="0000:01:00.1", state="ACTIVE")
+
+    assert (expected,) == rdma({"devices": rdma_devices(str(tmp_path))}).devices

@@ -40,7 +40,7 @@ def _head_ports(report: NodeReport) -> Iterator[_ListenPort]:
     yield _ListenPort(
         number=cluster.head_port,
         setting=key,
-        instead=f"write another {key}{report.in_cluster_file}",
+        instead=f"another {key}",
         clashes_with=_clashes_with_ray,
     )
     # Only the image for GPUs has the dashboard.
@@ -48,7 +48,7 @@ def _head_ports(report: NodeReport) -> Iterator[_ListenPort]:
         yield _ListenPort(
             number=ray.DASHBOARD_PORT,
             setting="Ray's dashboard",
-            instead=f"write {report.assignment('DASHBOARD', 'false')}{report.in_cluster_file}",
+            instead="DASHBOARD=false",
             clashes_with=lambda address: address in (*EVERYWHERE, *LOOPBACK),
         )
 
@@ -68,7 +68,8 @@ def _taken(report: NodeReport, port: _ListenPort) -> Iterator[Problem]:
         names = ", ".join(dict.fromkeys(programs))
         show = report.command(f"sudo ss -ltnp sport = :{port.number}")
         message = f"port {port.number} ({port.setting}) is taken by {names}"
-        yield report.problem(message, f"{show} shows the program; or {port.instead}")
+        instead = f"write {port.instead}{report.in_cluster_file}"
+        yield report.problem(message, f"{show} shows the program; or {instead}")
 
 
 def _head_port(reports: Reports) -> Iterator[Problem]:

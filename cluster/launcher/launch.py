@@ -1,4 +1,4 @@
-"""What `run-cluster-node` starts: a node, its variables, Ray's command, and words about them."""
+"""What `run-cluster-node` starts: the node, Ray's token, the variables, Ray's command, messages."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -8,10 +8,9 @@ from cluster.commands import ray
 from cluster.environment.environment import environment
 from cluster.environment.formats import revealed
 from cluster.errors import Problem
-from cluster.launcher import launcher
-from cluster.launcher.authentication import MODE, NO_TOKEN, TOKEN, TOKEN_PATH, Authentication
-from cluster.launcher.launcher import PROGRAM, Values
-from cluster.launcher.persistence import FILE
+from cluster.launcher import flags
+from cluster.launcher.flags import PROGRAM, Values
+from cluster.launcher.shell_variables import FILE
 from cluster.node import Cluster, Node, Role, default_subnet
 from cluster.settings import passthrough
 from cluster.settings.values import shown
@@ -19,125 +18,171 @@ from cluster.words import Environment, shell_line
 
 NO_RDMA = "no RDMA: sockets only, several times slower"
 ROLES: dict[str, Role] = {"head": "head", "node": "worker", "worker": "worker"}
+TOKEN = "RAY_AUTH_TOKEN"  # noqa: S105 (the name of a variable)
+TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"  # noqa: S105 (as above)
+MODE = "RAY_AUTH_MODE"
+MODES_WITH_TOKEN = {"", "token"}
+"""Values of the mode that do not switch the token off."""
+MOUNTED = "/run/secrets/ray-token"
+"""The path of a token that was mounted into the container."""
+MOUNT = f"docker run -v /path/to/token:{MOUNTED}:ro"
+NO_TOKEN = Problem(
+    place=PROGRAM,
+    message="no token, so everyone who reaches Ray's ports can run programs on this machine",
+    remedy=f"mount the same one on all nodes: {MOUNT}",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Launch:
+class TokenSource:
+    """Where Ray in this container finds its token."""
+
+    path: str = ""
+    """The file with the token; empty if it is in a variable, or there is none."""
+    is_decided: bool = True
+    """Whether the user decided for or against a token; if not, Ray accepts commands from all."""
+    problems: tuple[Problem, ...] = ()
+
+
+def token_source(inherited: Mapping[str, str], files: Mapping[str, bool]) -> TokenSource:
+    """Return where Ray's token is; `files` are those that exist, and whether they hold a token.
+
+    The order is Ray's own: the variable, then the file that a variable names (docs.ray.io, token
+    authentication). The file that was mounted comes last.
+    """
+    mode = inherited.get(MODE, "").lower()
+    if inherited.get(TOKEN) or mode not in MODES_WITH_TOKEN:
+        return TokenSource()
+    path = inherited.get(TOKEN_PATH) or (MOUNTED if MOUNTED in files else "")
+    if files.get(path):
+        return TokenSource(path=path)
+    if not path and not mode:
+        return TokenSource(is_decided=False)
+    place, message = (path, "has no readable token") if path else (MODE, "requires a token")
+    problem = Problem(place=f"{PROGRAM}: {place}", message=message, remedy=f"mount one: {MOUNT}")
+    return TokenSource(problems=(problem,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeLaunch:
     """A node that can be started."""
 
     cluster: Cluster
-    """The head, and the node itself if that is another."""
+    """The head, and the node itself if that is another one."""
     node: Node
     environment: Environment
     """The node's variables, secrets included."""
     argv: tuple[str, ...]
     """Ray's command."""
-    warnings: tuple[str, ...]
+    warnings: tuple[Problem, ...]
 
 
-def launch(
-    given: Values, inherited: Mapping[str, str], access: Authentication, *, dashboard: bool
-) -> Launch:
+def node_launch(
+    values: Values, inherited: Mapping[str, str], token: TokenSource, *, dashboard: bool
+) -> NodeLaunch:
     """Return what the flags ask for, in a container with these variables.
 
-    `dashboard` tells whether Ray's is installed.
+    `dashboard` is whether Ray was installed with it.
     """
-    cluster = _cluster(given, inherited, access)
+    cluster = _cluster(values, inherited, token)
     node = cluster.nodes[-1]
-    stated = given.get(launcher.GPUS) is not None
-    return Launch(
+    states_gpus = values.get(flags.GPUS) is not None
+    return NodeLaunch(
         cluster=cluster,
         node=node,
-        environment=_environment(cluster, node, access),
-        argv=ray.start(cluster, node, gpus=stated, dashboard=dashboard),
-        warnings=() if access.chosen else (NO_TOKEN,),
+        environment=_environment(cluster, node, token),
+        argv=ray.start(cluster, node, gpus=states_gpus, dashboard=dashboard),
+        warnings=() if token.is_decided else (NO_TOKEN,),
     )
 
 
-def contradictions(it: Launch, inherited: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield what the container was given although the flags decide it, and in another sense."""
-    ours = dict(it.environment)
+def contradictions(launch: NodeLaunch, inherited: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield the variables of the container that have another value than the flags give them."""
+    values = dict(launch.environment)
     for name in passthrough.REFUSED:
-        value = inherited.get(name, ours.get(name))
-        if name not in {TOKEN, TOKEN_PATH} and value != ours.get(name):
+        value = inherited.get(name, values.get(name))
+        if name not in {TOKEN, TOKEN_PATH} and value != values.get(name):
             message = f"is set in this container, but flags decide it: {shown(str(value))}"
             remedy = "start the container without it"
             yield Problem(place=f"{PROGRAM}: {name}", message=message, remedy=remedy)
 
 
-def variables(it: Launch, inherited: Mapping[str, str]) -> dict[str, str]:
+def ray_environment(launch: NodeLaunch, inherited: Mapping[str, str]) -> dict[str, str]:
     """Return the whole environment of Ray's process."""
-    others = {name: its for name, its in inherited.items() if not passthrough.has_prefix(name)}
-    return others | {name: str(its) for name, its in revealed(it.environment, str)}
+    kept = {name: value for name, value in inherited.items() if not passthrough.has_prefix(name)}
+    return kept | {name: str(value) for name, value in revealed(launch.environment, str)}
 
 
-def words(it: Launch) -> tuple[str, ...]:
-    """Return what is said before Ray starts."""
-    kept = _kept(it)
+def messages(launch: NodeLaunch) -> tuple[str, ...]:
+    """Return the lines to print before Ray starts."""
+    names = _replaced(launch)
+    replaced = f"set or ruled out by variables of this container: {', '.join(names)}"
     return (
-        _whereabouts(it.node),
+        _summary(launch.node),
         f"variables for every bash in this container: {FILE}",
-        *((f"set or ruled out by variables of this container: {', '.join(kept)}",) if kept else ()),
-        shell_line(it.argv),
+        *((replaced,) if names else ()),
+        shell_line(launch.argv),
     )
 
 
-def _cluster(given: Values, inherited: Mapping[str, str], access: Authentication) -> Cluster:
-    """Return a cluster with the defaults of the env files where no flag decides."""
-    node = _node(given)
+def _cluster(values: Values, inherited: Mapping[str, str], token: TokenSource) -> Cluster:
+    """Return the cluster; what no flag sets has the default of the env files."""
+    node = _node(values)
     head = replace(node, name="head", role="head", host_ip=node.head_ip)
     return Cluster(
         name="",
         nodes=(node,) if node.role == "head" else (head, node),
         subnet=default_subnet(node.host_ip),
-        head_port=given.get(launcher.PORT) or Cluster.head_port,
-        variables=tuple(_passed(inherited, access)),
+        head_port=values.get(flags.PORT) or Cluster.head_port,
+        variables=tuple(_passed_variables(inherited, token)),
     )
 
 
-def _node(given: Values) -> Node:
-    role = ROLES[given[launcher.ROLE]]
-    host_ip = given[launcher.HOST_IP]
+def _node(values: Values) -> Node:
+    role = ROLES[values[flags.ROLE]]
+    host_ip = values[flags.HOST_IP]
     return Node(
         name=role,
         role=role,
         host_ip=host_ip,
-        head_ip=given.get(launcher.HEAD_IP) or host_ip,
-        eth_if=given[launcher.ETH_IF],
-        ib_if=given[launcher.IB_IF],
+        head_ip=values.get(flags.HEAD_IP) or host_ip,
+        eth_if=values[flags.ETH_IF],
+        ib_if=values[flags.IB_IF],
         ssh_host="",
-        gpus=given.get(launcher.GPUS) or Node.gpus,
+        gpus=values.get(flags.GPUS) or Node.gpus,
         variables=(),
     )
 
 
-def _passed(inherited: Mapping[str, str], access: Authentication) -> Iterator[tuple[str, Any]]:
+def _passed_variables(
+    inherited: Mapping[str, str], token: TokenSource
+) -> Iterator[tuple[str, Any]]:
     """Yield the variables that pass through, as those of `cluster.env` do."""
     # An empty mode would switch authentication off in Ray, whatever token there is.
-    plain = inherited.get(MODE, "").lower() in {"", "token"}
-    ruled = (passthrough.REFUSED.keys() - {TOKEN}) | ({MODE} if plain else set())
+    has_token = inherited.get(MODE, "").lower() in MODES_WITH_TOKEN
+    ruled = (passthrough.REFUSED.keys() - {TOKEN}) | ({MODE} if has_token else set())
     for name, text in inherited.items():
         if passthrough.has_prefix(name) and name not in ruled:
             yield name, passthrough.value(name, text, "this container")
-    if not access.chosen:
+    if not token.is_decided:
         yield MODE, "disabled"
 
 
-def _environment(cluster: Cluster, node: Node, access: Authentication) -> Environment:
-    found = environment(cluster, node, token_path=access.path)
-    return tuple(pair for pair in found if access.path or pair[0] != TOKEN_PATH)
+def _environment(cluster: Cluster, node: Node, token: TokenSource) -> Environment:
+    pairs = environment(cluster, node, token_path=token.path)
+    return tuple(pair for pair in pairs if token.path or pair[0] != TOKEN_PATH)
 
 
-def _kept(it: Launch) -> tuple[str, ...]:
-    """Return the names for which the container's own value replaces what the table gives."""
-    plain = environment(replace(it.cluster, variables=()), it.node, token_path="")
-    ours = dict(it.environment)
-    own = {TOKEN_PATH, *({MODE} if it.warnings else ())}
-    return tuple(name for name, its in plain if name not in own and ours.get(name) != its)
+def _replaced(launch: NodeLaunch) -> tuple[str, ...]:
+    """Return the names whose value in the table is replaced by the container's own."""
+    table = environment(replace(launch.cluster, variables=()), launch.node, token_path="")
+    values = dict(launch.environment)
+    ignored = {TOKEN_PATH, *({MODE} if launch.warnings else ())}
+    return tuple(name for name, value in table if name not in ignored and values.get(name) != value)
 
 
-def _whereabouts(node: Node) -> str:
+def _summary(node: Node) -> str:
     of_head = "" if node.role == "head" else f" of head {node.head_ip}"
     role = "head" if node.role == "head" else "node"
-    rdma = f"RDMA by {', '.join(node.ib_if)}" if node.ib_if else NO_RDMA
+    rdma = f"RDMA over {', '.join(node.ib_if)}" if node.ib_if else NO_RDMA
     return f"{role} {node.host_ip}{of_head} on {node.eth_if}, {rdma}"

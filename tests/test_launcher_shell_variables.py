@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.launcher.persistence import HEADER, MARK, inherited, strings, text
+from cluster.launcher.shell_variables import HEADER, MARK, inherited, text, variables
 from cluster.words import Environment, Secret
 
 FIRST = (("NCCL_IB_HCA", "=rocep1s0f1"), ("VLLM_HOST_IP", "192.168.177.11"))
@@ -21,7 +21,7 @@ MANY = st.lists(VALUES, max_size=20).map(
 )
 
 
-def seen(content: str, environ: dict[str, str]) -> dict[str, str]:
+def shell_environment(content: str, environ: dict[str, str]) -> dict[str, str]:
     """Return the environment of a bash that reads the file, as Linux keeps it."""
     with TemporaryDirectory() as folder:
         file = Path(folder, "environment.sh")
@@ -32,7 +32,7 @@ def seen(content: str, environ: dict[str, str]) -> dict[str, str]:
             command, env=environ | {"BASH_ENV": str(file)}, capture_output=True, check=True
         )
     own = {"BASH_ENV", "PWD", "SHLVL", "_"}
-    return {name: value for name, value in strings(run.stdout) if name not in own}
+    return {name: value for name, value in variables(run.stdout) if name not in own}
 
 
 def test_file() -> None:
@@ -43,7 +43,7 @@ def test_file() -> None:
         ("RAY_AUTH_MODE", "token"),
     )
     expected = """\
-# Written by run-cluster-node at each start: the next one writes it anew.
+# Written by run-cluster-node at each start: the next start overwrites it.
 export NCCL_SOCKET_IFNAME='=enp1s0f1np1'
 export VLLM_TEXT='it'\\''s | & "$HOME"'
 export RAY_AUTH_MODE=token
@@ -68,7 +68,7 @@ def test_what_the_file_leaves_out() -> None:
 @given(MANY)
 def test_values_survive_bash(environment: tuple[tuple[str, str], ...]) -> None:
     """Whatever a value holds, a shell gets it unchanged."""
-    found = seen(text(environment, {}), {"PATH": "/usr/bin:/bin"})
+    found = shell_environment(text(environment, {}), {"PATH": "/usr/bin:/bin"})
     del found[MARK]
 
     assert dict(environment) | {"PATH": "/usr/bin:/bin"} == found
@@ -81,13 +81,15 @@ def test_a_shell_forgets_what_it_has_from_the_file(
     """The next run sees what the container was given, whatever an earlier run wrote down."""
     given_to_it = {"PATH": "/usr/bin:/bin", "NCCL_DEBUG": "INFO"}
 
-    assert given_to_it == inherited(seen(text(environment, {}), given_to_it), given_to_it)
+    assert given_to_it == inherited(
+        shell_environment(text(environment, {}), given_to_it), given_to_it
+    )
 
 
 def test_a_second_run_leaves_one_value_each() -> None:
     """A shell of the first run and one of the second have their own values alone."""
-    first = seen(text(FIRST, {}), {"PATH": "/usr/bin:/bin"})
-    second = seen(text(SECOND, {}), inherited(first, {}))
+    first = shell_environment(text(FIRST, {}), {"PATH": "/usr/bin:/bin"})
+    second = shell_environment(text(SECOND, {}), inherited(first, {}))
     del second[MARK]
 
     assert dict(SECOND) | {"PATH": "/usr/bin:/bin"} == second
@@ -95,14 +97,14 @@ def test_a_second_run_leaves_one_value_each() -> None:
 
 def test_a_shell_of_the_run_before_the_last() -> None:
     """Values of a file that is gone are still known: the shell itself says which they are."""
-    old = {"PATH": "/bin", **seen(text(FIRST, {}), {"PATH": "/bin:/usr/bin"})}
+    old = {"PATH": "/bin", **shell_environment(text(FIRST, {}), {"PATH": "/bin:/usr/bin"})}
 
     assert {"PATH": "/bin:/usr/bin"} == inherited(old, {})
 
 
 def test_what_the_user_exports_afterwards() -> None:
     """A value that a user typed is a wish, though the file had another for the name."""
-    shell = seen(text(FIRST, {}), {"PATH": "/usr/bin:/bin"}) | {"NCCL_IB_HCA": "=mine"}
+    shell = shell_environment(text(FIRST, {}), {"PATH": "/usr/bin:/bin"}) | {"NCCL_IB_HCA": "=mine"}
 
     assert {"PATH": "/usr/bin:/bin", "NCCL_IB_HCA": "=mine"} == inherited(shell, {})
 
@@ -110,7 +112,7 @@ def test_what_the_user_exports_afterwards() -> None:
 def test_configured_values_come_back() -> None:
     """Where the file had replaced a value of the container's configuration, that counts again."""
     configured = {"PATH": "/usr/bin:/bin", "NCCL_DEBUG": "INFO"}
-    shell = seen(text((("NCCL_DEBUG", "TRACE"),), configured), configured)
+    shell = shell_environment(text((("NCCL_DEBUG", "TRACE"),), configured), configured)
 
     assert shell["NCCL_DEBUG"] == "TRACE"
     assert configured == inherited(shell, configured)
@@ -120,4 +122,4 @@ def test_environment_of_a_process() -> None:
     """The kernel ends each variable with a NUL; bytes that are no text survive."""
     content = b"A=1\0B=x=y\nz\0junk\0C=\xff\0"
 
-    assert [("A", "1"), ("B", "x=y\nz"), ("C", "\udcff")] == list(strings(content))
+    assert [("A", "1"), ("B", "x=y\nz"), ("C", "\udcff")] == list(variables(content))

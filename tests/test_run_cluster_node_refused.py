@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.machines import FILE, HEAD, TOKEN, run, script, spark
+from tests.container_machine import FILE, HEAD, TOKEN, run, script, spark
 
 
 @pytest.fixture(name="machine")
@@ -15,14 +15,14 @@ def _machine(tmp_path: Path) -> Path:
 
 def test_wrong_flags(machine: Path) -> None:
     """Wrong flags are settings that are wrong: exit code 2, and nothing is written."""
-    expected = "run-cluster-node: --gpu: is no flag (did you mean --gpus?)\n"
+    expected = "run-cluster-node: --gpu: unknown flag (did you mean --gpus?)\n"
 
     assert run(machine, *HEAD, "--gpu", "1") == (2, expected)
     assert not (machine / FILE).exists()
 
 
 def test_contradiction(machine: Path) -> None:
-    """A variable against the flags is as wrong as a flag."""
+    """A variable that contradicts the flags is as wrong as a flag."""
     expected = (
         "run-cluster-node: VLLM_HOST_IP: is set in this container, but flags decide it: "
         "`10.0.0.1` (start the container without it)\n"
@@ -32,20 +32,20 @@ def test_contradiction(machine: Path) -> None:
 
 
 def test_wrong_machine(machine: Path) -> None:
-    """A machine that cannot be the node is told all that it lacks: exit code 3."""
+    """All that a machine lacks to be the node is reported at once: exit code 3."""
     (machine / "proc/7").mkdir()
     (machine / "proc/7/comm").write_text("raylet\n", encoding="utf-8")
     (machine / "sys/class/infiniband/rocep1s0f1").rename(machine / "sys/class/infiniband/mlx5_0")
     (machine / TOKEN).write_text("\n", encoding="utf-8")
     script(machine, "ip", "echo '[]'")
     expected = """\
-run-cluster-node: /run/secrets/ray-token: holds no token that can be read \
+run-cluster-node: /run/secrets/ray-token: has no readable token \
 (mount one: docker run -v /path/to/token:/run/secrets/ray-token:ro)
-run-cluster-node: Ray runs here already (end it: `ray stop`)
-run-cluster-node: --eth-if: there is no interface enp1s0f1np1; there is none but lo \
+run-cluster-node: Ray already runs in this container (stop it: `ray stop`)
+run-cluster-node: --eth-if enp1s0f1np1 does not exist; interfaces: none \
 (start the container with --net=host)
-run-cluster-node: --ib-if: there is no RDMA device rocep1s0f1; here: mlx5_0 \
-(`ibdev2netdev` pairs them with interfaces)
+run-cluster-node: --ib-if rocep1s0f1 does not exist; RDMA devices: mlx5_0 (no port) \
+(write the devices of the ConnectX link as --ib-if)
 """
 
     assert run(machine, *HEAD) == (3, expected)
@@ -53,15 +53,15 @@ run-cluster-node: --ib-if: there is no RDMA device rocep1s0f1; here: mlx5_0 \
 
 
 def test_bare_machine(machine: Path) -> None:
-    """Folders that a machine does not have stand for devices that it does not have."""
+    """A missing folder counts as an empty one."""
     for name in ("sys/class/infiniband/rocep1s0f1", "sys/class/infiniband", "dev/shm"):
         (machine / name).rmdir()
     code, printed = run(machine, *HEAD[:-1], "")
 
     assert code == 0
     assert printed.splitlines()[-1] == (
-        "run-cluster-node: warning: 0 MiB of shared memory are free, "
-        "Ray's object store wants 1024 MiB "
+        "run-cluster-node: warning: shared memory has 0 of 0 MiB free, "
+        "but Ray's object store needs 1024 MiB "
         "(start the container with --ipc=host or --shm-size=16g)"
     )
 
@@ -69,12 +69,12 @@ def test_bare_machine(machine: Path) -> None:
 @pytest.mark.parametrize(
     "name, expected",
     [
-        ("ip", "`ip` is not on PATH (install iproute2)"),
-        ("ray", "`ray` is not on PATH (use the image that `inv build` makes)"),
+        ("ip", "`ip` is not on the PATH (install iproute2)"),
+        ("ray", "`ray` is not on the PATH (use the image that `inv build` makes)"),
     ],
 )
 def test_missing_program(machine: Path, name: str, expected: str) -> None:
-    """A program that is not there is the node's failure: exit code 4."""
+    """A missing program is the node's failure: exit code 4."""
     (machine / "bin" / name).unlink()
     code, printed = run(machine, *HEAD, PATH=f"{machine}/bin")
 
@@ -83,15 +83,17 @@ def test_missing_program(machine: Path, name: str, expected: str) -> None:
 
 
 def test_program_that_fails(machine: Path) -> None:
-    """What `ip` complains about is handed on."""
+    """The error of `ip` is part of the message."""
     script(machine, "ip", "echo 'Operation not permitted' >&2; exit 1")
-    expected = "run-cluster-node: `ip` failed: Operation not permitted (look at `ip address`)\n"
+    expected = (
+        "run-cluster-node: `ip` failed: Operation not permitted (see what `ip address` prints)\n"
+    )
 
     assert run(machine, *HEAD) == (4, expected)
 
 
 def test_file_in_the_way(machine: Path) -> None:
-    """What the system says about a file is told without a traceback."""
+    """An error of the system about a file is shown without a traceback."""
     (machine / "etc").write_text("", encoding="utf-8")
     expected = "run-cluster-node: /etc/spark-vllm-cluster: Not a directory\n"
 

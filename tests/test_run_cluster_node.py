@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.machines import FILE, HEAD, ROOT, TOKEN, bash, handed_over, run, spark
+from tests.container_machine import FILE, HEAD, ROOT, TOKEN, bash, handed_over, run, spark
 
 
 @pytest.fixture(name="machine")
@@ -21,7 +21,7 @@ def test_head(machine: Path) -> None:
     """A head with a mounted token: three lines, the variables written down, and then Ray."""
     (machine / TOKEN).write_text("token-1\n", encoding="utf-8")
     expected = """\
-run-cluster-node: head 192.168.177.11 on enp1s0f1np1, RDMA by rocep1s0f1
+run-cluster-node: head 192.168.177.11 on enp1s0f1np1, RDMA over rocep1s0f1
 run-cluster-node: variables for every bash in this container: \
 /etc/spark-vllm-cluster/environment.sh
 run-cluster-node: ray start --block --head --port 6379 --include-dashboard=false \
@@ -30,7 +30,7 @@ run-cluster-node: ray start --block --head --port 6379 --include-dashboard=false
 --node-ip-address 192.168.177.11 --object-store-memory 1073741824 --disable-usage-stats
 """
     written = """\
-# Written by run-cluster-node at each start: the next one writes it anew.
+# Written by run-cluster-node at each start: the next start overwrites it.
 export VLLM_HOST_IP=192.168.177.11
 export RAY_ADDRESS=192.168.177.11:6379
 export NCCL_SOCKET_IFNAME='=enp1s0f1np1'
@@ -68,7 +68,7 @@ def test_environment_of_ray(machine: Path) -> None:
 
 
 def test_second_run_in_a_shell_of_the_first(machine: Path) -> None:
-    """Values of the first run are no wishes of the user: nothing of them is left."""
+    """Values of the first run do not count as the user's own: none is left."""
     run(machine, *HEAD)
     code, _ = bash(machine, '$RUN -r head -h 192.168.177.11 -e enp1s0f1np1 -i "" -p 6380')
     values = dict(
@@ -118,8 +118,8 @@ def test_no_token(machine: Path) -> None:
     """Without a token Ray starts, and one line says what that means."""
     code, printed = run(machine, *HEAD)
     expected = (
-        "run-cluster-node: warning: no token, so whoever reaches Ray's ports can run programs here "
-        "(mount the same one on all nodes: "
+        "run-cluster-node: warning: no token, so everyone who reaches Ray's ports can run programs"
+        " on this machine (mount the same one on all nodes: "
         "docker run -v /path/to/token:/run/secrets/ray-token:ro)"
     )
 
@@ -159,7 +159,7 @@ def test_dashboard(machine: Path) -> None:
 def test_program_of_the_image() -> None:
     """The image's program is executable, and imports nothing but the standard library."""
     program = ROOT / "docker" / "run-cluster-node"
-    statement = "import sys; from cluster.launcher import launching; print(*sys.modules)"
+    statement = "import sys; from cluster.launcher import run_cluster_node; print(*sys.modules)"
     command = [
         sys.executable,
         "-IS",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import SettingsError
-from cluster.launcher.launcher import (
+from cluster.launcher.flags import (
     ETH_IF,
     GPUS,
     HEAD_IP,
@@ -115,11 +115,11 @@ def test_unknown_words() -> None:
     """An unknown flag takes its value along; the flag that was probably meant is named."""
     argv = (*words(HEAD), "--head_ip", "10.0.0.1", "--xyz=1", "please", "-q", "--eth\n")
     expected = """\
-run-cluster-node: --head_ip: is no flag (did you mean --head-ip?)
-run-cluster-node: --xyz: is no flag (--help lists the flags)
-run-cluster-node: please: is no flag (--help lists the flags)
-run-cluster-node: -q: is no flag (--help lists the flags)
-run-cluster-node: --eth\\n: is no flag (did you mean --eth-if?)
+run-cluster-node: --head_ip: unknown flag (did you mean --head-ip?)
+run-cluster-node: --xyz: unknown flag (--help lists the flags)
+run-cluster-node: please: unknown flag (--help lists the flags)
+run-cluster-node: -q: unknown flag (--help lists the flags)
+run-cluster-node: --eth\\n: unknown flag (did you mean --eth-if?)
 """
 
     assert expected == refusal(*argv)

@@ -6,33 +6,39 @@ from collections.abc import Mapping
 import pytest
 
 from cluster.environment.environment import environment, not_carried
-from cluster.launcher.authentication import Authentication
-from cluster.launcher.launch import Launch, contradictions, launch, variables, words
-from cluster.launcher.launcher import read
+from cluster.launcher.flags import read
+from cluster.launcher.launch import (
+    NodeLaunch,
+    TokenSource,
+    contradictions,
+    messages,
+    node_launch,
+    ray_environment,
+)
 from cluster.words import Secret
 
 LINK = ("--eth-if", "enp1s0f1np1", "--ib-if")
 RDMA = (*LINK, "rocep1s0f1,roceP2p1s0f1")
 HEAD = ("--role", "head", "--host-ip", "192.168.177.11")
 NODE = ("--role", "node", "--host-ip", "192.168.177.12", "--head-ip", "192.168.177.11")
-MOUNTED = Authentication(path="/run/secrets/ray-token")
+MOUNTED = TokenSource(path="/run/secrets/ray-token")
 NOTHING: Mapping[str, str] = {}
-OPEN = Authentication(chosen=False)
+OPEN = TokenSource(is_decided=False)
 
 
 def launched(
     *argv: str,
-    access: Authentication = MOUNTED,
+    token: TokenSource = MOUNTED,
     dashboard: bool = True,
     given: Mapping[str, str] = NOTHING,
-) -> Launch:
+) -> NodeLaunch:
     """Return what a command line starts in a container with these variables."""
-    return launch(read(argv), given, access, dashboard=dashboard)
+    return node_launch(read(argv), given, token, dashboard=dashboard)
 
 
 def test_head() -> None:
     """A head by the seed's flags: Ray's command and the variables are those of the env files."""
-    it = launched(*HEAD, *RDMA)
+    launch = launched(*HEAD, *RDMA)
     expected = (
         *("ray", "start", "--block", "--head", "--port", "6379", "--include-dashboard=true"),
         *("--dashboard-host", "127.0.0.1", "--dashboard-port", "8265"),
@@ -40,23 +46,25 @@ def test_head() -> None:
         "--disable-usage-stats",
     )
 
-    assert expected == it.argv
-    assert it.environment == environment(it.cluster, it.node, token_path="/run/secrets/ray-token")
-    assert it.warnings == ()
+    assert expected == launch.argv
+    assert launch.environment == environment(
+        launch.cluster, launch.node, token_path="/run/secrets/ray-token"
+    )
+    assert launch.warnings == ()
 
 
 def test_node() -> None:
     """A node joins the head at its address and port."""
-    it = launched(*NODE, *RDMA, "--port", "6380")
+    launch = launched(*NODE, *RDMA, "--port", "6380")
     expected = (
         *("ray", "start", "--block", "--address", "192.168.177.11:6380"),
         *("--node-ip-address", "192.168.177.12", "--object-store-memory", "1073741824"),
         "--disable-usage-stats",
     )
 
-    assert expected == it.argv
-    assert dict(it.environment)["RAY_ADDRESS"] == "192.168.177.11:6380"
-    assert dict(it.environment)["VLLM_HOST_IP"] == "192.168.177.12"
+    assert expected == launch.argv
+    assert dict(launch.environment)["RAY_ADDRESS"] == "192.168.177.11:6380"
+    assert dict(launch.environment)["VLLM_HOST_IP"] == "192.168.177.12"
 
 
 def test_worker_is_a_node() -> None:
@@ -66,24 +74,24 @@ def test_worker_is_a_node() -> None:
 
 def test_stated_gpus() -> None:
     """The number is handed to Ray, and counts as the node's."""
-    it = launched(*HEAD, *LINK, "", "--gpus", "2", dashboard=False)
+    launch = launched(*HEAD, *LINK, "", "--gpus", "2", dashboard=False)
     expected = (
         *("ray", "start", "--block", "--head", "--port", "6379", "--include-dashboard=false"),
         *("--node-ip-address", "192.168.177.11", "--object-store-memory", "1073741824"),
         *("--num-gpus", "2", "--disable-usage-stats"),
     )
 
-    assert expected == it.argv
-    assert it.node.gpus == 2
+    assert expected == launch.argv
+    assert launch.node.gpus == 2
 
 
 def test_variables_of_the_container_win() -> None:
-    """As those of `cluster.env` do: they replace what the table gives, and contradict it."""
+    """Variables of the container replace values of the table and rule out contradicting ones."""
     plain = launched(*HEAD, *RDMA)
     given = {"NCCL_IB_DISABLE": "1", "NCCL_DEBUG": "INFO", "HF_TOKEN": "hf_secret"}
-    it = launched(*HEAD, *RDMA, given=given)
-    more = set(it.environment) - set(plain.environment)
-    less = dict(plain.environment).keys() - dict(it.environment).keys()
+    launch = launched(*HEAD, *RDMA, given=given)
+    more = set(launch.environment) - set(plain.environment)
+    less = dict(plain.environment).keys() - dict(launch.environment).keys()
 
     assert more == {
         ("NCCL_IB_DISABLE", "1"),
@@ -95,17 +103,17 @@ def test_variables_of_the_container_win() -> None:
 
 def test_variables_of_the_container_reach_the_workers() -> None:
     """Only names of the table are held back: a token that the head alone has serves all."""
-    it = launched(*HEAD, *RDMA, given={"HF_TOKEN": "hf_secret"})
+    launch = launched(*HEAD, *RDMA, given={"HF_TOKEN": "hf_secret"})
 
-    assert not_carried(it.cluster) == not_carried(launched(*HEAD, *RDMA).cluster)
-    assert "HF_TOKEN" not in json.loads(not_carried(it.cluster))
+    assert not_carried(launch.cluster) == not_carried(launched(*HEAD, *RDMA).cluster)
+    assert "HF_TOKEN" not in json.loads(not_carried(launch.cluster))
 
 
 def test_environment_of_ray() -> None:
-    """Ray gets all that the container has, ours in place of it, and not the server's key."""
-    it = launched(*HEAD, *LINK, "", given={"VLLM_API_KEY": "sk-1", "HF_TOKEN": "hf_secret"})
+    """Ray gets the container's variables with the values of the table, except the server's key."""
+    launch = launched(*HEAD, *LINK, "", given={"VLLM_API_KEY": "sk-1", "HF_TOKEN": "hf_secret"})
     inherited = {"PATH": "/bin", "VLLM_API_KEY": "sk-1", "TP_SOCKET_IFNAME": "x", "NCCL_X": "gone"}
-    found = variables(it, inherited)
+    found = ray_environment(launch, inherited)
     expected = {"PATH": "/bin", "HF_TOKEN": "hf_secret", "TP_SOCKET_IFNAME": "enp1s0f1np1"}
 
     assert expected == {name: found[name] for name in expected}
@@ -114,13 +122,13 @@ def test_environment_of_ray() -> None:
 
 def test_token_in_a_variable() -> None:
     """A token that is a variable needs no file, and is a secret."""
-    it = launched(
+    launch = launched(
         *HEAD,
         *RDMA,
-        access=Authentication(),
+        token=TokenSource(),
         given={"RAY_AUTH_TOKEN": "t", "RAY_AUTH_TOKEN_PATH": "/x"},
     )
-    found = dict(it.environment)
+    found = dict(launch.environment)
 
     assert found["RAY_AUTH_MODE"] == "token"
     assert found["RAY_AUTH_TOKEN"] == Secret("t", "this container")
@@ -128,32 +136,32 @@ def test_token_in_a_variable() -> None:
 
 
 def test_no_token() -> None:
-    """Without a token Ray is told to want none, and the user what that means."""
-    it = launched(*HEAD, *RDMA, access=OPEN, given={"RAY_AUTH_MODE": ""})
+    """Without a token Ray runs without one, and a warning says what that means."""
+    launch = launched(*HEAD, *RDMA, token=OPEN, given={"RAY_AUTH_MODE": ""})
     expected = (
-        "no token, so whoever reaches Ray's ports can run programs here (mount the same one on all "
-        "nodes: docker run -v /path/to/token:/run/secrets/ray-token:ro)"
+        "no token, so everyone who reaches Ray's ports can run programs on this machine (mount the "
+        "same one on all nodes: docker run -v /path/to/token:/run/secrets/ray-token:ro)"
     )
 
-    assert it.warnings == (expected,)
-    assert dict(it.environment)["RAY_AUTH_MODE"] == "disabled"
-    assert "RAY_AUTH_TOKEN_PATH" not in dict(it.environment)
+    assert [f"run-cluster-node: {expected}"] == [str(warning) for warning in launch.warnings]
+    assert dict(launch.environment)["RAY_AUTH_MODE"] == "disabled"
+    assert "RAY_AUTH_TOKEN_PATH" not in dict(launch.environment)
 
 
 @pytest.mark.parametrize("mode", ["", "TOKEN"])
 def test_mode_that_says_nothing_else(mode: str) -> None:
     """Ray takes an empty mode for none at all; where a token is, it is asked for."""
-    it = launched(*HEAD, *RDMA, given={"RAY_AUTH_MODE": mode})
+    launch = launched(*HEAD, *RDMA, given={"RAY_AUTH_MODE": mode})
 
-    assert dict(it.environment)["RAY_AUTH_MODE"] == "token"
+    assert dict(launch.environment)["RAY_AUTH_MODE"] == "token"
 
 
 def test_authentication_switched_off() -> None:
     """Who chose to have none is not warned."""
-    it = launched(*HEAD, *RDMA, access=Authentication(), given={"RAY_AUTH_MODE": "disabled"})
+    launch = launched(*HEAD, *RDMA, token=TokenSource(), given={"RAY_AUTH_MODE": "disabled"})
 
-    assert it.warnings == ()
-    assert dict(it.environment)["RAY_AUTH_MODE"] == "disabled"
+    assert launch.warnings == ()
+    assert dict(launch.environment)["RAY_AUTH_MODE"] == "disabled"
 
 
 def test_contradictions() -> None:
@@ -164,7 +172,7 @@ def test_contradictions() -> None:
         "RAY_NODE_IP_ADDRESS": "192.168.177.11",
         "VLLM_HOST_IP": "10.0.0.1",
     }
-    it = launched(*HEAD, *RDMA, given=inherited)
+    launch = launched(*HEAD, *RDMA, given=inherited)
     remedy = "(start the container without it)"
     expected = [
         (
@@ -177,13 +185,13 @@ def test_contradictions() -> None:
         ),
     ]
 
-    assert expected == [str(problem) for problem in contradictions(it, inherited)]
+    assert expected == [str(problem) for problem in contradictions(launch, inherited)]
 
 
 @pytest.mark.parametrize(
     "argv, expected",
     [
-        ((*HEAD, *RDMA), "head 192.168.177.11 on enp1s0f1np1, RDMA by rocep1s0f1, roceP2p1s0f1"),
+        ((*HEAD, *RDMA), "head 192.168.177.11 on enp1s0f1np1, RDMA over rocep1s0f1, roceP2p1s0f1"),
         (
             (*NODE, *LINK, ""),
             (
@@ -194,12 +202,12 @@ def test_contradictions() -> None:
     ],
     ids=["head", "node"],
 )
-def test_words(argv: tuple[str, ...], expected: str) -> None:
+def test_messages(argv: tuple[str, ...], expected: str) -> None:
     """It says which node this is, where the variables are, and what is run."""
-    it = launched(*argv)
+    launch = launched(*argv)
     place = "variables for every bash in this container: /etc/spark-vllm-cluster/environment.sh"
 
-    assert words(it) == (expected, place, " ".join(it.argv))
+    assert messages(launch) == (expected, place, " ".join(launch.argv))
 
 
 def test_words_about_variables_of_the_container() -> None:
@@ -209,4 +217,4 @@ def test_words_about_variables_of_the_container() -> None:
         "set or ruled out by variables of this container: NCCL_IB_HCA, NCCL_IB_DISABLE, NCCL_NET"
     )
 
-    assert expected == words(launched(*HEAD, *RDMA, access=OPEN, given=given))[2]
+    assert expected == messages(launched(*HEAD, *RDMA, token=OPEN, given=given))[2]

@@ -1,4 +1,4 @@
-"""The command line of `run-cluster-node`: its flags, their values, and what is wrong with them."""
+"""The command line of `run-cluster-node`: its flags, their values, and the problems with them."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ class Flag(Generic[Value_co]):
     name: str
     parse: Parse[Value_co]
     needed: str = "no"
-    """`yes`, `no`, or for whom: a word of the documentation."""
+    """`yes`, `no`, or for which role, as the documentation says it."""
     example: str
-    """How to write the flag, as a remedy says it."""
+    """The flag with a value, as a remedy shows it."""
     meaning: str
 
 
@@ -88,8 +88,8 @@ FLAGS: tuple[Flag[object], ...] = (ROLE, HOST_IP, ETH_IF, IB_IF, HEAD_IP, PORT, 
 NAMES = {name: flag for flag in FLAGS for name in (flag.short, flag.name) if name}
 
 
-class Given(NamedTuple):
-    """A word of the command line, the flag that it is, and the value that came with it."""
+class Argument(NamedTuple):
+    """A word of the command line, the flag that it names, and the value behind it."""
 
     word: str
     flag: Flag[object] | None
@@ -98,38 +98,39 @@ class Given(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """The values that were given, by the names of their flags; a wrong one is a Problem."""
+    """The values on the command line, by the names of their flags; a wrong one is a Problem."""
 
-    found: dict[str, object]
+    by_flag: dict[str, object]
 
     def __getitem__(self, flag: Flag[T]) -> T:
         """Return the value of a flag that has one."""
-        return cast("T", self.found[flag.name])
+        return cast("T", self.by_flag[flag.name])
 
     def get(self, flag: Flag[T]) -> T | None:
-        """Return the value of a flag, if it has one and that is right."""
-        value = self.found.get(flag.name)
+        """Return the value of a flag, None without a right one."""
+        value = self.by_flag.get(flag.name)
         return None if isinstance(value, Problem) else cast("T | None", value)
 
 
 def read(argv: tuple[str, ...]) -> Values:
-    """Return the values of the flags; a SettingsError holds all that is wrong with them."""
-    given = tuple((each, _value(each)) for each in _given(list(argv)))
-    tried = Counter(each.flag.name for each, _ in given if each.flag)
-    found = Values(found={each.flag.name: value for each, value in given if each.flag})
+    """Return the values of the flags; a SettingsError has all problems with them."""
+    pairs = tuple((argument, _value(argument)) for argument in _arguments(list(argv)))
+    counts = Counter(argument.flag.name for argument, _ in pairs if argument.flag)
+    flag_values = Values(
+        by_flag={argument.flag.name: value for argument, value in pairs if argument.flag}
+    )
     problems = (
-        *(value for _, value in given if isinstance(value, Problem)),
-        *(problem(flag, "is given twice", "keep one") for flag in FLAGS if tried[flag.name] > 1),
-        *(_missing(flag) for flag in FLAGS if flag.needed == "yes" and not tried[flag.name]),
-        *_head_ip_problems(found, tried),
+        *(value for _, value in pairs if isinstance(value, Problem)),
+        *(_problem(flag, "is given twice", "keep one") for flag in FLAGS if counts[flag.name] > 1),
+        *(_missing(flag) for flag in FLAGS if flag.needed == "yes" and not counts[flag.name]),
+        *_head_ip_problems(flag_values, counts),
     )
     if problems:
         raise SettingsError(*problems)
-    return found
+    return flag_values
 
 
-def problem(flag: Flag[object], message: str, remedy: str) -> Problem:
-    """Return what is wrong with the value of a flag."""
+def _problem(flag: Flag[object], message: str, remedy: str) -> Problem:
     return Problem(place=f"{PROGRAM}: {flag.name}", message=message, remedy=remedy)
 
 
@@ -160,41 +161,42 @@ def _line(short: str, name: str, meaning: str, needed: str) -> tuple[str, str]:
     return f"  {short}, {name}" if short else f"  {name}", f"{meaning}{need}"
 
 
-def _given(words: list[str]) -> Iterator[Given]:
-    """Split the words; a word that begins with a hyphen takes the next, unless that does too."""
+def _arguments(words: list[str]) -> Iterator[Argument]:
+    """Split the words: one that starts with a hyphen takes the next, unless that does as well."""
     while words:
         word, equals, text = words.pop(0).partition("=")
         takes = word.startswith("-") and not equals and words and not words[0].startswith("-")
         value = words.pop(0) if takes else text if equals else None
-        yield Given(word, NAMES.get(word), value)
+        yield Argument(word, NAMES.get(word), value)
 
 
-def _value(given: Given) -> object:
-    """Return the value of a flag, or what is wrong with it."""
-    if given.flag is None:
-        place = f"{PROGRAM}: {one_line(given.word)}"
-        remedy = did_you_mean(given.word, NAMES, "--help lists the flags")
-        return Problem(place=place, message="is no flag", remedy=remedy)
-    if given.text is None:
-        return problem(given.flag, "has no value", f"write {given.flag.example}")
+def _value(argument: Argument) -> object:
+    """Return the value of a flag, or the problem with it."""
+    flag, word = argument.flag, argument.word
+    if flag is None:
+        remedy = did_you_mean(word, NAMES, "--help lists the flags")
+        return Problem(place=f"{PROGRAM}: {one_line(word)}", message="unknown flag", remedy=remedy)
+    if argument.text is None:
+        return _problem(flag, "has no value", f"write {flag.example}")
     try:
-        return given.flag.parse(given.text)
+        return flag.parse(argument.text)
     except WrongValueError as error:
-        return problem(given.flag, error.message, error.remedy)
+        return _problem(flag, error.message, error.remedy)
 
 
 def _missing(flag: Flag[object]) -> Problem:
-    return problem(flag, "is missing", f"write {flag.example}")
+    return _problem(flag, "is missing", f"write {flag.example}")
 
 
-def _head_ip_problems(found: Values, tried: Counter[str]) -> Iterator[Problem]:
-    """Yield what only role and addresses together can show."""
-    role, own, head = found.get(ROLE), found.get(HOST_IP), found.get(HEAD_IP)
-    if role in {"node", "worker"} and not tried[HEAD_IP.name]:
+def _head_ip_problems(flag_values: Values, counts: Counter[str]) -> Iterator[Problem]:
+    """Yield problems that only role and addresses together can show."""
+    role, address = flag_values.get(ROLE), flag_values.get(HOST_IP)
+    head = flag_values.get(HEAD_IP)
+    if role in {"node", "worker"} and not counts[HEAD_IP.name]:
         yield _missing(HEAD_IP)
-    if role in {"node", "worker"} and head and head == own:
+    if role in {"node", "worker"} and head and head == address:
         message = f"is this machine's own --host-ip: `{head}`"
-        yield problem(HEAD_IP, message, "write the head's address")
-    if role == "head" and head and own and head != own:
-        message = f"should be {own}, as this machine is the head: `{head}`"
-        yield problem(HEAD_IP, message, "leave it out")
+        yield _problem(HEAD_IP, message, "write the head's address")
+    if role == "head" and head and address and head != address:
+        message = f"should be {address}, as this machine is the head: `{head}`"
+        yield _problem(HEAD_IP, message, "leave it out")

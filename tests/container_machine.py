@@ -13,8 +13,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from cluster.launcher.launching import main
-sys.exit(main(sys.argv[3:], Path(sys.argv[2])))
+from cluster.launcher.run_cluster_node import main
+sys.exit(main(sys.argv[3:], sys.argv[2]))
 """
 HEAD = (
     *("--role", "head", "--host-ip", "192.168.177.11"),

@@ -1,0 +1,117 @@
+"""`run-cluster-node`: checks the machine, writes the variables to a file, and becomes Ray."""
+
+import sys
+from subprocess import CalledProcessError
+from typing import NoReturn
+
+from cluster.checks.containers import container_facts
+from cluster.environment.environment import not_carried
+from cluster.errors import ClusterError, NodeError, Problem, RefusedError, SettingsError
+from cluster.launcher import flags, readiness, shell_variables
+from cluster.launcher.flags import PROGRAM
+from cluster.launcher.launch import (
+    MOUNTED,
+    TOKEN_PATH,
+    NodeLaunch,
+    contradictions,
+    messages,
+    node_launch,
+    ray_environment,
+    token_source,
+)
+from cluster.launcher.readiness import RAY_PROCESSES, ContainerReport
+from cluster.machine import container_view, files
+
+NOT_CARRIED = ".config/vllm/ray_non_carry_over_env_vars.json"
+"""Below the home folder: the list of `environment.not_carried`."""
+READABLE = 0o644
+
+
+def main(argv: list[str], root: str = "/") -> int:
+    """Start the node that the flags describe; return an exit code only if Ray was not started.
+
+    Files are looked for and written below `root`.
+    """
+    if "--help" in argv:
+        print(flags.usage(), end="")
+        return 0
+    try:
+        _become_ray(tuple(argv), root)
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        place = error.filename or "this machine"
+        print(f"{PROGRAM}: {place}: {error.strerror or error}", file=sys.stderr)
+        return NodeError.exit_code
+
+
+def _become_ray(argv: tuple[str, ...], root: str) -> NoReturn:
+    values = flags.read(argv)
+    configured = dict(shell_variables.variables(container_view.first_variables(root)))
+    inherited = shell_variables.inherited(container_view.variables(), configured)
+    paths = tuple(filter(None, (inherited.get(TOKEN_PATH), MOUNTED)))
+    token = token_source(inherited, container_view.token_files(root, paths))
+    has_dashboard = container_view.has_package("ray", "aiohttp_cors")
+    launch = node_launch(values, inherited, token, dashboard=has_dashboard)
+    if wrong := tuple(contradictions(launch, inherited)):
+        raise SettingsError(*wrong)
+    report = _report(launch, root)
+    if obstacles := (*token.problems, *readiness.problems(report)):
+        raise RefusedError(*obstacles)
+    text = shell_variables.text(launch.environment, configured)
+    files.write(f"{root}{shell_variables.FILE}", text, READABLE)
+    _write_names_of_the_node(launch, root, container_view.variables().get("HOME", "/root"))
+    for line in messages(launch):
+        print(f"{PROGRAM}: {line}", flush=True)
+    for warning in (*launch.warnings, *readiness.warnings(report)):
+        line = f"{PROGRAM}: warning: {warning.message} ({warning.remedy})"
+        print(line, file=sys.stderr, flush=True)
+    _exec(launch.argv, ray_environment(launch, inherited))
+
+
+def _report(launch: NodeLaunch, root: str) -> ContainerReport:
+    """Return what the container sees of its machine."""
+    store = (str(launch.cluster.head.host_ip), launch.cluster.head_port)
+    is_head = launch.node.role == "head"
+    container = container_facts(container_view.container_fields(root))
+    assert container is not None  # noqa: S101 (both are of one version)
+    return ContainerReport(
+        cluster=launch.cluster,
+        node=launch.node,
+        facts=readiness.container_facts_of(
+            launch.cluster,
+            _addresses(),
+            container_view.rdma_devices(root),
+            is_taken=is_head and container_view.is_taken(*store),
+        ),
+        container=container,
+        runs_ray=not RAY_PROCESSES.isdisjoint(container_view.process_names(root)),
+        head_answers=is_head or container_view.accepts(*store),
+    )
+
+
+def _addresses() -> str:
+    try:
+        return container_view.addresses()
+    except FileNotFoundError:
+        message, remedy = "`ip` is not on the PATH", "install iproute2"
+    except CalledProcessError as error:
+        message, remedy = f"`ip` failed: {error.stderr.strip()}", "see what `ip address` prints"
+    raise NodeError(Problem(place=PROGRAM, message=message, remedy=remedy))
+
+
+def _write_names_of_the_node(launch: NodeLaunch, root: str, home: str) -> None:
+    """Write which variables belong to one node, for vLLM, unless the user has done so already."""
+    path = f"{root}{home}/{NOT_CARRIED}"
+    if not files.exists(path):
+        files.write(path, not_carried(launch.cluster), READABLE)
+
+
+def _exec(argv: tuple[str, ...], variables: dict[str, str]) -> NoReturn:
+    try:
+        container_view.become(argv, variables)
+    except FileNotFoundError:
+        message, remedy = f"`{argv[0]}` is not on the PATH", "use the image that `inv build` makes"
+        problem = Problem(place=PROGRAM, message=message, remedy=remedy)
+        raise NodeError(problem) from None
