@@ -151,12 +151,12 @@ def test_wrong_settings(site: Site) -> None:
         site.describe_node(host.name)
     expected = f"""\
 {EXAMINE}
-spark1: ETH_IF enp1s0f0np0 does not exist; there are: enp1s0f1np1 (192.168.177.11) \
-(write ETH_IF=enp1s0f1np1, which has HOST_IP 192.168.177.11, in env/spark1.env)
+spark1: ETH_IF enp1s0f0np0 does not exist; interfaces: enp1s0f1np1 (192.168.177.11) \
+(write ETH_IF=enp1s0f1np1 in env/spark1.env: it has HOST_IP 192.168.177.11)
 spark2: HOST_IP 192.168.177.99 is on no interface; ETH_IF enp1s0f1np1 has 192.168.177.12 \
 (write HOST_IP=192.168.177.12 in env/spark2.env)
-spark1: cannot listen on port 6379 (HEAD_PORT): {PYTHON} on 0.0.0.0 does \
-(`ssh -t spark1 sudo ss -ltnp sport = :6379` shows who does; \
+spark1: port 6379 (HEAD_PORT) is taken by {PYTHON} on 0.0.0.0 \
+(`ssh -t spark1 sudo ss -ltnp sport = :6379` shows the program; \
 or write another HEAD_PORT in env/cluster.env)
 {REFUSED}"""
 

@@ -91,7 +91,7 @@ def _cluster(lan: Lan) -> Iterator[Lan]:
 
 
 def test_flags_that_are_missing(lan: Lan) -> None:
-    """A container without flags says which it needs, and ends with the code of wrong settings."""
+    """A container without flags names those that it needs, and exits with 2."""
     expected = """\
 run-cluster-node: --role: is missing (write --role head or --role node)
 run-cluster-node: --host-ip: is missing (write --host-ip 192.168.177.11)
@@ -104,9 +104,9 @@ or --ib-if "" for sockets only)
 
 
 def test_container_without_the_hosts_network(lan: Lan) -> None:
-    """Who forgets `--net=host` is told so."""
+    """A container without `--net=host` says that it needs it."""
     expected = (
-        f"run-cluster-node: --eth-if: there is no interface {INTERFACE}; there is none but lo "
+        f"run-cluster-node: --eth-if {INTERFACE} does not exist; interfaces: none "
         "(start the container with --net=host)\n"
     )
 
@@ -114,14 +114,13 @@ def test_container_without_the_hosts_network(lan: Lan) -> None:
 
 
 def test_wrong_machine(lan: Lan) -> None:
-    """The flags of one host do not start the other, and no device is there that is not."""
+    """The flags of one host do not start another, and a missing RDMA device is reported."""
     flags = ("--eth-if", INTERFACE, "--ib-if", "rocep1s0f1")
     expected = (
-        "run-cluster-node: --host-ip: 192.168.177.11 is not on this machine; "
-        f"{INTERFACE} has 192.168.177.12 "
-        f"(on the host: ip address add 192.168.177.11/24 dev {INTERFACE})\n"
-        "run-cluster-node: --ib-if: no RDMA device is here: rocep1s0f1 "
-        '(look on the host with `ibdev2netdev`, or write --ib-if "" for sockets only)\n'
+        "run-cluster-node: --host-ip 192.168.177.11 is on no interface; "
+        f"--eth-if {INTERFACE} has 192.168.177.12 (write --host-ip 192.168.177.12)\n"
+        "run-cluster-node: has no RDMA device, but --ib-if is rocep1s0f1 "
+        '(`sudo modprobe mlx5_ib` on the host, or write --ib-if "", for sockets only)\n'
     )
     words = ("--net=host", IMAGE, "run-cluster-node", *HEAD[:4], *flags)
 
@@ -144,9 +143,9 @@ def test_two_starts_in_one_container(by_hand: Machine) -> None:
     assert first == seen(by_hand, "by_hand")
 
     again = by_hand.run(["docker", "exec", "by_hand", "run-cluster-node", *flags])
-    said = "run-cluster-node: Ray runs here already (end it: `ray stop`)\n"
+    running = "run-cluster-node: Ray already runs in this container (stop it: `ray stop`)\n"
 
-    assert (again.returncode, again.stderr) == (3, said)
+    assert (again.returncode, again.stderr) == (3, running)
 
     by_hand.docker("exec", "by_hand", "bash", "-c", "ray stop")
     line = f"run-cluster-node -r node -h 192.168.177.11 -e {INTERFACE} -i '' -m 192.168.177.12"
@@ -166,10 +165,10 @@ def _until_written(host: Machine, address: str) -> None:
 
 
 def test_token_stays_in_its_file(by_hand: Machine) -> None:
-    """Ray asks for the token that was mounted; nobody else gets to see it."""
+    """Ray requires the token that was mounted, and nothing else shows it."""
     by_hand.docker("exec", "-d", "by_hand", "run-cluster-node", *HEAD, "--gpus", "1")
     _until_written(by_hand, "192.168.177.11:6379")
-    found = alive(by_hand, "by_hand", 1)
+    addresses = alive(by_hand, "by_hand", 1)
     ask = ["python", PROBE, "ray-nodes", "--address", "192.168.177.11:6379"]
     stranger = json.loads(by_hand.docker("exec", "-e", "RAY_AUTH_MODE=disabled", "by_hand", *ask))
     places = (
@@ -178,7 +177,7 @@ def test_token_stays_in_its_file(by_hand: Machine) -> None:
         by_hand.docker("exec", "by_hand", "cat", "/etc/spark-vllm-cluster/environment.sh"),
     )
 
-    assert found == ["192.168.177.11"]
+    assert addresses == ["192.168.177.11"]
     assert stranger["error"] == "unauthorized"
     assert [False] * 3 == [TOKEN in place for place in places]
 
@@ -214,15 +213,15 @@ def test_programs_are_on_the_path(cluster: Lan, words: tuple[str, ...]) -> None:
 def test_second_container_on_a_host(cluster: Lan) -> None:
     """On the host's network there is one head for each port."""
     expected = (
-        "run-cluster-node: --port: something listens at 192.168.177.11:6379 already "
-        "(end it: Ray of another container on this host?)\n"
+        "run-cluster-node: port 6379 (--port) is taken by another program on 192.168.177.11 "
+        "(`sudo ss -ltnp sport = :6379` on the host shows the program; or write another --port)\n"
     )
 
     assert run(cluster.hosts[0], "--net=host", IMAGE, "run-cluster-node", *HEAD) == (3, expected)
 
 
 def test_what_is_said(cluster: Lan) -> None:
-    """The container's log begins with what was started, and says that there is no token."""
+    """The container's log begins with what was started, and warns that there is no token."""
     _, node = cluster.hosts
     done = node.run(["docker", "logs", "vllm_node"])
     whereabouts, place, command = done.stdout.splitlines()[:3]
