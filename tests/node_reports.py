@@ -18,7 +18,7 @@ from cluster.facts.machine import Machine, Memory
 from cluster.facts.rdma import Device, Gid, Rdma
 from cluster.facts.surroundings import Disk, Firewall, Listener, Surroundings
 from cluster.node import Cluster
-from tests.clusters import SPARKS, third
+from tests.clusters import SPARKS, extra_worker
 
 GIB = 1 << 30
 PORTS = {"spark1": 1, "spark2": 0}
@@ -43,7 +43,7 @@ def ring() -> NodeReport:
     """Return the head of a ring of three: both ports lead to a neighbour, and RJ45 to all."""
     nodes = tuple(
         replace(node, eth_if=RJ45, host_ip=IPv4Address(f"10.0.0.1{number}"), ib_if=BOTH_PORTS)
-        for number, node in enumerate((*SPARKS.nodes, third()), 1)
+        for number, node in enumerate((*SPARKS.nodes, extra_worker()), 1)
     )
     before = node_report(cluster=replace(SPARKS, nodes=nodes))
     facts, other = before.facts, spark("spark1", IPv4Address("192.168.177.11"), 0)

@@ -7,10 +7,10 @@ from cluster.checks.doctor import request
 from cluster.checks.node_report import NodeReport
 from cluster.facts.reach import Answer, Ping, Port, Reach, Way
 from cluster.node import Cluster
-from tests.clusters import SPARKS, third
+from tests.clusters import SPARKS, extra_worker
 from tests.node_reports import node_report, with_facts
 
-THREE = replace(SPARKS, nodes=(*SPARKS.nodes, third()))
+THREE = replace(SPARKS, nodes=(*SPARKS.nodes, extra_worker()))
 UNREACHABLE = "From 192.168.177.11 icmp_seq=1 Destination Host Unreachable"
 Nodes = tuple[NodeReport, ...]
 

@@ -17,7 +17,7 @@ from cluster.ship import transfers
 from cluster.ship.content import ImageLayer
 from cluster.ship.routes import ShipRoute
 from cluster.ship.transfers import ShipRequest, Transfer
-from tests.clusters import HEAD, SPARKS, WORKER, third
+from tests.clusters import HEAD, SPARKS, WORKER, extra_worker
 
 MEGA, GIGA = 1_000_000, 1_000_000_000
 NAME = "vllm-node:latest"
@@ -48,7 +48,7 @@ SOURCE = Facts(
     ),
 )
 REQUEST = ShipRequest(name=NAME, image=IMAGE, size=sum(SIZES), layers=LAYERS, source=SOURCE)
-NODES = (HEAD, WORKER, *(third(f"spark{n}", f"192.168.177.1{n}") for n in (3, 4, 5)))
+NODES = (HEAD, WORKER, *(extra_worker(f"spark{n}", f"192.168.177.1{n}") for n in (3, 4, 5)))
 CLUSTER = replace(SPARKS, nodes=NODES)
 ROUTES = tuple(
     ShipRoute(

@@ -9,9 +9,9 @@ from cluster.build.build_options import BuildOptions, build_image
 from cluster.build.cache_busters import ByDevice, CacheBusters
 from cluster.build.image import BASES, BuildImage, LocalSettings
 from cluster.errors import RefusedError
-from tests.clusters import PLACE, ROOT
+from tests.clusters import CHECKOUT, ROOT
 
-LOCAL = LocalSettings(root=PLACE)
+LOCAL = LocalSettings(root=CHECKOUT)
 PLAIN = BuildImage(tag="vllm-node", arch="12.1a", local=LOCAL, cache_busters=CacheBusters())
 EARLIER = {"cuda": CacheBusters(deps="2"), "cpu": CacheBusters(system="1", deps="1", vllm="1")}
 NOW = 1_795_447_296

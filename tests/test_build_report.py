@@ -10,12 +10,12 @@ from cluster.build.build_report import BuiltImage, BuiltLayer
 from cluster.build.buildkit import BuildProgress
 from cluster.build.cache_busters import CacheBusters
 from cluster.build.image import BuildImage, LocalSettings
-from tests.clusters import PLACE
+from tests.clusters import CHECKOUT
 
 BUILD = BuildImage(
     tag="vllm-node",
     arch="cpu",
-    local=LocalSettings(root=PLACE),
+    local=LocalSettings(root=CHECKOUT),
     cache_busters=CacheBusters(),
 )
 ID = f"sha256:{'0a' * 32}"
@@ -150,7 +150,7 @@ def test_remedy(line: str, remedy: str) -> None:
     progress = progress_of(f"#3 [a 1/1] RUN x\n#3 {line}\n#3 ERROR: exit code: 1")
     expected = (
         "vllm-node: a 1/1: x: failed with exit code 1\n"
-        f"    {line[4:]}\n    ({remedy}; full log: {PLACE}/.state/build.log)"
+        f"    {line[4:]}\n    ({remedy}; full log: {CHECKOUT}/.state/build.log)"
     )
 
     assert expected == str(build_report.failure_problem(BUILD, progress))
@@ -171,7 +171,7 @@ def test_remedy_after_a_refresh() -> None:
     progress = progress_of("#3 [a 1/1] RUN x\n#3 ERROR: exit code: 1")
     expected = (
         "fix that, then run it again without --full: it continues after the last finished layer; "
-        f"full log: {PLACE}/.state/build.log"
+        f"full log: {CHECKOUT}/.state/build.log"
     )
 
     build = replace(BUILD, refresh="--full")

@@ -24,14 +24,14 @@ from cluster.build.buildkit import (
 )
 from cluster.build.cache_busters import CacheBusters
 from cluster.build.image import BuildImage, LocalSettings
-from tests.clusters import PLACE, ROOT
+from tests.clusters import CHECKOUT, ROOT
 
 CAPTURES = ROOT / "tests" / "captures" / "build"
 NAMES = sorted(path.stem for path in CAPTURES.glob("*.log"))
 BUILD = BuildImage(
     tag="vllm-node",
     arch="cpu",
-    local=LocalSettings(root=PLACE),
+    local=LocalSettings(root=CHECKOUT),
     cache_busters=CacheBusters(),
 )
 STEP = BuildKitStep(number=5, name="[deps 2/3] RUN make")

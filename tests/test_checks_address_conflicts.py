@@ -14,7 +14,7 @@ from cluster.checks.interfaces import INTERFACES
 from cluster.checks.node_report import NodeReport
 from cluster.checks.reach import REACH
 from cluster.errors import Problem
-from tests.clusters import REHEARSAL, SPARKS, third
+from tests.clusters import REHEARSAL, SPARKS, extra_worker
 from tests.node_reports import (
     at,
     findings,
@@ -139,7 +139,7 @@ def test_conflict(reports: tuple[NodeReport, ...], sentence: str) -> None:
 
 def test_conflict_of_two_of_three() -> None:
     """The third node is not part of it, and the checks between nodes look at it."""
-    lab = replace(SPARKS, nodes=(*SPARKS.nodes, third()))
+    lab = replace(SPARKS, nodes=(*SPARKS.nodes, extra_worker()))
     one, two, three = (node_report(node.name, lab) for node in lab.nodes)
     both = with_interface(three, WORKERS, addresses=at("192.168.177.12", "192.168.177.13"))
 

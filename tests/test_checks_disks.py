@@ -9,7 +9,7 @@ from cluster.checks.disks import DISKS
 from cluster.checks.node_report import NodeReport
 from cluster.checks.ray_ports import RAY_PORTS
 from cluster.facts.surroundings import Disk, Listener, Model
-from tests.clusters import REHEARSAL, SPARKS, third
+from tests.clusters import REHEARSAL, SPARKS, extra_worker
 from tests.node_reports import findings, healthy, node_report, with_facts
 
 ROOM = (*DISKS, *RAY_PORTS)
@@ -162,7 +162,7 @@ def test_a_port_that_two_have() -> None:
 
 def test_a_model_on_some_nodes() -> None:
     """Who lacks the model gets it by itself, or from who has it, over the link."""
-    lab = replace(SERVING, nodes=(*SERVING.nodes, third()))
+    lab = replace(SERVING, nodes=(*SERVING.nodes, extra_worker()))
     disk = replace(SMALL, free=SMALL.total)
     one, two, three = (around(node_report(node.name, lab), model_disk=disk) for node in lab.nodes)
     without = around(three, model_disk=None)

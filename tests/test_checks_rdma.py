@@ -7,7 +7,7 @@ import pytest
 from cluster.checks.node_report import NodeReport
 from cluster.checks.rdma import RDMA
 from cluster.facts.rdma import Device, Rdma
-from tests.clusters import HEAD, SPARKS, third
+from tests.clusters import HEAD, SPARKS, extra_worker
 from tests.node_reports import (
     at,
     findings,
@@ -26,7 +26,7 @@ ALONE = node_report(cluster=replace(SPARKS, nodes=(HEAD,)))
 BOTH = ("rocep1s0f1", "roceP2p1s0f1")
 FOUR = (*BOTH, "rocep1s0f0", "roceP2p1s0f0")
 CARD = "0000:5e:00.0"
-THREE = replace(SPARKS, nodes=(*SPARKS.nodes, third()))
+THREE = replace(SPARKS, nodes=(*SPARKS.nodes, extra_worker()))
 RESTART = "(restart spark1, or the machine at the other end of the cable)"
 THERE = "roceP2p1s0f0 (DOWN), roceP2p1s0f1 (ACTIVE), rocep1s0f0 (DOWN), rocep1s0f1 (ACTIVE)"
 WRITE = "(write IB_IF=rocep1s0f1,roceP2p1s0f1 in env/spark1.env)"

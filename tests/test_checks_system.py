@@ -11,7 +11,7 @@ from cluster.checks.gpus import GPUS
 from cluster.checks.node_report import NodeReport
 from cluster.facts.gpu import Gpu, Gpus
 from cluster.facts.links import Links
-from tests.clusters import REHEARSAL, SPARKS, third
+from tests.clusters import REHEARSAL, SPARKS, extra_worker
 from tests.node_reports import findings, healthy, node_report, with_facts, with_interface
 
 NAMES = ("driver", "driver-same", "not-a-spark")
@@ -151,7 +151,7 @@ def test_clocks(leads: tuple[float, float], sentence: str) -> None:
 
 def test_kernels() -> None:
     """Who has which kernel is one thing, however many nodes have it."""
-    lab = replace(SPARKS, nodes=(*SPARKS.nodes, third()))
+    lab = replace(SPARKS, nodes=(*SPARKS.nodes, extra_worker()))
     one, two, three = (node_report(node.name, lab) for node in lab.nodes)
     late = "`ssh -t spark3 'sudo apt-get update && sudo apt-get full-upgrade'`"
 

@@ -9,7 +9,7 @@ from cluster.checks.variables import VARIABLES
 from cluster.facts.links import Links
 from cluster.node import Cluster
 from cluster.words import Secret
-from tests.clusters import REHEARSAL, SPARKS, written
+from tests.clusters import REHEARSAL, SPARKS, with_variables
 from tests.node_reports import findings, healthy, with_facts, with_settings
 
 SEARCH = "is for debugging:"
@@ -19,7 +19,7 @@ NO_RDMA = "no RDMA, although IB_IF names RDMA devices"
 def sockets() -> tuple[NodeReport, ...]:
     """Return nodes without RDMA, whose files say so twice."""
     told_so = (("NCCL_IB_DISABLE", "1"), ("NCCL_NET", "Socket"))
-    return tuple(with_settings(its, ib_if=()) for its in healthy(written(shared=told_so)))
+    return tuple(with_settings(its, ib_if=()) for its in healthy(with_variables(shared=told_so)))
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def sockets() -> tuple[NodeReport, ...]:
         pytest.param(healthy(), id="none"),
         pytest.param(
             healthy(
-                written(
+                with_variables(
                     shared=(
                         ("NCCL_DEBUG", "INFO"),
                         ("NCCL_IB_DISABLE", "0"),
@@ -42,12 +42,12 @@ def sockets() -> tuple[NodeReport, ...]:
         ),
         pytest.param(sockets(), id="sockets only"),
         pytest.param(
-            healthy(replace(written(shared=(("NCCL_ALGO", "Ring"),)), accelerator="none")),
+            healthy(replace(with_variables(shared=(("NCCL_ALGO", "Ring"),)), accelerator="none")),
             id="no GPU, no NCCL",
         ),
         pytest.param(
             healthy(
-                written(
+                with_variables(
                     shared=(("NCCL_P2P_DISABLE", "1"),),
                     head=(("NCCL_P2P_DISABLE", "0"),),
                     worker=(("NCCL_P2P_DISABLE", "0"),),
@@ -57,7 +57,7 @@ def sockets() -> tuple[NodeReport, ...]:
         ),
         pytest.param(
             healthy(
-                written(
+                with_variables(
                     head=(("GLOO_SOCKET_IFNAME", "enp1s0f1np1,enP2p1s0f1np1"),),
                     worker=(("GLOO_SOCKET_IFNAME", "enp1s0f0np0,enP2p1s0f0np0"),),
                 )
@@ -67,7 +67,7 @@ def sockets() -> tuple[NodeReport, ...]:
         pytest.param(
             tuple(
                 with_facts(its, links=Links(error="ip: not found"))
-                for its in healthy(written(shared=(("GLOO_SOCKET_IFNAME", "eth7"),)))
+                for its in healthy(with_variables(shared=(("GLOO_SOCKET_IFNAME", "eth7"),)))
             ),
             id="unknown interfaces",
         ),
@@ -117,7 +117,7 @@ def test_left_from_debugging(name: str, value: str, cost: str) -> None:
             f"[debugging] spark1, spark2: {name}={value} {SEARCH} {cost} (remove it from"
             " env/cluster.env)"
         )
-    ] == findings(VARIABLES, *healthy(written(shared=((name, value),))))
+    ] == findings(VARIABLES, *healthy(with_variables(shared=((name, value),))))
 
 
 def test_of_one_node() -> None:
@@ -129,14 +129,14 @@ def test_of_one_node() -> None:
             f"[debugging] spark2: NCCL_ALGO=******** {SEARCH} NCCL cannot choose the best algorithm"
             " for each size (remove it from env/spark2.env)"
         )
-    ] == findings(VARIABLES, *healthy(written(worker=own)))
+    ] == findings(VARIABLES, *healthy(with_variables(worker=own)))
 
 
 @pytest.mark.parametrize(
     "cluster, sentence",
     [
         pytest.param(
-            written(
+            with_variables(
                 shared=(("GLOO_SOCKET_IFNAME", "enp1s0f1np1"),),
                 worker=(("GLOO_SOCKET_IFNAME", "enp1s0f1np1,enp9s0"),),
             ),
@@ -145,13 +145,13 @@ def test_of_one_node() -> None:
             id="of another node",
         ),
         pytest.param(
-            written(shared=(("GLOO_SOCKET_IFNAME", "=enp1s0f1np1"),)),
+            with_variables(shared=(("GLOO_SOCKET_IFNAME", "=enp1s0f1np1"),)),
             "spark1, spark2: GLOO_SOCKET_IFNAME==enp1s0f1np1 has NCCL's `=` or `^`, which gloo"
             " takes for part of a name (remove it from env/cluster.env)",
             id="exact",
         ),
         pytest.param(
-            written(worker=(("GLOO_SOCKET_IFNAME", "^docker0"),)),
+            with_variables(worker=(("GLOO_SOCKET_IFNAME", "^docker0"),)),
             "spark2: GLOO_SOCKET_IFNAME=^docker0 has NCCL's `=` or `^`, which gloo"
             " takes for part of a name (remove it from env/spark2.env)",
             id="exclusion",

@@ -23,10 +23,10 @@ from cluster.plan import script
 from cluster.plan.steps import Await, MakeFolder, RemoveFolder, WriteFile
 from cluster.start.steps import checks
 from cluster.words import FileText
-from tests.clusters import TWO_SPARKS, boxes
+from tests.clusters import TWO_SPARKS, container_runtime
 
 HEAD, WORKER = TWO_SPARKS.nodes
-RUNTIME = boxes()
+RUNTIME = container_runtime()
 STATE = "/opt/spark/.state/examples/two-sparks"
 SPEC = RunSpec(
     node="spark2",
@@ -97,7 +97,7 @@ def test_places() -> None:
 )
 def test_what_ray_must_be_told(cluster: Cluster, gpus: bool, dashboard: bool) -> None:  # noqa: FBT001 (a table)
     """Where there are no GPUs, Ray cannot count them, and its image has no dashboard."""
-    runtime = boxes(cluster)
+    runtime = container_runtime(cluster)
 
     assert (gpus, dashboard) == (runtime.needs_gpu_count, runtime.has_dashboard)
 
@@ -150,7 +150,7 @@ def test_ray() -> None:
 def test_ray_as_the_settings_say() -> None:
     """The settings decide name, rights, GPUs and memory; `--recreate` goes with the container."""
     cluster = replace(CPU, hf_cache="/data", nodes=(HEAD, replace(WORKER, ib_if=())))
-    step = boxes(cluster, recreate=True).start(SPEC, "Start Ray")
+    step = container_runtime(cluster, recreate=True).start(SPEC, "Start Ray")
 
     assert isinstance(step, StartContainer)
     made = step.container

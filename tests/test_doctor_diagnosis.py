@@ -15,7 +15,7 @@ from cluster.errors import Problem
 from cluster.facts.facts import Facts
 from cluster.facts.machine import Machine, Memory
 from cluster.facts.reach import Ping, Port, Reach, Way
-from tests.clusters import HEAD, SPARKS, WORKER, third
+from tests.clusters import HEAD, SPARKS, WORKER, extra_worker
 
 MEMORY = Memory(total=8, available=8, free=8, cached=0, swap_total=0, swap_free=0)
 NOBODY = Reach()
@@ -136,7 +136,7 @@ def test_nobody_answers() -> None:
 
 def test_nobody_speaks_of_a_silent_node() -> None:
     """That a machine without a word is not reached by the others either is no news."""
-    three = replace(SPARKS, nodes=(HEAD, WORKER, third()))
+    three = replace(SPARKS, nodes=(HEAD, WORKER, extra_worker()))
     reached, silent = IPv4Address("192.168.177.13"), WORKER.host_ip
 
     def tried(*peers: IPv4Address) -> Reach:

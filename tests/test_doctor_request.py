@@ -5,10 +5,10 @@ from ipaddress import IPv4Address
 
 from cluster.checks.doctor import request
 from cluster.facts.facts import BLOCKING, Request
-from tests.clusters import HEAD, REHEARSAL, SPARKS, WORKER, third
+from tests.clusters import HEAD, REHEARSAL, SPARKS, WORKER, extra_worker
 
 ONE, TWO, THREE = (IPv4Address(f"192.168.177.{number}") for number in (11, 12, 13))
-TRIO = replace(SPARKS, nodes=(HEAD, WORKER, third()), image="mine:1", container="box")
+TRIO = replace(SPARKS, nodes=(HEAD, WORKER, extra_worker()), image="mine:1", container="box")
 
 
 def test_of_a_worker() -> None:

@@ -23,14 +23,14 @@ from cluster.serve.server import PROMPT, TOKENS
 from cluster.start.steps import checks
 from cluster.words import Secret
 from tests.clusters import (
-    PLACE,
+    CHECKOUT,
     REHEARSAL,
     ROOT,
     SPARKS,
     TWO_SPARKS,
-    boxes,
-    spaces,
-    written,
+    container_runtime,
+    namespace_runtime,
+    with_variables,
 )
 
 FOLDER = ROOT / "tests" / "dry"
@@ -42,14 +42,14 @@ SECRETS = (
 
 def serve(cluster: Cluster, runtime: Runtime) -> Plan:
     """Return the steps of `inv serve`."""
-    request = vllm.request(cluster, vllm.ServeOptions(), PLACE)
+    request = vllm.request(cluster, vllm.ServeOptions(), CHECKOUT)
     ready = plans.ready(cluster, request, runtime)
     return (*plans.serve(cluster, request, runtime), *ready)
 
 
 def rehearse(cluster: Cluster, runtime: Runtime) -> Plan:
     """Return the steps of `inv rehearse`."""
-    request = vllm.request(cluster, vllm.ServeOptions(), PLACE)
+    request = vllm.request(cluster, vllm.ServeOptions(), CHECKOUT)
     asked = plans.complete(cluster, request, runtime, prompt=PROMPT, tokens=TOKENS)
     steps = (*plans.up(cluster, runtime), *serve(cluster, runtime), asked)
     return (*steps, *plans.down(cluster, runtime))
@@ -73,18 +73,18 @@ VERBS: dict[str, Callable[[Cluster, Runtime], Plan]] = {
 
 def printed(verb: str, cluster: Cluster = REHEARSAL, *, rootless: bool = False) -> str:
     """Return what a verb prints."""
-    return script.text(VERBS[verb](cluster, spaces(cluster, rootless=rootless)))
+    return script.text(VERBS[verb](cluster, namespace_runtime(cluster, rootless=rootless)))
 
 
 def contained(verb: str, cluster: Cluster = TWO_SPARKS) -> str:
     """Return what a verb prints of two real machines, on a third one."""
-    return script.text(VERBS[verb](cluster, boxes(cluster)))
+    return script.text(VERBS[verb](cluster, container_runtime(cluster)))
 
 
 def sparks() -> str:
     """Return what runs on two Sparks, whatever starts it: each command in its environment."""
     cluster = replace(SPARKS, model="Qwen/Qwen3-4B", variables=SECRETS)
-    request = vllm.request(cluster, vllm.ServeOptions(), PLACE)
+    request = vllm.request(cluster, vllm.ServeOptions(), CHECKOUT)
     lines = [(node, ray.start(cluster, node)) for node in cluster.nodes]
     return "\n".join(
         f"# {node.name}\n{Command(place=node.name, argv=argv, environment=variables).text}\n"
@@ -135,21 +135,21 @@ def test_a_shell_can_read_it(shell: str, verb: str, *, rootless: bool) -> None:
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_a_shell_can_read_that_of_containers(shell: str, verb: str) -> None:
     """Each script for real machines is one that a shell could run, secrets and all."""
-    assert "" == unread(shell, contained(verb, written(TWO_SPARKS, shared=SECRETS)))
+    assert "" == unread(shell, contained(verb, with_variables(TWO_SPARKS, shared=SECRETS)))
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_secret(verb: str) -> None:
     """No script holds a secret of the env files, nor a mask that would be taken for one."""
-    of_processes = printed(verb, written(REHEARSAL, shared=SECRETS))
-    text = of_processes + contained(verb, written(TWO_SPARKS, shared=SECRETS))
+    of_processes = printed(verb, with_variables(REHEARSAL, shared=SECRETS))
+    text = of_processes + contained(verb, with_variables(TWO_SPARKS, shared=SECRETS))
 
     assert [] == [word for word in ("hf_secret", "sk_secret", "********") if word in text]
 
 
 def test_secret_of_the_env_files() -> None:
     """Where a command needs a secret, the script takes it from the shell that runs it."""
-    text = printed("serve", written(REHEARSAL, shared=SECRETS))
+    text = printed("serve", with_variables(REHEARSAL, shared=SECRETS))
 
     assert {
         "${HF_TOKEN:?is set in env/cluster.env:7}",

@@ -10,7 +10,7 @@ from cluster.logs import explanation
 from cluster.logs.explain import explain, likely_cause
 from cluster.node import Cluster
 from cluster.plan.log_reader import ServiceLog
-from tests.clusters import ROOT, SPARKS, third, written
+from tests.clusters import ROOT, SPARKS, extra_worker, with_variables
 
 CAPTURES = ROOT / "tests" / "captures"
 EXPECTED = CAPTURES / "signatures"
@@ -157,8 +157,8 @@ def test_order(logs: tuple[ServiceLog, ...], expected: list[tuple[str, str]]) ->
 
 def test_the_rank_of_a_third_node() -> None:
     """A rank is assigned to a node by its address, however many nodes there are."""
-    two = written()
-    cluster = Cluster(**{**vars(two), "nodes": (*two.nodes, third())})
+    two = with_variables()
+    cluster = Cluster(**{**vars(two), "nodes": (*two.nodes, extra_worker())})
     line = f"(RayWorkerProc pid=1, ip=192.168.177.13) {FIRST}{FULL}"
 
     assert [("gpu-memory-full", "spark3")] == names(served(line), cluster=cluster)

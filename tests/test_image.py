@@ -13,13 +13,13 @@ from cluster.build import image
 from cluster.build.cache_busters import CacheBusters
 from cluster.build.image import BuildImage, LocalSettings, PlaceWheels
 from cluster.words import CONTINUED, Secret
-from tests.clusters import PLACE, ROOT
+from tests.clusters import CHECKOUT, ROOT
 
 DRY = ROOT / "tests" / "dry"
 PLAIN = BuildImage(
     tag="vllm-node",
     arch="12.1a",
-    local=LocalSettings(root=PLACE),
+    local=LocalSettings(root=CHECKOUT),
     cache_busters=CacheBusters(),
 )
 INDEX = (
@@ -40,7 +40,7 @@ FULL = BuildImage(
     pull=True,
     no_cache=True,
     local=LocalSettings(
-        root=PLACE,
+        root=CHECKOUT,
         revision="1a2b3c",
         ca="/etc/ssl/certs/ca-certificates.crt",
         index=INDEX,
@@ -49,9 +49,9 @@ FULL = BuildImage(
     ),
 )
 COMMON = (
-    *("docker", "build", "--file", f"{PLACE}/docker/Dockerfile", "--tag"),
+    *("docker", "build", "--file", f"{CHECKOUT}/docker/Dockerfile", "--tag"),
     *("vllm-node", "--network", "host", "--progress", "plain"),
-    *("--iidfile", f"{PLACE}/.state/build.id"),
+    *("--iidfile", f"{CHECKOUT}/.state/build.id"),
 )
 CONF = """\
 [global]
@@ -72,7 +72,7 @@ def test_plain() -> None:
     """Without options, the Dockerfile's defaults apply."""
     arguments = ("--build-arg", "ARCH=12.1a", "--build-arg", "VLLM=wheel")
 
-    assert (*COMMON, *arguments, PLACE) == PLAIN.argv
+    assert (*COMMON, *arguments, CHECKOUT) == PLAIN.argv
     assert (("DOCKER_BUILDKIT", "1"),) == PLAIN.environment
 
 
@@ -81,7 +81,7 @@ def test_version() -> None:
     words = ("ARCH=12.1a", "VLLM=wheel", "VLLM_VERSION=0.33.0")
     arguments = tuple(word for argument in words for word in ("--build-arg", argument))
 
-    assert (*COMMON, *arguments, PLACE) == replace(PLAIN, version="0.33.0").argv
+    assert (*COMMON, *arguments, CHECKOUT) == replace(PLAIN, version="0.33.0").argv
 
 
 def test_secrets_are_not_in_the_command() -> None:
@@ -142,7 +142,7 @@ def test_wheels() -> None:
     wheels = PlaceWheels(
         place="me/vllm:1",
         files=("/opt/wheels/torch-2.13.0+cpu.whl",),
-        folder=f"{PLACE}/docker/wheels",
+        folder=f"{CHECKOUT}/docker/wheels",
     )
 
     assert (wheels,) == FULL.wheels
@@ -151,7 +151,7 @@ def test_wheels() -> None:
 
 def test_log() -> None:
     """The log of a build is in the folder of the run state."""
-    assert f"{PLACE}/.state/build.log" == PLAIN.log
+    assert f"{CHECKOUT}/.state/build.log" == PLAIN.log
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from cluster.bandwidth.measurement_report import as_json, text
 from cluster.bandwidth.rank_problems import RankResult
 from cluster.bandwidth.ranks import Rank, arguments, ranks, title
 from cluster.bandwidth.verdict import verdict
-from tests.clusters import HEAD, REHEARSAL, SPARKS, WORKER, boxes, spaces
+from tests.clusters import HEAD, REHEARSAL, SPARKS, WORKER, container_runtime, namespace_runtime
 from tests.pages import ROOT, blocks
 from tests.rank_answers import TWINS, captured_results, results, spark
 
@@ -232,9 +232,12 @@ def test_arguments() -> None:
 def test_the_program_inside_the_nodes() -> None:
     """Both runtimes run the program that is beside the probe."""
     exec_ = "docker --host ssh://spark1 exec vllm_node python /opt/spark-vllm-cluster/nccl.py"
-    box = boxes()
+    box = container_runtime()
     inside = box.run_inside(box.cluster.head, box.rank_program)
 
     assert exec_ == inside.text
-    assert ("python", "/opt/spark/docker/nccl.py") == spaces().rank_program
-    assert "spark1" == spaces().run_inside(REHEARSAL.head, spaces().rank_program).place
+    assert ("python", "/opt/spark/docker/nccl.py") == namespace_runtime().rank_program
+    assert (
+        "spark1"
+        == namespace_runtime().run_inside(REHEARSAL.head, namespace_runtime().rank_program).place
+    )

@@ -16,11 +16,11 @@ from cluster.namespaces.steps import (
 from cluster.plan import plans, script
 from cluster.plan.steps import Plan, RemoveFolder
 from cluster.words import ProcessNumber, Word
-from tests.clusters import REHEARSAL, spaces
+from tests.clusters import REHEARSAL, namespace_runtime
 
 STATE = "/opt/spark/.state/rehearsal"
 HEAD, WORKER = REHEARSAL.nodes
-ROOT, ROOTLESS = spaces(), spaces(rootless=True)
+ROOT, ROOTLESS = namespace_runtime(), namespace_runtime(rootless=True)
 
 
 def number(place: str) -> ProcessNumber:

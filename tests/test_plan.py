@@ -12,9 +12,9 @@ from cluster.node import Cluster
 from cluster.plan import plans, script
 from cluster.plan.steps import Await, MakeFolder, MakeSecret, Parallel, Plan, Query
 from cluster.words import Environment, FileText, Secret, Word
-from tests.clusters import REHEARSAL, spaces, third, written
+from tests.clusters import REHEARSAL, extra_worker, namespace_runtime, with_variables
 
-RUNTIME = spaces()
+RUNTIME = namespace_runtime()
 REQUEST = ServeRequest(
     model="m",
     tp=2,
@@ -24,7 +24,7 @@ REQUEST = ServeRequest(
     gpu_memory_utilization=0.7,
 )
 LOCAL = replace(REQUEST, host="127.0.0.1")
-THREE = replace(REHEARSAL, nodes=(*REHEARSAL.nodes, third()))
+THREE = replace(REHEARSAL, nodes=(*REHEARSAL.nodes, extra_worker()))
 OWN_KEY = (("VLLM_API_KEY", Secret("sk_secret", "env/rehearsal/cluster.env:9")),)
 
 
@@ -76,7 +76,7 @@ def test_head() -> None:
 
 def test_workers() -> None:
     """Each worker starts once the head answers there; all are waited for together."""
-    steps = plans.workers(THREE, THREE.workers, spaces(THREE))
+    steps = plans.workers(THREE, THREE.workers, namespace_runtime(THREE))
 
     assert [
         ["spark2: Wait until the head answers", "spark2: Start Ray (worker)"],
@@ -92,12 +92,12 @@ def test_one_worker() -> None:
         "spark3: Wait until the head answers",
         "spark3: Start Ray (worker)",
         "spark1: Wait until Ray has spark3",
-    ] == titles(plans.workers(THREE, THREE.workers[1:], spaces(THREE)))
+    ] == titles(plans.workers(THREE, THREE.workers[1:], namespace_runtime(THREE)))
 
 
 def test_up() -> None:
     """Head and workers start side by side, and the whole is waited for."""
-    steps = plans.up(THREE, spaces(THREE))
+    steps = plans.up(THREE, namespace_runtime(THREE))
 
     assert [
         "spark1: Generate a secret, unless it exists",
@@ -219,11 +219,18 @@ def test_steps_are_worth_comparing() -> None:
             id="generated when others can reach the server",
         ),
         pytest.param(REHEARSAL, LOCAL, (), id="none on loopback"),
-        pytest.param(written(REHEARSAL, shared=OWN_KEY), REQUEST, OWN_KEY, id="the user's own"),
         pytest.param(
-            written(REHEARSAL, shared=OWN_KEY), LOCAL, OWN_KEY, id="the user's own on loopback"
+            with_variables(REHEARSAL, shared=OWN_KEY), REQUEST, OWN_KEY, id="the user's own"
         ),
-        pytest.param(written(REHEARSAL, head=OWN_KEY), REQUEST, OWN_KEY, id="in the head's file"),
+        pytest.param(
+            with_variables(REHEARSAL, shared=OWN_KEY),
+            LOCAL,
+            OWN_KEY,
+            id="the user's own on loopback",
+        ),
+        pytest.param(
+            with_variables(REHEARSAL, head=OWN_KEY), REQUEST, OWN_KEY, id="in the head's file"
+        ),
     ],
 )
 def test_api_key(cluster: Cluster, request_: ServeRequest, expected: Environment) -> None:

@@ -13,7 +13,7 @@ from cluster.bandwidth.rank_answer import Measurement, RankAnswer, RdmaDevice, r
 from cluster.bandwidth.ranks import buffer_sizes, readable_size
 from cluster.errors import RefusedError
 from cluster.node import Cluster
-from tests.clusters import SPARKS, third
+from tests.clusters import SPARKS, extra_worker
 from tests.rank_answers import MIB, SLOT, TWINS, captured, device, nccl_log, row, spark
 
 ANSWER = {
@@ -175,7 +175,7 @@ def reference(*answers: RankAnswer, cluster: Cluster = SPARKS) -> float | None:
 
 def cluster_of(count: int, eth_if: str, *names: str) -> Cluster:
     """Return Sparks with this ETH_IF, and with these variables of a ring."""
-    node = replace(third(), eth_if=eth_if)
+    node = replace(extra_worker(), eth_if=eth_if)
     variables = tuple((name, verdict.RING_VARIABLES[name]) for name in names)
     return replace(SPARKS, nodes=(node,) * count, variables=variables)
 
@@ -201,7 +201,7 @@ def test_the_reference_value_of_a_ring() -> None:
     names = tuple(verdict.RING_VARIABLES)
     port, rj45 = "enp1s0f1np1", "enP7s7"
     switch, apart = cluster_of(4, port), cluster_of(3, rj45)
-    mixed = replace(apart, nodes=(*apart.nodes[:2], replace(third(), eth_if=port)))
+    mixed = replace(apart, nodes=(*apart.nodes[:2], replace(extra_worker(), eth_if=port)))
 
     assert 21.875 == reference(both, both, both, both, cluster=switch)
     assert 10.0 == reference(both, both, both, cluster=cluster_of(3, port, *names))

@@ -15,7 +15,7 @@ from cluster.plan.ray_nodes import (
     membership_problems,
     node_listing,
 )
-from tests.clusters import HEAD, SPARKS, WORKER, third
+from tests.clusters import HEAD, SPARKS, WORKER, extra_worker
 
 Fields = dict[str, Any]
 
@@ -109,7 +109,7 @@ def test_unknown_node() -> None:
 
 def test_all_problems_at_once() -> None:
     """All nodes are compared, in the order of the cluster; unknown nodes come last."""
-    cluster = replace(SPARKS, nodes=(HEAD, WORKER, third()))
+    cluster = replace(SPARKS, nodes=(HEAD, WORKER, extra_worker()))
 
     assert [
         "spark1: offers 0 GPUs to Ray, expected 1 (next: `inv logs --node spark1`)",

@@ -7,7 +7,7 @@ from cluster.commands import vllm
 from cluster.commands.vllm import ServeOptions
 from cluster.serve import ready
 from cluster.words import Secret
-from tests.clusters import REHEARSAL, spaces
+from tests.clusters import REHEARSAL, namespace_runtime
 
 REQUEST = vllm.request(REHEARSAL, ServeOptions(), "/opt/spark")
 ENTER = 'nsenter --target "$(cat /opt/spark/.state/rehearsal/spark1/init.pid)" --net'
@@ -24,7 +24,7 @@ try    {ENTER} curl --silent http://192.168.177.11:8888/v1/models \
 --header "Authorization: Bearer $(cat {KEY})"
 """
 
-    assert expected == ready.text(ready.endpoint(REHEARSAL, REQUEST, spaces()))
+    assert expected == ready.text(ready.endpoint(REHEARSAL, REQUEST, namespace_runtime()))
 
 
 def test_loopback() -> None:
@@ -36,13 +36,13 @@ try    {ENTER} curl --silent http://127.0.0.1:8888/v1/models
 """
     local = replace(REQUEST, host="127.0.0.1")
 
-    assert expected == ready.text(ready.endpoint(REHEARSAL, local, spaces()))
+    assert expected == ready.text(ready.endpoint(REHEARSAL, local, namespace_runtime()))
 
 
 def test_key_from_the_settings() -> None:
     """The user's own key is named, not shown."""
     cluster = replace(REHEARSAL, variables=(("VLLM_API_KEY", Secret("sk_mine", "env/x.env:1")),))
-    server = ready.endpoint(cluster, REQUEST, spaces())
+    server = ready.endpoint(cluster, REQUEST, namespace_runtime())
 
     assert {
         "model": "tiny-llama",

@@ -9,7 +9,7 @@ from cluster.commands.serve_flag import serve_flag, serve_flags
 from cluster.commands.vllm import ServeOptions, ServeRequest
 from cluster.errors import RefusedError
 from cluster.settings.values import choice
-from tests.clusters import PLACE, SPARKS
+from tests.clusters import CHECKOUT, SPARKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ LINE = (
 def request(text: str = "", *extra: str) -> ServeRequest:
     """Return the request for a typed value of the optional flag."""
     options = ServeOptions(values={"kv_cache_dtype": text}, extra=extra)
-    return vllm.request(CLUSTER, options, PLACE, Quantised)
+    return vllm.request(CLUSTER, options, CHECKOUT, Quantised)
 
 
 @pytest.mark.parametrize("text, words", [("", ()), ("fp8", ("--kv-cache-dtype", "fp8"))])

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from cluster.plan import script
 from cluster.start.steps import CheckNodes, checks
-from tests.clusters import REHEARSAL, TWO_SPARKS, boxes, spaces, third
+from tests.clusters import REHEARSAL, TWO_SPARKS, container_runtime, extra_worker, namespace_runtime
 
 
 def test_check_nodes() -> None:
     """By hand, the doctor does the same."""
-    (machines, _) = checks(TWO_SPARKS, TWO_SPARKS.nodes, boxes())
+    (machines, _) = checks(TWO_SPARKS, TWO_SPARKS.nodes, container_runtime())
 
     assert isinstance(machines, CheckNodes)
     assert "inv doctor --fast --cluster examples/two-sparks" == machines.text
@@ -22,8 +22,8 @@ def test_check_nodes() -> None:
 
 def test_worker_alone() -> None:
     """A worker that starts alone is compared with the head, and no other node is asked."""
-    cluster = replace(TWO_SPARKS, nodes=(*TWO_SPARKS.nodes, third()))
-    (machines, containers) = checks(cluster, cluster.nodes[2:], boxes(cluster))
+    cluster = replace(TWO_SPARKS, nodes=(*TWO_SPARKS.nodes, extra_worker()))
+    (machines, containers) = checks(cluster, cluster.nodes[2:], container_runtime(cluster))
 
     assert isinstance(machines, CheckNodes)
     assert (
@@ -37,4 +37,4 @@ def test_worker_alone() -> None:
 
 def test_namespaces() -> None:
     """Namespaces are made for the cluster: there is nothing to check."""
-    assert () == checks(REHEARSAL, REHEARSAL.nodes, spaces())
+    assert () == checks(REHEARSAL, REHEARSAL.nodes, namespace_runtime())

@@ -15,7 +15,7 @@ from cluster.ship.report import TransferResult
 from cluster.status import status
 from cluster.status.status import Observation, ServiceState
 from tests import pages
-from tests.clusters import PLACE, SPARKS, boxes
+from tests.clusters import CHECKOUT, SPARKS, container_runtime
 from tests.node_reports import IMAGE, at, docker, node_report, with_interface
 from tests.pages import ROOT, SHOWN_ROOT
 
@@ -44,11 +44,13 @@ def test_shipped() -> None:
 def test_ready() -> None:
     """What `inv serve` prints on the head."""
     runtime = replace(
-        boxes(CLUSTER), state=f"{PLACE}/.state/default", hosts={"spark1": Host(name="spark1")}
+        container_runtime(CLUSTER),
+        state=f"{CHECKOUT}/.state/default",
+        hosts={"spark1": Host(name="spark1")},
     )
     found = ready.text(ready.endpoint(CLUSTER, REQUEST, runtime))
 
-    assert shown("ready") == found.replace(PLACE, SHOWN_ROOT)
+    assert shown("ready") == found.replace(CHECKOUT, SHOWN_ROOT)
 
 
 def test_status() -> None:

@@ -8,7 +8,7 @@ from cluster.bandwidth.nccl_log import NcclLog
 from cluster.bandwidth.rank_problems import TIMED_OUT, RankResult
 from cluster.bandwidth.verdict import Verdict, verdict
 from cluster.node import Cluster
-from tests.clusters import HEAD, SPARKS, WORKER, third, written
+from tests.clusters import HEAD, SPARKS, WORKER, extra_worker, with_variables
 from tests.rank_answers import MIB, TWINS, captured_results, failed, results, row, spark
 
 DOCTOR = "(`inv doctor`)"
@@ -117,7 +117,7 @@ SOCKETS = f"spark1: rank 0 uses TCP sockets on enp1s0f1np1, {ACTIVE}"
             id="the settings name no device",
         ),
         pytest.param(
-            written(shared=(("NCCL_NET", "Socket"),), head=(("NCCL_IB_DISABLE", "1"),)),
+            with_variables(shared=(("NCCL_NET", "Socket"),), head=(("NCCL_IB_DISABLE", "1"),)),
             f"{SOCKETS} (remove NCCL_IB_DISABLE and NCCL_NET from the env files, {RESTART}",
             id="variables in the env files",
         ),
@@ -230,7 +230,7 @@ def test_ranks_that_cannot_connect() -> None:
 
 def test_a_missing_rank() -> None:
     """If a missing rank reports no error, the rank that misses it does."""
-    cluster = replace(SPARKS, nodes=(*SPARKS.nodes, third()))
+    cluster = replace(SPARKS, nodes=(*SPARKS.nodes, extra_worker()))
     place = "meet at 192.168.177.11:29520"
     alone = failed("rank 2 did not connect", place, missing=[2])
     remedy = "(firewall or wrong address: `inv doctor`)"

@@ -9,7 +9,7 @@ from cluster.commands import vllm
 from cluster.commands.vllm import ServeOptions, ServeRequest
 from cluster.errors import RefusedError
 from cluster.node import Cluster
-from tests.clusters import PLACE, SPARKS, WORKER
+from tests.clusters import CHECKOUT, SPARKS, WORKER
 
 JSON = '{"method": "ngram", "num_speculative_tokens": 2, "a": "it\'s $HOME"}'
 MODEL = replace(SPARKS, model="Qwen/Qwen3-4B")
@@ -18,7 +18,7 @@ MODEL = replace(SPARKS, model="Qwen/Qwen3-4B")
 def refused(options: ServeOptions, cluster: Cluster = MODEL) -> list[str]:
     """Return what is wrong with flags of `inv serve`, as it is printed."""
     with pytest.raises(RefusedError) as caught:
-        vllm.request(cluster, options, PLACE)
+        vllm.request(cluster, options, CHECKOUT)
     return str(caught.value).split("\n")
 
 
@@ -34,7 +34,7 @@ def test_request_of_the_settings() -> None:
         gpu_memory_utilization=0.7,
     )
 
-    assert expected == vllm.request(cluster, ServeOptions(), PLACE)
+    assert expected == vllm.request(cluster, ServeOptions(), CHECKOUT)
 
 
 def test_request_of_flags() -> None:
@@ -58,7 +58,9 @@ def test_request_of_flags() -> None:
         extra=("--enforce-eager", "--seed", "1"),
     )
 
-    assert expected == vllm.request(replace(MODEL, serve_args=("--enforce-eager",)), options, PLACE)
+    assert expected == vllm.request(
+        replace(MODEL, serve_args=("--enforce-eager",)), options, CHECKOUT
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_request_of_flags() -> None:
 )
 def test_model_below_the_repository(model: str, expected: str) -> None:
     """A folder that begins with `./` is one of the repository; any other name stays as it is."""
-    assert expected == vllm.request(MODEL, ServeOptions(values={"model": model}), PLACE).model
+    assert expected == vllm.request(MODEL, ServeOptions(values={"model": model}), CHECKOUT).model
 
 
 @pytest.mark.parametrize(
@@ -231,7 +233,7 @@ def test_refused_flags_of_the_settings(word: str, message: str) -> None:
 def test_stages_and_replicas(extra: tuple[str, ...], gpus: int | None) -> None:
     """Pipeline stages and replicas multiply the GPUs; a size that is none is vLLM's to judge."""
     if gpus is None:
-        assert extra == vllm.request(MODEL, ServeOptions(extra=extra), PLACE).extra
+        assert extra == vllm.request(MODEL, ServeOptions(extra=extra), CHECKOUT).extra
     else:
         assert [
             (
@@ -271,7 +273,7 @@ def test_all_refusals_at_once() -> None:
 )
 def test_flags_of_vllm_pass(words: tuple[str, ...]) -> None:
     """Whatever is not ours is vLLM's business, word for word."""
-    assert words == vllm.request(MODEL, ServeOptions(extra=words), PLACE).extra
+    assert words == vllm.request(MODEL, ServeOptions(extra=words), CHECKOUT).extra
 
 
 def test_json_survives_the_settings() -> None:
@@ -279,5 +281,5 @@ def test_json_survives_the_settings() -> None:
     cluster = replace(MODEL, serve_args=tuple(shlex.split("--speculative-config '{\"a\": 1}'")))
 
     assert ("--speculative-config", '{"a": 1}') == vllm.serve(
-        vllm.request(cluster, ServeOptions(), PLACE)
+        vllm.request(cluster, ServeOptions(), CHECKOUT)
     )[-2:]
