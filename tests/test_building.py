@@ -17,6 +17,7 @@ from cluster.errors import NodeError
 from cluster.machine import files
 from cluster.machine.places import STATE
 from cluster.machine.terminal import Report
+from cluster.plan import script
 from cluster.session import load
 from tests.clusters import ROOT
 
@@ -107,7 +108,7 @@ def test_dry(tag: str, capsys: pytest.CaptureFixture[str]) -> None:
     )
     building.build(BuildOptions(tag=tag), "rehearsal", dry=True, json=False)
 
-    assert (image.script(expected), "") == capsys.readouterr()
+    assert (script.lines(image.plan(expected)), "") == capsys.readouterr()
 
 
 def test_no_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_wheels_are_linked(tmp_path: Path) -> None:
     source.write_text("new", encoding="utf-8")
     folder.mkdir(parents=True)
     (folder / WHEEL).write_text("old", encoding="utf-8")
-    building.place_wheels(PlaceWheels(place="vllm-node", files=(str(source),), folder=str(folder)))
+    building.prepare(PlaceWheels(place="vllm-node", files=(str(source),), folder=str(folder)))
 
     assert (folder / WHEEL).samefile(source)
 

@@ -64,12 +64,12 @@ def test_text_of_nothing(tmp_path: Path) -> None:
 
 def test_lock(tmp_path: Path) -> None:
     """A lock that nobody else holds is taken without a word, and released at the end."""
-    said = io.StringIO()
+    output = io.StringIO()
     for _ in range(2):
-        with files.locked(str(tmp_path), Report(said), "default", "Wait for another `inv`"):
+        with files.locked(str(tmp_path), Report(output), "default", "Wait for another `inv`"):
             pass
 
-    assert "" == said.getvalue()
+    assert "" == output.getvalue()
 
 
 def test_link_takes_no_space(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from cluster.build import image
 from cluster.build.cache_busters import CacheBusters
 from cluster.build.image import BuildImage, LocalSettings, PlaceWheels
+from cluster.plan import script
 from cluster.words import CONTINUED, Secret
 from tests.clusters import CHECKOUT, ROOT
 
@@ -68,6 +69,11 @@ SCRIPTS = {
 }
 
 
+def printed(build: BuildImage) -> str:
+    """Return what `--dry` prints."""
+    return script.lines(image.plan(build))
+
+
 def test_plain() -> None:
     """Without options, the Dockerfile's defaults apply."""
     arguments = ("--build-arg", "ARCH=12.1a", "--build-arg", "VLLM=wheel")
@@ -105,10 +111,10 @@ def test_shell_splits_the_same_words() -> None:
 def test_shell_makes_the_same_settings() -> None:
     """The printed settings expand to the same pip.conf, with the login from the shell."""
     assignment = FULL.text.split(CONTINUED)[1]
-    script = f'PIP_INDEX_URL=$1; {assignment}; printf %s "${image.INDEX_VARIABLE}"'
+    program = f'PIP_INDEX_URL=$1; {assignment}; printf %s "${image.INDEX_VARIABLE}"'
     secret = "https://ada:sesame@mirror.example/simple"
     completed = subprocess.run(
-        ["sh", "-c", script, "sh", secret], capture_output=True, text=True, check=True
+        ["sh", "-c", program, "sh", secret], capture_output=True, text=True, check=True
     )
 
     assert CONF == completed.stdout
@@ -116,14 +122,14 @@ def test_shell_makes_the_same_settings() -> None:
 
 def test_scripts() -> None:
     """`--dry` prints the reviewed text."""
-    printed = {name: image.script(build) for name, build in SCRIPTS.items()}
+    texts = {name: printed(build) for name, build in SCRIPTS.items()}
 
-    assert {name: (DRY / f"{name}.sh").read_text(encoding="utf-8") for name in SCRIPTS} == printed
+    assert {name: (DRY / f"{name}.sh").read_text(encoding="utf-8") for name in SCRIPTS} == texts
 
 
 def test_no_script_has_a_login() -> None:
     """A printed script contains no login, and no mask that a build would take for one."""
-    text = image.script(FULL)
+    text = printed(FULL)
 
     assert [] == [word for word in ("sesame", "********") if word in text]
 
@@ -132,7 +138,7 @@ def test_scripts_are_for_a_shell() -> None:
     """A shell can parse each script."""
     for build in SCRIPTS.values():
         completed = subprocess.run(
-            ["sh", "-n"], input=image.script(build), capture_output=True, text=True, check=False
+            ["sh", "-n"], input=printed(build), capture_output=True, text=True, check=False
         )
         assert (0, "") == (completed.returncode, completed.stderr)
 
@@ -145,8 +151,8 @@ def test_wheels() -> None:
         folder=f"{CHECKOUT}/docker/wheels",
     )
 
-    assert (wheels,) == FULL.wheels
-    assert () == PLAIN.wheels
+    assert (wheels,) == image.preparations(FULL)[1:]
+    assert () == image.preparations(PLAIN)[1:]
 
 
 def test_log() -> None:
@@ -156,4 +162,4 @@ def test_log() -> None:
 
 if __name__ == "__main__":
     for script_name, build in SCRIPTS.items():
-        (DRY / f"{script_name}.sh").write_text(image.script(build), encoding="utf-8")
+        (DRY / f"{script_name}.sh").write_text(printed(build), encoding="utf-8")

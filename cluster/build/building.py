@@ -16,6 +16,8 @@ from cluster.machine.env_files import env_files
 from cluster.machine.places import ROOT, STATE
 from cluster.machine.terminal import Progress, Report, show
 from cluster.node import DEFAULT, Cluster
+from cluster.plan import script
+from cluster.plan.steps import MakeFolder
 from cluster.rehearsal import install, requirements
 from cluster.session import load
 from cluster.words import Secret
@@ -35,7 +37,7 @@ def build(options: BuildOptions, cluster: str, *, dry: bool, json: bool) -> None
     local = local_settings(options.arch)
     step = build_options.build_image(options, tag, local, busters, int(clock.time()))
     if dry:
-        show(image.script(step))
+        show(script.lines(image.plan(step)))
         return
     show((build_report.as_json if json else build_report.text)(perform(step, Report())))
 
@@ -91,14 +93,13 @@ def _torch_wheels(folders: tuple[str, ...]) -> Iterator[str]:
 def perform(step: BuildImage, report: Report) -> BuiltImage:
     """Build the image; after a NodeError, the image's name still belongs to the old image."""
     started = clock.monotonic()
-    files.make_folder(step.state)
     # Two builds would write the same log and move the same name.
     folder = f"{step.local.root}/docker"
     with files.locked(folder, report, step.tag, "Wait for another `inv build`"):
         files.remove_file(step.id_file)
         build = _without_local_pull(step, report)
-        for wheels in build.wheels:
-            place_wheels(wheels)
+        for preparation in image.preparations(build):
+            prepare(preparation)
         progress = _build(build, report)
         image_id = files.text(build.id_file)
         inspected = processes.run(("docker", "image", "inspect", image_id))
@@ -109,8 +110,11 @@ def perform(step: BuildImage, report: Report) -> BuiltImage:
     return build_report.built_image(build, progress, inspected.output, versions, seconds)
 
 
-def place_wheels(step: PlaceWheels) -> None:
-    """Link or copy wheels into the build context, in the place of older ones."""
+def prepare(step: MakeFolder | PlaceWheels) -> None:
+    """Perform a step before the build; wheels replace older ones of the same name."""
+    if isinstance(step, MakeFolder):
+        files.make_folder(step.path)
+        return
     files.make_folder(step.folder)
     for path in step.files:
         files.link_or_copy(path, step.folder)

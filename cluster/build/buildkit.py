@@ -116,8 +116,8 @@ class BuildProgress:
             self.loose_lines = [*self.loose_lines, text][-KEPT_LINES:] if text else self.loose_lines
             return None
         number, text = int(match["number"]), match["text"]
-        known = self.steps.get(number)
-        step = updated(known, text) if known else BuildKitStep(number=number, name=text)
+        earlier = self.steps.get(number)
+        step = updated(earlier, text) if earlier else BuildKitStep(number=number, name=text)
         self.steps[number] = step
         return step
 

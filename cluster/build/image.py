@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from cluster.build import package_index
 from cluster.build.cache_busters import CacheBusters
+from cluster.plan.steps import MakeFolder
 from cluster.words import CONTINUED, Environment, Secret, shell_line
 
 GB10 = "12.1a"
@@ -112,12 +113,6 @@ class BuildImage:
         return f"{self.state}/build.id"
 
     @property
-    def wheels(self) -> tuple[PlaceWheels, ...]:
-        """The step before the build; none without local wheels."""
-        folder, wheels = f"{self.local.root}/docker/wheels", self.local.wheels
-        return (PlaceWheels(place=self.tag, files=wheels, folder=folder),) if wheels else ()
-
-    @property
     def arguments(self) -> tuple[tuple[str, str], ...]:
         """The build arguments; those left out have their defaults in the Dockerfile."""
         options = (
@@ -171,10 +166,14 @@ class BuildImage:
         )
 
 
-def script(build: BuildImage) -> str:
-    """Return what `--dry` prints: the commands, each under a comment with its place and title."""
-    # Not by `MakeFolder`: its module imports all containers, a tenth of this verb's time.
-    folder = ("Make a folder", shell_line(("mkdir", "-p", "-m", "700", build.state)))
-    steps: tuple[PlaceWheels | BuildImage, ...] = (*build.wheels, build)
-    lines = (folder, *((step.title, step.text) for step in steps))
-    return "\n".join(f"# {build.tag}: {title}\n{text}\n" for title, text in lines)
+def preparations(build: BuildImage) -> tuple[MakeFolder | PlaceWheels, ...]:
+    """Return the steps before a build."""
+    state = MakeFolder(place=build.place, path=build.state)
+    folder, files = f"{build.local.root}/docker/wheels", build.local.wheels
+    wheels = PlaceWheels(place=build.place, files=files, folder=folder)
+    return (state, wheels) if files else (state,)
+
+
+def plan(build: BuildImage) -> tuple[MakeFolder | PlaceWheels | BuildImage, ...]:
+    """Return all steps of a build."""
+    return (*preparations(build), build)
