@@ -80,6 +80,9 @@ class Host:
         return f"ssh -t {self.ssh_host} {shlex.quote(line)}" if self.ssh_host else line
 
 
+THIS_MACHINE = Host(name="this machine")
+
+
 def ssh(*options: str) -> tuple[str, ...]:
     """Return the SSH client with this project's options, without a destination.
 

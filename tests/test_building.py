@@ -108,7 +108,7 @@ def test_dry(tag: str, capsys: pytest.CaptureFixture[str]) -> None:
     )
     building.build(BuildOptions(tag=tag), "rehearsal", dry=True, json=False)
 
-    assert (script.lines(image.plan(expected)), "") == capsys.readouterr()
+    assert (script.text(image.plan(expected)), "") == capsys.readouterr()
 
 
 def test_no_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ SCRIPTS = {
 
 def printed(build: BuildImage) -> str:
     """Return what `--dry` prints."""
-    return script.lines(image.plan(build))
+    return script.text(image.plan(build))
 
 
 def test_plain() -> None:

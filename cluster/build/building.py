@@ -10,7 +10,7 @@ from cluster.build.buildkit import BuildKitStep, BuildProgress, activity
 from cluster.build.cache_busters import ByDevice
 from cluster.build.image import CPU, BuildImage, LocalSettings, PlaceWheels
 from cluster.errors import NodeError, Problem
-from cluster.host import Host, host_problem
+from cluster.host import THIS_MACHINE, host_problem
 from cluster.machine import clock, files, processes, programs
 from cluster.machine.env_files import env_files
 from cluster.machine.places import ROOT, STATE
@@ -22,7 +22,6 @@ from cluster.rehearsal import install, requirements
 from cluster.session import load
 from cluster.words import Secret
 
-THIS_MACHINE = Host(name="this machine")
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 GIT_SECONDS = 5.0
 GRACE_SECONDS = 10.0
@@ -37,7 +36,7 @@ def build(options: BuildOptions, cluster: str, *, dry: bool, json: bool) -> None
     local = local_settings(options.arch)
     step = build_options.build_image(options, tag, local, busters, int(clock.time()))
     if dry:
-        show(script.lines(image.plan(step)))
+        show(script.text(image.plan(step)))
         return
     show((build_report.as_json if json else build_report.text)(perform(step, Report())))
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from cluster.build import package_index
 from cluster.build.cache_busters import CacheBusters
-from cluster.plan.steps import MakeFolder
+from cluster.plan.steps import MakeFolder, Plan
 from cluster.words import CONTINUED, Environment, Secret, shell_line
 
 GB10 = "12.1a"
@@ -174,6 +174,6 @@ def preparations(build: BuildImage) -> tuple[MakeFolder | PlaceWheels, ...]:
     return (state, wheels) if files else (state,)
 
 
-def plan(build: BuildImage) -> tuple[MakeFolder | PlaceWheels | BuildImage, ...]:
+def plan(build: BuildImage) -> Plan:
     """Return all steps of a build."""
     return (*preparations(build), build)

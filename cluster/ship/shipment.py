@@ -8,7 +8,7 @@ from typing import cast
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.facts import asking
 from cluster.facts.facts import SHIPPING, Facts, Request
-from cluster.host import Host, host_problem
+from cluster.host import THIS_MACHINE, Host, host_problem
 from cluster.machine import parallel, processes
 from cluster.machine.terminal import Report, show
 from cluster.node import Cluster
@@ -17,7 +17,7 @@ from cluster.ship.delivery import deliver
 from cluster.ship.report import TransferResult
 from cluster.ship.routes import ShipRoute
 from cluster.ship.ship_options import Compress, ShipOptions, Via
-from cluster.ship.source import THIS_MACHINE, ImageSource, opened
+from cluster.ship.source import ImageSource, opened
 from cluster.ship.transfers import Answers, ShipRequest, Transfer
 
 PROBE_SECONDS = 30.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cluster.errors import NodeError, Problem
 from cluster.facts.docker import Docker
-from cluster.host import Host, host_problem
+from cluster.host import THIS_MACHINE, host_problem
 from cluster.machine import files, streams
 from cluster.machine.places import ROOT
 from cluster.machine.streams import StreamReader
@@ -18,7 +18,6 @@ from cluster.ship.archive import LayerFilter
 from cluster.ship.content import ImageContent, ImageLayer
 from cluster.ship.problems import last_line
 
-THIS_MACHINE = Host(name="this machine")
 READABLE = ("overlay2", "containerd")
 """Stores whose files the program knows."""
 PROGRAM = f"{ROOT}/docker/layer_reader.py"

@@ -16,10 +16,10 @@ import pytest
 from cluster.build import cache_busters
 from cluster.build.build_options import BuildOptions, build_image
 from cluster.build.build_report import BuiltImage
-from cluster.build.building import THIS_MACHINE, perform
+from cluster.build.building import perform
 from cluster.build.image import BuildImage, LocalSettings
 from cluster.errors import NodeError
-from cluster.host import host_problem
+from cluster.host import THIS_MACHINE, host_problem
 from cluster.machine.terminal import Report
 from cluster.words import Secret
 from tests.live.hosts import made
