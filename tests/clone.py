@@ -17,7 +17,7 @@ TOOLS = ("cmp", "cp", "ln", "mkdir", "readlink", "sh")
 
 
 class RunResult(NamedTuple):
-    """A run that has ended: exit code and output, with every duration as `N s`."""
+    """A run of `inv` that has ended: its exit code and its output."""
 
     code: int
     out: str
@@ -60,7 +60,7 @@ class Clone:
 
 
 def ended(process: subprocess.Popen[str]) -> RunResult:
-    """Wait until a run has ended."""
+    """Wait for the end of a run; in its errors, every duration becomes `N s`."""
     out, err = process.communicate(timeout=300)
     return RunResult(process.returncode, out, re.sub(r"\d+ s$", "N s", err, flags=re.MULTILINE))
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.clone import clone
+from tests.clone import RunResult, clone
 from tests.live import hosts
 from tests.live.hosts import Lan
 from tests.live.machine import INTERFACE, Machine
-from tests.live.rehearsal import ROOT, Said, by_name
+from tests.live.rehearsal import ROOT, by_name
 
 IMAGE = "vllm-node:cpu"
 CONTAINER = "vllm_node"
@@ -76,28 +76,28 @@ class Site:
 
     def inv(
         self, *words: str, host: Machine | None = None, stdin: str = "", seconds: float = 400
-    ) -> Said:
+    ) -> RunResult:
         """Run a task to its end, on the laptop unless another host is named."""
         where = host or self.lan.control
         return self.heard(where.run(self.command(*words), input=stdin, timeout=seconds))
 
-    def heard(self, done: "subprocess.CompletedProcess[str]") -> Said:
+    def heard(self, done: "subprocess.CompletedProcess[str]") -> RunResult:
         """Remember what a task has printed."""
         self.told.extend((done.stdout, done.stderr))
-        return Said(done.returncode, done.stdout, done.stderr)
+        return RunResult(done.returncode, done.stdout, done.stderr)
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         """Start a task on the laptop."""
         return self.lan.control.start(self.command(*words))
 
-    def end(self, process: "subprocess.Popen[str]", number: signal.Signals) -> Said:
+    def end(self, process: "subprocess.Popen[str]", number: signal.Signals) -> RunResult:
         """Send a signal to a started task, and wait until it has ended."""
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         for child in children.read_text("utf-8").split():
             os.kill(int(child), number)
         return self.wait(process)
 
-    def wait(self, process: "subprocess.Popen[str]") -> Said:
+    def wait(self, process: "subprocess.Popen[str]") -> RunResult:
         """Wait until a started task has ended."""
         out, err = process.communicate(timeout=100)
         return self.heard(subprocess.CompletedProcess((), process.returncode, out, err))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.clone import RunResult
 from tests.live.lan import CONTAINER, IMAGE, Site, steady
 from tests.live.machine import Machine
-from tests.live.rehearsal import Said
 
 pytestmark = [pytest.mark.live, pytest.mark.containers]
 
@@ -54,7 +54,7 @@ def up(site: Site) -> None:
     assert result.code == 0, result.err
 
 
-def outcome(result: Said) -> tuple[int, str]:
+def outcome(result: RunResult) -> tuple[int, str]:
     """Return the exit code and the lines for a person, without durations.
 
     The progress of a step is left out: it is printed only if the step takes more than two seconds.

@@ -1,4 +1,4 @@
-"""What goes wrong is said in one sentence, leaves nothing half done, and a rerun heals it."""
+"""A failure is one sentence and leaves nothing half done; a second run repairs it."""
 
 import os
 import signal
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture(autouse=True, scope="module")
-def nothing_left() -> Iterator[None]:
-    """Begin and end without a cluster."""
+def no_cluster() -> Iterator[None]:
+    """Start and end without a cluster."""
     inv("down")
     yield
     inv("down")
@@ -25,9 +25,9 @@ def nothing_left() -> Iterator[None]:
 
 @pytest.fixture
 def up() -> None:
-    """A whole cluster; one that is up already stays."""
-    said = inv("up")
-    assert said.code == 0, said.err
+    """Start a complete cluster, unless it is running."""
+    run = inv("up")
+    assert run.code == 0, run.err
 
 
 def last(text: str) -> str:
@@ -36,7 +36,7 @@ def last(text: str) -> str:
 
 
 def test_nothing_runs() -> None:
-    """`status` says so by its exit code, `down` is content, `serve` names the next command."""
+    """`status` has an exit code for it, `down` succeeds, `serve` names the next command."""
     refused = inv("serve", "--detach")
 
     assert inv("status").code == 1
@@ -46,63 +46,63 @@ def test_nothing_runs() -> None:
     assert "`inv up --cluster rehearsal`" in last(refused.err)
 
 
-def test_half_a_cluster_is_named_and_healed() -> None:
-    """With the head alone, `serve` names the worker that is missing; `up` adds just that one."""
+def test_missing_worker() -> None:
+    """With the head alone, `serve` names the missing worker; `up` starts only that one."""
     head = inv("head")
     served = inv("serve", "--detach")
-    healed = inv("up")
+    repaired = inv("up")
 
     assert head.code == 0, head.err
     assert (served.code, served.out) == (3, "")
     assert "spark2: not in the Ray cluster at 192.168.177.11:6379" in last(served.err)
-    assert healed.code == 0, healed.err
-    assert "spark1: Start Ray (head): already running" in healed.err
+    assert repaired.code == 0, repaired.err
+    assert "spark1: Start Ray (head): already running" in repaired.err
 
 
-def test_a_dead_worker_is_started_again(up: None) -> None:
-    """After a raylet was killed, `up` starts that node's Ray again and nothing else."""
+def test_dead_worker(up: None) -> None:
+    """After a raylet was killed, `up` restarts Ray on that node and nothing else."""
     rehearsal.kill("spark2", "raylet")
     until = time.monotonic() + 10
     while rehearsal.status()["nodes"][1]["runtime"] != "ended" and time.monotonic() < until:
         pass
-    healed = inv("up")
+    repaired = inv("up")
 
-    assert healed.code == 0, healed.err
-    assert "spark1: Start Ray (head): already running" in healed.err
-    assert "spark2: Start Ray (worker)  " in healed.err
+    assert repaired.code == 0, repaired.err
+    assert "spark1: Start Ray (head): already running" in repaired.err
+    assert "spark2: Start Ray (worker)  " in repaired.err
     assert rehearsal.status()["healthy"] is True
 
 
-def test_a_taken_port_is_refused_before_anything_starts(up: None) -> None:
-    """A port that something else listens on is named, with what to do."""
+def test_port_in_use(up: None) -> None:
+    """A port that another program uses is an error before anything starts."""
     python = str(ROOT / ".rehearsal/venv/bin/python")
     server = "import socket, time; s = socket.create_server(('0.0.0.0', 8888)); time.sleep(60)"
     enter = ["nsenter", "--target", (STATE / "spark1/init.pid").read_text("utf-8").strip(), "--net"]
-    other = subprocess.Popen([*enter, python, "-c", server])
+    listener = subprocess.Popen([*enter, python, "-c", server])
     try:
         time.sleep(1)
-        said = inv("serve", "--detach")
+        run = inv("serve", "--detach")
     finally:
-        other.kill()
-        other.wait()
+        listener.kill()
+        listener.wait()
 
-    assert (said.code, said.out) == (3, "")
+    assert (run.code, run.out) == (3, "")
     sentence = "spark1: cannot listen on 0.0.0.0, port 8888: Address already in use"
-    assert last(said.err).startswith(sentence)
+    assert last(run.err).startswith(sentence)
     assert rehearsal.status()["server"]["state"] == "not started"
 
 
-def test_a_model_that_is_not_there_fails_with_its_own_words(up: None) -> None:
-    """The first error of vLLM is shown, without its 60 frames, and the server is taken down.
+def test_missing_model(up: None) -> None:
+    """The error is the first one of vLLM without its 60 frames, and the server is stopped.
 
-    Its log still tells the cause later.
+    `logs --explain` finds the cause afterwards.
     """
-    said = inv("serve", "--detach", "--model", "/nowhere/model")
+    run = inv("serve", "--detach", "--model", "/nowhere/model")
     explained = inv("logs", "--explain")
 
-    assert (said.code, said.out) == (4, "")
-    assert "HFValidationError" in said.err
-    assert "asyncio/runners.py" not in said.err
+    assert (run.code, run.out) == (4, "")
+    assert "HFValidationError" in run.err
+    assert "asyncio/runners.py" not in run.err
     assert (1, True) == (explained.code, "/nowhere/model" in explained.out)
     assert rehearsal.status()["server"]["state"] != "ready"
 
@@ -115,12 +115,12 @@ def test_ctrl_c_stops_what_it_started(up: None) -> None:
         pass
     serving.send_signal(signal.SIGINT)
     out, err = serving.communicate(timeout=60)
-    found = rehearsal.status()
+    report = rehearsal.status()
 
     assert (serving.returncode, out) == (130, "")
     assert last(err) == "interrupted"
-    assert found["server"]["state"] == "not started"
-    assert [node["ray"] for node in found["nodes"]] == ["joined", "joined"]
+    assert report["server"]["state"] == "not started"
+    assert [node["ray"] for node in report["nodes"]] == ["joined", "joined"]
     marks = {
         environment.get("SPARK_CLUSTER_SERVICE") for _, environment, _ in rehearsal.processes()
     }
@@ -128,7 +128,7 @@ def test_ctrl_c_stops_what_it_started(up: None) -> None:
 
 
 def test_stopping_the_server_leaves_a_healthy_cluster(up: None) -> None:
-    """A server that was stopped on purpose is not a failure."""
+    """A server that was stopped by `down` is not a failure."""
     server = rehearsal.start("serve", "--detach")
     until = time.monotonic() + 30
     while rehearsal.status()["server"]["state"] != "loading" and time.monotonic() < until:
@@ -137,34 +137,34 @@ def test_stopping_the_server_leaves_a_healthy_cluster(up: None) -> None:
     server.communicate(timeout=60)
 
     assert stopped.code == 0, stopped.err
-    assert server.returncode == 4  # its server went away while it waited
+    assert server.returncode == 4  # the server ended while `serve` waited
     assert rehearsal.status()["healthy"] is True
 
 
-def test_rehearse_leaves_a_cluster_that_was_up(up: None) -> None:
-    """What the rehearsal did not start it does not end, whatever comes of it."""
-    said = inv("rehearse")
+def test_rehearse_leaves_a_running_cluster(up: None) -> None:
+    """The rehearsal does not stop a cluster that it did not start."""
+    run = inv("rehearse")
 
-    assert said.code == 0, said.err
-    assert last(said.err).startswith("rehearsal: was up before, and stays up")
+    assert run.code == 0, run.err
+    assert last(run.err).startswith("rehearsal: already running before the rehearsal")
     assert rehearsal.status()["server"]["state"] == "ready"
     assert inv("down", "--server").code == 0
 
 
-def test_two_at_once_agree(up: None) -> None:
-    """Two `up` at the same time end with one cluster."""
+def test_two_at_once(up: None) -> None:
+    """Two simultaneous `up` start one cluster."""
     inv("down")
-    both = [rehearsal.start("up"), rehearsal.start("up")]
-    ends = [(run.communicate(timeout=200), run.returncode)[1] for run in both]
+    runs = [rehearsal.start("up"), rehearsal.start("up")]
+    codes = [(run.communicate(timeout=200), run.returncode)[1] for run in runs]
     inits = [argv for _, _, argv in rehearsal.processes() if argv[:2] == ["/bin/sh", "-c"]]
 
-    assert ends == [0, 0]
+    assert codes == [0, 0]
     assert len(inits) == 3
     assert rehearsal.status()["healthy"] is True
 
 
-def test_down_ends_what_lost_its_files(up: None) -> None:
-    """Even without its run state, the cluster's processes are known by their environment."""
+def test_down_without_run_state(up: None) -> None:
+    """Without run state, `down` finds the cluster's processes by their environment."""
     subprocess.run(["rm", "-rf", str(STATE)], check=True)
 
     assert inv("down").code == 0
@@ -172,24 +172,24 @@ def test_down_ends_what_lost_its_files(up: None) -> None:
 
 
 def test_dry_run_by_hand() -> None:
-    """The commands of `--dry up`, run by hand, make a cluster that `inv` takes as its own."""
+    """The commands of `--dry up`, run by hand, start a cluster that `inv` recognises."""
     script = inv("--dry", "up").out
-    done = subprocess.run(
+    completed = subprocess.run(
         ["bash", "-e"], input=script, capture_output=True, text=True, timeout=120, check=False
     )
     until = time.monotonic() + 60
-    while not (found := rehearsal.status())["healthy"] and time.monotonic() < until:
+    while not (report := rehearsal.status())["healthy"] and time.monotonic() < until:
         pass
 
-    assert done.returncode == 0, done.stderr
-    assert found["healthy"] is True
+    assert completed.returncode == 0, completed.stderr
+    assert report["healthy"] is True
     assert "spark2: Start Ray (worker): already running" in inv("up").err
     assert inv("down").code == 0
     assert remains() == []
 
 
 def test_without_root() -> None:
-    """Without the capability to make namespaces, a user namespace does it."""
+    """Without the capability for namespaces, the nodes are in a user namespace."""
     # SETFCAP stays: to map root into a user namespace, root needs it (user_namespaces(7)).
     drop = ["setpriv", "--bounding-set=-all,+setfcap", "--inh-caps=-all"]
     if os.geteuid():
@@ -197,29 +197,30 @@ def test_without_root() -> None:
     up = subprocess.run(
         [*drop, *rehearsal.command("up")], capture_output=True, text=True, check=False
     )
-    names = subprocess.run(
+    status = subprocess.run(
         [*drop, *rehearsal.command("status")], capture_output=True, text=True, check=False
     )
-    apart = Path(f"/proc/{rehearsal.init('spark1')}/ns/user").readlink()
+    user_namespace = Path(f"/proc/{rehearsal.init('spark1')}/ns/user").readlink()
     down = subprocess.run(
         [*drop, *rehearsal.command("down")], capture_output=True, text=True, check=False
     )
 
-    assert apart != Path("/proc/self/ns/user").readlink()
-    assert (up.returncode, names.returncode, down.returncode) == (0, 0, 0), up.stderr + down.stderr
+    assert user_namespace != Path("/proc/self/ns/user").readlink()
+    assert (up.returncode, status.returncode, down.returncode) == (0, 0, 0), up.stderr + down.stderr
     assert remains() == []
 
 
-def test_a_kernel_that_forbids_namespaces_is_said_in_one_sentence() -> None:
-    """Where neither root nor a user namespace may make namespaces, the remedy is named."""
+def test_kernel_without_namespaces() -> None:
+    """If neither root nor a user namespace may create namespaces, the error has the remedy."""
     drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
     if os.geteuid():
         pytest.skip("only root can drop the last capability")
-    said = subprocess.run(
+    completed = subprocess.run(
         [*drop, *rehearsal.command("up")], capture_output=True, text=True, check=False
     )
 
-    assert said.returncode == 4
-    assert "Operation not permitted (run as root, or let users make namespaces" in last(said.stderr)
+    assert completed.returncode == 4
+    problem = "Operation not permitted (run as root, or let users make namespaces"
+    assert problem in last(completed.stderr)
     assert inv("down").code == 0
     assert remains() == []

@@ -1,4 +1,4 @@
-"""The sessions of the documentation that start real processes print what the pages show."""
+"""The examples of the documentation that start real processes print what the pages show."""
 
 from collections.abc import Iterator
 
@@ -12,8 +12,8 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    """Begin and end without a cluster, and with the environment that the first use makes."""
+def _no_cluster() -> Iterator[None]:
+    """Start and end without a cluster, with the environment of the rehearsal installed."""
     Session("rehearsal", dry=False).equip()
     inv("down")
     yield
@@ -22,6 +22,6 @@ def _nothing_left() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", ["README.md", "docs/rehearsal.md"])
 def test_live_examples(name: str) -> None:
-    """A reader who types a page's live sessions sees what it shows, and ends with nothing left."""
+    """The live examples of a page print what it shows, and leave nothing."""
     assert [] == pages.differences(ROOT, ROOT / name, "live", seconds=400)
     assert [] == remains()

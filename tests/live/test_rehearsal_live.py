@@ -1,4 +1,4 @@
-"""The main job with real Ray and real vLLM: two nodes, tensor parallel 2, and what can go wrong."""
+"""The main job with real Ray and real vLLM: two nodes, tensor parallel 2, and some failures."""
 
 import json
 import subprocess
@@ -20,12 +20,12 @@ words = [f"{{name}}={{value}}" for name, value in os.environ.items() if name != 
 words += sys.argv[sys.argv.index("nsenter"):]
 print("\\0".join(words), end="\\0")
 """
-"""Prints its environment and what it would enter a node with, instead of doing so."""
+"""Prints its environment and the command that would enter a node, instead of running it."""
 
 
 @pytest.fixture(scope="module", autouse=True)
-def nothing_left() -> Iterator[None]:
-    """Begin and end without a cluster."""
+def no_cluster() -> Iterator[None]:
+    """Start and end without a cluster."""
     inv("down")
     yield
     inv("down")
@@ -33,7 +33,7 @@ def nothing_left() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
-    """A cluster that is up and serves; what `serve` printed."""
+    """Start a cluster and a server; yield the output of `serve`."""
     up = inv("up")
     assert up.code == 0, up.err
     served = inv("serve", "--detach", "--json")
@@ -43,7 +43,7 @@ def served() -> Iterator[str]:
 
 
 def ask(path: str, *, key: str = "", body: str = "") -> tuple[int, str]:
-    """Ask the server from the worker's namespace, across the link; return status and body."""
+    """Send a request from the worker's namespace, across the link; return status and body."""
     header = ["--header", f"Authorization: Bearer {key}"] if key else []
     data = ["--header", "Content-Type: application/json", "--data", body] if body else []
     write = ["--silent", "--write-out", "\n%{http_code}"]
@@ -53,22 +53,22 @@ def ask(path: str, *, key: str = "", body: str = "") -> tuple[int, str]:
     return int(code), answer
 
 
-def test_rehearse_answers_and_leaves_nothing() -> None:
-    """One command brings two nodes up, answers a prompt, and leaves the machine as it was."""
-    said = inv("rehearse")
+def test_rehearse() -> None:
+    """One command starts two nodes, answers a prompt, and leaves nothing on the machine."""
+    run = inv("rehearse")
 
-    assert said.code == 0, said.err
-    assert said.out.splitlines()[-2:] == [
+    assert run.code == 0, run.err
+    assert run.out.splitlines()[-2:] == [
         "prompt  Two machines",
         "answer  joined by one cable serve a model that neither could hold alone.",
     ]
     assert remains() == []
 
 
-def test_nodes_are_machines_of_their_own(served: str) -> None:
-    """Each node has its own name, its own address on `enp1s0f1np1`, and its own shared memory."""
+def test_nodes_are_like_machines(served: str) -> None:
+    """Each node has a separate name, address on `enp1s0f1np1`, and shared memory."""
     names = [inside(node, "hostname").strip() for node in ("spark1", "spark2")]
-    shown = [
+    links = [
         json.loads(inside(node, "ip", "-j", "-4", "address", "show", "enp1s0f1np1"))
         for node in names
     ]
@@ -76,7 +76,7 @@ def test_nodes_are_machines_of_their_own(served: str) -> None:
     memory = {inside(node, *stat).strip() for node in names}
 
     assert names == ["spark1", "spark2"]
-    assert [link[0]["addr_info"][0]["local"] for link in shown] == [
+    assert [link[0]["addr_info"][0]["local"] for link in links] == [
         "192.168.177.11",
         "192.168.177.12",
     ]
@@ -84,7 +84,7 @@ def test_nodes_are_machines_of_their_own(served: str) -> None:
 
 
 def test_tensor_parallel_traffic_crosses_the_link(served: str) -> None:
-    """The two ranks exchange their halves over the virtual ConnectX link."""
+    """The two ranks exchange their results over the virtual ConnectX link."""
     key = Path(json.loads(served)["key_file"]).read_text("utf-8")
     counter = "/sys/class/net/enp1s0f1np1/statistics/tx_bytes"
     inside("spark2", "mount", "-t", "sysfs", "sysfs", "/sys")
@@ -100,7 +100,7 @@ def test_tensor_parallel_traffic_crosses_the_link(served: str) -> None:
 
 
 def test_doctor_and_bandwidth(served: str) -> None:
-    """The nodes are examined from inside, and measured over their link."""
+    """`doctor` asks the nodes from inside, and `nccl` measures their link."""
     healthy = inv("doctor")
     measured = inv("nccl", "--largest", "8m")
     explained = inv("logs", "--explain")
@@ -109,8 +109,8 @@ def test_doctor_and_bandwidth(served: str) -> None:
     assert "gloo" in measured.out
 
 
-def test_a_stranger_is_refused(served: str) -> None:
-    """Beyond loopback the server wants the generated key, which only its owner can read."""
+def test_requests_without_the_key_are_refused(served: str) -> None:
+    """Beyond loopback the server requires the generated key, which only its owner can read."""
     key_file = Path(json.loads(served)["key_file"])
 
     assert ask("/v1/models")[0] == 401
@@ -120,7 +120,7 @@ def test_a_stranger_is_refused(served: str) -> None:
 
 
 def test_ray_refuses_a_wrong_token(served: str) -> None:
-    """Ray's control store answers nobody without the cluster's token."""
+    """Ray's control store refuses requests without the cluster's token."""
     token = STATE / "ray-token"
     probe = [str(ROOT / ".rehearsal/venv/bin/python"), str(ROOT / "docker/probe.py"), "ray-nodes"]
     wrong = ["env", "RAY_AUTH_MODE=token", "RAY_AUTH_TOKEN=" + "0" * 64]
@@ -147,29 +147,29 @@ def test_secrets_are_in_no_command_line_and_no_log(served: str) -> None:
     assert [secret for secret in secrets for text in texts if secret in text] == []
 
 
-def test_what_runs_is_what_dry_shows(served: str, tmp_path: Path) -> None:
-    """Environment and command line of each running service are the text that `--dry` prints."""
+def test_dry_shows_what_runs(served: str, tmp_path: Path) -> None:
+    """`--dry` prints the environment and command line of each running service."""
     show = tmp_path / "show"
     show.write_text(SHOW.format(python=sys.executable), encoding="utf-8")
     show.chmod(0o700)
     printed = inv("--dry", "up").out + inv("--dry", "serve").out
     for node, service in (("spark1", "ray"), ("spark2", "ray"), ("spark1", "serve")):
-        kept = (STATE / node / f"{service}.command").read_text("utf-8")
+        saved = (STATE / node / f"{service}.command").read_text("utf-8")
         pid = (STATE / node / f"{service}.pid").read_text("utf-8").strip()
-        # Everything but the program stays: `rm` and the number, which are of the start, go.
-        script = kept.partition("\n")[2].replace("  setsid ", f"  {show} ").replace("2>&1 &", "")
+        # Only the command stays: `rm` and the PID file belong to the start.
+        script = saved.partition("\n")[2].replace("  setsid ", f"  {show} ").replace("2>&1 &", "")
         script = script.replace(str(STATE / node / f"{service}.log"), str(tmp_path / "shown"))
         subprocess.run(["sh", "-c", script], check=True)
         shown = rehearsal.strings(tmp_path / "shown")
         running = rehearsal.strings(Path(f"/proc/{pid}/environ"))
         running += rehearsal.strings(Path(f"/proc/{pid}/cmdline"))
 
-        assert kept in printed
+        assert saved in printed
         assert sorted(shown) == sorted(word for word in running if word != "PWD=/")
 
 
 def test_again_changes_nothing(served: str) -> None:
-    """What runs already is left alone, and said."""
+    """What is already running is reported and left alone."""
     before = [(pid, argv) for pid, _, argv in rehearsal.processes() if "nsenter" in argv]
     up, serve = inv("up"), inv("serve", "--detach")
     after = [(pid, argv) for pid, _, argv in rehearsal.processes() if "nsenter" in argv]
@@ -179,40 +179,41 @@ def test_again_changes_nothing(served: str) -> None:
     assert sorted(after) == sorted(before)
 
 
-def test_another_model_is_refused_while_one_is_served(served: str) -> None:
-    """A server with other settings is not replaced behind its users' back."""
-    said = inv("serve", "--detach", "--port", "8890")
+def test_different_settings_are_refused_while_serving(served: str) -> None:
+    """A running server is not replaced by one with different settings."""
+    run = inv("serve", "--detach", "--port", "8890")
 
-    assert (said.code, said.out) == (3, "")
-    remedy = "(`inv down --server --cluster rehearsal` first)"
-    assert said.err == f"spark1: serve is already running with different settings {remedy}\n"
+    assert (run.code, run.out) == (3, "")
+    remedy = "(first stop it with `inv down --server --cluster rehearsal`)"
+    assert run.err == f"spark1: serve is already running with different settings {remedy}\n"
 
 
-def test_status_tells_a_healthy_cluster(served: str) -> None:
-    """Every node is joined with its GPU, the server ready."""
-    found = rehearsal.status()
+def test_status_of_a_healthy_cluster(served: str) -> None:
+    """Every node has joined with its GPU, and the server is ready."""
+    report = rehearsal.status()
 
-    assert found["healthy"] is True
-    assert [(node["node"], node["ray"], node["gpus"]) for node in found["nodes"]] == [
+    assert report["healthy"] is True
+    assert [(node["node"], node["ray"], node["gpus"]) for node in report["nodes"]] == [
         ("spark1", "joined", 1),
         ("spark2", "joined", 1),
     ]
-    assert (found["server"]["state"], found["server"]["tp"], found["server"]["requests"]) == (
+    server = report["server"]
+    assert (server["state"], server["tp"], server["requests"]) == (
         "ready",
         2,
         0,
     )
 
 
-def test_a_dead_raylet_is_told_and_taken_down(served: str) -> None:
-    """Within ten seconds `status` names the node whose raylet died; `down` still cleans up."""
+def test_dead_raylet(served: str) -> None:
+    """Within ten seconds `status` names the node whose raylet died; `down` still removes all."""
     rehearsal.kill("spark2", "raylet")
     until = time.monotonic() + 10
-    while (found := rehearsal.status())["healthy"] and time.monotonic() < until:
+    while (report := rehearsal.status())["healthy"] and time.monotonic() < until:
         pass
-    nodes = {node["node"]: node["runtime"] for node in found["nodes"]}
+    nodes = {node["node"]: node["runtime"] for node in report["nodes"]}
 
-    assert found["healthy"] is False
+    assert report["healthy"] is False
     assert nodes == {"spark1": "running", "spark2": "ended"}
     assert inv("status").code == 1
     assert inv("down").code == 0

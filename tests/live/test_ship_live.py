@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from tests.clone import RunResult
 from tests.live import hosts
 from tests.live.hosts import Lan
 from tests.live.machine import Machine
-from tests.live.rehearsal import ROOT, Said
+from tests.live.rehearsal import ROOT
 
 pytestmark = [pytest.mark.live, pytest.mark.containers]
 
@@ -49,10 +50,10 @@ class Site:
         """Return the command line of a task."""
         return ["env", "--chdir", str(self.tree), sys.executable, "-m", "invoke", *words]
 
-    def inv(self, host: Machine, *words: str) -> Said:
+    def inv(self, host: Machine, *words: str) -> RunResult:
         """Run a task on a host, and wait for the end."""
         done = host.run(self.command(*words))
-        return Said(done.returncode, done.stdout, done.stderr)
+        return RunResult(done.returncode, done.stdout, done.stderr)
 
     def ship(self, host: Machine, *words: str) -> tuple[int, dict[str, Any], str]:
         """Run `inv ship --json`; return the exit code, the result of each node, the last line."""
