@@ -123,8 +123,8 @@ def ring(
 def line(attachment: Attachment) -> str:
     """Return the address, interface and devices of an attachment on a line."""
     devices = ",".join(twin.device.name for twin in attachment.twins)
-    endpoint = attachment.endpoint
-    return f"{endpoint.address} {endpoint.interface.name} {devices}".strip()
+    end = attachment.end
+    return f"{end.address} {end.interface.name} {devices}".strip()
 
 
 def attachments(result: Topology) -> list[str]:

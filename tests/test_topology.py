@@ -88,8 +88,7 @@ def test_two_cables() -> None:
     cables = switch(PAIR, *ONE, *TWO)
     first = cabled(machines, cables)
     addresses = {
-        name: attachment.endpoint.address.ip + 10 * 256
-        for name, attachment in first.attachments.items()
+        name: attachment.end.address.ip + 10 * 256 for name, attachment in first.attachments.items()
     }
     second = topology(connected(machines, cables), addresses)
 
@@ -228,7 +227,7 @@ def test_sockets() -> None:
     }
     answers = connected(machines, switch(machines, "eth0", "eth1"))
     result = topology(answers, {})
-    first = result.attachments["spark1"].endpoint.address.ip
+    first = result.attachments["spark1"].end.address.ip
     configured = topology(answers, {"spark1": first - (1 << 16)})
 
     assert "sockets" == result.kind

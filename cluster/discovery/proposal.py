@@ -25,8 +25,8 @@ def shared_values(
 ) -> tuple[ProposedValue, ...]:
     """Return the values for cluster.env, which is `file`."""
     attachments = topology.attachments
-    addresses = tuple(attachments[node.name].endpoint.address.ip for node in nodes)
-    first = attachments.get(head, next(iter(attachments.values()))).endpoint.address
+    addresses = tuple(attachments[node.name].end.address.ip for node in nodes)
+    first = attachments.get(head, next(iter(attachments.values()))).end.address
     subnet = file.parsed.get("SUBNET", IPv4Network) or default_subnet(first.ip)
     subnets = () if _holds(subnet, addresses) else _subnets(first.network, addresses)
     source = "holds HOST_IP of every node"
@@ -42,7 +42,7 @@ def node_values(
 ) -> tuple[ProposedValue, ...]:
     """Return the values for a node's file; `shared` is cluster.env."""
     attachment = topology.attachments[node.name]
-    interface, address = attachment.endpoint.interface, attachment.endpoint.address
+    interface, address = attachment.end.interface, attachment.end.address
     source = f"of {interface.name}, in {address.network}"
     return (
         *_role(node, head),
@@ -80,7 +80,7 @@ def _ib_if(node: ProbedNode, attachment: Attachment) -> Iterator[ProposedValue]:
 def _head_ip(node: ProbedNode, attachments: Attachments, head: str) -> Iterator[ProposedValue]:
     """Yield HEAD_IP if the file has it: it is optional."""
     if "HEAD_IP" in node.file.raw and head in attachments:
-        address = attachments[head].endpoint.address.ip
+        address = attachments[head].end.address.ip
         yield _value(node, "HEAD_IP", str(address), f"HOST_IP of {head}")
 
 
@@ -112,7 +112,7 @@ def _meaning(value: object) -> object:
 
 def _interface_source(attachment: Attachment) -> str:
     """Return whom an interface reaches, its PCI address and its speed."""
-    interface, peers = attachment.endpoint.interface, attachment.peers
+    interface, peers = attachment.end.interface, attachment.peers
     suffix = f", and {len(peers) - 1} more" if len(peers) > 1 else ""
     reached = (f"reaches {peer.machine} at {peer.address.ip}{suffix}" for peer in peers[:1])
     speed = f"{interface.speed / 1000:g} Gb/s" if interface.speed else ""

@@ -137,7 +137,7 @@ def _no_address(name: str, linked: tuple[Port, ...], lines: tuple[str, ...]) -> 
 def _likely_ports(wiring: Wiring) -> dict[str, Port]:
     """Return the port of each machine that most likely leads to the other machines."""
     network = wiring.common_network(wiring.rdma_candidates(permanent=False))
-    interfaces = {endpoint.machine: endpoint.interface for endpoint in network}
+    interfaces = {end.machine: end.interface for end in network}
     likely: dict[str, Port] = {}
     for name, facts in wiring.machines.items():
         linked = [port for port in ports(facts) if port.alive]

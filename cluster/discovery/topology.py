@@ -6,7 +6,7 @@ from typing import Literal
 
 from cluster.discovery import remarks
 from cluster.discovery.remarks import Remark, port_warnings, remark
-from cluster.discovery.wiring import Addresses, Endpoint, Machines, Wiring
+from cluster.discovery.wiring import Addresses, LinkEnd, Machines, Wiring
 from cluster.facts.ports import Port, Twin, ports
 
 Kind = Literal["alone", "direct", "switch", "ring", "sockets", "undecided"]
@@ -19,12 +19,12 @@ LARGEST_RING = 3
 class Attachment:
     """What attaches a node to its cluster: an address, an interface and RDMA devices."""
 
-    endpoint: Endpoint
+    end: LinkEnd
     """HOST_IP and ETH_IF."""
     ports: tuple[Port, ...] = ()
     """The ports of IB_IF: one, or both in a ring; none without RDMA."""
-    peers: tuple[Endpoint, ...] = ()
-    """The endpoints of all other nodes."""
+    peers: tuple[LinkEnd, ...] = ()
+    """The ends of all other nodes."""
 
     @property
     def twins(self) -> tuple[Twin, ...]:
@@ -79,28 +79,28 @@ def _topology(wiring: Wiring) -> Topology:
 def _attached(
     wiring: Wiring,
     kind: Kind,
-    network: tuple[Endpoint, ...],
+    network: tuple[LinkEnd, ...],
     used: Mapping[str, tuple[Port, ...]],
     warnings: tuple[Remark, ...] = (),
 ) -> Topology:
     attachments = {
-        endpoint.machine: Attachment(
-            endpoint=endpoint,
-            ports=used[endpoint.machine],
-            peers=tuple(peer for peer in network if peer is not endpoint),
+        end.machine: Attachment(
+            end=end,
+            ports=used[end.machine],
+            peers=tuple(peer for peer in network if peer is not end),
         )
-        for endpoint in network
+        for end in network
     }
     warnings = (*warnings, *port_warnings(wiring, used))
     return Topology(kind=kind, attachments=attachments, warnings=warnings)
 
 
-def _ports(wiring: Wiring, endpoint: Endpoint) -> tuple[Port, ...]:
-    """Return the port that has an endpoint; nothing for an endpoint without RDMA."""
+def _ports(wiring: Wiring, end: LinkEnd) -> tuple[Port, ...]:
+    """Return the port that has an end; nothing for an end without RDMA."""
     return tuple(
         port
-        for port in ports(wiring.machines[endpoint.machine])
-        if any(twin.interface == endpoint.interface for twin in port.twins)
+        for port in ports(wiring.machines[end.machine])
+        if any(twin.interface == end.interface for twin in port.twins)
     )
 
 
@@ -174,10 +174,10 @@ def _sockets(wiring: Wiring) -> Topology:
     return _undecided(place, message, "connect them, and allow pings")
 
 
-def _second_network(wiring: Wiring, network: tuple[Endpoint, ...]) -> Iterator[Remark]:
+def _second_network(wiring: Wiring, network: tuple[LinkEnd, ...]) -> Iterator[Remark]:
     """Yield a second network of all machines: which is faster has not been measured."""
     rows = tuple(
-        tuple(endpoint for endpoint in row if endpoint.interface != used.interface)
+        tuple(end for end in row if end.interface != used.interface)
         for row, used in zip(wiring.other_candidates(), network, strict=True)
     )
     if second := wiring.common_network(rows):
@@ -194,17 +194,17 @@ def _single(wiring: Wiring) -> Topology:
         wiring.rdma_candidates(),
         wiring.other_candidates(),
     )
-    linked = dict.fromkeys(port.name for endpoint in rdma for port in _ports(wiring, endpoint))
+    linked = dict.fromkeys(port.name for end in rdma for port in _ports(wiring, end))
     if len(linked) > 1:
         message = f"{' and '.join(linked)} have a link"
         return _undecided(name, message, "name the machines at their other ends as well")
     if not rdma and not without_rdma:
         message = "no interface has a link and an IPv4 address"
         return _undecided(name, message, "connect one, and give it an address")
-    endpoint = (*rdma, *without_rdma)[0]
+    end = (*rdma, *without_rdma)[0]
     message = "the only machine probed: where its cables lead is unknown"
     warning = remark(name, message, "name the other machines as well")
-    return _attached(wiring, "alone", (endpoint,), {name: _ports(wiring, endpoint)}, (warning,))
+    return _attached(wiring, "alone", (end,), {name: _ports(wiring, end)}, (warning,))
 
 
 def _undecided(place: str, message: str, remedy: str) -> Topology:

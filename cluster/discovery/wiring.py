@@ -20,8 +20,8 @@ Addresses = Mapping[str, IPv4Address]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Endpoint:
-    """An address of an interface of a machine."""
+class LinkEnd:
+    """One end of a possible link: an address of an interface of a machine."""
 
     machine: str
     interface: Interface
@@ -33,8 +33,8 @@ class Endpoint:
         return not self.address.is_link_local
 
 
-Candidates = tuple[tuple[Endpoint, ...], ...]
-"""The endpoints of each machine that the cluster may use, the likeliest first."""
+Candidates = tuple[tuple[LinkEnd, ...], ...]
+"""The ends of each machine that the cluster may use, the likeliest first."""
 
 
 def interfaces_without_rdma(facts: Facts) -> tuple[Interface, ...]:
@@ -68,47 +68,47 @@ def requests(machines: Machines) -> dict[str, Request]:
 
 
 def _request(name: str, machines: Machines) -> Request:
-    endpoints = (*_rdma_endpoints(name, machines[name]), *_other_endpoints(name, machines[name]))
-    assigned = {endpoint.address.ip for endpoint in endpoints}
+    ends = (*_rdma_ends(name, machines[name]), *_other_ends(name, machines[name]))
+    assigned = {end.address.ip for end in ends}
     pairs = ((source.interface.name, peer.address.ip) for source, peer in _pairs(name, machines))
     pings = tuple(dict.fromkeys(ping for ping in pairs if ping[1] not in assigned))
     routes_to = tuple(dict.fromkeys(address for _, address in pings))
     return Request(parts=(REACH,), pings=pings, routes_to=routes_to)
 
 
-def _pairs(name: str, machines: Machines) -> Iterator[tuple[Endpoint, Endpoint]]:
-    """Yield each endpoint of a machine with each that it may reach on all other machines."""
+def _pairs(name: str, machines: Machines) -> Iterator[tuple[LinkEnd, LinkEnd]]:
+    """Yield each end of a machine with each that it may reach on all other machines."""
     for peer in machines:
         if peer != name:
             rdma, without_rdma = (
-                product(endpoints(name, machines[name]), endpoints(peer, machines[peer]))
-                for endpoints in (_rdma_endpoints, _other_endpoints)
+                product(ends(name, machines[name]), ends(peer, machines[peer]))
+                for ends in (_rdma_ends, _other_ends)
             )
             yield from (pair for pair in rdma if _are_neighbours(*pair))
             yield from without_rdma
 
 
-def _are_neighbours(first: Endpoint, second: Endpoint) -> bool:
+def _are_neighbours(first: LinkEnd, second: LinkEnd) -> bool:
     """Whether either of them has the other's address in its own network."""
     return second.address.ip in first.address.network or first.address.ip in second.address.network
 
 
-def _endpoints(name: str, interfaces: Iterable[Interface]) -> Iterator[Endpoint]:
+def _ends(name: str, interfaces: Iterable[Interface]) -> Iterator[LinkEnd]:
     for interface in interfaces:
         for address in interface.addresses:
-            yield Endpoint(machine=name, interface=interface, address=address)
+            yield LinkEnd(machine=name, interface=interface, address=address)
 
 
-def _rdma_endpoints(name: str, facts: Facts) -> Iterator[Endpoint]:
-    return (endpoint for port in ports(facts) for endpoint in _port_endpoints(name, port))
+def _rdma_ends(name: str, facts: Facts) -> Iterator[LinkEnd]:
+    return (end for port in ports(facts) for end in _port_ends(name, port))
 
 
-def _other_endpoints(name: str, facts: Facts) -> Iterator[Endpoint]:
-    return _endpoints(name, interfaces_without_rdma(facts))
+def _other_ends(name: str, facts: Facts) -> Iterator[LinkEnd]:
+    return _ends(name, interfaces_without_rdma(facts))
 
 
-def _port_endpoints(name: str, port: Port) -> Iterator[Endpoint]:
-    return _endpoints(name, (twin.interface for twin in port.twins if twin.alive))
+def _port_ends(name: str, port: Port) -> Iterator[LinkEnd]:
+    return _ends(name, (twin.interface for twin in port.twins if twin.alive))
 
 
 class Wiring:
@@ -125,56 +125,56 @@ class Wiring:
             if ping.answered
         }
 
-    def is_connected(self, first: Endpoint, second: Endpoint) -> bool:
-        """Whether either endpoint reaches the other."""
+    def is_connected(self, first: LinkEnd, second: LinkEnd) -> bool:
+        """Whether either end reaches the other."""
         forth = (first.machine, first.interface.name, second.address.ip)
         back = (second.machine, second.interface.name, first.address.ip)
         return forth in self._answered or back in self._answered
 
     def rdma_candidates(self, *, permanent: bool = True) -> Candidates:
-        """Return the endpoints of all ports; within a port the kernel's own choice is first."""
+        """Return the ends of all ports; within a port the kernel's own choice is first."""
         return tuple(
             tuple(end for end in self._by_port(name) if end.is_permanent is permanent)
             for name in self.machines
         )
 
     def other_candidates(self) -> Candidates:
-        """Return the endpoints without RDMA."""
-        rows = (_other_endpoints(name, facts) for name, facts in self.machines.items())
+        """Return the ends without RDMA."""
+        rows = (_other_ends(name, facts) for name, facts in self.machines.items())
         return tuple(
             tuple(sorted(filter(_is_permanent, row), key=lambda end: not self._is_configured(end)))
             for row in rows
         )
 
-    def _by_port(self, name: str) -> Iterator[Endpoint]:
-        rows = {port: list(_port_endpoints(name, port)) for port in ports(self.machines[name])}
+    def _by_port(self, name: str) -> Iterator[LinkEnd]:
+        rows = {port: list(_port_ends(name, port)) for port in ports(self.machines[name])}
         for port in sorted(rows, key=lambda port: not any(map(self._is_configured, rows[port]))):
             for twin in _kernel_order(self.machines[name], port):
                 yield from (end for end in rows[port] if end.interface == twin.interface)
 
-    def _is_configured(self, endpoint: Endpoint) -> bool:
-        return self._addresses.get(endpoint.machine) == endpoint.address.ip
+    def _is_configured(self, end: LinkEnd) -> bool:
+        return self._addresses.get(end.machine) == end.address.ip
 
-    def common_network(self, candidates: Candidates) -> tuple[Endpoint, ...]:
-        """Return an endpoint of each machine from which it reaches all others; nothing if none."""
+    def common_network(self, candidates: Candidates) -> tuple[LinkEnd, ...]:
+        """Return an end of each machine from which it reaches all others; nothing if none."""
         return self._common_network((), candidates)
 
     def _common_network(
-        self, members: tuple[Endpoint, ...], candidates: Candidates
-    ) -> tuple[Endpoint, ...]:
+        self, members: tuple[LinkEnd, ...], candidates: Candidates
+    ) -> tuple[LinkEnd, ...]:
         if not candidates:
             return members
         fitting = (
-            endpoint
-            for endpoint in candidates[0]
-            if all(self.is_connected(endpoint, member) for member in members)
+            end
+            for end in candidates[0]
+            if all(self.is_connected(end, member) for member in members)
         )
         networks = (self._common_network((*members, end), candidates[1:]) for end in fitting)
         return next(filter(None, networks), ())
 
     def neighbours(self, name: str, port: Port) -> tuple[str, ...]:
         """Return the machines that a port of a machine reaches on one of their ports, in order."""
-        ends = tuple(filter(_is_permanent, _port_endpoints(name, port)))
+        ends = tuple(filter(_is_permanent, _port_ends(name, port)))
         rows = zip(self.machines, self.rdma_candidates(), strict=True)
         return tuple(
             peer
@@ -188,8 +188,8 @@ class Wiring:
         return tuple(dict.fromkeys(peer for row in rows for peer in row))
 
 
-def _is_permanent(endpoint: Endpoint) -> bool:
-    return endpoint.is_permanent
+def _is_permanent(end: LinkEnd) -> bool:
+    return end.is_permanent
 
 
 def _kernel_order(facts: Facts, port: Port) -> tuple[Twin, ...]:
