@@ -24,7 +24,8 @@ SPACES = ("--net", "--mount", "--uts", "--ipc", "--pid")
 SSHD = "/usr/sbin/sshd"  # it starts itself again for each connection, hence by its whole path
 # The first line is the holder's number as this machine knows it; a new /proc would say 1. A new
 # /sys shows the host's own interfaces, and hides the control groups, so they are put back. In
-# /etc/docker an engine of Debian's version keeps what makes its ID.
+# /etc/docker an engine of Debian's version keeps what makes its ID. A Docker host forwards packets;
+# the engines of these hosts are told to leave that alone, and a new network does not begin with it.
 HOLD = """set -e
 read -r pid rest </proc/self/stat
 mount -t proc proc /proc
@@ -40,6 +41,7 @@ mount --bind "$1/passwd" /etc/passwd
 mount --bind "$1/hosts" /etc/hosts
 mkdir -p /etc/docker
 mount --bind "$1/docker" /etc/docker
+echo 1 >/proc/sys/net/ipv4/ip_forward
 hostname "$2"
 ip link set lo up
 echo "$pid"
