@@ -15,7 +15,7 @@ import select, sys
 at, out = {at}, sys.stdout.buffer
 while chunk := bytearray(sys.stdin.buffer.read1(1 << 16)):
     if 0 <= at < len(chunk):
-        {what}
+        {change}
     at -= len(chunk)
     out.write(chunk)
     out.flush()
@@ -52,9 +52,9 @@ def stalled(host: Machine, at: int) -> Iterator[None]:
 
 
 @contextmanager
-def _damaged(host: Machine, message: str, at: int) -> Iterator[None]:
+def _damaged(host: Machine, change: str, at: int) -> Iterator[None]:
     program = host.folder / "first" / "docker"
-    text = DAMAGE.format(path=host.path, python=sys.executable, at=at, message=message)
+    text = DAMAGE.format(path=host.path, python=sys.executable, at=at, change=change)
     host.put_program(program, text)
     try:
         yield

@@ -25,7 +25,7 @@ def say(what):
     print(json.dumps(what), flush=True)
 def name(engine):
     try:
-        with engines.asking(engine) as api:
+        with engines.api(engine) as api:
             return api.info()["Name"]
     except NodeError as error:
         return str(error)
@@ -33,12 +33,12 @@ def name(engine):
 EXECS = """
 image = sys.argv[1]
 def run(command, begin):
-    with engines.asking(spark1) as api:
+    with engines.api(spark1) as api:
         its = api.exec_create(container, ["bash", "-c", command])["Id"]
         words = [(round(time.monotonic() - begin, 1), word.decode().strip())
             for word in api.exec_start(its, stream=True)]
         return words, api.exec_inspect(its)["ExitCode"]
-with engines.asking(spark1) as api:
+with engines.api(spark1) as api:
     network = api.create_host_config(network_mode="host", init=True)
     container = api.create_container(image, ["sleep", "60"], host_config=network)["Id"]
     api.start(container)
@@ -52,7 +52,7 @@ for thread in threads:
 for thread in threads:
     thread.join()
 say((sorted(codes), time.monotonic() - begin))
-with engines.asking(spark1) as api:
+with engines.api(spark1) as api:
     api.remove_container(container, force=True)
 engines.close()
 """
