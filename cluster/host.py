@@ -137,6 +137,12 @@ SSH_COMPLAINTS = (
         message="{host} does not answer: {reason}",
         remedy="check that it is on, and on this network: `ssh -v {host}`",
     ),
+    # A machine without free memory still completes TCP handshakes.
+    Complaint(
+        words=r"timed out during banner exchange|Connection to \S+ port \d+ timed out",
+        message="{host} accepts connections, but its SSH server does not answer",
+        remedy="the machine may be overloaded: wait and try again, or restart it",
+    ),
     Complaint(
         words=r"Timeout, server .* not responding|closed by remote host|client_loop: .*|"
         r"Connection (closed|reset) by \S+ port \d+",

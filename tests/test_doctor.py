@@ -109,7 +109,7 @@ def test_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "SECONDS", 0.3)
     answers = asking.examine({"here": HERE}, {"here": "exec sleep 60"})
 
-    assert {"here": Problem(place="here", message="no answer: no answer within 0.3 s")} == answers
+    assert {"here": Problem(place="here", message="no answer: timed out after 0.3 s")} == answers
 
 
 def test_dry(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

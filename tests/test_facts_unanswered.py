@@ -25,7 +25,7 @@ FAR, HERE = Host(name="spark2", ssh_host="dgx"), Host(name="spark1")
             "spark2: no answer: sh: 12: Syntax error (`ssh dgx` may show more)",
         ),
         (FAR, "", "spark2: no answer over SSH (try: `ssh dgx true`)"),
-        (HERE, "no answer within 30 s", "spark1: no answer: no answer within 30 s"),
+        (HERE, "timed out after 30 s", "spark1: no answer: timed out after 30 s"),
     ],
     ids=["ssh", "shell", "nothing", "here"],
 )

@@ -7,9 +7,11 @@ Importing this module costs 0.1 s: import it where machines are asked.
 
 import os
 from collections.abc import Mapping
-from subprocess import PIPE, Popen
+from select import select
+from subprocess import PIPE, Popen, TimeoutExpired
 from tempfile import TemporaryFile
-from typing import Any, cast
+from threading import Event
+from typing import IO, Any, cast
 
 from fabric import Config, Connection, ThreadingGroup
 from invoke.exceptions import CommandTimedOut
@@ -22,6 +24,10 @@ from cluster.machine.processes import Completed, revealed
 
 SECONDS = 60.0
 """Time limit of an answer: an engine with many images is slow; SSH itself answers within 10 s."""
+END_SECONDS = 1.0
+"""From SIGTERM to SIGKILL."""
+READ_SECONDS = 0.1
+"""How often a waiting reader checks the time limit."""
 NO_NODE = 125
 """The exit code when a node that is a namespace does not exist."""
 NO_PROGRAM = 127
@@ -39,6 +45,7 @@ class OpenSsh(Local):
     def __init__(self, context: "HostConnection", **_: object) -> None:
         """Take the connection; Fabric also passes how its own runner sets variables."""
         super().__init__(context)
+        self._late = Event()
 
     def start(self, command: str, shell: str, env: dict[str, Any]) -> None:
         """Start the process."""
@@ -50,6 +57,35 @@ class OpenSsh(Local):
             text.seek(0)
             words = [revealed(word) for word in host.shell]
             self.process = Popen(words, env=variables, stdin=text, stdout=PIPE, stderr=PIPE)
+
+    def read_proc_stdout(self, num_bytes: int) -> bytes:
+        """Read standard output."""
+        return self._read(self.process.stdout, num_bytes)
+
+    def read_proc_stderr(self, num_bytes: int) -> bytes:
+        """Read standard error."""
+        return self._read(self.process.stderr, num_bytes)
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the time limit ended the process."""
+        return self._late.is_set()
+
+    def kill(self) -> None:
+        """End the process at its time limit."""
+        self._late.set()
+        self.process.terminate()  # then `ssh` ends that of its ProxyJump; SIGKILL would leave it
+        try:
+            self.process.wait(END_SECONDS)
+        except TimeoutExpired:
+            self.process.kill()
+
+    def _read(self, pipe: IO[bytes] | None, num_bytes: int) -> bytes:
+        """Read until the end or the time limit: a child of the process may keep the pipe open."""
+        while pipe and not self.timed_out:
+            if select([pipe], (), (), READ_SECONDS)[0]:
+                return os.read(pipe.fileno(), num_bytes)
+        return b""
 
     def stop(self) -> None:
         """Close the pipes, which Invoke leaves to the garbage collector."""
@@ -89,7 +125,7 @@ class HostConnection(Connection):
         try:
             result = self.run(questions[self.machine.name], timeout=seconds)
         except CommandTimedOut:
-            return Completed(code=LATE, output="", error=f"no answer within {seconds:g} s")
+            return Completed(code=LATE, output="", error=f"timed out after {seconds:g} s")
         except FileNotFoundError as error:
             if not isinstance(error.filename, str) or "/" in error.filename:
                 return Completed(code=NO_NODE, output="", error="")

@@ -31,8 +31,8 @@ REFUSED = "all nodes: nothing was started (skip these checks with `--no-prefligh
 WHOLE = "spark1: Wait until Ray has spark1, spark2  N s\n"
 ENDED = "spark2: ray has ended with exit code 137"
 KILLED = (
-    "`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` tells; "
-    "then a lower GPU_MEMORY_UTILIZATION in env/cluster.env, `inv up` and `inv serve`"
+    "`ssh -t spark2 'sudo dmesg | grep -i -e oom -e killed'` shows which; "
+    "then lower GPU_MEMORY_UTILIZATION in env/cluster.env and run `inv up` and `inv serve`"
 )
 WAITS = "spark1: Wait until the model is ready"
 MEANWHILE = re.compile(r"^\w+: Wait until [^:]+: .*\n", re.MULTILINE)
@@ -231,7 +231,7 @@ def test_a_killed_head(site: Site, up: None) -> None:
 spark1: Check that Ray has spark1, spark2  N s  failed
 spark1: Ray does not answer at 192.168.177.11:6379: the probe gave no answer \
 (start it with `inv up`, or read `inv logs`)
-spark1: the question failed: {CONTAINER} does not run
+spark1: the question failed: {CONTAINER} is not running
 """
 
     assert (1, False) == (code, status["healthy"])

@@ -188,7 +188,7 @@ def test_changed_settings_are_refused(site: Site, served: dict[str, str]) -> Non
     site.describe({"NCCL_DEBUG": "INFO", "SHM_SIZE": "2g"})
     refused = site.inv("up")
     site.describe()
-    message = f"{CONTAINER} runs with another value of SHM_SIZE, NCCL_DEBUG"
+    message = f"{CONTAINER} is already running with different settings: SHM_SIZE, NCCL_DEBUG"
     remedy = "(`inv up --recreate` replaces it, and ends what it serves)"
 
     assert (refused.code, refused.out) == (3, "")

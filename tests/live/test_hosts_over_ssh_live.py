@@ -1,0 +1,309 @@
+"""Machines are asked by the user's own OpenSSH client, with its whole configuration."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.live import hosts
+from tests.live.damage import unplugged
+from tests.live.hosts import Lan
+from tests.live.machine import Machine
+from tests.live.rehearsal import ROOT
+from tests.live.ships import wait_until
+
+pytestmark = [pytest.mark.live, pytest.mark.containers]
+
+PROGRAM = """
+import json, sys, time
+from cluster.errors import NodeError
+from cluster.facts.unanswered import unanswered
+from cluster.host import Host
+from cluster.machine.engines import Engines
+from cluster.machine.hosts import ask
+
+def engine(host):
+    try:
+        with Engines() as engines, engines.api(host) as api:
+            return api.info()["Name"]
+    except NodeError as error:
+        return str(error)
+
+destinations, question, seconds = json.loads(sys.argv[1])
+machines = {name: Host(name=name, ssh_host=name) for name in destinations}
+begin = time.monotonic()
+answers = ask(machines, dict.fromkeys(machines, question), seconds)
+duration = time.monotonic() - begin
+texts = {
+    name: str(unanswered(machines[name], answer.error)) if answer.code else answer.output.strip()
+    for name, answer in answers.items()
+}
+engines = {} if sys.argv[2] == "shell" else {name: engine(machines[name]) for name in machines}
+print(json.dumps((texts, duration, engines)))
+"""
+PARAMIKO = """
+import sys
+from fabric import Config, Connection
+from paramiko import SSHConfig
+config = Config(ssh_config=SSHConfig(), lazy=True)
+key = {"key_filename": sys.argv[1]}
+with Connection("root@192.168.177.11", config=config, connect_kwargs=key) as connection:
+    print(connection.run("hostname", hide=True).stdout, end="")
+"""
+AGENT = ("ssh-agent", "sh", "-ec", 'ssh-add -q "$0"; rm "$0"; exec "$@"')
+"""Runs a command with an agent that has a key, whose file is removed."""
+WHOAMI = 'echo "$(hostname) $(id -un) from ${SSH_CONNECTION%% *}$SSH_AUTH_SOCK"'
+"""Prints host, user and the address of the client; and the socket of a forwarded agent."""
+JUMP = "Host spark2\n  HostName 192.168.177.12\n  ProxyJump root@192.168.177.11\n"
+DIRECT, THROUGH_SPARK1 = "192.168.177.1", "192.168.177.11"
+UNKNOWN_USER = "Host *\n  User nobody\n"
+REJECTED = (
+    "{0}: {0} rejected the SSH login (publickey) "
+    "(`ssh-copy-id {0}`, or set user and key in ~/.ssh/config)"
+)
+UNKNOWN_KEY = (
+    "{0}: the host key of {0} is unknown "
+    "(run `ssh {0}` once, and accept the key if its fingerprint is right)"
+)
+
+
+class Case(NamedTuple):
+    """A destination, the files below ~/.ssh that it needs, and where it leads."""
+
+    destination: str
+    files: Mapping[str, str]
+    host: str
+    client: str = DIRECT
+
+
+CASES = {
+    "Include": Case(
+        destination="included",
+        files={
+            "config": "Include conf.d/*.conf\n",
+            "conf.d/sparks.conf": "Host included\n  HostName 192.168.177.11\n",
+        },
+        host="spark1",
+    ),
+    "ProxyJump": Case(
+        destination="spark2",
+        files={"config": JUMP},
+        host="spark2",
+        client=THROUGH_SPARK1,
+    ),
+    "Match host and user": Case(
+        destination="root@matched",
+        files={
+            "config": "Match originalhost matched user root\n  HostName 192.168.177.11\n"
+            "Match originalhost matched\n  HostName 192.168.177.12\n"
+        },
+        host="spark1",
+    ),
+    "Match exec": Case(
+        destination="executed",
+        files={
+            "config": 'Match originalhost executed exec "grep -q here ~/.ssh/place"\n'
+            "  HostName 192.168.177.12\n",
+            "place": "here\n",
+        },
+        host="spark2",
+    ),
+    "user@host": Case(
+        destination="root@192.168.177.11", files={"config": UNKNOWN_USER}, host="spark1"
+    ),
+    "accept-new": Case(
+        destination="192.168.177.11",
+        files={"config": "Host *\n  StrictHostKeyChecking accept-new\n", "known_hosts": ""},
+        host="spark1",
+    ),
+    "terminal settings": Case(
+        destination="192.168.177.11",
+        files={
+            "config": "Host *\n  RequestTTY force\n  RemoteCommand exit 7\n  StdinNull yes\n"
+            "  ForwardAgent yes\n  ControlMaster auto\n  ControlPath ~/.ssh/shared\n"
+        },
+        host="spark1",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def lan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lan]:
+    """Two hosts and a laptop."""
+    with hosts.made(tmp_path_factory.mktemp("lan")) as lan:
+        yield lan
+
+
+@contextmanager
+def configured(machine: Machine, files: Mapping[str, str]) -> Iterator[None]:
+    """Write files below the ~/.ssh of a machine, and restore it afterwards."""
+    folder = machine.home / ".ssh"
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    yield
+    machine.run(["rm", "-r", folder], check=True)
+    folder.mkdir(mode=0o700)
+    for path, content in before.items():
+        path.write_bytes(content)
+        path.chmod(0o600)
+
+
+def program(text: str, *arguments: str | Path) -> list[str | Path]:
+    """Return the command line of a Python program that imports from this repository."""
+    return ["env", f"PYTHONPATH={ROOT}", sys.executable, "-c", text, *arguments]
+
+
+def output(machine: Machine, argv: Sequence[str | Path]) -> str:
+    """Run a program on a machine; return its output."""
+    result = machine.run(argv)
+    assert not result.returncode, result.stderr
+    return result.stdout
+
+
+def answers(
+    lan: Lan,
+    *destinations: str,
+    question: str = WHOAMI,
+    seconds: float = 60,
+    command: tuple[str | Path, ...] = (),
+) -> tuple[dict[str, str], float]:
+    """Ask machines by SSH; return the answer or the problem of each, and the seconds.
+
+    `command` stands in front of the program that asks.
+    """
+    request = json.dumps((destinations, question, seconds))
+    printed = output(lan.control, (*command, *program(PROGRAM, request, "shell")))
+    texts, duration, _ = json.loads(printed)
+    return texts, duration
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_configuration(lan: Lan, case: Case) -> None:
+    """What the user has configured counts for questions and for the engine alike."""
+    request = json.dumps(((case.destination,), WHOAMI, 60))
+    with configured(lan.control, case.files):
+        texts, _, engines = json.loads(output(lan.control, program(PROGRAM, request, "engine")))
+
+    assert {case.destination: f"{case.host} root from {case.client}"} == texts
+    assert {case.destination: case.host} == engines
+
+
+def test_user_of_the_configuration(lan: Lan) -> None:
+    """The user of the configuration counts where the destination has none."""
+    with configured(lan.control, {"config": UNKNOWN_USER}):
+        texts, _ = answers(lan, "192.168.177.11")
+
+    assert {"192.168.177.11": REJECTED.format("192.168.177.11")} == texts
+
+
+def test_key_in_an_agent(lan: Lan) -> None:
+    """A key that only an agent has opens the connection; the agent is not forwarded."""
+    key = lan.control.home / ".ssh" / "id_ed25519"
+    with configured(lan.control, {"config": "Host *\n  ForwardAgent yes\n"}):
+        with_agent, _ = answers(lan, "192.168.177.11", command=(*AGENT, key))
+        without, _ = answers(lan, "192.168.177.11")
+
+    assert {"192.168.177.11": f"spark1 root from {DIRECT}"} == with_agent
+    assert {"192.168.177.11": REJECTED.format("192.168.177.11")} == without
+
+
+def test_unknown_host_key(lan: Lan) -> None:
+    """A machine with an unknown key is refused, which Fabric's own transport would accept."""
+    shell = lan.control.home / ".ssh"
+    with configured(lan.control, {"known_hosts": ""}):
+        texts, _ = answers(lan, "spark1")
+        known = (shell / "known_hosts").read_text("utf-8")
+        accepted = output(lan.control, program(PARAMIKO, shell / "id_ed25519"))
+
+    assert {"spark1": UNKNOWN_KEY.format("spark1")} == texts
+    assert ("", "spark1\n") == (known, accepted)
+
+
+def test_at_once(lan: Lan, tmp_path: Path) -> None:
+    """Several machines are asked at once: the question on each waits for that on the others."""
+    seen = [tmp_path / host.name for host in lan.hosts]
+    wait = "".join(f"until [ -e {path} ]; do sleep 0.05; done\n" for path in seen)
+    question = f"touch {tmp_path}/$(hostname)\n{wait}echo met\n"
+
+    assert {"spark1": "met", "spark2": "met"} == answers(
+        lan, "spark1", "spark2", question=question, seconds=20
+    )[0]
+
+
+@contextmanager
+def hanging(machine: Machine) -> Iterator[None]:
+    """Let a machine accept SSH connections, and never answer, as one without memory does."""
+    listen = "import socket; s = socket.create_server(('', 22)); print(flush=True); input()"
+    machine.stop_ssh()
+    with machine.start(["/usr/bin/python3", "-c", listen]) as process:
+        assert process.stdout
+        process.stdout.readline()
+        yield
+        process.communicate("\n")
+    machine.start_ssh()
+
+
+def test_silent_machines(lan: Lan) -> None:
+    """Neither a machine that is off nor one that hangs takes away the answer of the others."""
+    with hanging(lan.host("spark2")):
+        texts, seconds = answers(lan, "192.168.177.99", "spark1", "spark2")
+
+    off = (
+        "192.168.177.99: 192.168.177.99 does not answer: No route to host "
+        "(check that it is on, and on this network: `ssh -v 192.168.177.99`)"
+    )
+    hangs = (
+        "spark2: spark2 accepts connections, but its SSH server does not answer "
+        "(the machine may be overloaded: wait and try again, or restart it)"
+    )
+    assert {
+        "192.168.177.99": off,
+        "spark1": f"spark1 root from {DIRECT}",
+        "spark2": hangs,
+    } == texts
+    assert seconds < 20
+
+
+@pytest.mark.parametrize(
+    "config, first", [("", "spark2"), (JUMP, "spark1")], ids=["direct", "ProxyJump"]
+)
+def test_late_answer(lan: Lan, tmp_path: Path, config: str, first: str) -> None:
+    """An answer is not waited for after its time, nor is a process of ssh left."""
+    aliases = (lan.control.home / ".ssh/config").read_text("utf-8")
+    question = f"touch {tmp_path}/asked; exec sleep 60"
+    with configured(lan.control, {"config": config + aliases}):
+        request = json.dumps((("spark2",), question, 4))
+        with lan.control.start(program(PROGRAM, request, "shell")) as process:
+            wait_until((tmp_path / "asked").exists)
+            with unplugged(lan.host(first)):
+                printed, _ = process.communicate(timeout=60)
+                commands = lan.control.run(["ps", "-e", "-o", "comm="]).stdout.split()
+    texts, seconds, _ = json.loads(printed)
+
+    late = "spark2: no answer: timed out after 4 s (`ssh spark2` may show more)"
+    assert ({"spark2": late}, False) == (texts, "ssh" in commands)
+    assert seconds < 8
+
+
+def test_lost_connection(lan: Lan, tmp_path: Path) -> None:
+    """A machine that vanishes while it answers is noticed, and the others have answered."""
+    question = f"touch {tmp_path}/$(hostname); [ $(hostname) = spark1 ] || exec sleep 60"
+    request = json.dumps((("spark1", "spark2"), question, 60))
+    with lan.control.start(program(PROGRAM, request, "shell")) as process:
+        wait_until((tmp_path / "spark2").exists)
+        with unplugged(lan.host("spark2")):
+            printed, _ = process.communicate(timeout=60)
+    texts, seconds, _ = json.loads(printed)
+
+    lost = (
+        "spark2: the SSH connection to spark2 was lost "
+        "(check it with `ssh spark2`, then run the same command again)"
+    )
+    assert {"spark1": "", "spark2": lost} == texts
+    assert seconds < 30
