@@ -166,3 +166,44 @@ def test_abandoned() -> None:
     runner.join()
 
     assert time.monotonic() - began < 5
+
+
+def test_reader() -> None:
+    """The output of a program is read to its end, and its errors are kept."""
+    program = ("sh", "-c", "read -r line; echo $line; echo failed >&2; exit 3")
+    with streams.reader(program) as stream:
+        stream.send_line("0")
+        output = stream.read()
+        end = stream.read()
+        completed = stream.end()
+
+    assert (b"0\n", b"") == (output, end)
+    assert Completed(code=3, output="", error="failed\n") == completed
+
+
+def test_fifo_reader(tmp_path: Path) -> None:
+    """A program may write to a FIFO in a folder with its copy; the folder is removed."""
+    (tmp_path / "program").write_text('cat >"$1"\n', "utf-8")
+    folders: list[str] = []
+
+    def command(folder: str) -> tuple[str, ...]:
+        folders.append(folder)
+        return ("sh", f"{folder}/program", f"{folder}/stream")
+
+    with streams.fifo_reader(command, str(tmp_path / "program"), ("false",)) as stream:
+        stream.send_line("bytes")
+        output = (stream.read(), stream.read())
+
+    assert (b"bytes\n", b"") == output
+    assert [False] == [Path(folder).exists() for folder in folders]
+
+
+def test_fifo_that_no_program_opens(tmp_path: Path) -> None:
+    """A program that ends without opening its FIFO has no output, only errors."""
+    (tmp_path / "program").write_text("echo no image >&2; exit 1\n", "utf-8")
+    with streams.fifo_reader(
+        lambda folder: ("sh", f"{folder}/program"), str(tmp_path / "program"), ("false",)
+    ) as stream:
+        output, completed = stream.read(), stream.end()
+
+    assert (b"", 1, "no image\n") == (output, completed.code, completed.error)
