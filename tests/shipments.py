@@ -61,7 +61,18 @@ BY_NAME = tuple(
     replace(route, fast_address="", host=replace(route.host, ssh_host=f"{route.node}.lan"))
     for route in ROUTES
 )
+SSH = (
+    "ssh -T -a -x -o ServerAliveInterval=10 -o ClearAllForwardings=yes -o Compression=no{} "
+    "-o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3 "
+    "-o ControlMaster=no -o ControlPath=none -o ExitOnForwardFailure=no -o RemoteCommand=none "
+    "-o StdinNull=no"
+)
 NO_FAILURES: Mapping[str, str] = {}
+
+
+def ssh(options: str = "") -> str:
+    """Return the SSH client of a stream with these options before the usual ones."""
+    return SSH.format(options)
 
 
 def stored(count: int, name: str = "", blobs: int = 0) -> StoredImage:

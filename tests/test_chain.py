@@ -16,6 +16,7 @@ from cluster.host import Host
 from cluster.ship import chain
 from cluster.ship.chain import LOST, MARK, LoadReport
 from cluster.ship.routes import Hop, ShipRoute
+from tests.shipments import ssh
 
 NAMES = ("spark1", "spark2", "spark3", "spark4")
 ADDRESSES = tuple(f"192.168.177.{n}" for n in (11, 12, 13, 14))
@@ -26,11 +27,7 @@ ROUTES = tuple(
 FOLDERS = ("first", *ADDRESSES[1:])
 """What each node calls itself."""
 ARCHIVE = bytes(range(256)) * 4096
-SSH = (
-    "ssh -T -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=10 -o ControlPath=none "
-    "-o RemoteCommand=none -o ClearAllForwardings=yes -o Compression=no"
-)
-OPTIONS = f"{SSH} -o ServerAliveCountMax=3 -o ProxyCommand=none"
+HOP_SSH = ssh(" -o ProxyCommand=none")
 # An engine that writes its input to a file, unless the node has a program to run instead.
 DOCKER = """#!/bin/sh
 [ "$*" = load ] || exit 9
@@ -121,14 +118,12 @@ def test_star() -> None:
     fast = ShipRoute(host=ROUTES[0].host, fast_address="192.168.177.11", known_as="spark1")
     by_name = chain.load(ROUTES[:1], compress=False)
     over_fabric = chain.load((fast,), compress=False)
-    name = "-o HostName=192.168.177.11 -o HostKeyAlias=spark1 -o CheckHostIP=no"
+    options = (
+        " -o HostName=192.168.177.11 -o HostKeyAlias=spark1 -o CheckHostIP=no -o ProxyCommand=none"
+    )
 
-    assert (*SSH.split(), "spark1.lan") == by_name[:-1]
-    assert (
-        *f"{SSH} {name} -o ProxyCommand=none".split(),
-        "spark1.lan",
-        by_name[-1],
-    ) == over_fabric
+    assert (*ssh().split(), "--", "spark1.lan") == by_name[:-1]
+    assert (*ssh(options).split(), "--", "spark1.lan", by_name[-1]) == over_fabric
 
 
 def test_words() -> None:
@@ -185,7 +180,7 @@ def test_hop_options(nodes: Chain) -> None:
     arguments = (nodes.place / "arguments").read_text("utf-8")
 
     assert (
-        f"{OPTIONS.removeprefix('ssh ')} -p 22 -- nvidia@192.168.177.12 "
+        f"{HOP_SSH.removeprefix('ssh ')} -p 22 -- nvidia@192.168.177.12 "
         == arguments.partition("sh -c")[0]
     )
 
@@ -276,9 +271,11 @@ def test_any_user(tmp_path_factory: pytest.TempPathFactory, user: str) -> None:
 def test_probe() -> None:
     """A node itself tries to reach the next one, with the options of the chain."""
     hop = Hop(address="192.168.177.12", user="o'brien", port="2222")
-    line = f"{OPTIONS} -p 2222 -- 'o'\"'\"'brien@192.168.177.12' true"
+    line = f"{HOP_SSH} -p 2222 -- 'o'\"'\"'brien@192.168.177.12' true"
 
-    assert (*SSH.split(), "spark1.lan", line) == chain.probe(ROUTES[0], replace(ROUTES[1], hop=hop))
+    assert (*ssh().split(), "--", "spark1.lan", line) == chain.probe(
+        ROUTES[0], replace(ROUTES[1], hop=hop)
+    )
 
 
 def test_no_report() -> None:

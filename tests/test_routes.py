@@ -6,15 +6,12 @@ from cluster.host import Host
 from cluster.ship import routes
 from cluster.ship.routes import Hop, ShipRoute
 from tests.clusters import SPARKS, WORKER
+from tests.shipments import ssh
 
 SPARK2 = Host(name="spark2", ssh_host="spark-02")
 HOP = Hop(address="192.168.177.12", user="nvidia")
 FABRIC = ShipRoute(host=SPARK2, fast_address="192.168.177.12", known_as="spark-02.lan", hop=HOP)
 BY_NAME = ShipRoute(host=SPARK2, hop=HOP)
-SSH = (
-    "ssh -T -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=10 -o ControlPath=none "
-    "-o RemoteCommand=none -o ClearAllForwardings=yes -o Compression=no"
-)
 
 
 @pytest.mark.parametrize(
@@ -92,11 +89,12 @@ def test_text_of_a_route(route: ShipRoute, expected: str) -> None:
 
 def test_ssh() -> None:
     """Over the fast link the host stays the user's alias; only its address changes."""
-    fabric = (
-        f"{SSH} -o HostName=192.168.177.12 -o HostKeyAlias=spark-02.lan -o CheckHostIP=no "
-        "-o ProxyCommand=none spark-02 true"
+    options = (
+        " -o HostName=192.168.177.12 -o HostKeyAlias=spark-02.lan -o CheckHostIP=no "
+        "-o ProxyCommand=none"
     )
-    by_name = f"{SSH} spark-02 true"
+    fabric = f"{ssh(options)} -- spark-02 true"
+    by_name = f"{ssh()} -- spark-02 true"
 
     assert [tuple(fabric.split()), tuple(by_name.split())] == [
         route.ssh("true") for route in (FABRIC, BY_NAME)

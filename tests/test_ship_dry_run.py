@@ -1,20 +1,19 @@
 """The shell script of `inv --dry ship`."""
 
 from cluster.host import Host
+from cluster.plan import script
 from cluster.ship import dry_run
 from cluster.ship.routes import ShipRoute
+from tests.shipments import ssh
 
 SPARK2 = Host(name="spark2", ssh_host="spark-02")
 FABRIC = ShipRoute(host=SPARK2, fast_address="192.168.177.12", known_as="spark-02.lan")
-SSH = (
-    "ssh -T -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=10 -o ControlPath=none "
-    "-o RemoteCommand=none -o ClearAllForwardings=yes -o Compression=no"
+FAST = (
+    " -o HostName=192.168.177.12 -o HostKeyAlias=spark-02.lan -o CheckHostIP=no "
+    "-o ProxyCommand=none"
 )
-TO_FABRIC = (
-    f"{SSH} -o HostName=192.168.177.12 -o HostKeyAlias=spark-02.lan -o CheckHostIP=no "
-    "-o ProxyCommand=none spark-02 docker load"
-)
-BY_SSH_HOST = f"{SSH} spark-02 docker load"
+TO_FABRIC = f"{ssh(FAST)} -- spark-02 docker load"
+BY_SSH_HOST = f"{ssh()} -- spark-02 docker load"
 
 
 def test_steps() -> None:
@@ -44,4 +43,4 @@ test "$(docker image inspect --format '{{{{json .RootFS.Layers}}}}' vllm-node:la
 vllm-node:latest)"
 """
 
-    assert expected == dry_run.text(dry_run.steps("vllm-node:latest", routes))
+    assert expected == script.text(dry_run.steps("vllm-node:latest", routes))

@@ -5,7 +5,12 @@ from cluster.plan.steps import Parallel, Plan, Step
 
 def text(plan: Plan) -> str:
     """Return the commands of a plan in order, each under a comment with its place and title."""
-    return "\n".join(f"# {step.place}: {step.title}\n{step.text}\n" for step in flat(plan))
+    return "\n".join(f"# {step.place}: {step.title}\n{_line(step)}" for step in flat(plan))
+
+
+def _line(step: Step) -> str:
+    """Return the shell text of a step with its line end; nothing for a step without commands."""
+    return f"{step.text}\n" if step.text else ""
 
 
 def flat(plan: Plan) -> tuple[Step, ...]:

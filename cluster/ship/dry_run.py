@@ -36,11 +36,3 @@ def _steps(name: str, route: ShipRoute) -> tuple[ShellStep, ...]:
             text=f'test "$({source})" = "$({node})"',
         ),
     )
-
-
-def text(shell_steps: tuple[ShellStep, ...]) -> str:
-    """Return the steps as a shell script."""
-    return "\n".join(
-        f"# {step.place}: {step.title}\n" + (f"{step.text}\n" if step.text else "")
-        for step in shell_steps
-    )

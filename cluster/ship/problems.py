@@ -56,7 +56,8 @@ def load_failed(cluster: Cluster, route: ShipRoute, name: str, code: int, output
     """Return why `docker load` failed, in the words of SSH or of the node's engine."""
     reason = last_line(output)
     if route.fast_address and NO_CONNECTION in output:
-        command = shell_line(("ssh", *route.target, "true"))
+        options = (word for option in route.options for word in ("-o", option))
+        command = shell_line(("ssh", *options, route.host.ssh_host, "true"))
         message = f"no SSH connection over the fast link: {reason}"
         remedy = f"this command must succeed: `{command}`"
         return Problem(place=route.node, message=message, remedy=remedy)

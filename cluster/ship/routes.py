@@ -7,24 +7,11 @@ import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from cluster.host import Host
+from cluster.host import BULK_OPTIONS, Host, ssh
 from cluster.node import Cluster, Node
 from cluster.words import Word
 
-OPTIONS = (
-    # A terminal would change bytes, and nobody would see a question.
-    "BatchMode=yes",
-    "ConnectTimeout=10",
-    "ServerAliveInterval=10",
-    # A shared connection may lead to another address.
-    "ControlPath=none",
-    # The user's settings for a session by hand.
-    "RemoteCommand=none",
-    "ClearAllForwardings=yes",
-    "Compression=no",
-)
-SSH = ("ssh", "-T", *(word for option in OPTIONS for word in ("-o", option)))
-HOP_SSH = (*SSH, "-o", "ServerAliveCountMax=3", "-o", "ProxyCommand=none")
+HOP_SSH = ssh(*BULK_OPTIONS, "ProxyCommand=none")
 """How a node reaches the next one: with the user name from here, and its own known hosts."""
 UNSAFE = re.compile(rb"[^\w@.:-]")
 """Bytes to which a shell between here and the last node might give a meaning."""
@@ -78,26 +65,20 @@ class ShipRoute:
         return f"fabric {self.fast_address}" if self.fast_address else f"ssh {self.host.ssh_host}"
 
     @property
-    def target(self) -> tuple[str, ...]:
-        """The words with which ssh reaches the node.
+    def options(self) -> tuple[str, ...]:
+        """The SSH options that lead over the fast link; none if the route does not.
 
-        On the fast link the host stays the user's alias, so user, key and port stay too; only the
-        address changes. A jump or a proxy of the alias would lead around the link (ProxyCommand
-        undoes either).
+        The host stays the user's alias, so user, key and port stay too; only the address changes. A
+        jump or a proxy of the alias would lead around the link (ProxyCommand undoes either).
         """
         if not self.fast_address:
-            return (self.host.ssh_host,)
-        options = (
-            f"HostName={self.fast_address}",
-            f"HostKeyAlias={self.known_as}",
-            "CheckHostIP=no",
-            "ProxyCommand=none",
-        )
-        return (*(word for option in options for word in ("-o", option)), self.host.ssh_host)
+            return ()
+        host = (f"HostName={self.fast_address}", f"HostKeyAlias={self.known_as}")
+        return (*host, "CheckHostIP=no", "ProxyCommand=none")
 
     def ssh(self, *words: str) -> tuple[str, ...]:
-        """Return the command that runs another on the node, with bytes for its input."""
-        return (*SSH, *self.target, *words)
+        """Return the command that runs another on the node, with a stream for its input."""
+        return self.host.ssh(*words, options=(*BULK_OPTIONS, *self.options))
 
 
 def tagged(name: str) -> str:

@@ -74,8 +74,8 @@ class Shipment:
 
     def _ask(self) -> Answers:
         """Ask this machine and all nodes for their facts."""
-        others = (route.host for route in self.routes if not route.is_local)
-        hosts = {host.name: host for host in (THIS_MACHINE, *others)}
+        nodes = (route.host for route in self.routes if not route.is_local)
+        hosts = {host.name: host for host in (THIS_MACHINE, *nodes)}
         question = Request(parts=SHIPPING, docker_seconds=DOCKER_SECONDS).question
         with self.terminal.step(self.name, "Check which nodes have it"):
             answers = asking.examine(hosts, dict.fromkeys(hosts, question), ANSWER_SECONDS)

@@ -5,6 +5,7 @@ from cluster.host import Host, host_problem
 from cluster.machine import local_addresses, parallel, processes
 from cluster.machine.terminal import show
 from cluster.node import Cluster, Node
+from cluster.plan import script
 from cluster.session import Session
 from cluster.ship import dry_run, routes
 from cluster.ship.routes import ShipRoute
@@ -23,17 +24,17 @@ def ship_image(run: Session, names: list[str], options: ShipOptions) -> int:
         raise RefusedError(*refusals)
     name = routes.tagged(options.image or cluster.image)
     nodes = run.nodes(names)
-    found = tuple(
+    node_routes = tuple(
         parallel.side_by_side(lambda node: _route(cluster, node, run.runtime.host(node)), nodes)
     )
     if run.dry:
-        show(dry_run.text(dry_run.steps(name, found)))
+        show(script.text(dry_run.steps(name, node_routes)))
         return 0
     # What a dry run does without is not waited for.
     from cluster.ship.shipment import Shipment
 
     shipment = Shipment(
-        cluster=cluster, terminal=run.report, name=name, options=options, routes=found
+        cluster=cluster, terminal=run.report, name=name, options=options, routes=node_routes
     )
     if options.plan:
         return shipment.show()

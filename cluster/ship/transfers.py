@@ -232,7 +232,7 @@ def _speeds(
     source, node, machine = request.source.links, facts.links, facts.machine
     if not route.fast_address:
         return source.speed(machine.ssh_client), node.speed(machine.ssh_server)
-    addresses = (own.ip for interface in source.interfaces for own in interface.addresses)
+    addresses = (address.ip for link in source.interfaces for address in link.addresses)
     fast = next((address for address in addresses if address in cluster.subnet), None)
     return source.speed(fast), node.speed(ip_address(route.fast_address))
 
