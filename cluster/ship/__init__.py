@@ -1,1 +1,1 @@
-"""Shipping an image: what each node lacks, the way there, the archive, and what became of it."""
+"""Shipping an image: the plan, the routes and streams to the nodes, the archive, the results."""
