@@ -5,59 +5,59 @@ from tests.edits import Broken, each, line, meminfo, on, section
 MACHINE = {
     "memory that others hold": Broken(
         edits=on("spark1", *meminfo(MemAvailable=40, MemFree=30)),
-        found=("blocks memory spark1",),
+        findings=("blocks memory spark1",),
     ),
     "a page cache that is full": Broken(
         edits=on("spark1", *meminfo(MemFree=3, Cached=109)),
-        found=("note page-cache spark1",),
+        findings=("note page-cache spark1",),
     ),
     "an answer of another shape": Broken(
         edits=on("spark2", section("routes", "[1]\n")),
-        found=("note unreadable spark2",),
+        findings=("note unreadable spark2",),
     ),
     "swap": Broken(
         edits=on("spark2", *meminfo(SwapTotal=16, SwapFree=16)),
-        found=("note swap spark2",),
+        findings=("note swap spark2",),
     ),
     "waiting for memory": Broken(
         edits=on("spark2", ("^(/proc/pressure/memory:some .*)avg60=0.00", r"\1avg60=31.20")),
-        found=("slow pressure spark2",),
+        findings=("slow pressure spark2",),
     ),
     "clocks apart": Broken(
         edits=(("spark2", r"^1795470000\.27", "1795470075.27"),),
-        found=("slow clock spark1, spark2",),
+        findings=("slow clock spark1, spark2",),
     ),
     "another kernel": Broken(
         edits=(("spark2", "6.17.0-1031-nvidia", "6.17.0-1014-nvidia"),),
-        found=("slow kernel-same spark1, spark2",),
+        findings=("slow kernel-same spark1, spark2",),
     ),
     "another driver": Broken(
         edits=(("spark2", "GB10, 580.173.02", "GB10, 580.142"),),
-        found=("slow driver-same spark1, spark2",),
+        findings=("slow driver-same spark1, spark2",),
     ),
     "a driver that hangs": Broken(
         edits=each(("GB10, 580.173.02", "GB10, 590.44.01")),
-        found=("slow driver spark1", "slow driver spark2"),
+        findings=("slow driver spark1", "slow driver spark2"),
     ),
     "a loopback address for the own name": Broken(
         edits=on("spark1", ("^192.168.177.11( +[SDR])", r"127.0.1.1\1")),
-        found=("note hostname spark1",),
+        findings=("note hostname spark1",),
     ),
     "a desktop": Broken(
         edits=on("spark1", ("multi-user.target", "graphical.target")),
-        found=("note desktop spark1",),
+        findings=("note desktop spark1",),
     ),
     "no earlyoom": Broken(
         edits=on("spark1", ("^active$", "inactive")),
-        found=("note early-oom spark1",),
+        findings=("note early-oom spark1",),
     ),
     "shared memory that a logout removes": Broken(
         edits=(line("cluster.env", "SHM_SIZE=host"), ("spark2", "^linger\n", "")),
-        found=("note shared-memory-removal spark2",),
+        findings=("note shared-memory-removal spark2",),
     ),
     "another GPU": Broken(
         edits=each(("NVIDIA GB10", "NVIDIA Thor")),
-        found=("note not-a-spark spark1", "note not-a-spark spark2"),
+        findings=("note not-a-spark spark1", "note not-a-spark spark2"),
     ),
 }
 CONTAINERS = {
@@ -68,11 +68,11 @@ CONTAINERS = {
             section("image", "[]\n"),
             section("engine_disk", ""),
         ),
-        found=("blocks docker spark2",),
+        findings=("blocks docker spark2",),
     ),
     "no GPU": Broken(
         edits=on("spark2", section("gpus", "No devices were found\n")),
-        found=("blocks gpu spark2",),
+        findings=("blocks gpu spark2",),
     ),
     "no way of GPUs into containers": Broken(
         edits=on(
@@ -82,11 +82,11 @@ CONTAINERS = {
             ("^/var/run/cdi/nvidia.yaml", "/var/run/cdi/*"),
             section("toolkit", ""),
         ),
-        found=("blocks gpu-docker spark1",),
+        findings=("blocks gpu-docker spark1",),
     ),
     "an old toolkit": Broken(
         edits=on("spark1", ("CLI version 1.19.0", "CLI version 1.17.4")),
-        found=("note toolkit spark1",),
+        findings=("note toolkit spark1",),
     ),
     "somebody on the GPU": Broken(
         edits=on(
@@ -94,26 +94,26 @@ CONTAINERS = {
             section("gpus", "NVIDIA GB10, 580.173.02, [N/A], 2405\n"),
             section("clients", "3107, python3, 4096\n"),
         ),
-        found=("slow gpu-busy spark1",),
+        findings=("slow gpu-busy spark1",),
     ),
     "a clock that is stuck": Broken(
         where="switch",
         edits=on("spark3", ("GB10, 580.173.02, (.*), 2405", r"GB10, 580.173.02, \1, 702")),
-        found=("slow gpu-clock spark3",),
+        findings=("slow gpu-clock spark3",),
     ),
     "no image": Broken(
         edits=on("spark2", section("image", "[]\n")),
-        found=("blocks image spark2",),
+        findings=("blocks image spark2",),
     ),
     "an image of yesterday": Broken(
         edits=on("spark2", ("sha256:e5e646", "sha256:0011aa")),
-        found=("blocks same-image spark2",),
+        findings=("blocks same-image spark2",),
     ),
     "a disk that is full": Broken(
         edits=on(
             "spark1", ("^(/dev/nvme0n1p2 +[0-9]+ +)[0-9]+ +[0-9]+", r"\g<1>3843549616 1000000")
         ),
-        found=("blocks disk spark1",),
+        findings=("blocks disk spark1",),
     ),
     "no room for models": Broken(
         edits=on(
@@ -124,14 +124,14 @@ CONTAINERS = {
                 "/dev/sda1 976762584 941762584 10000000 99% /data\n",
             ),
         ),
-        found=("note model-disk spark1",),
+        findings=("note model-disk spark1",),
     ),
     "a model on one node": Broken(
         edits=on("spark2", section("models", "")),
-        found=("note models spark2",),
+        findings=("note models spark2",),
     ),
     "a port that is taken": Broken(
         edits=on("spark1", ("^(LISTEN .*)0.0.0.0:22( .*)", r"\g<0>\n\g<1>0.0.0.0:6379\2")),
-        found=("blocks ports spark1",),
+        findings=("blocks ports spark1",),
     ),
 }

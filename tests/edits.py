@@ -14,7 +14,7 @@ class Broken:
     """A thing that is broken, in the situation `one-cable` where no other is said."""
 
     edits: tuple[Edit, ...]
-    found: tuple[str, ...]
+    findings: tuple[str, ...]
     """Severity, check and place."""
     where: str = "one-cable"
 
@@ -98,7 +98,7 @@ def unplugged(interface: str, device: str) -> tuple[tuple[str, str], ...]:
 
 def tagged(node: str, number: int) -> tuple[Edit, ...]:
     """Return the edits that move a node's address from the port to a VLAN on it."""
-    its = (
+    vlan = (
         f'{{"ifname":"{ETH}.7","flags":["BROADCAST","MULTICAST","UP","LOWER_UP"],"mtu":9000,'
         '"link_type":"ether","linkinfo":{"info_kind":"vlan"},"addr_info":[{"family":"inet",'
         f'"local":"192.168.177.{number}","prefixlen":24,"label":"{ETH}.7"}}]}},'
@@ -107,7 +107,7 @@ def tagged(node: str, number: int) -> tuple[Edit, ...]:
         node,
         *unaddressed(ETH, "rocep1s0f1"),
         *unaddressed(TWIN, "roceP2p1s0f1"),
-        (r"^== addresses\n\[", rf"\g<0>{its}"),
+        (r"^== addresses\n\[", rf"\g<0>{vlan}"),
         (rf"^ping {ETH} ", rf"ping {ETH}.7 "),
         (r'^(way .*"dev":)"[^"]*"', rf'\1"{ETH}.7"'),
     )

@@ -29,7 +29,7 @@ IMAGE = Image(architecture="arm64", layers=("sha256:aa", "sha256:bb"), configura
 
 def node_report(node: str = "spark1", cluster: Cluster = SPARKS, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Facts)
     """Return a node of a cluster with the facts of a healthy Spark, except for `changes`."""
-    described = next(one for one in cluster.nodes if one.name == node)
+    described = next(member for member in cluster.nodes if member.name == node)
     facts = spark(node, described.host_ip, PORTS.get(node, 0))
     return NodeReport(cluster=cluster, node=described, facts=replace(facts, **changes))
 
@@ -46,24 +46,26 @@ def ring() -> NodeReport:
         for number, node in enumerate((*SPARKS.nodes, extra_worker()), 1)
     )
     before = node_report(cluster=replace(SPARKS, nodes=nodes))
-    facts, other = before.facts, spark("spark1", IPv4Address("192.168.177.11"), 0)
+    facts, second_port = before.facts, spark("spark1", IPv4Address("192.168.177.11"), 0)
     interfaces = tuple(
-        replace(one, addresses=at(f"192.168.{179 + one.name.startswith('enP')}.11"))
-        for one in other.links.interfaces
-        if one.name.endswith("f0np0")
+        replace(item, addresses=at(f"192.168.{179 + item.name.startswith('enP')}.11"))
+        for item in second_port.links.interfaces
+        if item.name.endswith("f0np0")
     )
-    rest = (one for one in facts.links.interfaces if not one.name.endswith("f0np0"))
-    pairs = zip(facts.rdma.devices, other.rdma.devices, strict=True)
+    rest = (item for item in facts.links.interfaces if not item.name.endswith("f0np0"))
+    pairs = zip(facts.rdma.devices, second_port.rdma.devices, strict=True)
     return with_facts(
         before,
         links=replace(facts.links, interfaces=(*interfaces, *rest)),
-        rdma=replace(facts.rdma, devices=tuple(one if one.active else its for one, its in pairs)),
+        rdma=replace(
+            facts.rdma, devices=tuple(item if item.active else twin for item, twin in pairs)
+        ),
     )
 
 
 def findings(checks: Iterable[Check], *reports: NodeReport) -> list[str]:
     """Return what these checks report, each with its name; all checks are made."""
-    names = {one.name for one in checks}
+    names = {node.name for node in checks}
     return [
         f"[{finding.check.name}] {finding.problem}"
         for finding in check.findings(CHECKS, reports)
@@ -74,21 +76,26 @@ def findings(checks: Iterable[Check], *reports: NodeReport) -> list[str]:
 def with_settings(before: NodeReport, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Node)
     """Return the same machine with other settings in its own file."""
     node = replace(before.node, **changes)
-    nodes = tuple(node if one.name == node.name else one for one in before.cluster.nodes)
+    nodes = tuple(node if member.name == node.name else member for member in before.cluster.nodes)
     return replace(before, node=node, cluster=replace(before.cluster, nodes=nodes))
 
 
 def with_interface(before: NodeReport, named: str, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Interface)
     """Return the same node with a change of one interface."""
     links = before.facts.links
-    after = tuple(replace(one, **changes) if one.name == named else one for one in links.interfaces)
+    after = tuple(
+        replace(interface, **changes) if interface.name == named else interface
+        for interface in links.interfaces
+    )
     return with_facts(before, links=replace(links, interfaces=after))
 
 
 def with_device(before: NodeReport, named: str, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Device)
     """Return the same node with a change of one RDMA device."""
     rdma = before.facts.rdma
-    after = tuple(replace(one, **changes) if one.name == named else one for one in rdma.devices)
+    after = tuple(
+        replace(device, **changes) if device.name == named else device for device in rdma.devices
+    )
     return with_facts(before, rdma=replace(rdma, devices=after))
 
 
@@ -99,7 +106,9 @@ def with_facts(before: NodeReport, **changes: Any) -> NodeReport:  # noqa: ANN40
 
 def at(*addresses: str) -> tuple[IPv4Interface, ...]:
     """Return addresses with their networks: /24 where none is said."""
-    return tuple(IPv4Interface(one if "/" in one else f"{one}/24") for one in addresses)
+    return tuple(
+        IPv4Interface(address if "/" in address else f"{address}/24") for address in addresses
+    )
 
 
 def spark(hostname: str, address: IPv4Address, port: int) -> Facts:
@@ -110,8 +119,14 @@ def spark(hostname: str, address: IPv4Address, port: int) -> Facts:
         machine=machine(hostname, last),
         links=Links(
             interfaces=(
-                *(twin("enp1s0", "0000:01:00", one, first, live=one == port) for one in (0, 1)),
-                *(twin("enP2p1s0", "0002:01:00", one, second, live=one == port) for one in (0, 1)),
+                *(
+                    twin("enp1s0", "0000:01:00", number, first, live=number == port)
+                    for number in (0, 1)
+                ),
+                *(
+                    twin("enP2p1s0", "0002:01:00", number, second, live=number == port)
+                    for number in (0, 1)
+                ),
                 _rj45(last),
                 Interface(name="docker0", kind="bridge", addresses=at("172.17.0.1/16")),
             ),
@@ -119,8 +134,14 @@ def spark(hostname: str, address: IPv4Address, port: int) -> Facts:
         ),
         rdma=Rdma(
             devices=(
-                *(roce("P2p1s0", "0002:01:00", one, second, live=one == port) for one in (0, 1)),
-                *(roce("p1s0", "0000:01:00", one, first, live=one == port) for one in (0, 1)),
+                *(
+                    roce("P2p1s0", "0002:01:00", number, second, live=number == port)
+                    for number in (0, 1)
+                ),
+                *(
+                    roce("p1s0", "0000:01:00", number, first, live=number == port)
+                    for number in (0, 1)
+                ),
             ),
             device_files=("rdma_cm", "uverbs0", "uverbs1", "uverbs2", "uverbs3"),
         ),
@@ -177,9 +198,9 @@ def twin(bus: str, pci: str, port: int, address: str, *, live: bool) -> Interfac
 def roce(bus: str, pci: str, port: int, address: str, *, live: bool) -> Device:
     """Return the RDMA device of a twin."""
     netdev = f"en{bus}f{port}np{port}"
-    own = f"fe80:0000:0000:0000:4ebb:47ff:fe2c:{pci[3]}a{port}0"
+    link_local = f"fe80:0000:0000:0000:4ebb:47ff:fe2c:{pci[3]}a{port}0"
     mapped = IPv4Address(address).packed.hex()
-    values = (own, f"0000:0000:0000:0000:0000:ffff:{mapped[:4]}:{mapped[4:]}")[: 1 + live]
+    values = (link_local, f"0000:0000:0000:0000:0000:ffff:{mapped[:4]}:{mapped[4:]}")[: 1 + live]
     return Device(
         name=f"roce{bus}f{port}",
         netdev=netdev,

@@ -21,41 +21,45 @@ def reaching(cluster: Cluster = SPARKS) -> Nodes:
 
 
 def _tried(before: NodeReport) -> NodeReport:
-    asked = request(before.cluster, before.node)
-    mtu = next(its.mtu for its in before.facts.links.interfaces if its.name == before.node.eth_if)
+    questions = request(before.cluster, before.node)
+    mtu = next(
+        interface.mtu
+        for interface in before.facts.links.interfaces
+        if interface.name == before.node.eth_if
+    )
     pings = tuple(
         Ping(interface=interface, peer=peer, size=size, answered=True)
-        for interface, peer in asked.pings
+        for interface, peer in questions.pings
         for size in (84, mtu)
     )
-    ports = tuple(Port(peer=peer, port=port, answer="refused") for peer, port in asked.ports)
-    ways = tuple(Way(peer=peer, device=before.node.eth_if) for peer in asked.routes_to)
+    ports = tuple(Port(peer=peer, port=port, answer="refused") for peer, port in questions.ports)
+    ways = tuple(Way(peer=peer, device=before.node.eth_if) for peer in questions.routes_to)
     return with_facts(before, reach=Reach(pings=pings, ports=ports, ways=ways))
 
 
 def pinged(
-    nodes: Nodes, one: str, other: str, lost: Callable[[Ping], bool], said: str = ""
+    nodes: Nodes, source: str, target: str, lost: Callable[[Ping], bool], output: str = ""
 ) -> Nodes:
     """Return the nodes when some pings from one to another are lost."""
-    peer = next(its.node.host_ip for its in nodes if its.node.name == other)
+    peer = next(report.node.host_ip for report in nodes if report.node.name == target)
 
     def change(reach: Reach) -> Reach:
         return replace(
             reach,
             pings=tuple(
-                replace(ping, answered=False, said=said)
+                replace(ping, answered=False, said=output)
                 if ping.peer == peer and lost(ping)
                 else ping
                 for ping in reach.pings
             ),
         )
 
-    return _changed(nodes, one, change)
+    return _changed(nodes, source, change)
 
 
-def stopped(nodes: Nodes, one: str, other: str, answer: Answer) -> Nodes:
+def stopped(nodes: Nodes, source: str, target: str, answer: Answer) -> Nodes:
     """Return the nodes when connections from one to another come to something else."""
-    peer = next(its.node.host_ip for its in nodes if its.node.name == other)
+    peer = next(report.node.host_ip for report in nodes if report.node.name == target)
 
     def change(reach: Reach) -> Reach:
         ports = tuple(
@@ -63,24 +67,24 @@ def stopped(nodes: Nodes, one: str, other: str, answer: Answer) -> Nodes:
         )
         return replace(reach, ports=ports)
 
-    return _changed(nodes, one, change)
+    return _changed(nodes, source, change)
 
 
-def led(nodes: Nodes, one: str, other: str, device: str) -> Nodes:
+def led(nodes: Nodes, source: str, target: str, device: str) -> Nodes:
     """Return the nodes when one's way to another is by another interface."""
-    peer = next(its.node.host_ip for its in nodes if its.node.name == other)
+    peer = next(report.node.host_ip for report in nodes if report.node.name == target)
 
     def change(reach: Reach) -> Reach:
         ways = tuple(replace(way, device=device) if way.peer == peer else way for way in reach.ways)
         return replace(reach, ways=ways)
 
-    return _changed(nodes, one, change)
+    return _changed(nodes, source, change)
 
 
-def cut(nodes: Nodes, one: str, other: str, said: str = "") -> Nodes:
+def cut(nodes: Nodes, source: str, target: str, output: str = "") -> Nodes:
     """Return the nodes when nothing passes between two of them."""
-    for its, peer in ((one, other), (other, one)):
-        nodes = stopped(pinged(nodes, its, peer, lambda _: True, said), its, peer, "silent")
+    for end, peer in ((source, target), (target, source)):
+        nodes = stopped(pinged(nodes, end, peer, lambda _: True, output), end, peer, "silent")
     return nodes
 
 
@@ -89,8 +93,10 @@ def large(ping: Ping) -> bool:
     return ping.size > 84
 
 
-def _changed(nodes: Nodes, one: str, change: Callable[[Reach], Reach]) -> Nodes:
+def _changed(nodes: Nodes, source: str, change: Callable[[Reach], Reach]) -> Nodes:
     return tuple(
-        with_facts(its, reach=change(its.facts.reach)) if its.node.name == one else its
-        for its in nodes
+        with_facts(report, reach=change(report.facts.reach))
+        if report.node.name == source
+        else report
+        for report in nodes
     )

@@ -98,16 +98,17 @@ Edit = tuple[str, str, str]
 
 def situation(name: str, *edits: Edit) -> Situation:
     """Return a situation, or what becomes of it; clocks are compared with the head's."""
-    its = cluster(name, *edits)
-    said = {
-        node.name: parse(edited(capture(name, node.name), node.name, edits)) for node in its.nodes
+    case = cluster(name, *edits)
+    answers = {
+        node.name: parse(edited(capture(name, node.name), node.name, edits)) for node in case.nodes
     }
-    head = said[its.head.name].machine.clock or 0
+    head = answers[case.head.name].machine.clock or 0
     return Situation(
         name=name,
-        cluster=its,
+        cluster=case,
         facts={
-            node: replace(one, lead=(one.machine.clock or 0) - head) for node, one in said.items()
+            node: replace(facts, lead=(facts.machine.clock or 0) - head)
+            for node, facts in answers.items()
         },
     )
 
@@ -137,8 +138,8 @@ def _texts(wiring: Wiring) -> Iterator[tuple[str, str]]:
     for n in range(1, wiring.nodes + 1):
         role = "head" if n == 1 else "worker"
         host_ip = wiring.host_ip.format(n=n)
-        its = f"ROLE={role}\nHOST_IP={host_ip}\nETH_IF={wiring.eth_if}\nIB_IF={wiring.ib_if}\n"
-        yield f"spark{n}.env", f"{its}SSH_HOST=spark{n}\n"
+        lines = f"ROLE={role}\nHOST_IP={host_ip}\nETH_IF={wiring.eth_if}\nIB_IF={wiring.ib_if}\n"
+        yield f"spark{n}.env", f"{lines}SSH_HOST=spark{n}\n"
 
 
 def capture(name: str, node: str) -> str:
@@ -158,8 +159,8 @@ def round_two(name: str, node: str) -> str:
 def probed(name: str) -> dict[str, Facts]:
     """Return what `inv probe` knows of a situation: its own second question is answered."""
     return {
-        node: replace(its, reach=parse(round_two(name, node)).reach)
-        for node, its in situation(name).facts.items()
+        node: replace(facts, reach=parse(round_two(name, node)).reach)
+        for node, facts in situation(name).facts.items()
     }
 
 
@@ -167,8 +168,8 @@ def _one_of_eight(n: int, kind: str) -> str:
     """Return a machine at the switch; from the fifth on they are another worker, renamed."""
     twin, turn = (n, 0) if n <= SWITCH.nodes else ((n - 5) % 3 + 2, (n - 5) // 3 + 1)
     text = (CAPTURES / f"switch/spark{twin}{kind}.txt").read_text()
-    before, heading, its = text.rpartition("== reach\n")
-    _, _, after = its.partition("\n\n")
+    before, heading, section = text.rpartition("== reach\n")
+    _, _, after = section.partition("\n\n")
     return f"{_renamed(before, twin, n, turn)}{heading}{_reached(n, kind)}\n{after}"
 
 
@@ -202,4 +203,4 @@ def _reached(n: int, kind: str) -> str:
 
 def _moved(line: str, numbers: dict[str, int]) -> str:
     """Put other machines' numbers into the addresses of a line."""
-    return re.sub(rf"({NUMBERED})([123])\b", lambda its: f"{its[1]}{numbers[its[2]]}", line)
+    return re.sub(rf"({NUMBERED})([123])\b", lambda match: f"{match[1]}{numbers[match[2]]}", line)

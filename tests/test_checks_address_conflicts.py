@@ -73,7 +73,7 @@ def paired(*reports: NodeReport) -> tuple[NodeReport, ...]:
             (with_interface(SPARK, LINK, addresses=()), OTHER), id="an address that nobody has"
         ),
         pytest.param(
-            tuple(replace(its, cluster=REHEARSAL) for its in readdressed()), id="namespaces"
+            tuple(replace(report, cluster=REHEARSAL) for report in readdressed()), id="namespaces"
         ),
     ],
 )
@@ -140,8 +140,8 @@ def test_conflict(reports: tuple[NodeReport, ...], sentence: str) -> None:
 def test_conflict_of_two_of_three() -> None:
     """The third node is not part of it, and the checks between nodes look at it."""
     lab = replace(SPARKS, nodes=(*SPARKS.nodes, extra_worker()))
-    one, two, three = (node_report(node.name, lab) for node in lab.nodes)
-    both = with_interface(three, WORKERS, addresses=at("192.168.177.12", "192.168.177.13"))
+    first, second, third_node = (node_report(node.name, lab) for node in lab.nodes)
+    both = with_interface(third_node, WORKERS, addresses=at("192.168.177.12", "192.168.177.13"))
 
     assert [
         (
@@ -149,13 +149,13 @@ def test_conflict_of_two_of_three() -> None:
             " as well (`ssh -t spark3 sudo ip address del 192.168.177.12/24 dev enp1s0f0np0`,"
             f" {KEEP})"
         )
-    ] == findings(ADDRESS_CONFLICTS, one, two, both)
-    assert (one,) == paired(one, two, both)
+    ] == findings(ADDRESS_CONFLICTS, first, second, both)
+    assert (first,) == paired(first, second, both)
 
 
 def test_another_network() -> None:
     """An address that a machine gets has the cluster's network."""
-    its = with_settings(SPARK, host_ip=IPv4Address("192.168.178.12"))
+    report = with_settings(SPARK, host_ip=IPv4Address("192.168.178.12"))
 
     assert [
         (
@@ -165,4 +165,4 @@ def test_another_network() -> None:
             " `ssh -t spark2 sudo ip address del 192.168.178.12/24 dev enP2p1s0f0np0`,"
             f" {KEEP})"
         )
-    ] == findings(ADDRESS_CONFLICTS, its, OTHER)
+    ] == findings(ADDRESS_CONFLICTS, report, OTHER)

@@ -39,15 +39,15 @@ def docker(before: NodeReport = SPARK, **changes: Any) -> NodeReport:  # noqa: A
     return with_facts(before, docker=replace(before.facts.docker, **changes))
 
 
-def gpus(*its: Gpu, clients: tuple[Client, ...] = (), before: NodeReport = SPARK) -> NodeReport:
+def gpus(*devices: Gpu, clients: tuple[Client, ...] = (), before: NodeReport = SPARK) -> NodeReport:
     """Return the same node with other GPUs."""
-    return with_facts(before, gpus=Gpus(gpus=its, clients=clients))
+    return with_facts(before, gpus=Gpus(gpus=devices, clients=clients))
 
 
 def used(before: NodeReport) -> NodeReport:
     """Return a node with too little memory, which others compute in."""
-    its = before.facts.machine
-    machine = replace(its, memory=replace(its.memory, available=GIB))
+    spark = before.facts.machine
+    machine = replace(spark, memory=replace(spark.memory, available=GIB))
     return gpus(GB10, clients=CLIENTS, before=with_facts(before, machine=machine))
 
 
@@ -57,7 +57,7 @@ def among(cluster: Cluster) -> NodeReport:
 
 
 @pytest.mark.parametrize(
-    "its",
+    "report",
     [
         pytest.param(SPARK, id="a Spark"),
         pytest.param(among(CDI), id="CDI"),
@@ -90,13 +90,13 @@ def among(cluster: Cluster) -> NodeReport:
         ),
     ],
 )
-def test_nothing_to_say(its: NodeReport) -> None:
+def test_nothing_to_say(report: NodeReport) -> None:
     """Nodes that are well, or that a check is not about, leave nothing to be said."""
-    assert [] == findings(CONTAINERS, its)
+    assert [] == findings(CONTAINERS, report)
 
 
 @pytest.mark.parametrize(
-    "its, sentence",
+    "report, sentence",
     [
         pytest.param(
             docker(
@@ -186,9 +186,9 @@ def test_nothing_to_say(its: NodeReport) -> None:
         ),
     ],
 )
-def test_one_thing_wrong(its: NodeReport, sentence: str) -> None:
+def test_one_thing_wrong(report: NodeReport, sentence: str) -> None:
     """Each thing that is wrong has its sentence, and brings no other with it."""
-    assert [sentence] == findings(CONTAINERS, its, OTHER)
+    assert [sentence] == findings(CONTAINERS, report, OTHER)
 
 
 def test_nobody_has_the_image() -> None:

@@ -93,7 +93,8 @@ def taken(port: int, purpose: str, program: str, instead: str) -> str:
         ),
         pytest.param(healthy(SERVING), id="a model that nobody has"),
         pytest.param(
-            tuple(around(its, models=(QWEN,)) for its in healthy(SERVING)), id="one that all have"
+            tuple(around(report, models=(QWEN,)) for report in healthy(SERVING)),
+            id="one that all have",
         ),
         pytest.param((around(models=(QWEN,)), OTHER), id="one that is not served"),
     ],
@@ -104,7 +105,7 @@ def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "its, sentence",
+    "report, sentence",
     [
         pytest.param(around(engine_disk=FULL), PRUNE, id="Docker's disk"),
         pytest.param(around(model_disk=SMALL), CROWDED, id="the models' disk"),
@@ -135,16 +136,16 @@ def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
         ),
     ],
 )
-def test_one_thing_wrong(its: NodeReport, sentence: str) -> None:
+def test_one_thing_wrong(report: NodeReport, sentence: str) -> None:
     """Each thing that is wrong has its sentence, and brings no other with it."""
-    assert [sentence] == findings(ROOM, its, OTHER)
+    assert [sentence] == findings(ROOM, report, OTHER)
 
 
 def test_two_full_disks() -> None:
     """Two disks are two things."""
-    its = around(engine_disk=FULL, model_disk=replace(SMALL, total=3_000_000_000_000))
+    report = around(engine_disk=FULL, model_disk=replace(SMALL, total=3_000_000_000_000))
 
-    assert [PRUNE, CROWDED.replace("4000", "3000")] == findings(ROOM, its)
+    assert [PRUNE, CROWDED.replace("4000", "3000")] == findings(ROOM, report)
 
 
 def test_a_port_that_two_have() -> None:
@@ -153,9 +154,9 @@ def test_a_port_that_two_have() -> None:
         Listener(address=address, port=6379, process="redis-server")
         for address in ("127.0.0.1", "[::1]", "192.168.177.11")
     )
-    who = "redis-server on 127.0.0.1, redis-server on 192.168.177.11"
+    program = "redis-server on 127.0.0.1, redis-server on 192.168.177.11"
 
-    assert [taken(6379, "HEAD_PORT", who, "another HEAD_PORT")] == findings(
+    assert [taken(6379, "HEAD_PORT", program, "another HEAD_PORT")] == findings(
         ROOM, around(listeners=listeners)
     )
 
@@ -164,8 +165,10 @@ def test_a_model_on_some_nodes() -> None:
     """Who lacks the model gets it by itself, or from who has it, over the link."""
     lab = replace(SERVING, nodes=(*SERVING.nodes, extra_worker()))
     disk = replace(SMALL, free=SMALL.total)
-    one, two, three = (around(node_report(node.name, lab), model_disk=disk) for node in lab.nodes)
-    without = around(three, model_disk=None)
+    first, second, third_node = (
+        around(node_report(node.name, lab), model_disk=disk) for node in lab.nodes
+    )
+    without = around(third_node, model_disk=None)
     lacks = "lacks Qwen/Qwen3-4B (8.1 GB), which is on spark1"
 
     assert [
@@ -175,4 +178,4 @@ def test_a_model_on_some_nodes() -> None:
             f" you@192.168.177.12:{FOLDER}/hub` copies it over the link)"
         ),
         f"[models] spark3: {lacks} (`inv serve` lets the node download it)",
-    ] == findings(ROOM, around(one, models=(QWEN,)), two, without)
+    ] == findings(ROOM, around(first, models=(QWEN,)), second, without)

@@ -71,8 +71,8 @@ def test_healthy(reports: tuple[NodeReport, ...]) -> None:
 
 def test_the_cable_in_the_other_port() -> None:
     """A node whose cable is not where its settings say hears of that alone."""
-    other = node_report()
-    swapped = with_settings(other, eth_if="enp1s0f0np0", ib_if=("rocep1s0f0", "roceP2p1s0f0"))
+    spark = node_report()
+    swapped = with_settings(spark, eth_if="enp1s0f0np0", ib_if=("rocep1s0f0", "roceP2p1s0f0"))
     empty = with_interface(with_interface(swapped, LINK, addresses=()), OTHER, addresses=())
 
     assert [
@@ -260,10 +260,10 @@ def test_an_interface_that_leads_elsewhere() -> None:
 
 def test_addresses_of_others() -> None:
     """Of an address that is on another node's machine the checks between nodes speak."""
-    one, other = healthy()
+    first, second = healthy()
     swapped = (
-        with_interface(one, LINK, addresses=at("192.168.177.12")),
-        with_interface(other, "enp1s0f0np0", addresses=at("192.168.177.11")),
+        with_interface(first, LINK, addresses=at("192.168.177.12")),
+        with_interface(second, "enp1s0f0np0", addresses=at("192.168.177.11")),
     )
 
     assert [] == findings((*INTERFACES, *TWINS), *swapped)

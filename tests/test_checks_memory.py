@@ -21,8 +21,8 @@ CPUS = replace(SPARKS, accelerator="none")
 
 def memory(before: NodeReport = SPARK, **rows: int) -> NodeReport:
     """Return the same node with other rows of /proc/meminfo."""
-    its = before.facts.machine
-    return with_facts(before, machine=replace(its, memory=replace(its.memory, **rows)))
+    spark = before.facts.machine
+    return with_facts(before, machine=replace(spark, memory=replace(spark.memory, **rows)))
 
 
 def pressed(share: float | None) -> NodeReport:
@@ -31,7 +31,7 @@ def pressed(share: float | None) -> NodeReport:
 
 
 @pytest.mark.parametrize(
-    "its",
+    "report",
     [
         pytest.param(SPARK, id="a Spark"),
         pytest.param(memory(available=84 * GIB, free=84 * GIB), id="just enough"),
@@ -52,13 +52,13 @@ def pressed(share: float | None) -> NodeReport:
         pytest.param(pressed(10.0), id="some pressure"),
     ],
 )
-def test_nothing_to_say(its: NodeReport) -> None:
+def test_nothing_to_say(report: NodeReport) -> None:
     """A node with enough memory, or whose GPU has its own, leaves nothing to be said."""
-    assert [] == findings(MEMORY, its, OTHER)
+    assert [] == findings(MEMORY, report, OTHER)
 
 
 @pytest.mark.parametrize(
-    "its, sentence",
+    "report, sentence",
     [
         pytest.param(
             memory(available=60 * GIB, free=50 * GIB),
@@ -85,13 +85,13 @@ def test_nothing_to_say(its: NodeReport) -> None:
         ),
     ],
 )
-def test_too_little(its: NodeReport, sentence: str) -> None:
+def test_too_little(report: NodeReport, sentence: str) -> None:
     """Too little memory is said with who has it, and with a share that would do."""
-    assert [f"[memory] spark1: {sentence}"] == findings(MEMORY, its, OTHER)
+    assert [f"[memory] spark1: {sentence}"] == findings(MEMORY, report, OTHER)
 
 
 @pytest.mark.parametrize(
-    "its, sentence",
+    "report, sentence",
     [
         pytest.param(
             memory(free=20 * GIB, cached=95 * GIB),
@@ -120,6 +120,6 @@ def test_too_little(its: NodeReport, sentence: str) -> None:
         ),
     ],
 )
-def test_worth_knowing(its: NodeReport, sentence: str) -> None:
+def test_worth_knowing(report: NodeReport, sentence: str) -> None:
     """What slows a node, or may once a model is loaded, is said of it alone."""
-    assert [sentence] == findings(MEMORY, its, OTHER)
+    assert [sentence] == findings(MEMORY, report, OTHER)

@@ -128,7 +128,7 @@ def test_commands_and_files_of_another_cluster() -> None:
 
 
 @pytest.mark.parametrize(
-    "text, said",
+    "text, output",
     [
         pytest.param("", "no answer", id="nothing"),
         pytest.param("\n \n", "no answer", id="blank"),
@@ -137,13 +137,13 @@ def test_commands_and_files_of_another_cluster() -> None:
         pytest.param(f"a warning\n{'x' * 400}", "x" * 300, id="a long line"),
     ],
 )
-def test_no_answer(text: str, said: str) -> None:
+def test_no_answer(text: str, output: str) -> None:
     """An image that says nothing of use is one problem, with what it said."""
-    assert [f"spark1: vllm-node cannot examine the node: {said} {RENEW}"] == judged(text)
+    assert [f"spark1: vllm-node cannot examine the node: {output} {RENEW}"] == judged(text)
 
 
 @pytest.mark.parametrize(
-    "cluster, said, sentence",
+    "cluster, output, sentence",
     [
         pytest.param(
             SPARKS,
@@ -177,9 +177,9 @@ def test_no_answer(text: str, said: str) -> None:
         ),
     ],
 )
-def test_docker_refuses(cluster: Cluster, said: str, sentence: str) -> None:
+def test_docker_refuses(cluster: Cluster, output: str, sentence: str) -> None:
     """What Docker refuses to give the container has the remedy on the node, not in the image."""
-    assert [f"spark1: {sentence}"] == judged(said, cluster=cluster)
+    assert [f"spark1: {sentence}"] == judged(output, cluster=cluster)
 
 
 def test_this_machine() -> None:
@@ -211,4 +211,4 @@ def test_no_answer_is_too_strange(key: str, value: object, text: str) -> None:
     """Whatever a node says is judged, never a traceback."""
     strange = (text, json.dumps(value), changed(lambda answer: answer.update({key: value})))
 
-    assert all(line.startswith("spark1: ") for one in strange for line in judged(one))
+    assert all(line.startswith("spark1: ") for answer in strange for line in judged(answer))

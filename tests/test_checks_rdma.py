@@ -35,7 +35,7 @@ WRITE = "(write IB_IF=rocep1s0f1,roceP2p1s0f1 in env/spark1.env)"
 def without(before: NodeReport, *names: str) -> NodeReport:
     """Return the same node without these RDMA devices."""
     rdma = before.facts.rdma
-    devices = tuple(one for one in rdma.devices if one.name not in names)
+    devices = tuple(device for device in rdma.devices if device.name not in names)
     return with_facts(before, rdma=replace(rdma, devices=devices))
 
 
@@ -52,20 +52,22 @@ def both_cabled_all() -> NodeReport:
 
 def uncabled(before: NodeReport) -> NodeReport:
     """Return the same node without the cable of its first port."""
-    for name, its in (("enp1s0f0np0", "rocep1s0f0"), ("enP2p1s0f0np0", "roceP2p1s0f0")):
-        before = with_device(with_interface(before, name, carrier=False), its, state="DOWN")
+    for name, name_of_device in (("enp1s0f0np0", "rocep1s0f0"), ("enP2p1s0f0np0", "roceP2p1s0f0")):
+        before = with_device(
+            with_interface(before, name, carrier=False), name_of_device, state="DOWN"
+        )
     return before
 
 
 def other_card(before: NodeReport) -> NodeReport:
     """Return the same node with one more card that is no Spark's, and has no link."""
     links, rdma = before.facts.links, before.facts.rdma
-    one = replace(links.interfaces[0], name="enp9s0", carrier=False, addresses=(), pci=CARD)
-    its = replace(rdma.devices[0], name="mlx5_1", netdev="enp9s0", state="DOWN", pci=CARD)
+    interface = replace(links.interfaces[0], name="enp9s0", carrier=False, addresses=(), pci=CARD)
+    card = replace(rdma.devices[0], name="mlx5_1", netdev="enp9s0", state="DOWN", pci=CARD)
     return with_facts(
         before,
-        links=replace(links, interfaces=(*links.interfaces, one)),
-        rdma=replace(rdma, devices=(*rdma.devices, its)),
+        links=replace(links, interfaces=(*links.interfaces, interface)),
+        rdma=replace(rdma, devices=(*rdma.devices, card)),
     )
 
 

@@ -53,17 +53,17 @@ def walled(nodes: Nodes, firewall: Firewall) -> Nodes:
     return (with_facts(nodes[0], surroundings=around), *nodes[1:])
 
 
-def unheard(nodes: Nodes, said: str = "ping: not found") -> Nodes:
+def unheard(nodes: Nodes, output: str = "ping: not found") -> Nodes:
     """Return the nodes on which there is no `ping`, or which may not use it."""
-    for one, other in (("spark1", "spark2"), ("spark2", "spark1")):
-        nodes = pinged(nodes, one, other, lambda _: True, said)
+    for source, target in (("spark1", "spark2"), ("spark2", "spark1")):
+        nodes = pinged(nodes, source, target, lambda _: True, output)
     return nodes
 
 
 def deaf(nodes: Nodes) -> Nodes:
     """Return the nodes when none answers pings, though they let each other in."""
-    for one, other in (("spark1", "spark2"), ("spark2", "spark1")):
-        nodes = pinged(nodes, one, other, lambda _: True)
+    for source, target in (("spark1", "spark2"), ("spark2", "spark1")):
+        nodes = pinged(nodes, source, target, lambda _: True)
     return nodes
 
 
@@ -74,7 +74,7 @@ def deaf(nodes: Nodes) -> Nodes:
         pytest.param((SPARK,), id="one"),
         pytest.param(TWO, id="two Sparks"),
         pytest.param(reaching(THREE), id="three"),
-        pytest.param(tuple(with_facts(its, reach=Reach()) for its in TWO), id="nobody tried"),
+        pytest.param(tuple(with_facts(report, reach=Reach()) for report in TWO), id="nobody tried"),
         pytest.param(unheard(TWO), id="no ping"),
         pytest.param(unheard(TWO, NOT_BOUND), id="no ping that may be bound"),
         pytest.param(
@@ -87,7 +87,7 @@ def deaf(nodes: Nodes) -> Nodes:
             pinged(TWO, "spark1", "spark2", lambda _: True), id="one does not answer pings"
         ),
         pytest.param(
-            tuple(replace(its, cluster=REHEARSAL) for its in cut(TWO, "spark1", "spark2")),
+            tuple(replace(report, cluster=REHEARSAL) for report in cut(TWO, "spark1", "spark2")),
             id="namespaces",
         ),
         pytest.param(
@@ -110,14 +110,18 @@ def test_nothing_to_say(nodes: Nodes) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda its: with_facts(its, links=Links(error="ip: not found")), id="unknown"),
-        pytest.param(lambda its: with_interface(its, LINK, name="eth7"), id="no such interface"),
-        pytest.param(lambda its: with_interface(its, LINK, enabled=False), id="switched off"),
-        pytest.param(lambda its: with_interface(its, LINK, carrier=False), id="no cable"),
-        pytest.param(lambda its: with_interface(its, LINK, addresses=()), id="no address"),
         pytest.param(
-            lambda its: with_interface(
-                with_interface(its, LINK, addresses=()), RJ45, addresses=at("192.168.177.11")
+            lambda report: with_facts(report, links=Links(error="ip: not found")), id="unknown"
+        ),
+        pytest.param(
+            lambda report: with_interface(report, LINK, name="eth7"), id="no such interface"
+        ),
+        pytest.param(lambda report: with_interface(report, LINK, enabled=False), id="switched off"),
+        pytest.param(lambda report: with_interface(report, LINK, carrier=False), id="no cable"),
+        pytest.param(lambda report: with_interface(report, LINK, addresses=()), id="no address"),
+        pytest.param(
+            lambda report: with_interface(
+                with_interface(report, LINK, addresses=()), RJ45, addresses=at("192.168.177.11")
             ),
             id="on another interface",
         ),
@@ -125,9 +129,9 @@ def test_nothing_to_say(nodes: Nodes) -> None:
 )
 def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
     """What keeps a node from reaching anybody is said of it, and not of its pairs."""
-    one, other = led(cut(TWO, "spark1", "spark2"), "spark2", "spark1", RJ45)
+    first, second = led(cut(TWO, "spark1", "spark2"), "spark2", "spark1", RJ45)
 
-    assert [] == findings(BETWEEN, change(one), other)  # type: ignore[arg-type]
+    assert [] == findings(BETWEEN, change(first), second)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

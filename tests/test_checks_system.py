@@ -47,9 +47,11 @@ def driven(before: NodeReport, driver: str) -> NodeReport:
 
 def virtual() -> tuple[NodeReport, ...]:
     """Return the nodes of a rehearsal, on a machine where everything could be said."""
-    here = machine(resolved=(), target="graphical.target", early_oom=False, remove_ipc=True)
+    machine_report = machine(
+        resolved=(), target="graphical.target", early_oom=False, remove_ipc=True
+    )
     rehearsal = replace(REHEARSAL, shm_size=None)
-    return tuple(replace(here, cluster=rehearsal, node=node) for node in rehearsal.nodes)
+    return tuple(replace(machine_report, cluster=rehearsal, node=node) for node in rehearsal.nodes)
 
 
 @pytest.mark.parametrize(
@@ -115,10 +117,10 @@ def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
 )
 def test_own_name(resolved: tuple[str, ...], where: str) -> None:
     """The first address that a machine's own name leads to must be one that others reach."""
-    its = machine(resolved=tuple(IPv4Address(one) for one in resolved))
+    report = machine(resolved=tuple(IPv4Address(address) for address in resolved))
 
     assert [f"[hostname] spark1: its own name, spark1, resolves to {where} {HOSTS}"] == findings(
-        SYSTEM, its, OTHER
+        SYSTEM, report, OTHER
     )
 
 
@@ -143,7 +145,7 @@ def test_own_name(resolved: tuple[str, ...], where: str) -> None:
 def test_clocks(leads: tuple[float, float], sentence: str) -> None:
     """Clocks that differ are one thing, and those that are off against the asker's are set."""
     nodes = tuple(
-        with_facts(its, lead=lead) for its, lead in zip((SPARK, OTHER), leads, strict=True)
+        with_facts(report, lead=lead) for report, lead in zip((SPARK, OTHER), leads, strict=True)
     )
 
     assert [f"[clock] spark1, spark2: {sentence}"] == findings(SYSTEM, *nodes)
@@ -152,7 +154,7 @@ def test_clocks(leads: tuple[float, float], sentence: str) -> None:
 def test_kernels() -> None:
     """Who has which kernel is one thing, however many nodes have it."""
     lab = replace(SPARKS, nodes=(*SPARKS.nodes, extra_worker()))
-    one, two, three = (node_report(node.name, lab) for node in lab.nodes)
+    first, second, third_node = (node_report(node.name, lab) for node in lab.nodes)
     late = "`ssh -t spark3 'sudo apt-get update && sudo apt-get full-upgrade'`"
 
     assert [
@@ -161,7 +163,7 @@ def test_kernels() -> None:
             " spark1, spark3; 6.14.0-1015-nvidia on spark2"
             f" ({UPDATE.replace(', then', f', {late}, then')})"
         )
-    ] == findings(SYSTEM, one, machine(two, kernel="6.14.0-1015-nvidia"), three)
+    ] == findings(SYSTEM, first, machine(second, kernel="6.14.0-1015-nvidia"), third_node)
 
 
 def test_a_kernel_that_breaks_rdma() -> None:
@@ -194,7 +196,7 @@ def test_a_driver_that_hangs() -> None:
 
 
 @pytest.mark.parametrize(
-    "its, sentence",
+    "report, sentence",
     [
         pytest.param(
             machine(early_oom=False),
@@ -231,16 +233,18 @@ def test_a_driver_that_hangs() -> None:
         ),
     ],
 )
-def test_one_node(its: NodeReport, sentence: str) -> None:
+def test_one_node(report: NodeReport, sentence: str) -> None:
     """What is worth knowing of a node is said of it alone."""
-    assert [sentence] == findings(SYSTEM, its)
+    assert [sentence] == findings(SYSTEM, report)
 
 
 def test_without_gpus() -> None:
     """A cluster that computes on CPUs is not judged by GPUs."""
     cpus = replace(SPARKS, accelerator="none")
-    one, other = (node_report(node.name, cpus) for node in cpus.nodes)
+    first, second = (node_report(node.name, cpus) for node in cpus.nodes)
 
     assert [] == findings(
-        SYSTEM, machine(one, early_oom=False, target="graphical.target"), driven(other, "590.48.01")
+        SYSTEM,
+        machine(first, early_oom=False, target="graphical.target"),
+        driven(second, "590.48.01"),
     )

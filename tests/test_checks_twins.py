@@ -32,16 +32,16 @@ ON_RJ45 = replace(SPARK, node=SLOWLY[0], cluster=replace(SPARKS, nodes=SLOWLY))
 
 def unplugged(before: NodeReport) -> NodeReport:
     """Return a node whose ports all lack a link."""
-    for name, its in ((LINK, "rocep1s0f1"), (OTHER, "roceP2p1s0f1")):
-        before = with_device(with_interface(before, name, carrier=False), its, state="DOWN")
+    for name, device_name in ((LINK, "rocep1s0f1"), (OTHER, "roceP2p1s0f1")):
+        before = with_device(with_interface(before, name, carrier=False), device_name, state="DOWN")
     return before
 
 
 def renamed(before: NodeReport) -> NodeReport:
     """Return the same node with other names for its RDMA devices, and no word of interfaces."""
     devices = tuple(
-        replace(one, name=f"mlx5_{number}", netdev="")
-        for number, one in enumerate(before.facts.rdma.devices)
+        replace(device, name=f"mlx5_{number}", netdev="")
+        for number, device in enumerate(before.facts.rdma.devices)
     )
     rdma = replace(before.facts.rdma, devices=devices)
     return with_settings(with_facts(before, rdma=rdma), ib_if=("mlx5_3", "mlx5_1"))
@@ -49,10 +49,12 @@ def renamed(before: NodeReport) -> NodeReport:
 
 def vlan(before: NodeReport) -> NodeReport:
     """Return the same node with its address on a VLAN of the port."""
-    its = Interface(name=f"{LINK}.7", kind="vlan", addresses=at("192.168.177.11"), mtu=9000)
+    vlan_interface = Interface(
+        name=f"{LINK}.7", kind="vlan", addresses=at("192.168.177.11"), mtu=9000
+    )
     bare = with_interface(with_interface(before, LINK, addresses=()), OTHER, addresses=())
-    links = replace(bare.facts.links, interfaces=(*bare.facts.links.interfaces, its))
-    return with_settings(with_facts(bare, links=links), eth_if=its.name)
+    links = replace(bare.facts.links, interfaces=(*bare.facts.links.interfaces, vlan_interface))
+    return with_settings(with_facts(bare, links=links), eth_if=vlan_interface.name)
 
 
 def ordinary(before: NodeReport) -> NodeReport:
@@ -220,10 +222,10 @@ ONE_SUBNET = [
 @pytest.mark.parametrize("name", ALL)
 def test_situations(name: str) -> None:
     """Of whole machines only what is wrong with them is said, however they are wired."""
-    its = situation(name)
+    case = situation(name)
     reports = (
-        NodeReport(cluster=its.cluster, node=node, facts=its.facts[node.name])
-        for node in its.cluster.nodes
+        NodeReport(cluster=case.cluster, node=node, facts=case.facts[node.name])
+        for node in case.cluster.nodes
     )
     expected = {"no-address": [*NO_ADDRESS, *NO_OTHER_ADDRESS], "one-subnet": ONE_SUBNET}
 

@@ -19,7 +19,7 @@ NO_RDMA = "no RDMA, although IB_IF names RDMA devices"
 def sockets() -> tuple[NodeReport, ...]:
     """Return nodes without RDMA, whose files say so twice."""
     told_so = (("NCCL_IB_DISABLE", "1"), ("NCCL_NET", "Socket"))
-    return tuple(with_settings(its, ib_if=()) for its in healthy(with_variables(shared=told_so)))
+    return tuple(with_settings(report, ib_if=()) for report in healthy(with_variables(shared=told_so)))
 
 
 @pytest.mark.parametrize(
@@ -66,15 +66,17 @@ def sockets() -> tuple[NodeReport, ...]:
         ),
         pytest.param(
             tuple(
-                with_facts(its, links=Links(error="ip: not found"))
-                for its in healthy(with_variables(shared=(("GLOO_SOCKET_IFNAME", "eth7"),)))
+                with_facts(report, links=Links(error="ip: not found"))
+                for report in healthy(with_variables(shared=(("GLOO_SOCKET_IFNAME", "eth7"),)))
             ),
             id="unknown interfaces",
         ),
         pytest.param(
             tuple(
-                replace(its, cluster=replace(REHEARSAL, variables=(("GLOO_SOCKET_IFNAME", "x"),)))
-                for its in healthy()
+                replace(
+                    report, cluster=replace(REHEARSAL, variables=(("GLOO_SOCKET_IFNAME", "x"),))
+                )
+                for report in healthy()
             ),
             id="namespaces",
         ),
@@ -122,14 +124,14 @@ def test_left_from_debugging(name: str, value: str, cost: str) -> None:
 
 def test_of_one_node() -> None:
     """What stands in the file of one node is said of it, with this file; secrets stay hidden."""
-    own = (("NCCL_ALGO", Secret("http://me:pw@x", "env/spark2.env:9")),)
+    secret = (("NCCL_ALGO", Secret("http://me:pw@x", "env/spark2.env:9")),)
 
     assert [
         (
             f"[debugging] spark2: NCCL_ALGO=******** {SEARCH} NCCL cannot choose the best algorithm"
             " for each size (remove it from env/spark2.env)"
         )
-    ] == findings(VARIABLES, *healthy(with_variables(worker=own)))
+    ] == findings(VARIABLES, *healthy(with_variables(worker=secret)))
 
 
 @pytest.mark.parametrize(

@@ -53,40 +53,40 @@ def put_ssh(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
 def test_this_machine() -> None:
     """The machine of the tests answers a whole bundle without SSH, and its clock is our own."""
     before = time.time()
-    found = asking.examine({"here": HERE}, {"here": Request().question})["here"]
+    result = asking.examine({"here": HERE}, {"here": Request().question})["here"]
 
-    assert isinstance(found, Facts)
-    assert found.machine.hostname == socket.gethostname()
-    assert found.machine.clock is not None
-    assert before <= found.machine.clock <= time.time()
-    assert found.lead is not None
-    assert -LONG < found.lead <= 0
+    assert isinstance(result, Facts)
+    assert result.machine.hostname == socket.gethostname()
+    assert result.machine.clock is not None
+    assert before <= result.machine.clock <= time.time()
+    assert result.lead is not None
+    assert -LONG < result.lead <= 0
 
 
 def test_fast_and_full_ask_the_same_way() -> None:
     """The fast form is answered as well."""
-    found = asking.examine({"here": HERE}, {"here": Request(parts=BLOCKING).question})["here"]
+    result = asking.examine({"here": HERE}, {"here": Request(parts=BLOCKING).question})["here"]
 
-    assert isinstance(found, Facts)
+    assert isinstance(result, Facts)
 
 
 def test_half_an_answer() -> None:
     """An answer that breaks off is none."""
     text = "echo '== end'; exit 0"
-    found = asking.examine({"here": HERE}, {"here": text})
+    result = asking.examine({"here": HERE}, {"here": text})
 
-    assert {"here": Problem(place="here", message="no answer: its answer is not whole")} == found
+    assert {"here": Problem(place="here", message="no answer: its answer is not whole")} == result
 
 
 def test_unknown_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What SSH says is told in the words that other tasks have for it, host by host."""
     put_ssh(tmp_path, monkeypatch, OFF)
     engines = {name: Host(name=name, ssh_host=name) for name in ("dgx1", "dgx2")}
-    found = asking.examine(engines, dict.fromkeys(engines, "echo"))
+    result = asking.examine(engines, dict.fromkeys(engines, "echo"))
     message = "{0} does not answer: No route to host"
     remedy = "check that it is on, and on this network: `ssh -v {0}`"
 
-    assert found == {
+    assert result == {
         name: Problem(place=name, message=message.format(name), remedy=remedy.format(name))
         for name in engines
     }
@@ -116,7 +116,7 @@ def test_dry(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A dry run prints a script that asks each node its question, and asks nobody."""
     run = Session("examples/two-sparks", dry=True)
     code = doctor.doctor(run, [], fast=False, json=False)
-    said = capsys.readouterr()
+    captured = capsys.readouterr()
     options = " ".join(f"-o {option}" for option in OPTIONS)
     questions = doctor._questions(run.cluster, run.cluster.nodes, fast=False)
     parts = (
@@ -125,11 +125,11 @@ def test_dry(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         for name in ("spark1", "spark2")
     )
 
-    assert (0, "", "\n".join(parts)) == (code, said.err, said.out)
+    assert (0, "", "\n".join(parts)) == (code, captured.err, captured.out)
     assert (
         ""
         == subprocess.run(
-            ["sh", "-n"], input=said.out, capture_output=True, text=True, check=True
+            ["sh", "-n"], input=captured.out, capture_output=True, text=True, check=True
         ).stderr
     )
 
@@ -165,10 +165,10 @@ def test_doctor(
     """What is found is printed, and how long it took, apart; the exit code is that of the worst."""
     put_ssh(tmp_path, monkeypatch, OFF)
     code = doctor.doctor(Session("examples/two-sparks", dry=False), [], fast=False, json=False)
-    said = capsys.readouterr()
+    captured = capsys.readouterr()
 
-    assert (4, PAGE.format(why=ANSWER.why, checks=len(CHECKS))) == (code, said.out)
-    assert "examples/two-sparks: Ask all nodes" == said.err.rpartition("  ")[0]
+    assert (4, PAGE.format(why=ANSWER.why, checks=len(CHECKS))) == (code, captured.out)
+    assert "examples/two-sparks: Ask all nodes" == captured.err.rpartition("  ")[0]
 
 
 def test_doctor_for_programs(
@@ -177,13 +177,13 @@ def test_doctor_for_programs(
     """JSON has the same; the fast form makes only the checks that block the cluster itself."""
     put_ssh(tmp_path, monkeypatch, OFF)
     code = doctor.doctor(Session("examples/two-sparks", dry=False), [], fast=True, json=True)
-    found = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out)
     blocking = [
         check for check in CHECKS if check.severity == "blocks" and not check.only_blocks_serving
     ]
 
-    assert (4, 4, len(blocking)) == (code, found["exit_code"], found["checks"])
-    assert ["spark1", "spark2"] == [its["place"] for its in found["findings"]]
+    assert (4, 4, len(blocking)) == (code, result["exit_code"], result["checks"])
+    assert ["spark1", "spark2"] == [value["place"] for value in result["findings"]]
 
 
 def test_nodes_that_are_this_machine() -> None:
@@ -198,11 +198,11 @@ def test_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """Before a start only the nodes that take part in it are asked, and what blocks is told."""
     put_ssh(tmp_path, monkeypatch, f'echo "$host" >>{tmp_path}/calls; {OFF}')
     cluster = session.load("examples/two-sparks").cluster
-    found = doctor.blocking(cluster, (Host(name="spark2", ssh_host="spark2"),))
+    result = doctor.blocking(cluster, (Host(name="spark2", ssh_host="spark2"),))
     message, remedy = "spark2 does not answer: No route to host", "`ssh -v spark2`"
 
     assert "spark2\n" == (tmp_path / "calls").read_text("utf-8")
-    assert found == (
+    assert result == (
         Problem(
             place="spark2",
             message=message,

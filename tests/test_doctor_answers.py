@@ -19,18 +19,18 @@ PARTS = "parts of its answer could not be read"
 
 
 @pytest.mark.parametrize(
-    "its, names, sentence",
+    "report, names, sentence",
     [
         (SPARK, ("engine",), f"spark1: {PARTS}: engine ({DEFECT.format('')})"),
         (LAB, ("engine", "image"), f"spark1: {PARTS}: engine, image ({DEFECT})"),
     ],
 )
-def test_unreadable(its: NodeReport, names: tuple[str, ...], sentence: str) -> None:
+def test_unreadable(report: NodeReport, names: tuple[str, ...], sentence: str) -> None:
     """A node names all parts in one sentence."""
-    its = replace(its, facts=replace(its.facts, unreadable=names))
+    report = replace(report, facts=replace(report.facts, unreadable=names))
     expected = f"[unreadable] {sentence.format(' --cluster lab')}"
 
-    assert [expected] == findings((UNREADABLE,), its, node_report("spark2"))
+    assert [expected] == findings((UNREADABLE,), report, node_report("spark2"))
 
 
 def twin(netdev: str, *, live: bool) -> dict[str, Any]:

@@ -51,9 +51,9 @@ def on(name: str, severity: Severity, *nodes: str, message: str = "") -> Check:
     return check(name, severity, each(rule))
 
 
-def found(found: Diagnosis) -> list[tuple[str, str]]:
+def reported(result: Diagnosis) -> list[tuple[str, str]]:
     """Return the check and the place of each finding."""
-    return [(its.check.name, its.problem.place) for its in found.findings]
+    return [(entry.check.name, entry.problem.place) for entry in result.findings]
 
 
 NAMES = ("spark1", "spark2")
@@ -77,7 +77,7 @@ def test_findings_are_ordered() -> None:
         ("swap", "spark1"),
     ]
 
-    assert expected == found(seen)
+    assert expected == reported(seen)
     assert ("default", NAMES, BOTH, 4) == (seen.cluster, seen.nodes, seen.facts, seen.checks)
     assert tuple(seen.findings[:3]) == seen.of("blocks")
 
@@ -85,8 +85,8 @@ def test_findings_are_ordered() -> None:
 @pytest.mark.parametrize("worst, code", [("", 0), ("note", 0), ("slow", 1), ("blocks", 4)], ids=str)
 def test_exit_code(worst: str, code: int) -> None:
     """The worst finding decides."""
-    made = tuple(on(its, its, "spark1") for its in ("note", "slow", "blocks"))
-    names = [its.name for its in made]
+    made = tuple(on(severity, severity, "spark1") for severity in ("note", "slow", "blocks"))
+    names = [severity.name for severity in made]
     few = made[: names.index(worst) + 1 if worst else 0]
 
     assert code == diagnosis(SPARKS, BOTH, checks=few).exit_code
@@ -98,17 +98,17 @@ def test_fast() -> None:
     made = (on("swap", "note", "spark1"), on("mtu", "blocks", "spark1"), serving)
     seen = diagnosis(SPARKS, BOTH, fast=True, checks=made)
 
-    assert ([("mtu", "spark1")], 1, ("blocks",)) == (found(seen), seen.checks, seen.severities)
+    assert ([("mtu", "spark1")], 1, ("blocks",)) == (reported(seen), seen.checks, seen.severities)
 
 
 def test_the_same_words_twice() -> None:
     """What two checks say in the same words at the same place is said once, by the worse."""
     both = on("disk", "blocks", *NAMES)
-    one = on("disk", "blocks", "spark1")
-    made = (replace(both, name="models", severity="note"), one, replace(one, name="again"))
+    first = on("disk", "blocks", "spark1")
+    made = (replace(both, name="models", severity="note"), first, replace(first, name="again"))
     seen = diagnosis(SPARKS, BOTH, checks=made)
 
-    assert [("disk", "spark1"), ("models", "spark2")] == found(seen)
+    assert [("disk", "spark1"), ("models", "spark2")] == reported(seen)
 
 
 def test_silent_node() -> None:
@@ -118,7 +118,7 @@ def test_silent_node() -> None:
     silence = Finding(check=checks.ANSWER, problem=SILENT)
     mtu = Problem(place="spark1", message="has mtu", remedy="cure mtu")
 
-    assert [("answer", "spark2"), ("mtu", "spark1"), ("swap", "spark1")] == found(seen)
+    assert [("answer", "spark2"), ("mtu", "spark1"), ("swap", "spark1")] == reported(seen)
     assert (silence, ["spark1"], 4) == (seen.findings[0], list(seen.facts), seen.exit_code)
     assert (SILENT, mtu) == blocking_problems(seen)
 
@@ -131,7 +131,7 @@ def test_nobody_answers() -> None:
 
     seen = diagnosis(SPARKS, {"spark2": SILENT}, checks=(check("any", "blocks", rule),))
 
-    assert [("answer", "spark2")] == found(seen)
+    assert [("answer", "spark2")] == reported(seen)
 
 
 def test_nobody_speaks_of_a_silent_node() -> None:
@@ -142,16 +142,17 @@ def test_nobody_speaks_of_a_silent_node() -> None:
     def tried(*peers: IPv4Address) -> Reach:
         return Reach(
             pings=tuple(
-                Ping(interface="a", peer=its, size=1500, answered=its == reached) for its in peers
+                Ping(interface="a", peer=peer, size=1500, answered=peer == reached)
+                for peer in peers
             ),
-            ports=tuple(Port(peer=its, port=10002, answer="silent") for its in peers),
-            ways=tuple(Way(peer=its, device="a") for its in peers),
+            ports=tuple(Port(peer=peer, port=10002, answer="silent") for peer in peers),
+            ways=tuple(Way(peer=peer, device="a") for peer in peers),
         )
 
     seen: list[Reach] = []
 
     def rule(reports: Reports) -> Iterator[Problem]:
-        seen.extend(its.facts.reach for its in reports)
+        seen.extend(report.facts.reach for report in reports)
         yield from ()
 
     answers: Answers = {"spark1": facts("spark1", tried(silent, reached)), "spark2": SILENT}
@@ -172,7 +173,7 @@ def test_reports() -> None:
     diagnosis(SPARKS, answers, checks=(check("any", "note", rule),))
 
     assert [(SPARKS, HEAD, BOTH["spark1"]), (SPARKS, WORKER, BOTH["spark2"])] == [
-        (its.cluster, its.node, its.facts) for its in seen
+        (entry.cluster, entry.node, entry.facts) for entry in seen
     ]
 
 
@@ -181,7 +182,7 @@ def test_this_machine() -> None:
     seen: list[tuple[str, bool]] = []
 
     def rule(reports: Reports) -> Iterator[Problem]:
-        seen.extend((its.node.name, its.is_local) for its in reports)
+        seen.extend((report.node.name, report.is_local) for report in reports)
         yield from ()
 
     diagnosis(SPARKS, BOTH, local={"spark1"}, checks=(check("any", "note", rule),))
@@ -191,7 +192,7 @@ def test_this_machine() -> None:
 
 def test_what_keeps_the_server_alone() -> None:
     """Of what blocks, only memory is not needed for `inv up`."""
-    assert ["memory"] == [its.name for its in checks.CHECKS if its.only_blocks_serving]
+    assert ["memory"] == [entry.name for entry in checks.CHECKS if entry.only_blocks_serving]
 
 
 def test_explained_findings() -> None:
@@ -200,7 +201,7 @@ def test_explained_findings() -> None:
     effect = replace(on("mtu", "blocks", *NAMES), requires=("cable",))
     result = diagnosis(SPARKS, BOTH, checks=(cause, effect))
 
-    assert [("cable", "spark1"), ("mtu", "spark2")] == found(result)
+    assert [("cable", "spark1"), ("mtu", "spark2")] == reported(result)
 
 
 def test_findings_between_nodes_explain_all_of_them() -> None:
@@ -212,48 +213,52 @@ def test_findings_between_nodes_explain_all_of_them() -> None:
     cause = check("twice", "blocks", rule)
     effect = replace(check("route", "blocks", rule), requires=("twice",))
 
-    assert [("twice", "spark1, spark2")] == found(diagnosis(SPARKS, BOTH, checks=(cause, effect)))
+    assert [("twice", "spark1, spark2")] == reported(
+        diagnosis(SPARKS, BOTH, checks=(cause, effect))
+    )
 
 
 def test_checks_of_some_nodes() -> None:
     """A check is about the nodes that it applies to."""
     heads = replace(on("gpu", "note", *NAMES), applies_to=lambda report: report.node.role == "head")
 
-    assert [("gpu", "spark1")] == found(diagnosis(SPARKS, BOTH, checks=(heads,)))
+    assert [("gpu", "spark1")] == reported(diagnosis(SPARKS, BOTH, checks=(heads,)))
 
 
 def test_required_checks_come_first() -> None:
     """A check requires earlier ones; one of the fast form only such that are in it, too."""
-    names = [one.name for one in checks.CHECKS]
-    fast = {one.name for one in checks.CHECKS if diagnosis_room._is_fast(one)}
+    names = [entry.name for entry in checks.CHECKS]
+    fast = {entry.name for entry in checks.CHECKS if diagnosis_room._is_fast(entry)}
 
     assert [] == [
-        (one.name, required)
-        for number, one in enumerate(checks.CHECKS)
-        for required in one.requires
-        if required not in names[:number] or (one.name in fast and required not in fast)
+        (entry.name, required)
+        for number, entry in enumerate(checks.CHECKS)
+        for required in entry.requires
+        if required not in names[:number] or (entry.name in fast and required not in fast)
     ]
 
 
 def test_names_of_checks() -> None:
     """Every check has a name of its own, of small letters and hyphens."""
-    names = [its.name for its in checks.CHECKS]
+    names = [entry.name for entry in checks.CHECKS]
 
     assert sorted(set(names)) == sorted(names)
-    assert [] == [its for its in names if not its.replace("-", "").isalpha() or its != its.lower()]
+    assert [] == [
+        entry for entry in names if not entry.replace("-", "").isalpha() or entry != entry.lower()
+    ]
 
 
 def test_every_check_says_all() -> None:
     """Every check explains itself; titles have no full stop, explanations have."""
     words = [
-        (its.name, text)
-        for its in checks.CHECKS
-        for text in (its.title, its.looks_at, its.why, its.remedy, its.source)
+        (entry.name, text)
+        for entry in checks.CHECKS
+        for text in (entry.title, entry.looks_at, entry.why, entry.remedy, entry.source)
     ]
 
     assert [] == [name for name, text in words if not text.strip() or "\n" in text]
-    assert [] == [its.name for its in checks.CHECKS if its.title.endswith(".")]
-    assert [] == [its.name for its in checks.CHECKS if not its.why.endswith(".")]
+    assert [] == [entry.name for entry in checks.CHECKS if entry.title.endswith(".")]
+    assert [] == [entry.name for entry in checks.CHECKS if not entry.why.endswith(".")]
 
 
 def test_who_answered_is_well() -> None:

@@ -99,7 +99,7 @@ def test_nothing_found() -> None:
 
 
 @pytest.mark.parametrize(
-    "found, expected",
+    "result, expected",
     [
         (replace(FOUND, nodes=("spark1",)), "1 node, 47 checks: 1 blocking, 2 slow, 1 note"),
         (
@@ -113,9 +113,9 @@ def test_nothing_found() -> None:
     ],
     ids=["one node", "many of one kind", "fast"],
 )
-def test_verdict(found: Diagnosis, expected: str) -> None:
+def test_verdict(result: Diagnosis, expected: str) -> None:
     """The verdict counts what was looked for."""
-    assert expected == pages.verdict(found)
+    assert expected == pages.verdict(result)
 
 
 def test_a_command_is_not_broken() -> None:
@@ -142,7 +142,7 @@ Blocking: the cluster will not work
 
 def test_json() -> None:
     """A program gets everything, also what a page says only once."""
-    found = replace(FOUND, findings=(DEAD, SLOW[1]), facts={"spark1": FACTS})
+    result = replace(FOUND, findings=(DEAD, SLOW[1]), facts={"spark1": FACTS})
     expected = {
         "cluster": "default",
         "nodes": {
@@ -172,7 +172,7 @@ def test_json() -> None:
         "verdict": "2 nodes, 47 checks: 1 blocking, 1 slow, 0 notes",
         "exit_code": 4,
     }
-    text = pages.as_json(found)
+    text = pages.as_json(result)
 
     assert (f"{json.dumps(expected, indent=2)}\n", expected) == (text, json.loads(text))
 
@@ -207,14 +207,14 @@ swap        note  A cable with a living other end is in the port of ETH_IF
 
 def test_explained_for_programs() -> None:
     """Programs get lists, of one check as of all."""
-    one, all_of_them = (
+    swap_page, all_pages = (
         json.loads(pages.explained_as_json(name, (CABLE, SWAP))) for name in ("swap", "")
     )
     keys = ["name", "severity", "title", "looks_at", "why", "remedy", "source"]
 
-    assert ["swap"] == [its["name"] for its in one]
-    assert ["cable", "swap"] == [its["name"] for its in all_of_them]
-    assert [keys, keys] == [list(its) for its in all_of_them]
+    assert ["swap"] == [page["name"] for page in swap_page]
+    assert ["cable", "swap"] == [page["name"] for page in all_pages]
+    assert [keys, keys] == [list(page) for page in all_pages]
 
 
 @pytest.mark.parametrize(
@@ -230,6 +230,6 @@ def test_unknown_check(name: str, remedy: str) -> None:
 
 def test_every_check_has_a_page() -> None:
     """Each check of the registry is found by its name, and its page is not wider than a page."""
-    found = {its.name: pages.explained(its.name) for its in CHECKS}
+    result = {check.name: pages.explained(check.name) for check in CHECKS}
 
-    assert {name: text.partition(" ")[0] for name, text in found.items()} == {n: n for n in found}
+    assert {name: text.partition(" ")[0] for name, text in result.items()} == {n: n for n in result}

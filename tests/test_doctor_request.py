@@ -51,13 +51,13 @@ def test_among_some() -> None:
 
 def test_alone() -> None:
     """A cluster of one has nobody to reach."""
-    asked = request(replace(SPARKS, nodes=(HEAD,)), HEAD)
+    result = request(replace(SPARKS, nodes=(HEAD,)), HEAD)
 
-    assert ((), (), ()) == (asked.pings, asked.ports, asked.routes_to)
+    assert ((), (), ()) == (result.pings, result.ports, result.routes_to)
 
 
 def test_of_a_namespace() -> None:
     """A namespace of this machine has neither an image nor a container."""
-    asked = request(REHEARSAL, REHEARSAL.head)
+    result = request(REHEARSAL, REHEARSAL.head)
 
-    assert ("", "") == (asked.image, asked.container)
+    assert ("", "") == (result.image, result.container)

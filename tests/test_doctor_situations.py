@@ -107,14 +107,14 @@ NEVER_FOUND = ("answer",)
 """Of these, no machine that answered can tell."""
 
 
-def _shown(found: Finding) -> str:
-    return f"{found.check.severity} {found.check.name} {found.problem.place}"
+def _shown(result: Finding) -> str:
+    return f"{result.check.severity} {result.check.name} {result.problem.place}"
 
 
-def _verdict(its: Situation) -> str:
-    found = diagnosis(its.cluster, its.facts)
-    lines = (f"  {_shown(one)}\n" for one in found.findings)
-    return f"{its.name}: exit code {found.exit_code}\n{''.join(lines)}"
+def _verdict(case: Situation) -> str:
+    result = diagnosis(case.cluster, case.facts)
+    lines = (f"  {_shown(finding)}\n" for finding in result.findings)
+    return f"{case.name}: exit code {result.exit_code}\n{''.join(lines)}"
 
 
 def test_what_is_found_in_every_situation() -> None:
@@ -125,22 +125,22 @@ def test_what_is_found_in_every_situation() -> None:
 @pytest.mark.parametrize("name", HEALTHY)
 def test_nothing_blocks_or_slows_a_healthy_cluster(name: str) -> None:
     """A cluster that works gets notes at most, also in the fast form that comes before `inv up`."""
-    its = situation(name)
+    case = situation(name)
 
-    assert () == diagnosis(its.cluster, its.facts).of("blocks")
-    assert () == diagnosis(its.cluster, its.facts).of("slow")
-    assert 0 == diagnosis(its.cluster, its.facts, fast=True).exit_code
+    assert () == diagnosis(case.cluster, case.facts).of("blocks")
+    assert () == diagnosis(case.cluster, case.facts).of("slow")
+    assert 0 == diagnosis(case.cluster, case.facts, fast=True).exit_code
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_one_broken_thing_is_found_and_nothing_else(name: str) -> None:
     """Where one thing is broken, its own check says so, and no other speaks of what follows."""
-    its = BROKEN[name]
-    changed = situation(its.where, *its.edits)
+    case = BROKEN[name]
+    changed = situation(case.where, *case.edits)
 
-    found = diagnosis(changed.cluster, changed.facts).findings
+    result = diagnosis(changed.cluster, changed.facts).findings
 
-    assert its.found == tuple(_shown(one) for one in found)
+    assert case.findings == tuple(_shown(finding) for finding in result)
 
 
 @pytest.mark.parametrize("name", SOUND)
@@ -154,7 +154,7 @@ def test_what_is_sound_another_way_is_no_finding(name: str) -> None:
 
 def test_every_check_is_seen_to_find_something() -> None:
     """No check is without a broken thing that it finds."""
-    names = [line.split()[1] for its in BROKEN.values() for line in its.found]
+    names = [line.split()[1] for case in BROKEN.values() for line in case.findings]
     more = [line.split()[1] for line in FOUND.splitlines() if line.startswith("  ")]
 
     assert sorted({check.name for check in CHECKS} - {*NEVER_FOUND}) == sorted({*names, *more})
@@ -162,7 +162,7 @@ def test_every_check_is_seen_to_find_something() -> None:
 
 def test_fewer_than_all_nodes_is_no_error() -> None:
     """`--node` asks some alone, and nothing is said of the others."""
-    its = situation("switch")
-    answers = {name: facts for name, facts in its.facts.items() if name in ("spark2", "spark4")}
+    case = situation("switch")
+    answers = {name: facts for name, facts in case.facts.items() if name in ("spark2", "spark4")}
 
-    assert () == diagnosis(its.cluster, answers).findings
+    assert () == diagnosis(case.cluster, answers).findings

@@ -113,11 +113,11 @@ def test_environment_of_ray() -> None:
     """Ray gets the container's variables with the values of the table, except the server's key."""
     launch = launched(*HEAD, *LINK, "", given={"VLLM_API_KEY": "sk-1", "HF_TOKEN": "hf_secret"})
     inherited = {"PATH": "/bin", "VLLM_API_KEY": "sk-1", "TP_SOCKET_IFNAME": "x", "NCCL_X": "gone"}
-    found = ray_environment(launch, inherited)
+    pairs = ray_environment(launch, inherited)
     expected = {"PATH": "/bin", "HF_TOKEN": "hf_secret", "TP_SOCKET_IFNAME": "enp1s0f1np1"}
 
-    assert expected == {name: found[name] for name in expected}
-    assert {"VLLM_API_KEY", "NCCL_X"}.isdisjoint(found)
+    assert expected == {name: pairs[name] for name in expected}
+    assert {"VLLM_API_KEY", "NCCL_X"}.isdisjoint(pairs)
 
 
 def test_token_in_a_variable() -> None:
@@ -128,11 +128,11 @@ def test_token_in_a_variable() -> None:
         token=TokenSource(),
         given={"RAY_AUTH_TOKEN": "t", "RAY_AUTH_TOKEN_PATH": "/x"},
     )
-    found = dict(launch.environment)
+    pairs = dict(launch.environment)
 
-    assert found["RAY_AUTH_MODE"] == "token"
-    assert found["RAY_AUTH_TOKEN"] == Secret("t", "this container")
-    assert "RAY_AUTH_TOKEN_PATH" not in found
+    assert pairs["RAY_AUTH_MODE"] == "token"
+    assert pairs["RAY_AUTH_TOKEN"] == Secret("t", "this container")
+    assert "RAY_AUTH_TOKEN_PATH" not in pairs
 
 
 def test_no_token() -> None:

@@ -31,8 +31,8 @@ def shell_environment(content: str, environ: dict[str, str]) -> dict[str, str]:
         run = subprocess.run(
             command, env=environ | {"BASH_ENV": str(file)}, capture_output=True, check=True
         )
-    own = {"BASH_ENV", "PWD", "SHLVL", "_"}
-    return {name: value for name, value in variables(run.stdout) if name not in own}
+    ignored = {"BASH_ENV", "PWD", "SHLVL", "_"}
+    return {name: value for name, value in variables(run.stdout) if name not in ignored}
 
 
 def test_file() -> None:
@@ -68,10 +68,10 @@ def test_what_the_file_leaves_out() -> None:
 @given(MANY)
 def test_values_survive_bash(environment: tuple[tuple[str, str], ...]) -> None:
     """Whatever a value holds, a shell gets it unchanged."""
-    found = shell_environment(text(environment, {}), {"PATH": "/usr/bin:/bin"})
-    del found[MARK]
+    environ = shell_environment(text(environment, {}), {"PATH": "/usr/bin:/bin"})
+    del environ[MARK]
 
-    assert dict(environment) | {"PATH": "/usr/bin:/bin"} == found
+    assert dict(environment) | {"PATH": "/usr/bin:/bin"} == environ
 
 
 @given(MANY)

@@ -61,8 +61,8 @@ def test_environment_of_ray(machine: Path) -> None:
     run(machine, *HEAD, HF_TOKEN="hf_secret", LANG="C.UTF-8")
     shown = bash(machine, "env -0")[1].split("\0")
     later = dict(item.partition("=")[::2] for item in shown if item)
-    own = {"BASH_ENV", "PATH", "PWD", "RUN", "RUN_CLUSTER_NODE_VARIABLES", "SHLVL", "_"}
-    expected = {name: value for name, value in later.items() if name not in own}
+    ignored = {"BASH_ENV", "PATH", "PWD", "RUN", "RUN_CLUSTER_NODE_VARIABLES", "SHLVL", "_"}
+    expected = {name: value for name, value in later.items() if name not in ignored}
 
     assert expected | {"HF_TOKEN": "hf_secret", "LANG": "C.UTF-8"} == handed_over(machine)
 

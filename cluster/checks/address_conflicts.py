@@ -56,8 +56,8 @@ def _mutual_kind(first: NodeReport, second: NodeReport) -> Kind | None:
     if _identity(first) == _identity(second):
         return "one machine"
     crossed = _has_address_of(first, second) and _has_address_of(second, first)
-    own = _has_address_of(first, first) or _has_address_of(second, second)
-    return "swapped" if crossed and not own else None
+    has_own = _has_address_of(first, first) or _has_address_of(second, second)
+    return "swapped" if crossed and not has_own else None
 
 
 def _has_address_of(holder: NodeReport, owner: NodeReport) -> bool:
@@ -84,14 +84,14 @@ def _one_machine(first: NodeReport, second: NodeReport) -> tuple[str, str]:
 def _swapped(first: NodeReport, second: NodeReport) -> tuple[str, str]:
     """Report swapped addresses; the hostnames show which of two settings is the wrong one."""
     hostnames = (first.facts.machine.hostname, second.facts.machine.hostname)
-    one, two = first.node, second.node
+    node_a, node_b = first.node, second.node
     message = (
-        f"HOST_IPs are swapped: the machine at SSH_HOST {one.ssh_host} has {two.host_ip},"
-        f" and the one at {two.ssh_host} has {one.host_ip}"
+        f"HOST_IPs are swapped: the machine at SSH_HOST {node_a.ssh_host} has {node_b.host_ip},"
+        f" and the one at {node_b.ssh_host} has {node_a.host_ip}"
     )
-    ssh = f"SSH_HOST={two.ssh_host} in {first.node_file}, SSH_HOST={one.ssh_host}"
-    addresses = f"HOST_IP={two.host_ip} in {first.node_file}, HOST_IP={one.host_ip}"
-    right = ssh if hostnames == (two.name, one.name) else addresses
+    ssh = f"SSH_HOST={node_b.ssh_host} in {first.node_file}, SSH_HOST={node_a.ssh_host}"
+    addresses = f"HOST_IP={node_b.host_ip} in {first.node_file}, HOST_IP={node_a.host_ip}"
+    right = ssh if hostnames == (node_b.name, node_a.name) else addresses
     return message, f"write {right} in {second.node_file}"
 
 

@@ -90,11 +90,13 @@ def differences(
 
     A node whose value is empty is not compared; `remedy` receives the nodes that are.
     """
-    known = tuple(report for report in reports if value_of(report))
+    compared = tuple(report for report in reports if value_of(report))
     groups = {
-        value: node_names(report for report in known if value_of(report) == value)
-        for value in dict.fromkeys(value_of(report) for report in known)
+        value: node_names(report for report in compared if value_of(report) == value)
+        for value in dict.fromkeys(value_of(report) for report in compared)
     }
     if len(groups) > 1:
         values = "; ".join(f"{value} on {names}" for value, names in groups.items())
-        yield Problem(place=node_names(known), message=f"{subject}: {values}", remedy=remedy(known))
+        yield Problem(
+            place=node_names(compared), message=f"{subject}: {values}", remedy=remedy(compared)
+        )

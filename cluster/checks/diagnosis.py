@@ -37,12 +37,12 @@ class Diagnosis:
 
     def of(self, severity: Severity) -> tuple[Finding, ...]:
         """Return the findings of one severity."""
-        return tuple(one for one in self.findings if one.check.severity == severity)
+        return tuple(finding for finding in self.findings if finding.check.severity == severity)
 
     @property
     def exit_code(self) -> int:
         """0 without findings but notes, 1 if something is slow, 4 if something blocks."""
-        return max((EXIT_CODES[one.check.severity] for one in self.findings), default=0)
+        return max((EXIT_CODES[finding.check.severity] for finding in self.findings), default=0)
 
 
 def diagnosis(
@@ -115,8 +115,8 @@ def _without(reach: Reach, silent: tuple[IPv4Address, ...]) -> Reach:
     )
 
 
-def _ordered(found: tuple[Finding, ...]) -> tuple[Finding, ...]:
+def _ordered(unordered: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Sort findings by severity; of those with the same text at the same place, keep the first."""
-    by_severity = sorted(found, key=lambda one: SEVERITIES.index(one.check.severity))
-    first = {one.problem: one for one in reversed(by_severity)}
-    return tuple(one for one in by_severity if first[one.problem] is one)
+    by_severity = sorted(unordered, key=lambda finding: SEVERITIES.index(finding.check.severity))
+    first = {finding.problem: finding for finding in reversed(by_severity)}
+    return tuple(finding for finding in by_severity if first[finding.problem] is finding)

@@ -21,7 +21,9 @@ def missing_interface(report: NodeReport) -> Iterator[Problem]:
         install = report.command("sudo apt install iproute2")
         yield report.problem(f"cannot list its interfaces: {error}", install)
     elif not report.interface:
-        listing = ", ".join(f"{one.name} ({_addresses(one)})" for one in report.interfaces)
+        listing = ", ".join(
+            f"{interface.name} ({_addresses(interface)})" for interface in report.interfaces
+        )
         key = report.setting("ETH_IF")
         message = f"{key} {report.node.eth_if} does not exist; interfaces: {listing or 'none'}"
         yield report.problem(message, _right_name(report))
@@ -33,7 +35,7 @@ def _right_name(report: NodeReport) -> str:
         name = report.assignment("ETH_IF", holder.name)
         address = f"{report.setting('HOST_IP')} {report.node.host_ip}"
         return f"write {name}{report.in_node_file}: it has {address}"
-    names = (one.name for one in report.interfaces if one.name != RJ45)
+    names = (interface.name for interface in report.interfaces if interface.name != RJ45)
     return did_you_mean(report.node.eth_if, names, report.no_such_interface)
 
 
@@ -50,7 +52,10 @@ def missing_link(report: NodeReport) -> Iterator[Problem]:
     """Report an ETH_IF without a link."""
     interface = report.interface
     if interface and interface.enabled and not interface.carrier and not _is_elsewhere(report):
-        linked = ", ".join(one.name for one in report.interfaces if one.alive) or "none"
+        linked = (
+            ", ".join(candidate.name for candidate in report.interfaces if candidate.alive)
+            or "none"
+        )
         key = report.setting("ETH_IF")
         message = f"{key} {interface.name} has no link; interfaces with a link: {linked}"
         yield report.problem(message, check_cable(report))
@@ -76,10 +81,10 @@ def misplaced_address(report: NodeReport) -> Iterator[Problem]:
 
 def _bring_together(report: NodeReport, interface: Interface) -> str:
     """Return how HOST_IP and ETH_IF come together."""
-    other = _candidate(report)
-    lasting = tuple(one.ip for one in interface.addresses if not one.is_link_local)
+    candidate = _candidate(report)
+    lasting = tuple(address.ip for address in interface.addresses if not address.is_link_local)
     assignments = (
-        *((report.assignment("ETH_IF", other.name),) if other else ()),
+        *((report.assignment("ETH_IF", candidate.name),) if candidate else ()),
         *(report.assignment("HOST_IP", str(address)) for address in lasting[:1]),
     )
     if assignments:
@@ -112,10 +117,10 @@ def detour(report: NodeReport) -> Detour | None:
     The head's ETH_IF is always right, except on the slow port.
     """
     interface = report.interface
-    if not interface or report.node.host_ip not in (one.ip for one in interface.addresses):
+    if not interface or report.node.host_ip not in (address.ip for address in interface.addresses):
         return None
     peers = _expected_peers(report)
-    if any(peer.host_ip in one.network for one in interface.addresses for peer in peers):
+    if any(peer.host_ip in address.network for address in interface.addresses for peer in peers):
         return None
     return next(
         (

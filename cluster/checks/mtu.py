@@ -55,7 +55,9 @@ def _is_uniform(pair: Pair) -> bool:
 
 def _size(report: NodeReport) -> int:
     """Return the MTU of ETH_IF, which exists where this check is made."""
-    return next(one.mtu for one in report.interfaces if one.name == report.node.eth_if)
+    return next(
+        interface.mtu for interface in report.interfaces if interface.name == report.node.eth_if
+    )
 
 
 def _ends(reports: Reports, chosen: tuple[Pair, ...]) -> Reports:

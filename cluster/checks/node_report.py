@@ -26,7 +26,10 @@ class NodeReport(NodeContext):
     @property
     def is_virtual(self) -> bool:
         """Whether the node is a namespace of this machine: it has no hardware and no container."""
-        return self.cluster.runtime == "process"
+        # `run-cluster-node`, which has no runtime, starts sooner without them.
+        from cluster.runtimes import is_virtual
+
+        return is_virtual(self.cluster)
 
     @property
     def is_spark(self) -> bool:
@@ -62,7 +65,9 @@ class NodeReport(NodeContext):
     def interfaces(self) -> tuple[Interface, ...]:
         """All interfaces that Docker has not made."""
         interfaces = self.facts.links.interfaces
-        return tuple(one for one in interfaces if not one.name.startswith(DOCKERS))
+        return tuple(
+            interface for interface in interfaces if not interface.name.startswith(DOCKERS)
+        )
 
     @property
     def twins(self) -> tuple[Twin, ...]:
@@ -74,8 +79,8 @@ class NodeReport(NodeContext):
         """The twins of ETH_IF's port, ETH_IF's own first; none if ETH_IF has no RDMA device."""
         eth_if = self.node.eth_if
         sockets = (port.twins for port in ports(self.facts))
-        own = (pair for pair in sockets if eth_if in (twin.interface.name for twin in pair))
-        return tuple(sorted(next(own, ()), key=lambda twin: twin.interface.name != eth_if))
+        pairs = (pair for pair in sockets if eth_if in (twin.interface.name for twin in pair))
+        return tuple(sorted(next(pairs, ()), key=lambda twin: twin.interface.name != eth_if))
 
     @property
     def chosen(self) -> tuple[Twin, ...]:
@@ -140,7 +145,7 @@ class NodeReport(NodeContext):
     def counterpart(self, twin: Twin) -> Twin | None:
         """Return the other twin of a port."""
         pairs = (port.twins for port in ports(self.facts) if twin in port.twins)
-        return next((other for other in next(pairs, ()) if other != twin), None)
+        return next((candidate for candidate in next(pairs, ()) if candidate != twin), None)
 
     @property
     def _needs_all_ports(self) -> bool:
@@ -148,8 +153,8 @@ class NodeReport(NodeContext):
 
         A virtual ETH_IF may be on a port: it is no sign of a ring.
         """
-        is_virtual = bool(self.interface and self.interface.kind)
-        return self.is_in_ring and len(self.cluster.nodes) >= RING and not is_virtual
+        has_virtual_interface = bool(self.interface and self.interface.kind)
+        return self.is_in_ring and len(self.cluster.nodes) >= RING and not has_virtual_interface
 
 
 def is_machine(report: NodeReport) -> bool:

@@ -32,7 +32,7 @@ def text(result: Diagnosis) -> str:
 
 def verdict(result: Diagnosis) -> str:
     """Return a summary in one line: `2 nodes, 54 checks: 1 blocking, 0 slow, 2 notes`."""
-    counts = ", ".join(_count(one, len(result.of(one))) for one in result.severities)
+    counts = ", ".join(_count(severity, len(result.of(severity))) for severity in result.severities)
     return f"{_number(len(result.nodes), 'node')}, {result.checks} checks: {counts}"
 
 
@@ -56,7 +56,7 @@ def explained(name: str, checks: tuple[Check, ...] = CHECKS) -> str:
     A RefusedError names the check that was probably meant.
     """
     if not name:
-        return f"{aligned(tuple((one.name, one.severity, one.title) for one in checks))}\n"
+        return f"{aligned(tuple((check.name, check.severity, check.title) for check in checks))}\n"
     check = _named(name, checks)
     lines = (
         _wrapped(f"{check.name} ({check.severity}): {check.title}", ""),

@@ -92,8 +92,8 @@ def _is_explained(report: NodeReport, device: Device) -> bool:
     twin = next((twin for twin in report.twins if twin.device == device), None)
     if not twin or twin.alive:
         return False
-    other = report.counterpart(twin)
-    return twin in report.port or bool(other and other.alive)
+    counterpart = report.counterpart(twin)
+    return twin in report.port or bool(counterpart and counterpart.alive)
 
 
 def _pair(report: NodeReport) -> Iterator[Problem]:
@@ -132,8 +132,10 @@ def _half(report: NodeReport) -> Iterator[Problem]:
 
 
 def _has_working_counterpart(report: NodeReport, twin: Twin) -> bool:
-    other = report.counterpart(twin)
-    is_active = other is not None and other in report.chosen and other.device.active
+    counterpart = report.counterpart(twin)
+    is_active = (
+        counterpart is not None and counterpart in report.chosen and counterpart.device.active
+    )
     return is_active and report.has_working_device
 
 

@@ -77,7 +77,10 @@ def wrong_route(source: NodeReport, target: NodeReport) -> str | None:
     devices = (way.device for way in source.facts.reach.ways if way.peer == target.node.host_ip)
     device = next(devices, source.node.eth_if)
     twins = (twin.interface for twin in source.port)
-    right = {source.node.eth_if, *(one.name for one in twins if _leads_to(one, target))}
+    right = {
+        source.node.eth_if,
+        *(interface.name for interface in twins if _leads_to(interface, target)),
+    }
     return None if device in right else device
 
 
@@ -140,8 +143,8 @@ def _reach(reports: Reports) -> Iterator[Problem]:
 
 
 def _reaches_none(report: NodeReport, all_pairs: tuple[Pair, ...]) -> bool:
-    own = tuple(pair for pair in all_pairs if report in pair)
-    return len(own) > 1 and all(is_broken(pair) for pair in own)
+    involved = tuple(pair for pair in all_pairs if report in pair)
+    return len(involved) > 1 and all(is_broken(pair) for pair in involved)
 
 
 def _reason(pair: Pair) -> str:

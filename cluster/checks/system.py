@@ -45,15 +45,15 @@ def _wrong_resolution(report: NodeReport) -> str:
 
 
 def _clock(reports: Reports) -> Iterator[Problem]:
-    known = tuple(report for report in reports if report.facts.lead is not None)
-    leads = {report.node.name: report.facts.lead or 0.0 for report in known}
+    comparable = tuple(report for report in reports if report.facts.lead is not None)
+    leads = {report.node.name: report.facts.lead or 0.0 for report in comparable}
     difference = max(leads.values(), default=0.0) - min(leads.values(), default=0.0)
     if difference > CLOCK:
         values = ", ".join(f"{name} {lead:+.1f} s" for name, lead in leads.items())
-        wrong = (report for report in known if abs(leads[report.node.name]) > CLOCK / 2)
+        wrong = (report for report in comparable if abs(leads[report.node.name]) > CLOCK / 2)
         remedy = ", ".join(report.command("sudo timedatectl set-ntp true") for report in wrong)
         message = f"clocks differ by {difference:.1f} s; against this machine's: {values}"
-        yield Problem(place=node_names(known), message=message, remedy=remedy)
+        yield Problem(place=node_names(comparable), message=message, remedy=remedy)
 
 
 def _kernel_memory(report: NodeReport) -> Iterator[Problem]:

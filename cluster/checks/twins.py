@@ -60,9 +60,14 @@ def _slow_choice(report: NodeReport, interface: Interface) -> Problem:
 def _twin_cable(report: NodeReport) -> Iterator[Problem]:
     """Report twins without a link; ETH_IF without one is a problem of the whole port."""
     for twin in report.used if report.node.ib_if else ():
-        other = report.counterpart(twin)
-        if twin.alive and other and not other.alive and other.interface != report.interface:
-            yield _dead_twin(report, twin.interface.name, other.interface)
+        counterpart = report.counterpart(twin)
+        if (
+            twin.alive
+            and counterpart
+            and not counterpart.alive
+            and counterpart.interface != report.interface
+        ):
+            yield _dead_twin(report, twin.interface.name, counterpart.interface)
 
 
 def _dead_twin(report: NodeReport, name: str, dead: Interface) -> Problem:

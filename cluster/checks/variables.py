@@ -82,9 +82,9 @@ def _each_variable(fault_of: Fault) -> Rule:
 
 def _variables(report: NodeReport) -> Iterator[FileVariable]:
     """Yield the variables in the env files of a node; its own file wins."""
-    own = dict(report.node.variables)
-    for name, value in (dict(report.cluster.variables) | own).items():
-        file = report.node_file if name in own else report.cluster_file
+    node_variables = dict(report.node.variables)
+    for name, value in (dict(report.cluster.variables) | node_variables).items():
+        file = report.node_file if name in node_variables else report.cluster_file
         yield FileVariable(name=name, value=str(value), file=file)
 
 
