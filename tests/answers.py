@@ -1,4 +1,4 @@
-"""Answers of docker/preflight.py for the tests: a good node's, and what becomes of it."""
+"""Answers of docker/preflight.py for the tests: a healthy node's, and changed ones."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def capture(name: str) -> str:
 
 
 def judged(text: str, node: Node = HEAD, cluster: Cluster = SPARKS) -> list[str]:
-    """Return what an answer leaves to be desired, as it is printed."""
+    """Return the problems in an answer, as they are printed."""
     return [
         str(problem)
         for problem in preflight_problems(NodeContext(cluster=cluster, node=node), text)
@@ -28,7 +28,7 @@ def judged(text: str, node: Node = HEAD, cluster: Cluster = SPARKS) -> list[str]
 
 
 def changed(change: Change) -> str:
-    """Return the good answer with one change."""
+    """Return the healthy node's answer with one change."""
     answer: Answer = json.loads(capture("head"))
     change(answer)
     return json.dumps(answer)

@@ -1,4 +1,4 @@
-"""One thing broken on a link or between nodes, and all that may be found then."""
+"""One thing broken on a link or between nodes, and its only findings."""
 
 from tests.edits import (
     BIG_UNANSWERED,
@@ -188,14 +188,14 @@ BETWEEN = {
         findings=("blocks gloo spark1, spark2",),
     ),
     "one name for two interfaces": Broken(
-        where="asymmetric",
+        situation="asymmetric",
         edits=(line("cluster.env", "GLOO_SOCKET_IFNAME=enp1s0f2np2"),),
         findings=("blocks gloo spark1, spark2",),
     ),
 }
 MANY = {
     "one of four that nobody reaches": Broken(
-        where="switch",
+        situation="switch",
         edits=(
             *on("spark3", UNANSWERED, CLOSED),
             *others(r"^(ping \S+ 10.30.0.13 \d+) 0 .*", r"\1 1 1 packets transmitted, 0 received"),
@@ -204,7 +204,7 @@ MANY = {
         findings=("blocks reach spark3",),
     ),
     "another MTU at one of four": Broken(
-        where="switch",
+        situation="switch",
         edits=(
             *on("spark3", field("enp1s0f0np0", "mtu", "1500")),
             *on("spark3", (r"^(ping \S+ \S+) 9000 ", r"\1 1500 ")),
@@ -213,12 +213,12 @@ MANY = {
         findings=("slow mtu-same spark1, spark2, spark3, spark4",),
     ),
     "another kernel on one of four": Broken(
-        where="switch",
+        situation="switch",
         edits=(("spark4", "6.17.0-1031-nvidia", "6.17.0-1014-nvidia"),),
         findings=("slow kernel-same spark1, spark2, spark3, spark4",),
     ),
     "a cable of the ring": Broken(
-        where="ring",
+        situation="ring",
         edits=(
             *on(
                 "spark1",

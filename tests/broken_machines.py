@@ -1,4 +1,4 @@
-"""One thing broken on a machine or in its containers, and all that may be found then."""
+"""One thing broken on a machine or in its containers, and its only findings."""
 
 from tests.edits import Broken, each, line, meminfo, on, section
 
@@ -97,7 +97,7 @@ CONTAINERS = {
         findings=("slow gpu-busy spark1",),
     ),
     "a clock that is stuck": Broken(
-        where="switch",
+        situation="switch",
         edits=on("spark3", ("GB10, 580.173.02, (.*), 2405", r"GB10, 580.173.02, \1, 702")),
         findings=("slow gpu-clock spark3",),
     ),

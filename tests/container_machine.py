@@ -1,4 +1,4 @@
-"""A folder that `run-cluster-node` takes for a machine, and the program run there as a process.
+"""A folder that stands for the machine of `run-cluster-node`, and the program as a process.
 
 `ip` and `ray` are scripts here; in a container, with the real ones, is a live test.
 """

@@ -1,4 +1,4 @@
-"""Edits of captures and env files: what breaks one thing, or changes it."""
+"""Edits of captures and env files that break or change one thing."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ ETH, TWIN = "enp1s0f1np1", "enP2p1s0f1np1"
 
 @dataclass(frozen=True, kw_only=True)
 class Broken:
-    """A thing that is broken, in the situation `one-cable` where no other is said."""
+    """One broken thing, by default in the situation `one-cable`."""
 
     edits: tuple[Edit, ...]
     findings: tuple[str, ...]
     """Severity, check and place."""
-    where: str = "one-cable"
+    situation: str = "one-cable"
 
 
 def each(*edits: tuple[str, str]) -> tuple[Edit, ...]:
@@ -57,7 +57,7 @@ def on(node: str, *edits: tuple[str, str]) -> tuple[Edit, ...]:
 
 
 def others(old: str, new: str) -> tuple[Edit, ...]:
-    """Return the edit of all machines at the switch but the third."""
+    """Return the edit of all machines at the switch except the third."""
     return tuple((node, old, new) for node in ("spark1", "spark2", "spark4"))
 
 
@@ -67,7 +67,7 @@ def field(interface: str, name: str, value: str) -> tuple[str, str]:
 
 
 def given(node: str, number: int) -> tuple[Edit, ...]:
-    """Return the edits that give a node the HOST_IP of the other, which then asks itself."""
+    """Return the edits that give a node the HOST_IP of the other, so that it asks itself."""
     return (
         (f"{node}.env", "(HOST_IP=192.168.177.).*", rf"\g<1>{number}"),
         (node, rf"^(ping {ETH}|port|way) 192.168.177.{number} ", rf"\1 192.168.177.{23 - number} "),
@@ -76,7 +76,7 @@ def given(node: str, number: int) -> tuple[Edit, ...]:
 
 
 def unaddressed(interface: str, device: str) -> tuple[tuple[str, str], ...]:
-    """Return the edits that take an interface its IPv4 address."""
+    """Return the edits that remove the IPv4 address of an interface."""
     return (
         (rf'\{{"family":"inet","local":[^}}]*"label":"{interface}"[^}}]*\}},', ""),
         (rf"^/sys/class/infiniband/{device}/ports/1/(gids|gid_attrs/\w+)/[23]:.*\n", ""),
@@ -84,7 +84,7 @@ def unaddressed(interface: str, device: str) -> tuple[tuple[str, str], ...]:
 
 
 def unplugged(interface: str, device: str) -> tuple[tuple[str, str], ...]:
-    """Return the edits that take an interface its link."""
+    """Return the edits that remove the link of an interface."""
     return (
         (
             rf'("ifname":"{interface}","flags":\[)"BROADCAST","MULTICAST","UP","LOWER_UP"',
@@ -128,4 +128,4 @@ TEN_GIGABIT = (
     (r'^(way .*"dev":)"[^"]*"', r'\1"enP7s7"'),
     (r"192.168.1.X1", "192.168.1.6"),
 )
-"""The attempts over the other network."""
+"""The pings and connections over the other network."""

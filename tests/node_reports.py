@@ -105,14 +105,14 @@ def with_facts(before: NodeReport, **changes: Any) -> NodeReport:  # noqa: ANN40
 
 
 def at(*addresses: str) -> tuple[IPv4Interface, ...]:
-    """Return addresses with their networks: /24 where none is said."""
+    """Return addresses with their networks, by default /24."""
     return tuple(
         IPv4Interface(address if "/" in address else f"{address}/24") for address in addresses
     )
 
 
 def spark(hostname: str, address: IPv4Address, port: int) -> Facts:
-    """Return what a healthy Spark says whose cable is in `port`, with `address` on that link."""
+    """Return the facts of a healthy Spark with its cable in `port` and `address` on that link."""
     last = int(address) & 0xFF
     first, second = f"192.168.177.{last}", f"192.168.178.{last}"
     return Facts(
@@ -153,7 +153,7 @@ def spark(hostname: str, address: IPv4Address, port: int) -> Facts:
 
 
 def machine(hostname: str, last: int) -> Machine:
-    """Return the machine itself: all of its memory free, and nobody logged in at its screen."""
+    """Return the machine itself: nearly all of its memory free, and without a desktop."""
     return Machine(
         hostname=hostname,
         user="you",
@@ -229,7 +229,7 @@ def docker() -> Docker:
 
 
 def surroundings() -> Surroundings:
-    """Return wide disks without models, no firewall, and SSH alone listening."""
+    """Return nearly empty disks without models, no firewall, and only SSH listening."""
     return Surroundings(
         firewall=Firewall(ufw=False, drops=()),
         engine_disk=Disk(path="/var/lib/docker", free=3000 * GIB, total=3700 * GIB),

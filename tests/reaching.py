@@ -1,4 +1,4 @@
-"""Nodes that reach each other, for the tests of the checks between nodes, and what breaks them."""
+"""Nodes that reach each other, for the tests of the checks between nodes, and faults of them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ Nodes = tuple[NodeReport, ...]
 
 
 def reaching(cluster: Cluster = SPARKS) -> Nodes:
-    """Return healthy nodes that have tried to reach each other, and did."""
+    """Return healthy nodes that reach each other."""
     return tuple(_tried(node_report(node.name, cluster)) for node in cluster.nodes)
 
 
@@ -58,7 +58,7 @@ def pinged(
 
 
 def stopped(nodes: Nodes, source: str, target: str, answer: Answer) -> Nodes:
-    """Return the nodes when connections from one to another come to something else."""
+    """Return the nodes when connections from one to another have another result."""
     peer = next(report.node.host_ip for report in nodes if report.node.name == target)
 
     def change(reach: Reach) -> Reach:
@@ -71,7 +71,7 @@ def stopped(nodes: Nodes, source: str, target: str, answer: Answer) -> Nodes:
 
 
 def led(nodes: Nodes, source: str, target: str, device: str) -> Nodes:
-    """Return the nodes when one's way to another is by another interface."""
+    """Return the nodes when the route from one to another goes over another interface."""
     peer = next(report.node.host_ip for report in nodes if report.node.name == target)
 
     def change(reach: Reach) -> Reach:
@@ -89,7 +89,7 @@ def cut(nodes: Nodes, source: str, target: str, output: str = "") -> Nodes:
 
 
 def large(ping: Ping) -> bool:
-    """Tell whether a ping is as large as the MTU."""
+    """Whether a ping is as large as the MTU."""
     return ping.size > 84
 
 

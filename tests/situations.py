@@ -1,4 +1,4 @@
-"""Whole machines in the situations that people meet: their settings, and what they said.
+"""Whole machines in common situations: their settings, and their answers.
 
 tests/captures/facts/README.md says what each situation is, and where its formats come from.
 """
@@ -15,14 +15,14 @@ from cluster.settings.syntax import EnvText
 
 CAPTURES = Path(__file__).parent / "captures/facts"
 HEALTHY = ("one-cable", "both-ports", "switch", "ring", "asymmetric", "eight")
-"""Whose clusters work, whatever could be better."""
+"""Situations with a cluster that works."""
 ALL = (*HEALTHY, "one-subnet", "no-address", "pc", "vm")
 MODEL = "RedHatAI/Qwen3-VL-235B-A22B-Instruct-NVFP4"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """A cluster, and what each machine of it said."""
+    """A cluster, and the facts of its machines."""
 
     name: str
     cluster: Cluster
@@ -72,7 +72,7 @@ WIRINGS = {
         nodes=2, host_ip="192.168.177.1{n}", eth_if="enp1s0f1np1", ib_if=SECOND, shared=""
     ),
 }
-"""Those whose nodes are spark1, spark2 and so on, and are wired alike."""
+"""Situations whose nodes are spark1, spark2 and so on, all wired alike."""
 ODD = {
     "asymmetric": {
         CLUSTER_FILE: f"MODEL={MODEL}\n",
@@ -87,17 +87,17 @@ ODD = {
         "vm.env": "ROLE=head\nHOST_IP=192.0.2.2\nETH_IF=eth0\nSSH_HOST=vm\n",
     },
 }
-"""The others: their env files."""
+"""The other situations, by their env files."""
 NUMBERED = r"(?:10\.3[01]\.0\.1|172\.31\.0\.10)"
-"""Addresses at the switch, but for the number of the machine."""
+"""Addresses at the switch, without the number of the machine."""
 
 
 Edit = tuple[str, str, str]
-"""A node or an env file, the pattern of what is there, and what is to be there instead."""
+"""A node or an env file, a pattern, and its replacement."""
 
 
 def situation(name: str, *edits: Edit) -> Situation:
-    """Return a situation, or what becomes of it; clocks are compared with the head's."""
+    """Return a situation, edited; clocks are compared with the head's."""
     case = cluster(name, *edits)
     answers = {
         node.name: parse(edited(capture(name, node.name), node.name, edits)) for node in case.nodes
@@ -124,7 +124,7 @@ def cluster(name: str, *edits: Edit) -> Cluster:
 
 
 def edited(text: str, place: str, edits: tuple[Edit, ...]) -> str:
-    """Return a text with the edits of its place; one that would change nothing is an error."""
+    """Return a text with the edits for its place; an edit that changes nothing is an error."""
     for where, old, new in edits:
         if where == place:
             before, text = text, re.sub(old, new, text, flags=re.MULTILINE)

@@ -77,7 +77,7 @@ def paired(*reports: NodeReport) -> tuple[NodeReport, ...]:
         ),
     ],
 )
-def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
+def test_no_findings(reports: tuple[NodeReport, ...]) -> None:
     """An address that is on no other node's machine is no conflict."""
     assert [] == findings(ADDRESS_CONFLICTS, *reports)
 

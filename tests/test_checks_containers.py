@@ -1,4 +1,4 @@
-"""What the checks of Docker, GPUs and the image find: the exact sentences, and no other."""
+"""The findings of the checks of Docker, GPUs and the image: the exact text, and no other."""
 
 from dataclasses import replace
 from typing import Any
@@ -35,7 +35,7 @@ CLOCK = (
 
 
 def docker(before: NodeReport = SPARK, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Docker)
-    """Return the same node with a change of what Docker says."""
+    """Return the same node with other facts about Docker."""
     return with_facts(before, docker=replace(before.facts.docker, **changes))
 
 
@@ -45,7 +45,7 @@ def gpus(*devices: Gpu, clients: tuple[Client, ...] = (), before: NodeReport = S
 
 
 def used(before: NodeReport) -> NodeReport:
-    """Return a node with too little memory, which others compute in."""
+    """Return a node whose memory other programs on the GPU have taken."""
     spark = before.facts.machine
     machine = replace(spark, memory=replace(spark.memory, available=GIB))
     return gpus(GB10, clients=CLIENTS, before=with_facts(before, machine=machine))
@@ -90,8 +90,8 @@ def among(cluster: Cluster) -> NodeReport:
         ),
     ],
 )
-def test_nothing_to_say(report: NodeReport) -> None:
-    """Nodes that are well, or that a check is not about, leave nothing to be said."""
+def test_no_findings(report: NodeReport) -> None:
+    """Healthy nodes, and nodes that a check does not apply to, have no findings."""
     assert [] == findings(CONTAINERS, report)
 
 
@@ -186,13 +186,13 @@ def test_nothing_to_say(report: NodeReport) -> None:
         ),
     ],
 )
-def test_one_thing_wrong(report: NodeReport, sentence: str) -> None:
-    """Each thing that is wrong has its sentence, and brings no other with it."""
+def test_one_fault(report: NodeReport, sentence: str) -> None:
+    """Each fault has its own finding, and no other."""
     assert [sentence] == findings(CONTAINERS, report, OTHER)
 
 
 def test_nobody_has_the_image() -> None:
-    """Before it is built, every node lacks it."""
+    """Before the image is built, every node lacks it."""
     nodes = (docker(image=None), docker(OTHER, image=None))
 
     assert [
@@ -201,6 +201,6 @@ def test_nobody_has_the_image() -> None:
     ] == findings(CONTAINERS, *nodes)
 
 
-def test_nobody_answers() -> None:
-    """Without a node there is nothing to look at."""
+def test_no_answers() -> None:
+    """Without a node there are no findings."""
     assert [] == findings(CONTAINERS)

@@ -1,4 +1,4 @@
-"""What the checks of disks, models and ports find: the exact sentences, and no other."""
+"""The findings of the checks of disks, models and ports: the exact text, and no other finding."""
 
 from dataclasses import replace
 from typing import Any
@@ -31,17 +31,17 @@ PRUNE = (
 
 
 def around(before: NodeReport = SPARK, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Surroundings)
-    """Return the same node with a change of what is around it."""
+    """Return the same node with other disks, models or listeners."""
     return with_facts(before, surroundings=replace(before.facts.surroundings, **changes))
 
 
 def listening(address: str, port: int, process: str = "", before: NodeReport = SPARK) -> NodeReport:
-    """Return the same node with somebody who listens."""
+    """Return the same node with a program that listens on a port."""
     return around(before, listeners=(Listener(address=address, port=port, process=process),))
 
 
 def taken(port: int, purpose: str, program: str, instead: str) -> str:
-    """Return the sentence about a port that somebody has."""
+    """Return the finding about a port that another program has."""
     return (
         f"[ports] spark1: port {port} ({purpose}) is taken by {program}"
         f" (`ssh -t spark1 sudo ss -ltnp sport = :{port}` shows the program;"
@@ -99,8 +99,8 @@ def taken(port: int, purpose: str, program: str, instead: str) -> str:
         pytest.param((around(models=(QWEN,)), OTHER), id="one that is not served"),
     ],
 )
-def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
-    """Nodes that are well, or that a check is not about, leave nothing to be said."""
+def test_no_findings(reports: tuple[NodeReport, ...]) -> None:
+    """Healthy nodes, and nodes that a check does not apply to, have no findings."""
     assert [] == findings(ROOM, *reports)
 
 
@@ -136,20 +136,20 @@ def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
         ),
     ],
 )
-def test_one_thing_wrong(report: NodeReport, sentence: str) -> None:
-    """Each thing that is wrong has its sentence, and brings no other with it."""
+def test_one_fault(report: NodeReport, sentence: str) -> None:
+    """Each fault has its own finding, and no other."""
     assert [sentence] == findings(ROOM, report, OTHER)
 
 
 def test_two_full_disks() -> None:
-    """Two disks are two things."""
+    """Two full disks are two findings."""
     report = around(engine_disk=FULL, model_disk=replace(SMALL, total=3_000_000_000_000))
 
     assert [PRUNE, CROWDED.replace("4000", "3000")] == findings(ROOM, report)
 
 
 def test_a_port_that_two_have() -> None:
-    """Everybody who has the port is named."""
+    """All programs that have the port are named."""
     listeners = tuple(
         Listener(address=address, port=6379, process="redis-server")
         for address in ("127.0.0.1", "[::1]", "192.168.177.11")
@@ -162,7 +162,7 @@ def test_a_port_that_two_have() -> None:
 
 
 def test_a_model_on_some_nodes() -> None:
-    """Who lacks the model gets it by itself, or from who has it, over the link."""
+    """A node that lacks the model downloads it, or copies it from another node over the link."""
     lab = replace(SERVING, nodes=(*SERVING.nodes, extra_worker()))
     disk = replace(SMALL, free=SMALL.total)
     first, second, third_node = (

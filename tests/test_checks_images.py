@@ -129,7 +129,7 @@ def test_problems(images: Mapping[str, Image | None], expected: list[str]) -> No
 
 
 def test_cluster_with_a_name() -> None:
-    """The commands are those for the cluster."""
+    """The commands name the cluster."""
     lab = replace(SPARKS, name="lab", image="vllm-node:cpu")
 
     assert [

@@ -1,4 +1,4 @@
-"""What the checks of interface, address and link find: the exact sentences, and no other."""
+"""The findings of the checks of interface, address and link: the exact text, and no other."""
 
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -65,12 +65,12 @@ def virtual() -> NodeReport:
     ],
 )
 def test_healthy(reports: tuple[NodeReport, ...]) -> None:
-    """A node as it should be leaves nothing to be desired, whatever carries its cluster."""
+    """A healthy node has no findings, whatever kind of link it has."""
     assert [] == findings(CHECKS, *reports)
 
 
 def test_the_cable_in_the_other_port() -> None:
-    """A node whose cable is not where its settings say hears of that alone."""
+    """A cable in the other port than the settings say is the only finding."""
     spark = node_report()
     swapped = with_settings(spark, eth_if="enp1s0f0np0", ib_if=("rocep1s0f0", "roceP2p1s0f0"))
     empty = with_interface(with_interface(swapped, LINK, addresses=()), OTHER, addresses=())
@@ -223,19 +223,19 @@ def test_the_cable_in_the_other_port() -> None:
         ),
     ],
 )
-def test_one_thing_wrong(before: NodeReport, sentence: str) -> None:
-    """Each thing that is wrong has its sentence, and brings no other with it."""
+def test_one_fault(before: NodeReport, sentence: str) -> None:
+    """Each fault has its own finding, and no other."""
     assert [sentence] == findings(CHECKS, before)
 
 
 def test_one_node_needs_no_cable() -> None:
-    """A cluster of one node has nobody at the other end, and needs its address all the same."""
+    """A cluster of one node needs no link, but its address all the same."""
     assert [] == findings(CHECKS, with_interface(ALONE, LINK, carrier=False))
     assert [ADDRESS] == findings(CHECKS, with_interface(ALONE, LINK, carrier=False, addresses=()))
 
 
 def test_an_interface_that_leads_elsewhere() -> None:
-    """Who alone is on the slow port is told of the link to the others; the others are not."""
+    """A node on the slow port gets the finding, with the right interface; the others do not."""
     slow = {
         name: with_settings(node_report(name), eth_if=RJ45, host_ip=IPv4Address(f"10.0.0.{last}"))
         for name, last in (("spark1", 11), ("spark2", 12))
@@ -259,7 +259,7 @@ def test_an_interface_that_leads_elsewhere() -> None:
 
 
 def test_addresses_of_others() -> None:
-    """Of an address that is on another node's machine the checks between nodes speak."""
+    """An address on another node's machine is reported by the check of conflicts alone."""
     first, second = healthy()
     swapped = (
         with_interface(first, LINK, addresses=at("192.168.177.12")),
@@ -270,7 +270,7 @@ def test_addresses_of_others() -> None:
 
 
 def test_commands_and_files_of_another_cluster() -> None:
-    """What to run and what to write is this cluster's, whichever it is."""
+    """Commands and files in remedies are those of the cluster."""
     before = node_report(cluster=replace(SPARKS, name="lab"))
     lab = with_settings(with_interface(before, LINK, addresses=()), ssh_host="me@spark-01")
 

@@ -1,4 +1,4 @@
-"""What the checks of memory find: the exact sentences, and nothing where there is enough."""
+"""The findings of the checks of memory: the exact text, and none where there is enough."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def memory(before: NodeReport = SPARK, **rows: int) -> NodeReport:
 
 
 def pressed(share: float | None) -> NodeReport:
-    """Return a node in which something waited for memory."""
+    """Return a node on which programs waited for memory."""
     return with_facts(SPARK, machine=replace(SPARK.facts.machine, pressure=share))
 
 
@@ -52,8 +52,8 @@ def pressed(share: float | None) -> NodeReport:
         pytest.param(pressed(10.0), id="some pressure"),
     ],
 )
-def test_nothing_to_say(report: NodeReport) -> None:
-    """A node with enough memory, or whose GPU has its own, leaves nothing to be said."""
+def test_no_findings(report: NodeReport) -> None:
+    """A node with enough memory, or with a GPU that has its own memory, has no findings."""
     assert [] == findings(MEMORY, report, OTHER)
 
 
@@ -86,7 +86,7 @@ def test_nothing_to_say(report: NodeReport) -> None:
     ],
 )
 def test_too_little(report: NodeReport, sentence: str) -> None:
-    """Too little memory is said with who has it, and with a share that would do."""
+    """Too little memory is reported with the programs that use it, and a share that fits."""
     assert [f"[memory] spark1: {sentence}"] == findings(MEMORY, report, OTHER)
 
 
@@ -121,5 +121,5 @@ def test_too_little(report: NodeReport, sentence: str) -> None:
     ],
 )
 def test_worth_knowing(report: NodeReport, sentence: str) -> None:
-    """What slows a node, or may once a model is loaded, is said of it alone."""
+    """What slows a node, now or once a model is loaded, is reported for that node alone."""
     assert [sentence] == findings(MEMORY, report, OTHER)

@@ -1,4 +1,4 @@
-"""What keeps a node from starting its container: the exact sentence for every answer."""
+"""What keeps a node from starting its container: the exact problem for every answer."""
 
 import json
 from dataclasses import replace
@@ -17,17 +17,17 @@ SHM = "shared memory has 1023 of 16384 MiB free, but Ray's object store needs 10
 
 
 def test_a_good_node() -> None:
-    """A node as it should be leaves nothing to be desired."""
+    """A healthy node has no problems."""
     assert [] == judged(capture("head"))
 
 
 def test_noise_before_the_answer() -> None:
-    """What a library prints while it is imported is no part of the answer."""
+    """The output of a library during its import is not part of the answer."""
     assert [] == judged(f"a warning\n{capture('head')}\n")
 
 
 def test_everything_at_once() -> None:
-    """All that is wrong with a node is said in one go, each with its remedy."""
+    """All problems of a node are reported at once, each with its remedy."""
     assert [
         f"spark1: vllm-node cannot import Ray: ModuleNotFoundError: No module named 'ray' {RENEW}",
         (
@@ -72,7 +72,7 @@ def test_everything_at_once() -> None:
     ],
 )
 def test_shared_memory(shm_size: int | None, *, privileged: bool, remedy: str) -> None:
-    """Too little by one page is too little; a larger SHM_SIZE helps where it counts."""
+    """One page too few is a problem; the remedy is a larger SHM_SIZE only where that counts."""
     free = (1 << 30) - 4096
     text = changed(lambda answer: answer["shm"].update(free=free))
     cluster = replace(SPARKS, shm_size=shm_size, privileged=privileged)
@@ -81,14 +81,14 @@ def test_shared_memory(shm_size: int | None, *, privileged: bool, remedy: str) -
 
 
 def test_just_enough() -> None:
-    """All of SHM_SIZE may be Ray's."""
+    """Ray may use all of SHM_SIZE."""
     text = changed(lambda answer: answer.update(shm={"free": 1 << 30, "total": 1 << 30}))
 
     assert [] == judged(text)
 
 
 def test_sockets_only() -> None:
-    """Without IB_IF nobody asks for RDMA devices or locked memory."""
+    """Without IB_IF neither RDMA devices nor locked memory are required."""
     text = changed(lambda answer: answer.update(infiniband=[], ipc_lock=False))
 
     assert [] == judged(text, replace(HEAD, ib_if=()))
@@ -102,14 +102,14 @@ def test_sockets_only() -> None:
     ],
 )
 def test_locked_memory(memlock: int | None, *, ipc_lock: bool) -> None:
-    """RDMA may lock all memory without a limit, or with the capability that no limit binds."""
+    """Without a limit, or with the capability that no limit binds, memory can be locked."""
     text = changed(lambda answer: answer.update(memlock=memlock, ipc_lock=ipc_lock))
 
     assert [] == judged(text)
 
 
 def test_commands_and_files_of_another_cluster() -> None:
-    """What to run and what to write is this cluster's, whichever it is."""
+    """Commands and files in remedies are those of the cluster."""
     lab = replace(SPARKS, name="lab", image="lab-node")
     node = replace(HEAD, ssh_host="me@spark-01")
     text = changed(lambda answer: answer.update(ray_error="ImportError: libcore.so", infiniband=[]))
@@ -138,7 +138,7 @@ def test_commands_and_files_of_another_cluster() -> None:
     ],
 )
 def test_no_answer(text: str, output: str) -> None:
-    """An image that says nothing of use is one problem, with what it said."""
+    """An answer without facts is one problem, which shows it."""
     assert [f"spark1: vllm-node cannot examine the node: {output} {RENEW}"] == judged(text)
 
 
@@ -178,7 +178,7 @@ def test_no_answer(text: str, output: str) -> None:
     ],
 )
 def test_docker_refuses(cluster: Cluster, output: str, sentence: str) -> None:
-    """What Docker refuses to give the container has the remedy on the node, not in the image."""
+    """If Docker refuses the container, the remedy is for the node and not for the image."""
     assert [f"spark1: {sentence}"] == judged(output, cluster=cluster)
 
 
@@ -208,7 +208,7 @@ STRANGE = st.recursive(
     text=st.text(),
 )
 def test_no_answer_is_too_strange(key: str, value: object, text: str) -> None:
-    """Whatever a node says is judged, never a traceback."""
+    """Any answer becomes a problem of the node, never a traceback."""
     strange = (text, json.dumps(value), changed(lambda answer: answer.update({key: value})))
 
     assert all(line.startswith("spark1: ") for answer in strange for line in judged(answer))

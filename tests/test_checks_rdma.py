@@ -1,4 +1,4 @@
-"""What the checks of RDMA devices find: the exact sentences, and no other."""
+"""The findings of the checks of RDMA devices: the exact text, and no other."""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def uncabled(before: NodeReport) -> NodeReport:
 
 
 def other_card(before: NodeReport) -> NodeReport:
-    """Return the same node with one more card that is no Spark's, and has no link."""
+    """Return the same node with one more card, not a Spark's and without a link."""
     links, rdma = before.facts.links, before.facts.rdma
     interface = replace(links.interfaces[0], name="enp9s0", carrier=False, addresses=(), pci=CARD)
     card = replace(rdma.devices[0], name="mlx5_1", netdev="enp9s0", state="DOWN", pci=CARD)
@@ -147,7 +147,7 @@ def adapter(before: NodeReport) -> NodeReport:
     ],
 )
 def test_healthy(before: NodeReport) -> None:
-    """Devices that are used as they should be leave nothing to be desired."""
+    """Devices that are used correctly have no findings."""
     assert [] == findings(RDMA, before)
 
 
@@ -287,13 +287,13 @@ def test_healthy(before: NodeReport) -> None:
         ),
     ],
 )
-def test_one_thing_wrong(before: NodeReport, sentence: str) -> None:
-    """Each thing that is wrong has its sentence, and brings no other with it."""
+def test_one_fault(before: NodeReport, sentence: str) -> None:
+    """Each fault has its own finding, and no other."""
     assert [sentence] == findings(CHECKS, before)
 
 
 def test_no_device_of_any_name() -> None:
-    """Where neither ETH_IF nor a name is near, the files say what to look for."""
+    """Without a port of ETH_IF or a similar name, the remedy names the setting."""
     before = with_settings(without(SPARK, *BOTH), ib_if=("ib0", "ib1"))
 
     assert [
@@ -305,7 +305,7 @@ def test_no_device_of_any_name() -> None:
 
 
 def test_wrong_interface_and_right_devices() -> None:
-    """While ETH_IF is wrong, it is no measure for IB_IF."""
+    """While ETH_IF is wrong, IB_IF is not compared with it."""
     elsewhere = with_settings(SPARK, eth_if="enp1s0f0np0")
     moved = with_interface(SPARK, LINK, addresses=at("192.168.177.21"))
 

@@ -1,4 +1,4 @@
-"""What the checks between nodes find: the exact sentences, one for one broken thing."""
+"""The findings of the checks between nodes: the exact text, one for each fault."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,14 +54,14 @@ def walled(nodes: Nodes, firewall: Firewall) -> Nodes:
 
 
 def unheard(nodes: Nodes, output: str = "ping: not found") -> Nodes:
-    """Return the nodes on which there is no `ping`, or which may not use it."""
+    """Return the nodes without `ping`, or without the right to use it."""
     for source, target in (("spark1", "spark2"), ("spark2", "spark1")):
         nodes = pinged(nodes, source, target, lambda _: True, output)
     return nodes
 
 
 def deaf(nodes: Nodes) -> Nodes:
-    """Return the nodes when none answers pings, though they let each other in."""
+    """Return the nodes when no ping is answered, although connections are accepted."""
     for source, target in (("spark1", "spark2"), ("spark2", "spark1")):
         nodes = pinged(nodes, source, target, lambda _: True)
     return nodes
@@ -102,8 +102,8 @@ def deaf(nodes: Nodes) -> Nodes:
         ),
     ],
 )
-def test_nothing_to_say(nodes: Nodes) -> None:
-    """Nodes that reach each other, whatever else is odd, leave nothing to be said."""
+def test_no_findings(nodes: Nodes) -> None:
+    """Nodes that reach each other have no findings."""
     assert [] == findings(BETWEEN, *nodes)
 
 
@@ -128,7 +128,7 @@ def test_nothing_to_say(nodes: Nodes) -> None:
     ],
 )
 def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
-    """What keeps a node from reaching anybody is said of it, and not of its pairs."""
+    """A fault of a node itself is no finding about its pairs."""
     first, second = led(cut(TWO, "spark1", "spark2"), "spark2", "spark1", RJ45)
 
     assert [] == findings(BETWEEN, change(first), second)  # type: ignore[arg-type]
@@ -292,6 +292,6 @@ def test_a_node_that_is_broken_itself(change: Callable[..., object]) -> None:
         ),
     ],
 )
-def test_one_thing_wrong(nodes: Nodes, sentence: str) -> None:
-    """Each thing that is wrong has its sentence, and brings no other with it."""
+def test_one_fault(nodes: Nodes, sentence: str) -> None:
+    """Each fault has its own finding, and no other."""
     assert [sentence] == findings(BETWEEN, *nodes)

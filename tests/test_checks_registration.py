@@ -1,4 +1,4 @@
-"""What the checks of GID tables and of the kernel's memory find: the exact sentences."""
+"""The findings of the checks of GID tables and of the kernel's memory: the exact text."""
 
 from dataclasses import replace
 
@@ -114,7 +114,7 @@ def test_rows_that_fit(before: NodeReport) -> None:
     ],
 )
 def test_rows_that_do_not_fit(before: NodeReport, wrong: str) -> None:
-    """A forced row is named with what each device has there."""
+    """A forced row is reported with what each device has there."""
     assert [
         (
             f"[gid-index] spark1: NCCL_IB_GID_INDEX {wrong}"
@@ -124,7 +124,7 @@ def test_rows_that_do_not_fit(before: NodeReport, wrong: str) -> None:
 
 
 def test_the_file_that_forces_it() -> None:
-    """The remedy names the file that counts: the node's own before that of all."""
+    """The remedy names the file that counts: the node's own before the shared one."""
     variables: Environment = (("NCCL_DEBUG", "INFO"), ("NCCL_IB_GID_INDEX", "7"))
 
     assert [
@@ -162,7 +162,7 @@ def kernel(release: str, total: int | None, free: int | None, words: str = "ro")
     ],
 )
 def test_kernels_that_register(before: NodeReport) -> None:
-    """Only a node with RDMA and the signs of that kernel is told to leave it."""
+    """Only a node with RDMA and the symptoms of that kernel has a finding."""
     assert [] == findings(REGISTRATION, before)
 
 
@@ -180,7 +180,7 @@ def test_kernels_that_register(before: NodeReport) -> None:
     ],
 )
 def test_a_kernel_that_does_not_register(before: NodeReport, has: str) -> None:
-    """The kernel's own numbers give it away."""
+    """The kernel's own numbers show the fault."""
     assert [
         (
             "[kernel-memory] spark1: kernel 7.0.0-1019-nvidia keeps memory that RDMA cannot"

@@ -1,4 +1,4 @@
-"""What the checks of a node's system find: the exact sentences, and nothing on a healthy one."""
+"""The findings of the checks of a node's system: the exact text, and none on a healthy one."""
 
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -46,7 +46,7 @@ def driven(before: NodeReport, driver: str) -> NodeReport:
 
 
 def virtual() -> tuple[NodeReport, ...]:
-    """Return the nodes of a rehearsal, on a machine where everything could be said."""
+    """Return the nodes of a rehearsal, on a machine with many faults."""
     machine_report = machine(
         resolved=(), target="graphical.target", early_oom=False, remove_ipc=True
     )
@@ -99,8 +99,8 @@ def virtual() -> tuple[NodeReport, ...]:
         ),
     ],
 )
-def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
-    """Nodes that are well, or that a check is not about, leave nothing to be said."""
+def test_no_findings(reports: tuple[NodeReport, ...]) -> None:
+    """Healthy nodes, and nodes that a check does not apply to, have no findings."""
     assert [] == findings(SYSTEM, *reports)
 
 
@@ -116,7 +116,7 @@ def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
     ],
 )
 def test_own_name(resolved: tuple[str, ...], where: str) -> None:
-    """The first address that a machine's own name leads to must be one that others reach."""
+    """The first address that a machine's own name resolves to must be one that others reach."""
     report = machine(resolved=tuple(IPv4Address(address) for address in resolved))
 
     assert [f"[hostname] spark1: its own name, spark1, resolves to {where} {HOSTS}"] == findings(
@@ -143,7 +143,7 @@ def test_own_name(resolved: tuple[str, ...], where: str) -> None:
     ],
 )
 def test_clocks(leads: tuple[float, float], sentence: str) -> None:
-    """Clocks that differ are one thing, and those that are off against the asker's are set."""
+    """Clocks that differ are one finding; its remedy sets those that this machine's contradicts."""
     nodes = tuple(
         with_facts(report, lead=lead) for report, lead in zip((SPARK, OTHER), leads, strict=True)
     )
@@ -152,7 +152,7 @@ def test_clocks(leads: tuple[float, float], sentence: str) -> None:
 
 
 def test_kernels() -> None:
-    """Who has which kernel is one thing, however many nodes have it."""
+    """Different kernels are one finding, with the nodes of each."""
     lab = replace(SPARKS, nodes=(*SPARKS.nodes, extra_worker()))
     first, second, third_node = (node_report(node.name, lab) for node in lab.nodes)
     late = "`ssh -t spark3 'sudo apt-get update && sudo apt-get full-upgrade'`"
@@ -167,7 +167,7 @@ def test_kernels() -> None:
 
 
 def test_a_kernel_that_breaks_rdma() -> None:
-    """A kernel that is a problem of its own is not said to be another one, too."""
+    """A kernel with a finding of its own is not also reported as a different one."""
     memory = replace(OTHER.facts.machine.memory, cma_total=0, cma_free=0)
     broken = machine(OTHER, kernel="7.0.0-1019-nvidia", memory=memory)
 
@@ -175,7 +175,7 @@ def test_a_kernel_that_breaks_rdma() -> None:
 
 
 def test_drivers() -> None:
-    """Drivers that differ are one thing."""
+    """Drivers that differ are one finding."""
     assert [
         (
             "[driver-same] spark1, spark2: GPU drivers differ: 580.95.05 on spark1;"
@@ -185,7 +185,7 @@ def test_drivers() -> None:
 
 
 def test_a_driver_that_hangs() -> None:
-    """A driver of branch 590 is named, and not said to be another one, too."""
+    """A driver of branch 590 has a finding, and is not also reported as a different one."""
     assert [
         (
             "[driver] spark2: GPU driver 590.48.01 can hang while it captures CUDA graphs on a"
@@ -234,12 +234,12 @@ def test_a_driver_that_hangs() -> None:
     ],
 )
 def test_one_node(report: NodeReport, sentence: str) -> None:
-    """What is worth knowing of a node is said of it alone."""
+    """A note about a node is reported for that node alone."""
     assert [sentence] == findings(SYSTEM, report)
 
 
 def test_without_gpus() -> None:
-    """A cluster that computes on CPUs is not judged by GPUs."""
+    """A cluster that computes on CPUs has no findings about GPUs."""
     cpus = replace(SPARKS, accelerator="none")
     first, second = (node_report(node.name, cpus) for node in cpus.nodes)
 

@@ -1,4 +1,4 @@
-"""What the checks of a port's twins find: the exact sentences, and no other."""
+"""The findings of the checks of a port's twins: the exact text, and no other."""
 
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -38,7 +38,7 @@ def unplugged(before: NodeReport) -> NodeReport:
 
 
 def renamed(before: NodeReport) -> NodeReport:
-    """Return the same node with other names for its RDMA devices, and no word of interfaces."""
+    """Return the same node with other names for its RDMA devices, and without their interfaces."""
     devices = tuple(
         replace(device, name=f"mlx5_{number}", netdev="")
         for number, device in enumerate(before.facts.rdma.devices)
@@ -58,7 +58,7 @@ def vlan(before: NodeReport) -> NodeReport:
 
 
 def ordinary(before: NodeReport) -> NodeReport:
-    """Return a node with a card of one port that is no Spark's: 25 Gb/s, two lanes."""
+    """Return a node with a card of one port, not a Spark's: 25 Gb/s, two lanes."""
     interfaces = (
         replace(SPARK.facts.links.interfaces[1], speed=25_000, pcie_width=2, pci="0000:3b:00.0"),
     )
@@ -97,7 +97,7 @@ def ordinary(before: NodeReport) -> NodeReport:
     ],
 )
 def test_healthy(before: NodeReport) -> None:
-    """Twins are known by their PCI addresses; of what is unknown nothing is said."""
+    """Twins are recognised by their PCI addresses; unknown facts are no findings."""
     assert [] == [line for line in findings(CHECKS, before) if "[rdma-unused]" not in line]
 
 
@@ -196,8 +196,8 @@ def test_healthy(before: NodeReport) -> None:
         ),
     ],
 )
-def test_one_thing_wrong(before: NodeReport, sentence: str) -> None:
-    """Each thing that is wrong has its sentence, and brings no other with it."""
+def test_one_fault(before: NodeReport, sentence: str) -> None:
+    """Each fault has its own finding, and no other."""
     assert [sentence] == findings(CHECKS, before)
 
 
@@ -221,7 +221,7 @@ ONE_SUBNET = [
 
 @pytest.mark.parametrize("name", ALL)
 def test_situations(name: str) -> None:
-    """Of whole machines only what is wrong with them is said, however they are wired."""
+    """Whole machines have findings for their faults alone, however they are wired."""
     case = situation(name)
     reports = (
         NodeReport(cluster=case.cluster, node=node, facts=case.facts[node.name])
@@ -233,7 +233,7 @@ def test_situations(name: str) -> None:
 
 
 def test_sockets_need_one_twin() -> None:
-    """Without IB_IF nobody asks whether the other twin has a link or an address."""
+    """Without IB_IF the other twin needs neither a link nor an address."""
     before = with_settings(with_interface(SPARK, OTHER, carrier=False, addresses=()), ib_if=())
     cpu = replace(before, cluster=replace(before.cluster, accelerator="none"))
 

@@ -1,4 +1,4 @@
-"""What is found in variables that somebody wrote: the exact sentences, each line's once."""
+"""The findings about variables in env files: the exact text, one for each line."""
 
 from dataclasses import replace
 
@@ -17,9 +17,11 @@ NO_RDMA = "no RDMA, although IB_IF names RDMA devices"
 
 
 def sockets() -> tuple[NodeReport, ...]:
-    """Return nodes without RDMA, whose files say so twice."""
+    """Return nodes without RDMA, with both variables that switch it off."""
     told_so = (("NCCL_IB_DISABLE", "1"), ("NCCL_NET", "Socket"))
-    return tuple(with_settings(report, ib_if=()) for report in healthy(with_variables(shared=told_so)))
+    return tuple(
+        with_settings(report, ib_if=()) for report in healthy(with_variables(shared=told_so))
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,8 +84,8 @@ def sockets() -> tuple[NodeReport, ...]:
         ),
     ],
 )
-def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
-    """Variables that harm nobody are nobody's business."""
+def test_no_findings(reports: tuple[NodeReport, ...]) -> None:
+    """Harmless variables have no findings."""
     assert [] == findings(VARIABLES, *reports)
 
 
@@ -113,7 +115,7 @@ def test_nothing_to_say(reports: tuple[NodeReport, ...]) -> None:
     ],
 )
 def test_left_from_debugging(name: str, value: str, cost: str) -> None:
-    """What somebody wrote for all nodes is one thing, with its file."""
+    """A variable for all nodes is one finding, with its file."""
     assert [
         (
             f"[debugging] spark1, spark2: {name}={value} {SEARCH} {cost} (remove it from"
@@ -123,7 +125,7 @@ def test_left_from_debugging(name: str, value: str, cost: str) -> None:
 
 
 def test_of_one_node() -> None:
-    """What stands in the file of one node is said of it, with this file; secrets stay hidden."""
+    """A variable in the file of one node is a finding about that node; secrets stay hidden."""
     secret = (("NCCL_ALGO", Secret("http://me:pw@x", "env/spark2.env:9")),)
 
     assert [
@@ -161,12 +163,12 @@ def test_of_one_node() -> None:
     ],
 )
 def test_gloo(cluster: Cluster, sentence: str) -> None:
-    """What is handed to gloo are plain names of interfaces that the node has."""
+    """Plain names of interfaces that the node has are right for gloo."""
     assert [f"[gloo] {sentence}"] == findings(VARIABLES, *healthy(cluster))
 
 
 def test_another_cluster() -> None:
-    """The files are those of the cluster, whichever it is."""
+    """Remedies name the files of the cluster."""
     lab = replace(SPARKS, name="lab", variables=(("NCCL_ALGO", "Tree"),))
 
     assert [

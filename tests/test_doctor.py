@@ -1,4 +1,4 @@
-"""Asking machines and telling what is wrong: this machine is really asked, others are captures."""
+"""Asking machines and reporting faults: this machine is really asked."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from tests.clusters import REHEARSAL, TWO_SPARKS
 
 HERE = Host(name="here")
 LONG = 60.0
-"""Seconds that no machine of the tests is slow."""
+"""No machine of the tests needs so many seconds."""
 OFF = 'echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255'
 PAGE = """\
 Blocking: the cluster will not work
@@ -40,7 +40,7 @@ Blocking: the cluster will not work
 
 
 def put_ssh(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Put a shell script in the place of SSH's client; `$host` is where it is to go."""
+    """Replace the SSH client by a shell script; `$host` is its destination."""
     program = folder / "ssh"
     program.write_text(
         f'#!/bin/sh\nfor host; do test "$before" = -- && break; before=$host; done\n{script}\n',
@@ -71,7 +71,7 @@ def test_fast_and_full_ask_the_same_way() -> None:
 
 
 def test_half_an_answer() -> None:
-    """An answer that breaks off is none."""
+    """An incomplete answer counts as none."""
     text = "echo '== end'; exit 0"
     result = asking.examine({"here": HERE}, {"here": text})
 
@@ -79,7 +79,7 @@ def test_half_an_answer() -> None:
 
 
 def test_unknown_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What SSH says is told in the words that other tasks have for it, host by host."""
+    """An error of SSH becomes the same problem as in other tasks, for each host."""
     put_ssh(tmp_path, monkeypatch, OFF)
     engines = {name: Host(name=name, ssh_host=name) for name in ("dgx1", "dgx2")}
     result = asking.examine(engines, dict.fromkeys(engines, "echo"))
@@ -113,7 +113,7 @@ def test_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_dry(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A dry run prints a script that asks each node its question, and asks nobody."""
+    """A dry run prints a script that asks each node its question, and asks no node."""
     run = Session("examples/two-sparks", dry=True)
     code = doctor.doctor(run, [], fast=False, json=False)
     captured = capsys.readouterr()
@@ -149,7 +149,7 @@ def test_dry_of_namespaces(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_namespaces_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nodes that exist only while the cluster runs cannot be examined before."""
+    """Nodes that exist only while the cluster runs cannot be asked before."""
     monkeypatch.setattr(session, "STATE", str(tmp_path))
     with pytest.raises(RefusedError) as caught:
         doctor.doctor(Session("rehearsal", dry=False), [], fast=False, json=False)
@@ -162,7 +162,7 @@ def test_namespaces_that_are_not_there(tmp_path: Path, monkeypatch: pytest.Monke
 def test_doctor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is found is printed, and how long it took, apart; the exit code is that of the worst."""
+    """Findings are printed apart from progress; the worst one decides the exit code."""
     put_ssh(tmp_path, monkeypatch, OFF)
     code = doctor.doctor(Session("examples/two-sparks", dry=False), [], fast=False, json=False)
     captured = capsys.readouterr()
@@ -187,7 +187,7 @@ def test_doctor_for_programs(
 
 
 def test_nodes_that_are_this_machine() -> None:
-    """A node that is asked without SSH is this machine; namespaces are of it."""
+    """A node that is asked without SSH is this machine, as are namespaces of it."""
     engines = {"spark1": HERE, "spark2": Host(name="spark2", ssh_host="spark2")}
 
     assert {"spark1"} == doctor._local(TWO_SPARKS, engines)
@@ -195,7 +195,7 @@ def test_nodes_that_are_this_machine() -> None:
 
 
 def test_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before a start only the nodes that take part in it are asked, and what blocks is told."""
+    """Before a start only the nodes that are started are asked, and blocking problems returned."""
     put_ssh(tmp_path, monkeypatch, f'echo "$host" >>{tmp_path}/calls; {OFF}')
     cluster = session.load("examples/two-sparks").cluster
     result = doctor.blocking(cluster, (Host(name="spark2", ssh_host="spark2"),))

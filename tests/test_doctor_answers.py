@@ -1,4 +1,4 @@
-"""Parts of an answer that could not be read, and what programs get of those that could."""
+"""Parts of an answer that could not be read, and the facts in the JSON output."""
 
 from dataclasses import replace
 from typing import Any
@@ -26,7 +26,7 @@ PARTS = "parts of its answer could not be read"
     ],
 )
 def test_unreadable(report: NodeReport, names: tuple[str, ...], sentence: str) -> None:
-    """A node names all parts in one sentence."""
+    """All parts of a node are one finding."""
     report = replace(report, facts=replace(report.facts, unreadable=names))
     expected = f"[unreadable] {sentence.format(' --cluster lab')}"
 
@@ -34,7 +34,7 @@ def test_unreadable(report: NodeReport, names: tuple[str, ...], sentence: str) -
 
 
 def twin(netdev: str, *, live: bool) -> dict[str, Any]:
-    """Return what is said of a twin."""
+    """Return the summary of a twin."""
     rate = 200 if live else 40
     state = "ACTIVE" if live else "DOWN"
     return {"netdev": netdev, "state": state, "rate": rate, "link_layer": "Ethernet"}
@@ -83,7 +83,7 @@ def test_summary() -> None:
     ids=["nothing", "little"],
 )
 def test_unknown(text: str, changes: dict[str, Any]) -> None:
-    """What nobody said is None."""
+    """What is unknown is None."""
     facts: Facts = parse(f"{text}\n== clock\n\n== end\n")
     unknown = dict.fromkeys(("system", "kernel", "driver", "memlock"))
     nothing = {"hostname": "", **unknown, "docker": {"version": None, "store": None}}

@@ -1,4 +1,4 @@
-"""From what nodes said to findings: their order, what is left out, and the exit code."""
+"""From facts to findings: their order, what is left out, and the exit code."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,12 +23,12 @@ SILENT = Problem(place="spark2", message="spark2 does not answer", remedy="`ssh 
 
 
 def facts(name: str, reach: Reach = NOBODY) -> Facts:
-    """Return what a machine with this name says."""
+    """Return the facts of a machine with this name."""
     return Facts(machine=Machine(hostname=name, memory=MEMORY), reach=reach)
 
 
 def check(name: str, severity: Severity, rule: Rule) -> Check:
-    """Return a check that is about nothing else."""
+    """Return a check with this rule."""
     return Check(
         name=name,
         severity=severity,
@@ -42,7 +42,7 @@ def check(name: str, severity: Severity, rule: Rule) -> Check:
 
 
 def on(name: str, severity: Severity, *nodes: str, message: str = "") -> Check:
-    """Return a check that finds something on these nodes."""
+    """Return a check that reports these nodes."""
 
     def rule(report: NodeReport) -> Iterator[Problem]:
         if report.node.name in nodes:
@@ -61,7 +61,7 @@ BOTH: Answers = {name: facts(name) for name in NAMES}
 
 
 def test_findings_are_ordered() -> None:
-    """What blocks comes before what slows, whatever the order of checks; then check by check."""
+    """Blocking findings come first, whatever the order of checks; then check by check."""
     made = (
         on("swap", "note", "spark1"),
         on("clock", "slow", "spark1"),
@@ -93,7 +93,7 @@ def test_exit_code(worst: str, code: int) -> None:
 
 
 def test_fast() -> None:
-    """In the fast form only what blocks is looked at, and not what blocks the server alone."""
+    """The fast form makes only blocking checks, without those that block only the server."""
     serving = replace(on("memory", "blocks", "spark1"), only_blocks_serving=True)
     made = (on("swap", "note", "spark1"), on("mtu", "blocks", "spark1"), serving)
     seen = diagnosis(SPARKS, BOTH, fast=True, checks=made)
@@ -102,7 +102,7 @@ def test_fast() -> None:
 
 
 def test_the_same_words_twice() -> None:
-    """What two checks say in the same words at the same place is said once, by the worse."""
+    """Two findings with the same text at the same place become one, of the worse severity."""
     both = on("disk", "blocks", *NAMES)
     first = on("disk", "blocks", "spark1")
     made = (replace(both, name="models", severity="note"), first, replace(first, name="again"))
@@ -112,7 +112,7 @@ def test_the_same_words_twice() -> None:
 
 
 def test_silent_node() -> None:
-    """A node that cannot be asked blocks; the others are examined all the same."""
+    """A node without an answer is a blocking finding; the others are checked all the same."""
     made = (on("mtu", "blocks", *NAMES), on("swap", "note", *NAMES))
     seen = diagnosis(SPARKS, {"spark1": facts("spark1"), "spark2": SILENT}, checks=made)
     silence = Finding(check=checks.ANSWER, problem=SILENT)
@@ -123,8 +123,8 @@ def test_silent_node() -> None:
     assert (SILENT, mtu) == blocking_problems(seen)
 
 
-def test_nobody_answers() -> None:
-    """Without an answer no check is asked for its opinion."""
+def test_no_answers() -> None:
+    """Without an answer no check is made."""
 
     def rule(reports: Reports) -> Iterator[Problem]:
         yield reports[0].problem("", "")
@@ -134,8 +134,8 @@ def test_nobody_answers() -> None:
     assert [("answer", "spark2")] == reported(seen)
 
 
-def test_nobody_speaks_of_a_silent_node() -> None:
-    """That a machine without a word is not reached by the others either is no news."""
+def test_silent_node_has_one_finding() -> None:
+    """That other nodes do not reach a silent machine is no further finding."""
     three = replace(SPARKS, nodes=(HEAD, WORKER, extra_worker()))
     reached, silent = IPv4Address("192.168.177.13"), WORKER.host_ip
 
@@ -178,7 +178,7 @@ def test_reports() -> None:
 
 
 def test_this_machine() -> None:
-    """A node that is this machine is told so; nobody else is."""
+    """The nodes that are this machine are marked as local, and no other."""
     seen: list[tuple[str, bool]] = []
 
     def rule(reports: Reports) -> Iterator[Problem]:
@@ -191,7 +191,7 @@ def test_this_machine() -> None:
 
 
 def test_what_keeps_the_server_alone() -> None:
-    """Of what blocks, only memory is not needed for `inv up`."""
+    """Memory is the only blocking check that `inv up` does not make."""
     assert ["memory"] == [entry.name for entry in checks.CHECKS if entry.only_blocks_serving]
 
 
@@ -226,7 +226,7 @@ def test_checks_of_some_nodes() -> None:
 
 
 def test_required_checks_come_first() -> None:
-    """A check requires earlier ones; one of the fast form only such that are in it, too."""
+    """A check requires earlier checks; a check of the fast form requires only others of it."""
     names = [entry.name for entry in checks.CHECKS]
     fast = {entry.name for entry in checks.CHECKS if diagnosis_room._is_fast(entry)}
 
@@ -239,7 +239,7 @@ def test_required_checks_come_first() -> None:
 
 
 def test_names_of_checks() -> None:
-    """Every check has a name of its own, of small letters and hyphens."""
+    """Every check has a unique name of small letters and hyphens."""
     names = [entry.name for entry in checks.CHECKS]
 
     assert sorted(set(names)) == sorted(names)
@@ -248,8 +248,8 @@ def test_names_of_checks() -> None:
     ]
 
 
-def test_every_check_says_all() -> None:
-    """Every check explains itself; titles have no full stop, explanations have."""
+def test_every_check_has_a_page() -> None:
+    """Every check has a complete page; titles have no full stop, reasons have one."""
     words = [
         (entry.name, text)
         for entry in checks.CHECKS
@@ -261,6 +261,6 @@ def test_every_check_says_all() -> None:
     assert [] == [entry.name for entry in checks.CHECKS if not entry.why.endswith(".")]
 
 
-def test_who_answered_is_well() -> None:
-    """The check of the answers finds nothing in them: silence has no facts to look at."""
+def test_answer_has_no_findings() -> None:
+    """The check of the answer has no findings among nodes that answered."""
     assert [] == list(checks.ANSWER.rule(()))

@@ -15,7 +15,7 @@ from tests.node_reports import node_report
 
 
 def check(name: str, severity: Severity, why: str) -> Check:
-    """Return a check that is only read."""
+    """Return a check without findings."""
     return Check(
         name=name,
         severity=severity,
@@ -92,7 +92,7 @@ def test_text() -> None:
 
 
 def test_nothing_found() -> None:
-    """When nothing is wrong, the verdict is all."""
+    """Without findings only the verdict is printed."""
     healthy = replace(FOUND, findings=())
 
     assert "2 nodes, 47 checks: 0 blocking, 0 slow, 0 notes\n" == pages.text(healthy)
@@ -114,12 +114,12 @@ def test_nothing_found() -> None:
     ids=["one node", "many of one kind", "fast"],
 )
 def test_verdict(result: Diagnosis, expected: str) -> None:
-    """The verdict counts what was looked for."""
+    """The verdict counts the severities that were checked."""
     assert expected == pages.verdict(result)
 
 
 def test_a_command_is_not_broken() -> None:
-    """What stands in backticks stays on one line, however long it is."""
+    """Text in backticks stays on one line, however long it is."""
     command = f"`ssh -t spark2 sudo ip address add {'192.168.177.12/24 ' * 5}dev enp1s0f1np1`"
     remedy = f"give the interface of the cable its address by {command}, and netplan to keep it"
     finding = replace(
@@ -141,7 +141,7 @@ Blocking: the cluster will not work
 
 
 def test_json() -> None:
-    """A program gets everything, also what a page says only once."""
+    """JSON has everything, the reason of every finding included."""
     result = replace(FOUND, findings=(DEAD, SLOW[1]), facts={"spark1": FACTS})
     expected = {
         "cluster": "default",
@@ -178,7 +178,7 @@ def test_json() -> None:
 
 
 def test_explained() -> None:
-    """The page of a check says all that is known of it."""
+    """The page of a check has all its texts."""
     expected = """\
 swap (note): A cable with a living other end is in the port of ETH_IF
 
@@ -206,7 +206,7 @@ swap        note  A cable with a living other end is in the port of ETH_IF
 
 
 def test_explained_for_programs() -> None:
-    """Programs get lists, of one check as of all."""
+    """JSON is a list, of one check or of all."""
     swap_page, all_pages = (
         json.loads(pages.explained_as_json(name, (CABLE, SWAP))) for name in ("swap", "")
     )
@@ -221,7 +221,7 @@ def test_explained_for_programs() -> None:
     "name, remedy", [("cabel", "did you mean cable?"), ("xyz", "`inv doctor --explain` lists all")]
 )
 def test_unknown_check(name: str, remedy: str) -> None:
-    """A name that no check has is refused, with the one that was probably meant."""
+    """An unknown name is refused, with the one that was probably meant."""
     with pytest.raises(RefusedError) as caught:
         pages.explained(name, (CABLE, SPEED, SWAP))
 

@@ -26,7 +26,7 @@ def test_of_a_worker() -> None:
 
 
 def test_of_the_head() -> None:
-    """The head is asked about all workers; the fast form says so."""
+    """The head is asked about all workers; the fast form asks for fewer parts."""
     expected = Request(
         image="mine:1",
         container="box",
@@ -41,7 +41,7 @@ def test_of_the_head() -> None:
 
 
 def test_among_some() -> None:
-    """Nodes that are not examined are not asked about."""
+    """Only nodes that are asked themselves are asked about."""
     expected = replace(
         request(TRIO, WORKER), pings=((WORKER.eth_if, ONE),), ports=((ONE, 6379),), routes_to=(ONE,)
     )
@@ -50,7 +50,7 @@ def test_among_some() -> None:
 
 
 def test_alone() -> None:
-    """A cluster of one has nobody to reach."""
+    """A cluster of one node has no other node to reach."""
     result = request(replace(SPARKS, nodes=(HEAD,)), HEAD)
 
     assert ((), (), ()) == (result.pings, result.ports, result.routes_to)

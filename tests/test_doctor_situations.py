@@ -1,4 +1,4 @@
-"""What the doctor finds in whole clusters: as they are, and with one thing broken."""
+"""The doctor's findings in whole clusters: as they are, and with one thing broken."""
 
 import pytest
 
@@ -60,7 +60,7 @@ vm: exit code 4
 """
 """Severity, check and place of each finding."""
 BROKEN = LINKS | RDMA | MACHINE | CONTAINERS | BETWEEN | MANY
-SOUND: dict[str, tuple[str, tuple[Edit, ...]]] = {
+HARMLESS: dict[str, tuple[str, tuple[Edit, ...]]] = {
     "the right GID row": ("one-cable", (line("cluster.env", "NCCL_IB_GID_INDEX=3"),)),
     "another right GID row": ("both-ports", (line("cluster.env", "NCCL_IB_GID_INDEX=5"),)),
     "a name for gloo": ("one-cable", (line("cluster.env", f"GLOO_SOCKET_IFNAME={ETH}"),)),
@@ -102,9 +102,9 @@ SOUND: dict[str, tuple[str, tuple[Edit, ...]]] = {
     ),
     "rules that nobody may read": ("switch", each(section("firewall", "ENABLED=no\n"))),
 }
-"""What is as good another way: the situation, and the change."""
+"""Harmless changes: the situation, and the edits."""
 NEVER_FOUND = ("answer",)
-"""Of these, no machine that answered can tell."""
+"""Checks that have no finding about a machine that answered."""
 
 
 def _shown(result: Finding) -> str:
@@ -117,8 +117,8 @@ def _verdict(case: Situation) -> str:
     return f"{case.name}: exit code {result.exit_code}\n{''.join(lines)}"
 
 
-def test_what_is_found_in_every_situation() -> None:
-    """All checks look at all machines, and find this and nothing else."""
+def test_findings_in_every_situation() -> None:
+    """All checks of all machines report this and nothing else."""
     assert FOUND == "".join(_verdict(situation(name)) for name in ALL)
 
 
@@ -133,27 +133,27 @@ def test_nothing_blocks_or_slows_a_healthy_cluster(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_one_broken_thing_is_found_and_nothing_else(name: str) -> None:
-    """Where one thing is broken, its own check says so, and no other speaks of what follows."""
+def test_one_broken_thing(name: str) -> None:
+    """One broken thing has the finding of its own check, and no other."""
     case = BROKEN[name]
-    changed = situation(case.where, *case.edits)
+    changed = situation(case.situation, *case.edits)
 
     result = diagnosis(changed.cluster, changed.facts).findings
 
     assert case.findings == tuple(_shown(finding) for finding in result)
 
 
-@pytest.mark.parametrize("name", SOUND)
-def test_what_is_sound_another_way_is_no_finding(name: str) -> None:
+@pytest.mark.parametrize("name", HARMLESS)
+def test_harmless_changes(name: str) -> None:
     """A change that breaks nothing changes no verdict."""
-    where, edits = SOUND[name]
+    where, edits = HARMLESS[name]
     before, after = situation(where), situation(where, *edits)
 
     assert _verdict(before) == _verdict(after)
 
 
-def test_every_check_is_seen_to_find_something() -> None:
-    """No check is without a broken thing that it finds."""
+def test_every_check_reports_something() -> None:
+    """Every check has a broken thing that it reports."""
     names = [line.split()[1] for case in BROKEN.values() for line in case.findings]
     more = [line.split()[1] for line in FOUND.splitlines() if line.startswith("  ")]
 
@@ -161,7 +161,7 @@ def test_every_check_is_seen_to_find_something() -> None:
 
 
 def test_fewer_than_all_nodes_is_no_error() -> None:
-    """`--node` asks some alone, and nothing is said of the others."""
+    """With `--node` only some nodes are asked, and the others have no findings."""
     case = situation("switch")
     answers = {name: facts for name, facts in case.facts.items() if name in ("spark2", "spark4")}
 

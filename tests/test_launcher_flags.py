@@ -1,4 +1,4 @@
-"""The flags of `run-cluster-node`: what they give, and every sentence about what is wrong."""
+"""The flags of `run-cluster-node`: their values, and every problem with them."""
 
 from collections.abc import Mapping
 from ipaddress import IPv4Address
@@ -72,7 +72,7 @@ def test_gpus() -> None:
 
 
 def test_nothing_given() -> None:
-    """All flags that are missing are named at once, each as it is to be written."""
+    """All missing flags are reported at once, each with an example."""
     expected = """\
 run-cluster-node: --role: is missing (write --role head or --role node)
 run-cluster-node: --host-ip: is missing (write --host-ip 192.168.177.11)
@@ -85,7 +85,7 @@ or --ib-if "" for sockets only)
 
 
 def test_everything_wrong() -> None:
-    """Wrong values are told as in the env files, and all at once."""
+    """Wrong values are reported as in the env files, all at once."""
     argv = {
         "--role": "haed",
         "--host-ip": "10.0.0",
@@ -138,7 +138,7 @@ or --ib-if "" for sockets only)
 
 
 def test_a_flag_twice() -> None:
-    """Nothing decides between two values, whatever their order and spelling."""
+    """A flag with two values is refused, whatever their order and spelling."""
     expected = "run-cluster-node: --role: is given twice (keep one)\n"
 
     assert expected == refusal(*words(HEAD), "-r", "head")
@@ -176,7 +176,7 @@ run-cluster-node: --head-ip: should be 192.168.177.11, as this machine is the he
 
 
 def test_wrong_values_draw_no_conclusions() -> None:
-    """What is wrong already is not called missing or contradictory as well."""
+    """A wrong value is not also reported as missing or contradictory."""
     argv = words(NODE | {"--role": "nod", "--host-ip": "x", "--head-ip": "y"})
     expected = """\
 run-cluster-node: --role: must be head or node or worker, not `nod` (did you mean node?)
@@ -212,7 +212,7 @@ for Ray, NCCL and vLLM here and in every later shell, and starts Ray.
 
 
 def test_table_of_the_page() -> None:
-    """The page has the flags as the program has them."""
+    """The table of the page has the flags of the program."""
     code = (tuple(f"`{cell}`" if cell else "" for cell in row[:2]) + row[2:] for row in rows())
     shown = PAGE.read_text("utf-8").partition("## Flags\n\n")[2].partition("\n\n")[0]
 

@@ -1,4 +1,4 @@
-"""What `run-cluster-node` starts, from flags and from what the container was given."""
+"""What `run-cluster-node` starts, by the flags and the variables of the container."""
 
 import json
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def launched(
 
 
 def test_head() -> None:
-    """A head by the seed's flags: Ray's command and the variables are those of the env files."""
+    """For a head, Ray's command and the variables are those that env files would give."""
     launch = launched(*HEAD, *RDMA)
     expected = (
         *("ray", "start", "--block", "--head", "--port", "6379", "--include-dashboard=true"),
@@ -68,12 +68,12 @@ def test_node() -> None:
 
 
 def test_worker_is_a_node() -> None:
-    """The word of the env files does the same as the seed's."""
+    """The role `worker` of the env files is the same as `node`."""
     assert launched(*NODE, *RDMA) == launched("--role", "worker", *NODE[2:], *RDMA)
 
 
 def test_stated_gpus() -> None:
-    """The number is handed to Ray, and counts as the node's."""
+    """The number of GPUs is passed to Ray, and counts as the node's."""
     launch = launched(*HEAD, *LINK, "", "--gpus", "2", dashboard=False)
     expected = (
         *("ray", "start", "--block", "--head", "--port", "6379", "--include-dashboard=false"),
@@ -102,7 +102,7 @@ def test_variables_of_the_container_win() -> None:
 
 
 def test_variables_of_the_container_reach_the_workers() -> None:
-    """Only names of the table are held back: a token that the head alone has serves all."""
+    """Only variables of the table stay on the head: its HF_TOKEN serves all nodes."""
     launch = launched(*HEAD, *RDMA, given={"HF_TOKEN": "hf_secret"})
 
     assert not_carried(launch.cluster) == not_carried(launched(*HEAD, *RDMA).cluster)
@@ -150,14 +150,14 @@ def test_no_token() -> None:
 
 @pytest.mark.parametrize("mode", ["", "TOKEN"])
 def test_mode_that_says_nothing_else(mode: str) -> None:
-    """Ray takes an empty mode for none at all; where a token is, it is asked for."""
+    """An empty mode, which Ray takes for none, does not switch the token off."""
     launch = launched(*HEAD, *RDMA, given={"RAY_AUTH_MODE": mode})
 
     assert dict(launch.environment)["RAY_AUTH_MODE"] == "token"
 
 
 def test_authentication_switched_off() -> None:
-    """Who chose to have none is not warned."""
+    """Authentication that is switched off on purpose is no warning."""
     launch = launched(*HEAD, *RDMA, token=TokenSource(), given={"RAY_AUTH_MODE": "disabled"})
 
     assert launch.warnings == ()
@@ -165,7 +165,7 @@ def test_authentication_switched_off() -> None:
 
 
 def test_contradictions() -> None:
-    """What flags decide may be set as well, but not otherwise; tokens are another matter."""
+    """A variable that the flags decide must have the same value; tokens are exempt."""
     inherited = {
         "RAY_ADDRESS": "192.168.177.11:6379",
         "RAY_AUTH_TOKEN": "t",
@@ -203,7 +203,7 @@ def test_contradictions() -> None:
     ids=["head", "node"],
 )
 def test_messages(argv: tuple[str, ...], expected: str) -> None:
-    """It says which node this is, where the variables are, and what is run."""
+    """The messages name the node, the file of the variables, and Ray's command."""
     launch = launched(*argv)
     place = "variables for every bash in this container: /etc/spark-vllm-cluster/environment.sh"
 
@@ -211,7 +211,7 @@ def test_messages(argv: tuple[str, ...], expected: str) -> None:
 
 
 def test_words_about_variables_of_the_container() -> None:
-    """The names are told whose value is the container's and not ours; no value is."""
+    """The messages name the variables whose values are the container's, without the values."""
     given = {"NCCL_DEBUG": "INFO", "NCCL_IB_HCA": "=x", "NCCL_IB_DISABLE": "1", "HF_TOKEN": "t"}
     expected = (
         "set or ruled out by variables of this container: NCCL_IB_HCA, NCCL_IB_DISABLE, NCCL_NET"

@@ -1,4 +1,4 @@
-"""What a container that was started by hand lacks to be a node, sentence by sentence."""
+"""What a container that was started by hand lacks to be a node: the exact problems."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Variables for later shells: bash reads every value, and no run leaves a trace in the next."""
+"""Variables for later shells: bash reads every value, and none outlives the next run."""
 
 import subprocess
 from pathlib import Path
@@ -54,7 +54,7 @@ export RUN_CLUSTER_NODE_VARIABLES='9cf9d09a b10bcdde f6b5a5b5'
 
 
 def test_what_the_file_leaves_out() -> None:
-    """Secrets, what the container has anyway, and names that no shell can have."""
+    """The file has no secrets, no configured values, and no names that a shell cannot have."""
     environment: Environment = (
         ("HF_TOKEN", Secret("hf_secret", "this container")),
         ("NCCL_DEBUG", "INFO"),
@@ -78,7 +78,7 @@ def test_values_survive_bash(environment: tuple[tuple[str, str], ...]) -> None:
 def test_a_shell_forgets_what_it_has_from_the_file(
     environment: tuple[tuple[str, str], ...],
 ) -> None:
-    """The next run sees what the container was given, whatever an earlier run wrote down."""
+    """The next run sees the variables of the container, without those of an earlier run."""
     given_to_it = {"PATH": "/usr/bin:/bin", "NCCL_DEBUG": "INFO"}
 
     assert given_to_it == inherited(
@@ -96,21 +96,21 @@ def test_a_second_run_leaves_one_value_each() -> None:
 
 
 def test_a_shell_of_the_run_before_the_last() -> None:
-    """Values of a file that is gone are still known: the shell itself says which they are."""
+    """Values of an overwritten file are recognised by the digests in the shell."""
     old = {"PATH": "/bin", **shell_environment(text(FIRST, {}), {"PATH": "/bin:/usr/bin"})}
 
     assert {"PATH": "/bin:/usr/bin"} == inherited(old, {})
 
 
 def test_what_the_user_exports_afterwards() -> None:
-    """A value that a user typed is a wish, though the file had another for the name."""
+    """A value that the user exports replaces the one of the file."""
     shell = shell_environment(text(FIRST, {}), {"PATH": "/usr/bin:/bin"}) | {"NCCL_IB_HCA": "=mine"}
 
     assert {"PATH": "/usr/bin:/bin", "NCCL_IB_HCA": "=mine"} == inherited(shell, {})
 
 
 def test_configured_values_come_back() -> None:
-    """Where the file had replaced a value of the container's configuration, that counts again."""
+    """A configured value that the file had replaced counts again."""
     configured = {"PATH": "/usr/bin:/bin", "NCCL_DEBUG": "INFO"}
     shell = shell_environment(text((("NCCL_DEBUG", "TRACE"),), configured), configured)
 

@@ -1,4 +1,4 @@
-"""`run-cluster-node` as a process: what it writes below a folder, and what it hands to Ray."""
+"""`run-cluster-node` as a process: what it writes below a folder, and what Ray receives."""
 
 import json
 import os
@@ -57,7 +57,7 @@ export RAY_AUTH_TOKEN_PATH=/run/secrets/ray-token
 
 
 def test_environment_of_ray(machine: Path) -> None:
-    """Ray gets exactly what later shells have, beside what the container was given."""
+    """Ray gets the variables of later shells, and those of the container."""
     run(machine, *HEAD, HF_TOKEN="hf_secret", LANG="C.UTF-8")
     shown = bash(machine, "env -0")[1].split("\0")
     later = dict(item.partition("=")[::2] for item in shown if item)
@@ -85,7 +85,7 @@ def test_second_run_in_a_shell_of_the_first(machine: Path) -> None:
 
 
 def test_variables_of_the_container(machine: Path) -> None:
-    """A configured value wins, and is left to the container, which gives it to every shell."""
+    """A configured value wins, and is not written: every shell has it anyway."""
     configured = {"NCCL_DEBUG": "INFO", "NCCL_IB_HCA": "=mine"}
     pairs = "".join(f"{name}={value}\0" for name, value in configured.items())
     (machine / "proc/1/environ").write_text(pairs, encoding="utf-8")
@@ -98,7 +98,7 @@ def test_variables_of_the_container(machine: Path) -> None:
 
 
 def test_typed_variables(machine: Path) -> None:
-    """What only the calling shell has is written down, but for secrets."""
+    """Variables of the calling shell are written to the file, except secrets."""
     run(machine, *HEAD, NCCL_DEBUG="a | b & 'c' \"$d\"\ne", HF_TOKEN="hf_secret")
 
     assert bash(machine, 'printf %s "$NCCL_DEBUG"') == (0, "a | b & 'c' \"$d\"\ne")
@@ -106,7 +106,7 @@ def test_typed_variables(machine: Path) -> None:
 
 
 def test_token_is_never_shown(machine: Path) -> None:
-    """A token in a variable is handed over, and neither printed nor written."""
+    """A token in a variable reaches Ray, and is neither printed nor written."""
     code, printed = run(machine, *HEAD, RAY_AUTH_TOKEN="token-1")
 
     assert code == 0
@@ -127,7 +127,7 @@ def test_no_token(machine: Path) -> None:
 
 
 def test_names_that_stay_on_the_head(machine: Path) -> None:
-    """The file tells vLLM what belongs to one node; one that is there already stays."""
+    """The file names for vLLM what belongs to one node; an existing file stays."""
     file = machine / "root/.config/vllm/ray_non_carry_over_env_vars.json"
     run(machine, *HEAD)
     first = json.loads(file.read_text("utf-8"))
@@ -139,7 +139,7 @@ def test_names_that_stay_on_the_head(machine: Path) -> None:
 
 
 def test_help(machine: Path) -> None:
-    """Help comes before all checks, whatever else is said."""
+    """`--help` comes before all checks."""
     code, printed = run(machine, "--role", "--help")
 
     assert (code, printed.splitlines()[3]) == (

@@ -1,4 +1,4 @@
-"""`run-cluster-node` as a process where it cannot work: one line for each reason, and a code."""
+"""`run-cluster-node` as a process where it cannot start: one line for each reason, and a code."""
 
 from pathlib import Path
 
