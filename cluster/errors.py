@@ -1,11 +1,11 @@
-"""What can go wrong, as the user will read it.
+"""What can go wrong, as the user reads it.
 
-    ClusterError             1   the base: one or more lines, no traceback
-    ├── SettingsError        2   env/ files are wrong; every problem at once
-    ├── RefusedError         3   asked for what cannot work, a flag or a moment; nothing was started
-    └── NodeError            4   a node failed; says which, what, and the next command
+    ClusterError             1   base of all: one or more problems, no traceback
+    ├── SettingsError        2   the env files are wrong; all problems at once
+    ├── RefusedError         3   the request cannot work, now or at all; nothing was started
+    └── NodeError            4   a node failed: which one, how, and the next command
 
-The number is the exit code of the task.
+The number is the exit code of the verb.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that is wrong, where it is, and what to do about it."""
+    """A problem: its place, what is wrong, and what to do."""
 
     place: str
     """A node's name, `env/spark1.env:3: HOST_IP`, or a command."""
@@ -22,22 +22,22 @@ class Problem:
     """A command, or an instruction."""
 
     def __str__(self) -> str:
-        """Render as `place: what (remedy)`."""
+        """Return `place: message (remedy)`."""
         return f"{self.place}: {self.message}" + (f" ({self.remedy})" if self.remedy else "")
 
     @property
     def fields(self) -> dict[str, str]:
-        """The problem as JSON output has it: `place`, `what` and `remedy`."""
+        """The problem in JSON output: `place`, `what` and `remedy`."""
         return {"place": self.place, "what": self.message, "remedy": self.remedy}
 
 
 class ClusterError(Exception):
-    """Anything that a user can cause or cure: printed as its problems, one a line."""
+    """An error that the user can cause or solve, printed as one line for each problem."""
 
     exit_code = 1
 
     def __init__(self, *problems: Problem) -> None:
-        """Hold the problems in the order in which they are printed."""
+        """Keep the problems in the order in which they are printed."""
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
 
@@ -49,7 +49,7 @@ class SettingsError(ClusterError):
 
 
 class RefusedError(ClusterError):
-    """The request cannot work on this cluster as it is; nothing was started."""
+    """The request cannot work on the cluster as it is; nothing was started."""
 
     exit_code = 3
 

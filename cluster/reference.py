@@ -10,9 +10,8 @@ from textwrap import fill
 from cluster.checks.check import Check
 from cluster.checks.checks import CHECKS
 from cluster.containers.runtime import TOKEN
-from cluster.environment.dropped import DROPPED
 from cluster.environment.environment import environment, not_carried
-from cluster.environment.variables import VARIABLES, token_file
+from cluster.environment.variables import DROPPED, VARIABLES, token_file
 from cluster.logs.explain import SIGNATURES
 from cluster.logs.signature import Signature, advice
 from cluster.node import DEFAULT, KEYS, Cluster, Node, Role

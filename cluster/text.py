@@ -11,7 +11,7 @@ GIGABYTE = 1e9
 
 
 def aligned(rows: tuple[tuple[str, ...], ...]) -> str:
-    """Return one line per row, each column as wide as its widest cell, two spaces between."""
+    """Return one line per row, with columns as wide as their widest cell, two spaces apart."""
     widths = tuple(max(len(cell) for cell in column) for column in zip(*rows, strict=True))
     return "\n".join(_line(row, widths) for row in rows)
 

@@ -1,4 +1,4 @@
-"""The clusters of the tests: two Sparks, and those that the repository comes with."""
+"""The clusters of the tests: two Sparks, and the clusters of the repository."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `inv config` prints."""
+"""The output of `inv config`."""
 
 import json
 
@@ -52,7 +52,7 @@ spark1   VLLM_API_KEY            ********              env/spark1.env:5"""
 
 
 def test_text() -> None:
-    """One aligned line for each value, so that `grep` finds it; secrets are masked."""
+    """Each value is one aligned line, so that `grep` works; secrets are masked."""
     assert config.text(SETTINGS) == TEXT
 
 

@@ -56,8 +56,8 @@ EXEC = ExecCommand(place="spark2", host=REMOTE, container="vllm_node", argv=("ba
 # Docker, played by a program that prints the words after the container's name.
 ECHO = 'while [ "$1" != vllm_node ]; do shift; done; shift; printf \'%s\\0\' "$@"'
 READ = (
-    """sh -c 'for it in HF_TOKEN VLLM_API_KEY; do IFS= read -r "$it" <&3; export "$it"; done; """
-    """exec "$@" 3<&-' secrets"""
+    """sh -c 'for name in HF_TOKEN VLLM_API_KEY; do IFS= read -r "$name" <&3; """
+    """export "$name"; done; exec "$@" 3<&-' secrets"""
 )
 DOCUMENT = "3<<EOF\n${HF_TOKEN:?is set in env/cluster.env:7}\n$(cat /s/api-key)\nEOF"
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))

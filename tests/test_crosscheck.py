@@ -196,7 +196,7 @@ def test_unreadable_cluster_file() -> None:
 
 
 def test_two_heads_and_addresses() -> None:
-    """With two heads the subnet cannot be derived, yet equal addresses are still found."""
+    """With two heads no subnet is derived, but equal addresses are still reported."""
     assert faults(spark2=SPARK1) == [
         (
             "env/spark2.env:2: HOST_IP: 192.168.177.11 is already the address of spark1 "

@@ -1,4 +1,4 @@
-"""What `--dry` prints of the clusters in `env/`, in full: the files of `tests/dry/`.
+"""The full output of `--dry` for the clusters in `env/`: the files of `tests/dry/`.
 
 After a change that is meant, write them anew and read the difference:
 
@@ -72,17 +72,17 @@ VERBS: dict[str, Callable[[Cluster, Runtime], Plan]] = {
 
 
 def printed(verb: str, cluster: Cluster = REHEARSAL, *, rootless: bool = False) -> str:
-    """Return what a verb prints."""
+    """Return the script that a verb prints."""
     return script.text(VERBS[verb](cluster, namespace_runtime(cluster, rootless=rootless)))
 
 
 def contained(verb: str, cluster: Cluster = TWO_SPARKS) -> str:
-    """Return what a verb prints of two real machines, on a third one."""
+    """Return the script that a verb prints for two real machines, on a third one."""
     return script.text(VERBS[verb](cluster, container_runtime(cluster)))
 
 
 def sparks() -> str:
-    """Return what runs on two Sparks, whatever starts it: each command in its environment."""
+    """Return the commands that run on two Sparks, each in its environment, as shell text."""
     cluster = replace(SPARKS, model="Qwen/Qwen3-4B", variables=SECRETS)
     request = vllm.request(cluster, vllm.ServeOptions(), CHECKOUT)
     lines = [(node, ray.start(cluster, node)) for node in cluster.nodes]
@@ -94,7 +94,7 @@ def sparks() -> str:
 
 
 def unread(shell: str, text: str) -> str:
-    """Return what a shell has against a script, as far as it can tell without running it."""
+    """Return the shell's errors about a script, which it checks without running it."""
     if shutil.which(shell) is None:
         pytest.skip(f"there is no {shell} here")
     run = subprocess.run([shell, "-n"], input=text, check=False, capture_output=True, text=True)
@@ -108,18 +108,18 @@ def expected(name: str) -> str:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_printed(verb: str) -> None:
-    """The whole script is as it was read and agreed to."""
+    """The whole script is equal to the reviewed one."""
     assert expected(verb) == printed(verb)
 
 
 @pytest.mark.parametrize("verb", ["up", "serve", "down"])
 def test_two_sparks(verb: str) -> None:
-    """The whole script for two real machines is as it was read and agreed to."""
+    """The whole script for two real machines is equal to the reviewed one."""
     assert expected(f"two-sparks-{verb}") == contained(verb)
 
 
 def test_lines_of_two_sparks() -> None:
-    """Two real machines get the same lines, each with its own address and interfaces."""
+    """Two real machines get the same commands, each with its address and interfaces."""
     assert expected("sparks") == sparks()
 
 
@@ -127,20 +127,20 @@ def test_lines_of_two_sparks() -> None:
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 @pytest.mark.parametrize("rootless", [False, True], ids=["root", "rootless"])
 def test_a_shell_can_read_it(shell: str, verb: str, *, rootless: bool) -> None:
-    """Each script is one that a shell could run."""
+    """Each script is valid for a shell."""
     assert "" == unread(shell, printed(verb, rootless=rootless))
 
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_a_shell_can_read_that_of_containers(shell: str, verb: str) -> None:
-    """Each script for real machines is one that a shell could run, secrets and all."""
+    """Each script for real machines is valid for a shell, also with secrets."""
     assert "" == unread(shell, contained(verb, with_variables(TWO_SPARKS, shared=SECRETS)))
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_secret(verb: str) -> None:
-    """No script holds a secret of the env files, nor a mask that would be taken for one."""
+    """No script contains a secret of the env files, or a mask that could be taken for one."""
     of_processes = printed(verb, with_variables(REHEARSAL, shared=SECRETS))
     text = of_processes + contained(verb, with_variables(TWO_SPARKS, shared=SECRETS))
 
@@ -148,7 +148,7 @@ def test_no_secret(verb: str) -> None:
 
 
 def test_secret_of_the_env_files() -> None:
-    """Where a command needs a secret, the script takes it from the shell that runs it."""
+    """A command that needs a secret gets it from the shell that runs the script."""
     text = printed("serve", with_variables(REHEARSAL, shared=SECRETS))
 
     assert {

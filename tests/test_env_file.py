@@ -17,7 +17,7 @@ def faults(path: str, text: str) -> list[str]:
 
 
 def test_valid_files() -> None:
-    """The base of these tests has no faults, and an empty cluster.env has none."""
+    """The file that these tests change has no faults, nor has an empty cluster.env."""
     assert faults("env/spark1.env", NODE) + faults("env/cluster.env", "") == []
 
 

@@ -1,4 +1,4 @@
-"""Env files on a real disk."""
+"""Env files, read from a real disk."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_default(root: Path) -> None:
-    """The default cluster's files are those of env/ itself, by name."""
+    """The files of the default cluster are those in env/ itself, sorted by name."""
     expected = (
         EnvText(path="env/cluster.env", text="A=1\n"),
         EnvText(path="env/spark1.env", text="B=1\n"),
@@ -31,13 +31,13 @@ def test_default(root: Path) -> None:
     assert expected == env_files(str(root), "default")
 
 
-def test_other(root: Path) -> None:
-    """Another cluster's files are those of its folder."""
+def test_named_cluster(root: Path) -> None:
+    """The files of a named cluster are those in its folder."""
     assert (EnvText(path="env/lab/spark9.env", text="C=1\n"),) == env_files(str(root), "lab")
 
 
 def test_other_files_are_left_out(root: Path) -> None:
-    """Examples, hidden files and an editor's leftovers are no settings."""
+    """Examples, hidden files and an editor's backups are ignored."""
     for name in ("spark2.env~", "node.env.example", ".env", "README"):
         (root / "env/lab" / name).write_text("x", encoding="utf-8")
     (root / "env/lab/.#spark9.env").symlink_to("nobody@nowhere")
@@ -56,7 +56,7 @@ def test_encodings(root: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"A=\xff\n", "A=1".encode("utf-16")])
 def test_not_utf8(root: Path, content: bytes) -> None:
-    """A file in another encoding says so."""
+    """A file in a different encoding is reported."""
     (root / "env/lab/spark9.env").write_bytes(content)
     expected = EnvText(
         path="env/lab/spark9.env", error="is not UTF-8 text", remedy="save it as UTF-8"
@@ -66,7 +66,7 @@ def test_not_utf8(root: Path, content: bytes) -> None:
 
 
 def test_not_files(root: Path) -> None:
-    """A folder, a pipe, a dangling link and a loop are named; none raises or blocks."""
+    """A folder, a pipe, a dangling link and a loop are reported; none raises or blocks."""
     lab = root / "env/lab"
     (lab / "spark9.env").unlink()
     (lab / "a.env").mkdir()
@@ -91,7 +91,7 @@ def test_not_files(root: Path) -> None:
 
 
 def test_unprintable_name(root: Path) -> None:
-    """A name that a terminal cannot show is escaped."""
+    """Unprintable characters of a file's name are escaped."""
     (root / "env/lab/spark9.env").unlink()
     (root / os.fsdecode(b"env/lab/a\xff\n.env")).write_text("", encoding="utf-8")
 
@@ -102,21 +102,21 @@ def test_unprintable_name(root: Path) -> None:
     "name,path,remedy",
     [
         ("lap", "env/lap/", "did you mean lab?"),
-        ("gold", "env/gold/", "there is default, lab"),
-        ("..", "env/../", "there is default, lab"),
-        ("", "env//", "there is default, lab"),
-        ("x\ny", "env/x\\ny/", "there is default, lab"),
+        ("gold", "env/gold/", "clusters: default, lab"),
+        ("..", "env/../", "clusters: default, lab"),
+        ("", "env//", "clusters: default, lab"),
+        ("x\ny", "env/x\\ny/", "clusters: default, lab"),
     ],
 )
 def test_no_such_cluster(root: Path, name: str, path: str, remedy: str) -> None:
-    """A cluster that is not there is one trouble, with the names that are."""
+    """A missing cluster is one error, with the names of those that exist."""
     expected = EnvText(path=path, error="no such cluster", remedy=remedy)
 
     assert (expected,) == env_files(str(root), name)
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    """Without env/ there is one trouble, no traceback."""
+    """A missing env/ is one error, not a traceback."""
     expected = EnvText(
         path="env/",
         error="cannot be read: no such file or directory",
@@ -127,7 +127,7 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_clusters(root: Path) -> None:
-    """The default comes first; a folder whose name cannot be a cluster's is none."""
+    """The default comes first; a folder whose name is invalid is not a cluster."""
     for name in ("Big", "a_b", "default", "2nd"):
         (root / "env" / name).mkdir()
 
@@ -135,7 +135,7 @@ def test_clusters(root: Path) -> None:
 
 
 def test_clusters_in_a_folder(root: Path) -> None:
-    """A folder without env files may hold clusters; below a cluster there is none."""
+    """A folder without env files may contain clusters; a cluster contains no clusters."""
     for name in ("many/one", "many/two", "many/Big", "lab/old", "many/one/deep", "many/empty"):
         (root / "env" / name).mkdir(parents=True)
     for name in ("many/one", "many/two", "many/Big", "lab/old", "many/one/deep"):

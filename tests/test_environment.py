@@ -1,4 +1,4 @@
-"""From a node and its cluster to the environment of the node's container."""
+"""The environment of a node in its cluster."""
 
 import subprocess
 import sys
@@ -20,15 +20,15 @@ def written(shared: Environment = (), head: Environment = (), worker: Environmen
 
 
 def difference(cluster: Cluster) -> tuple[set[str], dict[str, Value]]:
-    """Return what the head of the cluster lacks and what it has besides the example's head."""
+    """Return what a cluster's head lacks, and what differs, compared with the example."""
     plain = dict(environment(EXAMPLE, HEAD, token_path="/run/ray-token"))
-    ours = dict(environment(cluster, cluster.head, token_path="/run/ray-token"))
-    more = {name: value for name, value in ours.items() if plain.get(name) != value}
-    return plain.keys() - ours.keys(), more
+    values = dict(environment(cluster, cluster.head, token_path="/run/ray-token"))
+    changed = {name: value for name, value in values.items() if plain.get(name) != value}
+    return plain.keys() - values.keys(), changed
 
 
 def test_head_with_both_twins_of_port_1() -> None:
-    """The head gets its own address and interfaces, and what is the same everywhere."""
+    """The head gets its address and interfaces, and the variables that all nodes share."""
     expected = (
         ("VLLM_HOST_IP", "192.168.177.11"),
         ("RAY_ADDRESS", "192.168.177.11:6379"),
@@ -54,7 +54,7 @@ def test_head_with_both_twins_of_port_1() -> None:
 
 
 def test_worker_on_another_interface_without_rdma() -> None:
-    """A worker gets its own names, and no RDMA variable that it cannot fulfil."""
+    """A worker gets the names of its interfaces, and no RDMA variables without RDMA devices."""
     worker = replace(WORKER, ib_if=())
     expected = (
         ("VLLM_HOST_IP", "192.168.177.12"),
@@ -78,8 +78,8 @@ def test_worker_on_another_interface_without_rdma() -> None:
     assert expected == environment(EXAMPLE, worker, token_path="/state/ray-token")
 
 
-def test_own_variables_follow_the_table() -> None:
-    """Names that the table lacks come after it: first those of the cluster, then the node's."""
+def test_user_variables_come_last() -> None:
+    """The user's variables come after the project's: those of the cluster, then the node's."""
     cluster = written(
         shared=(("HF_TOKEN", TOKEN), ("NCCL_DEBUG", "WARN")), head=(("OMP_NUM_THREADS", "8"),)
     )
@@ -88,45 +88,45 @@ def test_own_variables_follow_the_table() -> None:
     assert expected == environment(cluster, cluster.head, token_path="/t")[-3:]
 
 
-def test_own_variables_override_in_place() -> None:
-    """A name of the table keeps its place and takes the user's value, best the node's own."""
+def test_user_variables_override_in_place() -> None:
+    """An overridden variable keeps its place; the node's file wins over cluster.env."""
     cluster = written(
         shared=(("NCCL_SOCKET_IFNAME", "=a"), ("VLLM_ENGINE_READY_TIMEOUT_S", "60")),
         head=(("NCCL_SOCKET_IFNAME", "=b"),),
     )
     plain = environment(EXAMPLE, HEAD, token_path="/run/ray-token")
-    ours = environment(cluster, cluster.head, token_path="/run/ray-token")
+    overridden = environment(cluster, cluster.head, token_path="/run/ray-token")
 
-    assert [name for name, _ in plain] == [name for name, _ in ours]
+    assert [name for name, _ in plain] == [name for name, _ in overridden]
     assert difference(cluster) == (
         set(),
         {"NCCL_SOCKET_IFNAME": "=b", "VLLM_ENGINE_READY_TIMEOUT_S": "60"},
     )
 
 
-def test_a_node_does_not_see_the_file_of_another() -> None:
-    """What the worker's file says reaches the worker only."""
+def test_variables_of_a_node_stay_on_it() -> None:
+    """Variables of the worker's file reach the worker only."""
     cluster = written(worker=(("NCCL_DEBUG", "INFO"),))
 
     assert difference(cluster) == (set(), {})
 
 
 def test_rdma_switched_off_by_hand() -> None:
-    """`NCCL_IB_DISABLE` of the user takes `NCCL_NET=IB` away, which would fail the start."""
+    """With the user's `NCCL_IB_DISABLE` there is no `NCCL_NET=IB`, which would fail the start."""
     cluster = written(shared=(("NCCL_IB_DISABLE", "1"),))
 
     assert difference(cluster) == ({"NCCL_NET"}, {"NCCL_IB_DISABLE": "1"})
 
 
-def test_own_network_plugin() -> None:
-    """A plug-in brings its own network, so `IB` is not demanded."""
+def test_network_plugin() -> None:
+    """A plug-in is its own network, so `NCCL_NET=IB` is left out."""
     cluster = written(shared=(("NCCL_NET_PLUGIN", "none"),))
 
     assert difference(cluster) == ({"NCCL_NET"}, {"NCCL_NET_PLUGIN": "none"})
 
 
-def test_own_allocator_settings() -> None:
-    """PyTorch reads the newer name first, so ours leaves with its value."""
+def test_allocator_settings() -> None:
+    """PyTorch prefers the newer name, so the older one is left out."""
     cluster = written(shared=(("PYTORCH_ALLOC_CONF", "max_split_size_mb:512"),))
 
     assert difference(cluster) == (
@@ -136,7 +136,7 @@ def test_own_allocator_settings() -> None:
 
 
 def test_names_that_stay_on_the_head() -> None:
-    """The list holds what differs between nodes, the names of their files, and the server's key."""
+    """The list has the variables per node, those of the nodes' files, and the server's key."""
     cluster = written(
         shared=(("NCCL_DEBUG", "WARN"),),
         head=(("OMP_NUM_THREADS", "8"),),
@@ -163,8 +163,8 @@ def test_names_that_stay_on_the_head() -> None:
     assert expected == not_carried(cluster)
 
 
-def test_sources_of_own_variables() -> None:
-    """The file is named whose value counts."""
+def test_sources_of_user_variables() -> None:
+    """The source of a variable is the file whose value counts."""
     cluster = written(
         shared=(("HF_TOKEN", TOKEN), ("NCCL_DEBUG", "WARN")), head=(("NCCL_DEBUG", "INFO"),)
     )
@@ -174,7 +174,7 @@ def test_sources_of_own_variables() -> None:
 
 
 def test_import_is_cheap() -> None:
-    """The room needs nothing that makes a command line slow to start."""
+    """Importing the room loads no slow library."""
     code = """
 import sys
 import cluster.environment

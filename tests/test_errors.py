@@ -1,4 +1,4 @@
-"""What goes wrong, as the user reads it."""
+"""Problems and errors, as the user reads them."""
 
 import pytest
 
@@ -6,19 +6,19 @@ from cluster.errors import ClusterError, NodeError, Problem, RefusedError, Setti
 
 
 def test_problem() -> None:
-    """A problem says where, what, and what to do."""
+    """A problem has a place, a message and a remedy."""
     problem = Problem(place="spark2", message="has no GPU", remedy="plug one in")
 
     assert "spark2: has no GPU (plug one in)" == str(problem)
 
 
 def test_problem_without_a_remedy() -> None:
-    """Without a remedy there are no brackets."""
+    """Without a remedy there are no parentheses."""
     assert "spark2: has no GPU" == str(Problem(place="spark2", message="has no GPU"))
 
 
 def test_error() -> None:
-    """An error is its problems, one a line, in their order."""
+    """An error prints one line for each problem, in their order."""
     problems = (
         Problem(place="b", message="one"),
         Problem(place="a", message="two", remedy="three"),
@@ -33,6 +33,6 @@ def test_error() -> None:
     "kind, code", [(ClusterError, 1), (SettingsError, 2), (RefusedError, 3), (NodeError, 4)]
 )
 def test_exit_codes(kind: type[ClusterError], code: int) -> None:
-    """A script can tell the kinds apart, and one clause catches them all."""
+    """Each kind of error has its own exit code, and all have one base."""
     assert code == kind.exit_code
     assert issubclass(kind, ClusterError)

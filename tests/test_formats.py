@@ -1,4 +1,4 @@
-"""An environment as text: every value comes back from the program that the format is for."""
+"""An environment as text: every value survives the program that reads the format."""
 
 import io
 import json
@@ -37,7 +37,7 @@ ENVIRONMENT = (
 PAIRS = revealed(ENVIRONMENT, {"/state/api-key": "key-1\n"}.__getitem__)
 
 TRICKY = st.sampled_from([*"'\"\\$`!#=~ \t\n\r{}[]()*?;&|<>%^", "${HOME}", "$(id)", "\\n"])
-# An environment holds neither NUL nor half a character.
+# An environment contains neither NUL nor half a character.
 ANY = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 VALUES = st.lists(TRICKY | ANY, max_size=12).map("".join)
 MANY = st.lists(VALUES, max_size=40).map(
@@ -59,7 +59,7 @@ def docker_file(text: str) -> dict[str, str]:
 
 
 def test_masked() -> None:
-    """Secrets and the texts of files are left out, so that the output can be shown."""
+    """Secrets and the texts of files are left out."""
     expected = (
         *ENVIRONMENT[:2],
         ("HF_TOKEN", None),
@@ -71,7 +71,7 @@ def test_masked() -> None:
 
 
 def test_revealed() -> None:
-    """Secrets show, and of a file its text without the final newline."""
+    """Secrets are shown, and the text of a file without its final newline."""
     expected = (
         *ENVIRONMENT[:2],
         ("HF_TOKEN", "hf_secret"),
@@ -83,7 +83,7 @@ def test_revealed() -> None:
 
 
 def test_dotenv() -> None:
-    """Plain values stay plain; what needs quotes has them; one variable is one line."""
+    """Values are quoted only if necessary, and one variable is one line."""
     expected = r"""
 NCCL_SOCKET_IFNAME='=enp1s0f1np1'
 NCCL_DEBUG_FILE='/tmp/nccl $USER\'s \\%h.log'
@@ -98,7 +98,7 @@ VLLM_HOST_IP=192.168.177.11
 
 
 def test_shell() -> None:
-    """Everything but plain values stands in single quotes."""
+    """All but plain values are in single quotes."""
     expected = r"""
 export NCCL_SOCKET_IFNAME='=enp1s0f1np1'
 export NCCL_DEBUG_FILE='/tmp/nccl $USER'\''s \%h.log'
@@ -114,7 +114,7 @@ export VLLM_HOST_IP=192.168.177.11
 
 
 def test_docker() -> None:
-    """Values stand as they are, without quotes."""
+    """Values are unchanged, without quotes."""
     expected = r"""
 NCCL_SOCKET_IFNAME==enp1s0f1np1
 NCCL_DEBUG_FILE=/tmp/nccl $USER's \%h.log
@@ -127,7 +127,7 @@ VLLM_HOST_IP=192.168.177.11
     assert expected.lstrip() == docker(tuple(pair for pair in PAIRS if pair[0] != "VLLM_TEXT"))
 
 
-def test_docker_names_every_value_that_it_cannot_hold() -> None:
+def test_docker_names_every_impossible_value() -> None:
     """All impossible values are reported at once, without the values."""
     pairs = (
         ("A", "one\ntwo"),
@@ -137,10 +137,11 @@ def test_docker_names_every_value_that_it_cannot_hold() -> None:
         ("E", "é" * (DOCKER_LINE // 2)),
     )
     expected = (
-        "A: Docker's env file cannot hold a line break (use `--format shell` or `--format json`)\n"
+        "A: Docker's env file cannot contain a line break"
+        " (use `--format shell` or `--format json`)\n"
         "C: Docker's env file drops a carriage return at the end"
         " (use `--format shell` or `--format json`)\n"
-        "E: Docker's env file cannot hold a line of more than 65535 bytes"
+        "E: Docker's env file cannot contain a line of more than 65535 bytes"
         " (use `--format shell` or `--format json`)"
     )
 
@@ -149,7 +150,7 @@ def test_docker_names_every_value_that_it_cannot_hold() -> None:
 
 
 def test_json() -> None:
-    """JSON keeps the order and writes letters of all languages as they are."""
+    """JSON keeps the order and does not escape letters of other alphabets."""
     expected = '{\n  "B": "größer",\n  "A": "two\\n\\"lines\\""\n}\n'
 
     assert expected == as_json((("B", "größer"), ("A", 'two\n"lines"')))
@@ -167,13 +168,13 @@ def test_json() -> None:
         ("json", '{\n  "HF_TOKEN": "********",\n  "VLLM_HOST_IP": "192.168.177.11"\n}\n'),
     ],
 )
-def test_masked_is_no_value(form: str, expected: str) -> None:
-    """A masked variable is a comment where a program would take the mask for its value."""
+def test_masked_secret_is_a_comment(form: str, expected: str) -> None:
+    """A masked variable is a comment where a program would read the mask as its value."""
     assert expected == FORMATS[form](masked((ENVIRONMENT[2], ENVIRONMENT[-1])))
 
 
 def test_names_of_the_formats() -> None:
-    """The values of `--format`."""
+    """These are the values of `--format`."""
     expected = {"dotenv": dotenv, "shell": shell, "docker": docker, "json": as_json}
 
     assert expected == FORMATS
@@ -181,23 +182,23 @@ def test_names_of_the_formats() -> None:
 
 @given(MANY)
 def test_dotenv_values_survive_python_dotenv(pairs: tuple[tuple[str, str], ...]) -> None:
-    """Any value comes back from python-dotenv without interpolation."""
+    """python-dotenv without interpolation reads back any value."""
     assert dotenv_file(dotenv(pairs), interpolate=False) == dict(pairs)
 
 
 @given(MANY)
-def test_dotenv_values_survive_interpolation_unless_they_ask_for_it(
+def test_dotenv_values_survive_interpolation(
     pairs: tuple[tuple[str, str], ...],
 ) -> None:
-    """With interpolation on, only `${` is lost: python-dotenv has no way to escape it."""
+    """With interpolation only `${` is lost: python-dotenv cannot escape it."""
     plain = tuple((name, value.replace("${", "$ {")) for name, value in pairs)
 
     assert dotenv_file(dotenv(plain), interpolate=True) == dict(plain)
 
 
 @given(MANY)
-def test_dotenv_values_survive_our_own_reader(pairs: tuple[tuple[str, str], ...]) -> None:
-    """What `inv env` prints can be kept as an env file; every variable is on its own line."""
+def test_dotenv_values_survive_the_env_file_parser(pairs: tuple[tuple[str, str], ...]) -> None:
+    """The output of `inv env` is a valid env file with one variable on each line."""
     expected = tuple(
         Assignment(line=line, key=name, value=value)
         for line, (name, value) in enumerate(pairs, start=1)
@@ -210,7 +211,7 @@ def test_dotenv_values_survive_our_own_reader(pairs: tuple[tuple[str, str], ...]
 @settings(max_examples=30, deadline=None)
 @given(pairs=MANY)
 def test_shell_values_survive_the_shell(name: str, pairs: tuple[tuple[str, str], ...]) -> None:
-    """Any value reaches the environment of a program that a real shell starts."""
+    """Any value reaches the environment of a program started by a real shell."""
     program = shutil.which(name) or pytest.skip(f"{name} is not installed")
     command = [program, "-c", ". /dev/stdin; exec env -0"]
     run = subprocess.run(command, input=shell(pairs).encode(), capture_output=True, check=True)
@@ -224,7 +225,7 @@ def test_shell_values_survive_the_shell(name: str, pairs: tuple[tuple[str, str],
 def test_docker_values_survive_the_rules_of_the_env_file(
     pairs: tuple[tuple[str, str], ...],
 ) -> None:
-    """Any value comes back, or is refused by name."""
+    """Any value is read back, or its variable is refused by name."""
     try:
         text = docker(pairs)
     except SettingsError as error:
@@ -237,5 +238,5 @@ def test_docker_values_survive_the_rules_of_the_env_file(
 
 @given(MANY)
 def test_json_values_survive_json(pairs: tuple[tuple[str, str], ...]) -> None:
-    """Any value comes back from a JSON parser, through bytes."""
+    """A JSON parser reads back any value from bytes."""
     assert json.loads(as_json(pairs).encode()) == dict(pairs)

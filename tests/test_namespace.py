@@ -15,7 +15,7 @@ from cluster.namespaces.steps import (
 )
 from cluster.plan import plans, script
 from cluster.plan.steps import Plan, RemoveFolder
-from cluster.words import ProcessNumber, Word
+from cluster.words import MarkedPid, Word
 from tests.clusters import REHEARSAL, namespace_runtime
 
 STATE = "/opt/spark/.state/rehearsal"
@@ -23,9 +23,9 @@ HEAD, WORKER = REHEARSAL.nodes
 ROOT, ROOTLESS = namespace_runtime(), namespace_runtime(rootless=True)
 
 
-def number(place: str) -> ProcessNumber:
+def number(place: str) -> MarkedPid:
     """Return the number of the process that holds the namespaces of a place."""
-    return ProcessNumber(f"{STATE}/{place}/init.pid", ("SPARK_CLUSTER_NODE", f"{STATE}/{place}"))
+    return MarkedPid(f"{STATE}/{place}/init.pid", ("SPARK_CLUSTER_NODE", f"{STATE}/{place}"))
 
 
 LINK, NODE = number("link"), number("spark1")

@@ -15,7 +15,7 @@ ENVIRONMENT = (
     ("VLLM_API_KEY", FileText("/s/api-key")),
 )
 NAMES = "HF_TOKEN VLLM_API_KEY"
-READ = f'for it in {NAMES}; do IFS= read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-'
+READ = f'for name in {NAMES}; do IFS= read -r "$name" <&3; export "$name"; done; exec "$@" 3<&-'
 TRACE = ProcessHandle(
     place="spark1", service="ray", pid_file="/s/ray.pid", mark=("MARK", "/s"), log="/s/ray.log"
 )

@@ -1,4 +1,4 @@
-"""The documentation keeps its word: examples print what it shows, and its tables are whole."""
+"""The documentation is true: examples print what it shows, and its tables are complete."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ PAGES = (
 )
 REHEARSAL, TWO_SPARKS = ROOT / "docs/rehearsal.md", ROOT / "docs/two-sparks.md"
 OTHERS = ("nsenter: failed to execute ip: No such file", "Error: Unknown device type.")
-"""What programs of the system say, and `inv` passes on."""
+"""Messages of system programs that `inv` passes on."""
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)")
 """A link to a file of the repository: its path from the page, and the heading."""
 ROW = re.compile(r"^\| (.+?) \| (.+) \|$", re.MULTILINE)
@@ -35,7 +35,7 @@ def rows(page: Path, header: str) -> dict[str, str]:
 
 
 def sentences(path: Path) -> Iterator[str]:
-    """Yield the texts in a Python file, each value that one fills in as `…`."""
+    """Yield the texts in a Python file, with `…` for inserted values."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.JoinedStr):
             parts = (part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
@@ -45,7 +45,7 @@ def sentences(path: Path) -> Iterator[str]:
 
 
 def mistake(words: list[str]) -> str:
-    """Return what is mistyped in the arguments of an `inv`; nothing when they are right.
+    """Return the errors in the arguments of an `inv`; nothing if they are valid.
 
     A verb alone is a mention: it need not have what it could not run without.
     """
@@ -60,7 +60,7 @@ def mistake(words: list[str]) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_verbs_and_flags_exist(page: Path) -> None:
-    """Every `inv` on a page is one that can be typed."""
+    """Every `inv` command on a page is valid."""
     assert [] == list(filter(None, map(mistake, pages.calls(page))))
 
 
@@ -91,7 +91,7 @@ def test_exit_codes() -> None:
 
 @pytest.mark.parametrize("page", [REHEARSAL, TWO_SPARKS], ids=lambda page: page.name)
 def test_troubleshooting(page: Path) -> None:
-    """What a page says that the tool says, it says; or `nsenter` and `ip` do."""
+    """Every message on a page is in the code, or is one of `nsenter` and `ip`."""
     files = (ROOT / "tasks.py", *sorted((ROOT / "cluster").rglob("*.py")))
     code = [text for path in files for text in sentences(path)]
     sources = (*code, (ROOT / "inv").read_text(encoding="utf-8"), *OTHERS)
@@ -102,12 +102,12 @@ def test_troubleshooting(page: Path) -> None:
 
 
 def fits(span: str, text: str) -> bool:
-    """Whether a text has the parts of a span in order; `…` stands for anything."""
+    """Whether a text has the parts of a span in order; `…` stands for any text."""
     return bool(re.search(".*".join(map(re.escape, filter(None, span.split("…")))), text))
 
 
 def test_architecture_names_files_that_exist() -> None:
-    """Every file that the page on the architecture names is there."""
+    """Every file that the architecture page names exists."""
     named = re.findall(r"`([\w/]+\.py)`", (ROOT / "docs/architecture.md").read_text("utf-8"))
     places = (ROOT, ROOT / "cluster")
 
@@ -116,7 +116,7 @@ def test_architecture_names_files_that_exist() -> None:
 
 
 def test_architecture_has_every_room() -> None:
-    """The table of rooms names each folder of `cluster/` once."""
+    """The table of rooms has each folder of `cluster/` once."""
     text = (ROOT / "docs/architecture.md").read_text("utf-8")
     table = text.partition("\n| Room |")[2].partition("\n\n")[0]
     rooms = sorted(path.parent.name for path in (ROOT / "cluster").glob("*/__init__.py"))
@@ -126,7 +126,7 @@ def test_architecture_has_every_room() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links(page: Path) -> None:
-    """Every link to a file of the repository leads to one, and to a heading that it has."""
+    """Every link to a file of the repository leads to an existing file and heading."""
     links = LINK.findall(page.read_text(encoding="utf-8"))
     wrong = [(path, anchor) for path, anchor in links if not leads(page, path, anchor)]
 
@@ -134,7 +134,7 @@ def test_links(page: Path) -> None:
 
 
 def leads(page: Path, path: str, anchor: str) -> bool:
-    """Whether a link from a page leads somewhere."""
+    """Whether a link from a page has a target."""
     target = page.parent / path if path else page
     return target.exists() and (not anchor or anchor in anchors(target))
 

@@ -112,7 +112,7 @@ def test_prefixes_are_one_line() -> None:
 
 
 def test_checks() -> None:
-    """A check is listed with its severity, what it wants, where it looks, and who says so."""
+    """A check is listed with its severity, title, facts and source."""
     expected = f"""\
 | Check | Severity | What should be so | Looks at | Known from |
 | --- | --- | --- | --- | --- |

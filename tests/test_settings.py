@@ -1,4 +1,4 @@
-"""All files of a cluster: the cluster and its sources, or every problem at once."""
+"""All env files of a cluster: the cluster and the sources of its values, or all problems."""
 
 import subprocess
 import sys
@@ -177,7 +177,7 @@ def test_all_problems_at_once() -> None:
 
 
 def test_trouble() -> None:
-    """A file that cannot be read stands among the other problems, and makes no others."""
+    """An unreadable file is one problem among the others, and causes no further ones."""
     files = (
         EnvText(path="env/alpha.env", error="is not a file", remedy="remove it"),
         EnvText(path="env/beta.env", text=FILES["env/beta.env"] + "GPUS=no"),
@@ -223,7 +223,7 @@ def test_secrets_stay_hidden() -> None:
     "name,path", [("default", "env/"), ("lab", "env/lab/"), ("many/one", "env/many/one/")]
 )
 def test_folder(name: str, path: str) -> None:
-    """The default cluster is in env/ itself, another in its own folder."""
+    """The default cluster is in env/ itself, any other cluster in its folder."""
     assert path == env_folder(name)
 
 
@@ -255,7 +255,7 @@ def test_example() -> None:
 
 
 def test_import_is_light() -> None:
-    """Reading settings loads none of the large libraries, so that `inv --list` stays quick."""
+    """Importing the settings loads none of the large libraries."""
     large = {"asyncio", "docker", "fabric", "invoke", "rich", "subprocess"}
     code = "import sys, cluster.settings; print(*sys.modules)"
     done = subprocess.run(

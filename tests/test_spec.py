@@ -1,4 +1,4 @@
-"""What makes two run specs the same."""
+"""The digest of a run spec."""
 
 from dataclasses import replace
 
@@ -16,31 +16,31 @@ SPEC = RunSpec(
 
 
 def test_digest() -> None:
-    """The digest is stable: a service that was started yesterday is known today."""
+    """The digest is the same in every run, so that a running service is recognised."""
     assert "7b78a3c06c4a" == SPEC.digest
 
 
 @pytest.mark.parametrize(
-    "other",
+    "changed",
     [
-        pytest.param(replace(SPEC, argv=("vllm", "serve", "n")), id="another word"),
-        pytest.param(replace(SPEC, argv=("vllm", "serve m")), id="other words of the same line"),
-        pytest.param(replace(SPEC, environment=SPEC.environment[:1]), id="a variable less"),
+        pytest.param(replace(SPEC, argv=("vllm", "serve", "n")), id="different word"),
+        pytest.param(replace(SPEC, argv=("vllm", "serve m")), id="different split"),
+        pytest.param(replace(SPEC, environment=SPEC.environment[:1]), id="missing variable"),
         pytest.param(
-            replace(SPEC, environment=(("A", "2"), *SPEC.environment[1:])), id="another value"
+            replace(SPEC, environment=(("A", "2"), *SPEC.environment[1:])), id="different value"
         ),
     ],
 )
-def test_digest_of_another_spec(other: RunSpec) -> None:
-    """What changes the command line or a variable changes the digest."""
-    assert SPEC.digest != other.digest
+def test_digest_of_a_changed_spec(changed: RunSpec) -> None:
+    """Any change of the command line or of a variable changes the digest."""
+    assert SPEC.digest != changed.digest
 
 
 @pytest.mark.parametrize(
     "secret", [Secret("hf_2", "env/cluster.env:1"), FileText("/run/key")], ids=["text", "file"]
 )
 def test_digest_without_secrets(secret: Secret | FileText) -> None:
-    """A secret cannot be guessed from the digest, which everybody on the machine can read."""
-    other = replace(SPEC, environment=(SPEC.environment[0], ("HF_TOKEN", secret)))
+    """The digest, which any user of the machine can read, does not depend on a secret's value."""
+    changed = replace(SPEC, environment=(SPEC.environment[0], ("HF_TOKEN", secret)))
 
-    assert SPEC.digest == other.digest
+    assert SPEC.digest == changed.digest

@@ -1,4 +1,4 @@
-"""Text for people: columns, and the word that somebody probably meant."""
+"""Text for people: columns, suggestions, sizes."""
 
 import json
 
@@ -26,16 +26,16 @@ def test_no_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    "word,meant",
+    "word,expected",
     [("ETH_INF", "ETH_IF"), ("host_ip", "HOST_IP"), ("HOSTIP", "HOST_IP"), ("COLOUR", "")],
 )
-def test_nearest(word: str, meant: str) -> None:
-    """The nearest known word is found whatever its case, and an unrelated word has none."""
-    assert meant == nearest(word, ["HOST_IP", "ETH_IF", "IB_IF"])
+def test_nearest(word: str, expected: str) -> None:
+    """The most similar candidate is found whatever its case; an unrelated word has none."""
+    assert expected == nearest(word, ["HOST_IP", "ETH_IF", "IB_IF"])
 
 
 def test_did_you_mean() -> None:
-    """A near word is a question; without one the remedy is the alternative."""
+    """A similar candidate is suggested as a question; otherwise the default is returned."""
     assert "did you mean spark1?" == did_you_mean("sprak1", ["spark1", "gold"], "list them")
     assert "list them" == did_you_mean("x", ["spark1", "gold"], "list them")
 

@@ -1,4 +1,4 @@
-"""What the page on two Sparks shows as printed, rendered by the code that prints it."""
+"""The output shown on the page about two Sparks, rendered by the code that prints it."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -25,7 +25,7 @@ FAR = Host(name="spark2", ssh_host="spark2")
 
 
 def shown(word: str) -> str:
-    """Return the block of the page that has this word."""
+    """Return the block of the page that is marked with a word."""
     blocks = pages.blocks(ROOT / "docs/two-sparks.md")
     (text,) = (block.text for block in blocks if (block.language, block.word) == ("text", word))
     return text
@@ -42,7 +42,7 @@ def test_shipped() -> None:
 
 
 def test_ready() -> None:
-    """What `inv serve` prints on the head."""
+    """The output of `inv serve` on the head is on the page."""
     runtime = replace(
         container_runtime(CLUSTER),
         state=f"{CHECKOUT}/.state/default",
@@ -54,7 +54,7 @@ def test_ready() -> None:
 
 
 def test_status() -> None:
-    """What `inv status` prints of a cluster that serves."""
+    """The output of `inv status` for a serving cluster is on the page."""
     ray, worker, server = (
         ServiceState(since=datetime.fromisoformat(f"2026-11-23T13:18:{second}+00:00").timestamp())
         for second in (32, 34, 44)
@@ -77,7 +77,7 @@ def test_status() -> None:
 
 
 def test_problems() -> None:
-    """The sentences for what is wrong, one of each kind."""
+    """The messages for problems, one of each kind, are on the page."""
     wrong_nic = with_interface(
         with_interface(node_report(), "enp1s0f1np1", addresses=at("192.168.177.21")),
         "enP7s7",

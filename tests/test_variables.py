@@ -1,4 +1,4 @@
-"""The table of variables and the table of those that are left out."""
+"""The variables that the project sets, and those that it leaves out."""
 
 import re
 from dataclasses import replace
@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.environment.dropped import DROPPED
-from cluster.environment.variables import VARIABLES, Variable, token_file
+from cluster.environment.variables import DROPPED, VARIABLES, Variable, token_file
 from cluster.node import Node
 from cluster.reference import EXAMPLE
 from cluster.settings.passthrough import REFUSED
@@ -26,18 +25,18 @@ NODES = st.builds(
 
 
 @given(NODES, NODES)
-def test_shared_rows_are_the_same_everywhere(one: Node, other: Node) -> None:
-    """A row that is not per node ignores the node, so what the head hands on is right."""
+def test_shared_variables_do_not_depend_on_the_node(first: Node, second: Node) -> None:
+    """A variable that is not per node is the same on all nodes, so the head may pass it on."""
     shared = [row for row in VARIABLES if not row.per_node]
 
-    assert [row.value(EXAMPLE, one) for row in shared] == [
-        row.value(EXAMPLE, other) for row in shared
+    assert [row.value(EXAMPLE, first) for row in shared] == [
+        row.value(EXAMPLE, second) for row in shared
     ]
 
 
 @given(NODES)
-def test_gloo_gets_no_mark_of_nccl(node: Node) -> None:
-    """Gloo takes plain names only, while NCCL's name is exact."""
+def test_gloo_gets_plain_names(node: Node) -> None:
+    """Gloo gets the plain name of the interface, NCCL the exact form."""
     values = {row.name: row.value(EXAMPLE, node) for row in VARIABLES}
 
     assert values["GLOO_SOCKET_IFNAME"] == node.eth_if
@@ -46,7 +45,7 @@ def test_gloo_gets_no_mark_of_nccl(node: Node) -> None:
 
 @given(NODES)
 def test_rdma_is_all_or_nothing(node: Node) -> None:
-    """The three RDMA variables agree with each other on every node."""
+    """The three RDMA variables are consistent on every node."""
     values = {row.name: row.value(EXAMPLE, node) for row in VARIABLES}
     rdma = (values["NCCL_IB_HCA"], values["NCCL_IB_DISABLE"], values["NCCL_NET"])
 
@@ -54,14 +53,14 @@ def test_rdma_is_all_or_nothing(node: Node) -> None:
 
 
 def test_names_are_unique() -> None:
-    """No variable stands twice, and none is both set and left out."""
+    """No variable is listed twice, and none is both set and left out."""
     names = [row.name for row in (*ROWS, *DROPPED)]
 
     assert sorted(set(names)) == sorted(names)
 
 
 def test_generated_names_that_are_refused_in_files() -> None:
-    """Among the generated variables exactly these cannot be overridden."""
+    """These variables of the project, and no others, cannot be overridden in env files."""
     generated = {row.name for row in ROWS}
 
     assert {"RAY_ADDRESS", "VLLM_HOST_IP", "RAY_AUTH_TOKEN_PATH"} == generated & REFUSED.keys()
@@ -69,13 +68,13 @@ def test_generated_names_that_are_refused_in_files() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_every_row_has_a_reason_and_a_public_source(row: Variable) -> None:
-    """A row says why in whole sentences and links to where that is written."""
+    """A row has a reason in whole sentences and a public source."""
     assert re.fullmatch(r"[A-Z`].*\.", row.why)
     assert re.fullmatch(r"https://[a-z.-]+/\S+", row.source)
 
 
 def test_every_left_out_variable_has_a_reason_and_a_public_source() -> None:
-    """A dropped row says why and what does its work."""
+    """A row of a left out variable has a reason, a replacement and a public source."""
     broken = [
         row.name
         for row in DROPPED

@@ -27,12 +27,12 @@ LINE = (
 
 
 def test_serve() -> None:
-    """The line names everything that the cluster decides, and Ray as what spreads the ranks."""
+    """The line has every flag that the cluster decides, and Ray as the executor."""
     assert LINE == vllm.serve(REQUEST)
 
 
 def test_serve_with_own_flags() -> None:
-    """The user's own flags stand last, where they win, and each is still one word."""
+    """The user's flags come last, where they take precedence, and each is still one word."""
     extra = ("--enforce-eager", "--speculative-config", JSON)
 
     assert (*LINE, *extra) == vllm.serve(replace(REQUEST, extra=extra))
@@ -50,7 +50,7 @@ def test_serve_with_own_flags() -> None:
     ],
 )
 def test_url(host: str, expected: str) -> None:
-    """A server on every interface is reached at the head's address on the link."""
+    """The URL of a server on every interface has the head's address on the fast link."""
     assert expected == vllm.url(SPARKS, replace(REQUEST, host=host))
 
 
@@ -67,7 +67,7 @@ def test_url(host: str, expected: str) -> None:
     ],
 )
 def test_beyond_loopback(host: str, expected: bool) -> None:  # noqa: FBT001 (the expected value)
-    """Only loopback, by number or by name, keeps others out."""
+    """Only a loopback address or name keeps other machines out."""
     assert expected == vllm.beyond_loopback(host)
 
 
@@ -85,7 +85,7 @@ requests = st.builds(
 
 @given(request=requests, before=st.lists(st.text() | st.sampled_from(["vllm", "serve"])))
 def test_served_is_the_inverse_of_serve(request: ServeRequest, before: list[str]) -> None:
-    """A running server tells what was asked of it, whatever entered the node before it."""
+    """The request is read back from its line, whatever words come before the line."""
     assert request == vllm.served((*before, *vllm.serve(request)))
 
 
@@ -102,12 +102,12 @@ def test_served_is_the_inverse_of_serve(request: ServeRequest, before: list[str]
         tuple(word for word in LINE if word != "vllm"),
     ],
 )
-def test_lines_of_others(argv: tuple[str, ...]) -> None:
-    """A line that we would not have written is no server of ours."""
+def test_foreign_lines(argv: tuple[str, ...]) -> None:
+    """A line that `serve` would not render is not read back."""
     assert vllm.served(argv) is None
 
 
 @given(words=st.lists(st.text()))
 def test_served_never_fails(words: list[str]) -> None:
-    """No process on the machine has a command line that ends in a traceback."""
+    """No command line of a process raises an exception."""
     assert vllm.served(("vllm", "serve", *words)) is None

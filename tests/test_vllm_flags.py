@@ -1,4 +1,4 @@
-"""The flags of `inv serve`: what they ask for, and every refusal."""
+"""The options of `inv serve`: the requests that they make, and every refusal."""
 
 import shlex
 from dataclasses import replace
@@ -16,14 +16,14 @@ MODEL = replace(SPARKS, model="Qwen/Qwen3-4B")
 
 
 def refused(options: ServeOptions, cluster: Cluster = MODEL) -> list[str]:
-    """Return what is wrong with flags of `inv serve`, as it is printed."""
+    """Return the problems of options, as they are printed."""
     with pytest.raises(RefusedError) as caught:
         vllm.request(cluster, options, CHECKOUT)
     return str(caught.value).split("\n")
 
 
 def test_request_of_the_settings() -> None:
-    """Without flags the cluster's settings count, and the model is spread over all GPUs."""
+    """Without options the cluster's settings apply, and the model uses all GPUs."""
     cluster = replace(MODEL, nodes=(*MODEL.nodes[:1], replace(WORKER, gpus=3)))
     expected = ServeRequest(
         model="Qwen/Qwen3-4B",
@@ -38,7 +38,7 @@ def test_request_of_the_settings() -> None:
 
 
 def test_request_of_flags() -> None:
-    """Each flag replaces the setting of its name."""
+    """Each option overrides its setting."""
     values = {
         "model": "other/model",
         "tp": "1",
@@ -73,7 +73,7 @@ def test_request_of_flags() -> None:
     ],
 )
 def test_model_below_the_repository(model: str, expected: str) -> None:
-    """A folder that begins with `./` is one of the repository; any other name stays as it is."""
+    """A model that begins with `./` is a folder of the repository; other names are unchanged."""
     assert expected == vllm.request(MODEL, ServeOptions(values={"model": model}), CHECKOUT).model
 
 
@@ -135,7 +135,7 @@ def test_model_below_the_repository(model: str, expected: str) -> None:
     ],
 )
 def test_refused_flags(options: ServeOptions, message: str) -> None:
-    """A flag that is wrong or cannot work is refused in a sentence with a way out."""
+    """A value that is wrong or cannot work is refused, with a remedy."""
     assert [f"inv serve: {message}"] == refused(options)
 
 
@@ -143,7 +143,7 @@ def test_refused_flags(options: ServeOptions, message: str) -> None:
     "name, file", [("default", "env/cluster.env"), ("lab", "env/lab/cluster.env")]
 )
 def test_no_model(name: str, file: str) -> None:
-    """Without a model it says where the default would stand."""
+    """Without a model the remedy names the file with the default."""
     assert [f"inv serve: --model: no model to serve (name one, or set MODEL in {file})"] == refused(
         ServeOptions(), replace(SPARKS, name=name)
     )
@@ -198,7 +198,7 @@ def test_no_model(name: str, file: str) -> None:
     ],
 )
 def test_refused_flags_for_vllm(word: str, message: str) -> None:
-    """A flag of vLLM that is the task's own or holds a secret is refused, however it is spelled."""
+    """A flag for vLLM that is an option of the verb or has a secret is refused in any spelling."""
     assert [f"inv serve: {message}"] == refused(ServeOptions(extra=("--seed", "1", word)))
 
 
@@ -214,7 +214,7 @@ def test_refused_flags_for_vllm(word: str, message: str) -> None:
     ],
 )
 def test_refused_flags_of_the_settings(word: str, message: str) -> None:
-    """The same flags in SERVE_ARGS are refused with the setting that is meant."""
+    """The same flags in SERVE_ARGS are refused with the setting to use instead."""
     assert [f"inv serve: {message}"] == refused(ServeOptions(), replace(MODEL, serve_args=(word,)))
 
 
@@ -231,7 +231,7 @@ def test_refused_flags_of_the_settings(word: str, message: str) -> None:
     ],
 )
 def test_stages_and_replicas(extra: tuple[str, ...], gpus: int | None) -> None:
-    """Pipeline stages and replicas multiply the GPUs; a size that is none is vLLM's to judge."""
+    """Pipeline stages and replicas multiply the GPUs; an invalid size is left to vLLM."""
     if gpus is None:
         assert extra == vllm.request(MODEL, ServeOptions(extra=extra), CHECKOUT).extra
     else:
@@ -272,7 +272,7 @@ def test_all_refusals_at_once() -> None:
     ],
 )
 def test_flags_of_vllm_pass(words: tuple[str, ...]) -> None:
-    """Whatever is not ours is vLLM's business, word for word."""
+    """All other flags reach vLLM word for word."""
     assert words == vllm.request(MODEL, ServeOptions(extra=words), CHECKOUT).extra
 
 

@@ -2,7 +2,7 @@
 
 from cluster.node import Cluster, Node
 
-# Beyond loopback anybody could use the dashboard: it asks for no password unless Ray's token
+# Beyond loopback anybody could use the dashboard: it has no password unless Ray's token
 # authentication is on, and submitting a job is running code (docs.ray.io, Ray security).
 DASHBOARD_HOST = "127.0.0.1"
 DASHBOARD_PORT = 8265
@@ -20,9 +20,9 @@ def start(
 ) -> tuple[str, ...]:
     """Return the `ray start` line of a node.
 
-    `session` is Ray's folder for sockets and logs (its own default when empty). `gpus` states the
-    number of GPUs instead of letting Ray count them, for nodes whose devices Ray cannot see.
-    `dashboard` tells whether the dashboard is installed; the settings tell whether it is wanted.
+    `session` is Ray's folder for sockets and logs; empty means Ray's default. `gpus` states the
+    number of GPUs, for nodes whose devices Ray cannot count itself. `dashboard` is whether the
+    dashboard is installed; DASHBOARD decides whether it runs.
     """
     head = _head(cluster, dashboard=cluster.dashboard and dashboard)
     return (

@@ -1,4 +1,4 @@
-"""Run specs: what should run on a node, before any runtime says how."""
+"""Run specs: what should run on a node, independent of the runtime."""
 
 import json
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ Service = Literal["ray", "serve"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """A program that keeps running on a node: its command line and its whole environment."""
+    """A long-running program on a node: its command line and its whole environment."""
 
     node: str
     service: Service
     argv: tuple[str, ...]
     environment: Environment
-    """The variables of its node."""
+    """The variables of the node."""
     extra: Environment = ()
-    """What it has besides them."""
+    """Further variables of this program."""
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that change with the spec, but not with a secret's value."""
+        """Twelve hexadecimal digits that depend on the spec, but not on the values of secrets."""
         content = [
             self.argv,
             [(name, str(value)) for name, value in (*self.environment, *self.extra)],

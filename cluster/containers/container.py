@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from cluster.node import Accelerator
-from cluster.words import Environment, NodeHome, Printed
+from cluster.words import Environment, NodeHome, PrintedWord
 
 PREFIX = "spark-vllm-cluster"
 """Prefix of this project's labels."""
@@ -17,7 +17,7 @@ SETTINGS = f"{PREFIX}.settings"
 STACK_BYTES = 64 << 20  # NVIDIA's own containers for two Sparks ask for it (TensorRT-LLM playbook)
 RDMA_DEVICES = "/dev/infiniband"
 ALL_GPUS = "nvidia.com/gpu=all"
-Part = tuple[Printed, ...]
+Part = tuple[PrintedWord, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,30 +8,30 @@ from cluster.errors import Problem, SettingsError
 from cluster.words import MASK, Environment, FileText, Secret, Value
 
 Pairs = tuple[tuple[str, str | None], ...]
-"""Names and texts, once it is decided whether secrets show; None is one that does not."""
+"""Names and texts to print; None for a secret that is not shown."""
 
 PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./-]+")
-"""What no reader below gives a meaning of its own, `=` at the start included (zsh)."""
+"""Texts that need no quotes in any of the formats; `=` is excluded, as zsh expands it."""
 
 IN_SINGLE_QUOTES = str.maketrans({"\\": r"\\", "'": r"\'"})
 IN_DOUBLE_QUOTES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
 
 DOCKER_LINE = 65_535
-"""Longest line of an env file in bytes: Go's bufio.MaxScanTokenSize, less its newline."""
+"""Longest line of an env file in bytes: Go's bufio.MaxScanTokenSize without the newline."""
 
 
 def masked(environment: Environment) -> Pairs:
-    """Return the texts to show to anyone, without those of secrets and files."""
+    """Return the texts without those of secrets and files."""
     return tuple((name, value if isinstance(value, str) else None) for name, value in environment)
 
 
 def revealed(environment: Environment, read: Callable[[str], str]) -> Pairs:
-    """Return the texts with every secret; `read` returns the content of the file at a path."""
+    """Return the texts with all secrets; `read` returns the content of the file at a path."""
     return tuple((name, _text(value, read)) for name, value in environment)
 
 
 def _text(value: Value, read: Callable[[str], str]) -> str:
-    """Return what the process will see."""
+    """Return the text that a process gets."""
     if isinstance(value, FileText):
         return read(value.path).rstrip("\n")
     return value.value if isinstance(value, Secret) else value
@@ -47,7 +47,7 @@ def dotenv(pairs: Pairs) -> str:
 
 
 def _dotenv_value(value: str) -> str:
-    """Quote a value; only double quotes can hold a line break without breaking the line."""
+    """Quote a value; only double quotes can escape a line break."""
     if PLAIN.fullmatch(value):
         return value
     if "\n" in value or "\r" in value:
@@ -61,14 +61,14 @@ def shell(pairs: Pairs) -> str:
 
 
 def _shell_value(value: str) -> str:
-    """Quote a value; single quotes take everything but themselves as it is."""
+    """Quote a value; within single quotes only a single quote needs an escape."""
     return value if PLAIN.fullmatch(value) else "'" + value.replace("'", r"'\''") + "'"
 
 
 def docker(pairs: Pairs) -> str:
-    """Render for `docker run --env-file`, which takes each line as it is: no quotes, no escapes.
+    """Render for `docker run --env-file`, which has neither quotes nor escapes.
 
-    Raises SettingsError with every variable whose value that format cannot hold.
+    Raises SettingsError for all variables whose values the format cannot express.
     """
     problems = tuple(
         Problem(place=name, message=message, remedy="use `--format shell` or `--format json`")
@@ -81,24 +81,24 @@ def docker(pairs: Pairs) -> str:
 
 
 def _docker_problem(name: str, value: str) -> str:
-    """Return why an env file cannot hold this variable; empty if it can (docker/cli pkg/kvfile)."""
+    """Return why an env file cannot contain a variable, or nothing (docker/cli pkg/kvfile)."""
     if "\n" in value:
-        return "Docker's env file cannot hold a line break"
+        return "Docker's env file cannot contain a line break"
     if value.endswith("\r"):
         return "Docker's env file drops a carriage return at the end"
     if len(f"{name}={value}".encode()) > DOCKER_LINE:
-        return f"Docker's env file cannot hold a line of more than {DOCKER_LINE} bytes"
+        return f"Docker's env file cannot contain a line of more than {DOCKER_LINE} bytes"
     return ""
 
 
 def as_json(pairs: Pairs) -> str:
-    """Render as one JSON object, with a mask for what does not show."""
+    """Render as one JSON object, with a mask for a secret that is not shown."""
     shown = {name: MASK if value is None else value for name, value in pairs}
     return json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
 
 
 def _lines(pairs: Pairs, line: Callable[[str, str], str]) -> str:
-    """Render line by line; what does not show is a comment, as a mask would count as its value."""
+    """Render line by line; a hidden secret is a comment, as a mask would be read as a value."""
     hidden = "# {} is a secret: --reveal shows it\n"
     return "".join(
         hidden.format(name) if value is None else f"{line(name, value)}\n" for name, value in pairs

@@ -1,4 +1,4 @@
-"""The variables that every container gets: each with its rule, its reason and its source."""
+"""The variables of a node's environment, and those left out: each with its reason and source."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +15,13 @@ PYTORCH_CUDA = "https://docs.pytorch.org/docs/stable/notes/cuda.html"
 RAY_ADDRESS = "https://docs.ray.io/en/latest/ray-core/api/doc/ray.init.html"
 RAY_MEMORY = "https://docs.ray.io/en/latest/ray-core/scheduling/ray-oom-prevention.html"
 RAY_AUTH = "https://docs.ray.io/en/latest/ray-security/token-auth.html"
+RAY_START = "https://docs.ray.io/en/latest/cluster/cli.html"
 RAY_USAGE = "https://docs.ray.io/en/latest/cluster/usage-stats.html"
+SPARK_DIRECT = "https://forums.developer.nvidia.com/t/dgx-spark-gpudirect-rdma/348787"
 UCX = "https://docs.nvidia.com/doca/sdk/DOCA+UCX"
 VLLM_ENVS = "https://github.com/vllm-project/vllm/blob/main/vllm/envs.py"
 VLLM_HOSTS = "https://docs.vllm.ai/en/latest/serving/distributed_troubleshooting/"
+VLLM_PARALLEL = "https://docs.vllm.ai/en/latest/serving/parallelism_scaling/"
 VLLM_USAGE = "https://docs.vllm.ai/en/latest/usage/usage_stats/"
 
 Rule = Callable[[Cluster, Node], Value | None]
@@ -26,36 +29,46 @@ Rule = Callable[[Cluster, Node], Value | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Variable:
-    """One row of the table."""
+    """A variable that the project sets."""
 
     name: str
     value: Rule
-    """The value on one node of one cluster; None leaves the variable out there."""
+    """Returns the value on a node of a cluster; None leaves the variable out on that node."""
     per_node: bool = False
-    """Whether the value belongs to one node, so that the head's must not reach a worker."""
+    """Whether nodes have different values, so that the head's must not reach a worker."""
     yields_to: tuple[str, ...] = ()
-    """Pass-through variables that contradict this one: it is left out when one of them is set."""
+    """Pass-through variables that contradict this one, which is left out if any of them is set."""
     why: str
     source: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """A variable that other guides set and this project does not."""
+
+    name: str
+    why: str
+    instead: str
+    source: str
+
+
 def always(value: str) -> Rule:
-    """Return the rule that gives every node the same value."""
+    """Return a rule that gives every node the same value."""
     return lambda _cluster, _node: value
 
 
 def eth_if(_cluster: Cluster, node: Node) -> str:
-    """Return the interface's plain name."""
+    """Return the plain name of the interface."""
     return node.eth_if
 
 
 def exact_eth_if(_cluster: Cluster, node: Node) -> str:
-    """Return NCCL's form of exactly this interface: without the mark a name is a prefix."""
+    """Return the interface in NCCL's exact form: without `=` a name is a prefix."""
     return f"={node.eth_if}"
 
 
 def exact_ib_if(_cluster: Cluster, node: Node) -> str | None:
-    """Return NCCL's form of exactly these RDMA devices; the one mark counts for the whole list."""
+    """Return the RDMA devices in NCCL's exact form: one `=` applies to the whole list."""
     return f"={','.join(node.ib_if)}" if node.ib_if else None
 
 
@@ -64,23 +77,22 @@ VARIABLES = (
         name="VLLM_HOST_IP",
         per_node=True,
         value=lambda _cluster, node: str(node.host_ip),
-        why="The address that vLLM's own connections use; unset, vLLM takes the one towards "
-        "the default route, which is the slow network. Must equal Ray's node address.",
+        why="Address for vLLM's own connections; unset, vLLM uses that of the default route, which "
+        "is the slow network. Must equal Ray's node address.",
         source=VLLM_HOSTS,
     ),
     Variable(
         name="RAY_ADDRESS",
         value=lambda cluster, _node: ray.address(cluster),
-        why="The cluster that `vllm serve` and every `ray` command join. Unset, a driver that "
-        "finds no session of Ray's in its temporary folder starts a cluster of its own, and waits "
-        "for GPUs.",
+        why="Cluster that `vllm serve` and every `ray` command join. Unset, a driver that finds no "
+        "Ray session in its temporary folder starts a new cluster and waits for GPUs.",
         source=RAY_ADDRESS,
     ),
     Variable(
         name="NCCL_SOCKET_IFNAME",
         per_node=True,
         value=exact_eth_if,
-        why="The interface for NCCL's bootstrap and its TCP transport. `=` makes the name exact; "
+        why="Interface for NCCL's bootstrap and its TCP transport. `=` makes the name exact; "
         "otherwise it is a prefix.",
         source=NCCL,
     ),
@@ -112,8 +124,8 @@ VARIABLES = (
         name="GLOO_SOCKET_IFNAME",
         per_node=True,
         value=eth_if,
-        why="The interface for PyTorch's CPU collectives; unset, it is the one that the host name "
-        "resolves to. Takes plain names only, never NCCL's `=`.",
+        why="Interface for PyTorch's CPU collectives; unset, the one that the host name resolves "
+        "to. Accepts plain names only, without NCCL's `=`.",
         source=PYTORCH,
     ),
     Variable(
@@ -128,15 +140,15 @@ VARIABLES = (
         name="UCX_NET_DEVICES",
         per_node=True,
         value=eth_if,
-        why="Keeps UCX (NIXL, some MPI builds) on the link, over TCP. For UCX over RDMA set it "
-        "to `device:port` names such as `rocep1s0f1:1`.",
+        why="Keeps UCX (NIXL, some MPI builds) on the fast link, over TCP. For UCX over RDMA set "
+        "it to `device:port` names such as `rocep1s0f1:1`.",
         source=UCX,
     ),
     Variable(
         name="OMPI_MCA_btl_tcp_if_include",
         per_node=True,
         value=eth_if,
-        why="Keeps Open MPI on the link: matters to `mpirun` (nccl-tests), not to Ray or vLLM.",
+        why="Keeps Open MPI (`mpirun` of nccl-tests) on the fast link; not used by Ray or vLLM.",
         source=OPEN_MPI,
     ),
     Variable(
@@ -149,53 +161,123 @@ VARIABLES = (
         name="RAY_memory_monitor_refresh_ms",
         value=always("0"),
         why="Switches Ray's out-of-memory killer off: on unified memory, weights and page cache "
-        "cross its limit while a model loads. Must be in the environment of `ray start`.",
+        "exceed its limit while a model loads. Must be in the environment of `ray start`.",
         source=RAY_MEMORY,
     ),
     Variable(
         name="RAY_AUTH_MODE",
         value=always("token"),
-        why="Who reaches an open Ray port can run code on every node; with a token, only who "
-        "holds it can.",
+        why="Anybody who reaches an open Ray port can run code on every node; with a token, only "
+        "its owners can.",
         source=RAY_AUTH,
     ),
     Variable(
         name="RAY_USAGE_STATS_ENABLED",
         value=always("0"),
-        why="Ray sends no usage report to its makers.",
+        why="Ray sends no usage reports.",
         source=RAY_USAGE,
     ),
     Variable(
         name="VLLM_NO_USAGE_STATS",
         value=always("1"),
-        why="Neither does vLLM. The wider `DO_NOT_TRACK` is left to you: other programs read it.",
+        why="The same for vLLM. The wider `DO_NOT_TRACK` is left to you: other programs read it.",
         source=VLLM_USAGE,
     ),
     Variable(
         name="PYTORCH_CUDA_ALLOC_CONF",
         value=always("expandable_segments:True"),
         yields_to=("PYTORCH_ALLOC_CONF",),
-        why="Less fragmentation of memory that CPU and GPU share. vLLM's KV connectors refuse "
+        why="Less fragmentation of the memory that CPU and GPU share. vLLM's KV connectors refuse "
         "it: set `expandable_segments:False` for them. Left out when you set `PYTORCH_ALLOC_CONF`.",
         source=PYTORCH_CUDA,
     ),
     Variable(
         name="VLLM_ENGINE_READY_TIMEOUT_S",
         value=always("3600"),
-        why="Seconds for the engine to load and warm up. vLLM's 600 is less than the quarter of "
-        "an hour that a model of 235B parameters takes on two Sparks.",
+        why="Seconds for vLLM's engine to load and warm up. The default of 600 is less than the "
+        "15 minutes that a model of 235B parameters takes on two Sparks.",
         source=VLLM_ENVS,
     ),
 )
 
 
 def token_file(path: str) -> Variable:
-    """Return the row that says where on the node Ray finds its token; the runtime knows."""
+    """Return the row for the path of Ray's token on a node, which depends on the runtime."""
     return Variable(
         name="RAY_AUTH_TOKEN_PATH",
         per_node=True,
         value=always(path),
-        why="The file that holds Ray's token, readable by its owner only; the token itself is in "
-        "no variable.",
+        why="File with Ray's token, readable by its owner only; no variable has the token itself.",
         source=RAY_AUTH,
     )
+
+
+DROPPED = (
+    Dropped(
+        name="RAY_NODE_IP_ADDRESS",
+        why="Has no effect: Ray 2.60 does not contain the name.",
+        instead="`ray start --node-ip-address`, from `HOST_IP`",
+        source=RAY_START,
+    ),
+    Dropped(
+        name="RAY_OVERRIDE_NODE_IP_ADDRESS",
+        why="Has no effect: Ray 2.60 does not contain the name.",
+        instead="`ray start --node-ip-address`, from `HOST_IP`",
+        source=RAY_START,
+    ),
+    Dropped(
+        name="RAY_object_store_memory",
+        why="Not a variable of Ray 2.60.",
+        instead="`ray start --object-store-memory`, from `OBJECT_STORE_MEMORY`",
+        source=RAY_START,
+    ),
+    Dropped(
+        name="RAY_num_prestart_python_workers",
+        why="Not a variable of Ray 2.60, which derives the number from the CPUs that it may use.",
+        instead="`ray start --num-cpus`",
+        source=RAY_START,
+    ),
+    Dropped(
+        name="RAY_CGRAPH_get_timeout",
+        why="Only for Ray's Compiled Graph, which the Ray executor of vLLM 0.32 does not use.",
+        instead="`VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS` if you need it",
+        source=VLLM_ENVS,
+    ),
+    Dropped(
+        name="RAY_AUTH_TOKEN",
+        why="`docker inspect` and every child process would show the token.",
+        instead="`RAY_AUTH_TOKEN_PATH`",
+        source=RAY_AUTH,
+    ),
+    Dropped(
+        name="MN_IF_NAME",
+        why="A shell variable of NVIDIA's playbook that fills others; no program reads it.",
+        instead="`ETH_IF`",
+        source=PLAYBOOK,
+    ),
+    Dropped(
+        name="MASTER_ADDR",
+        why="With Ray, vLLM uses the Ray address of rank 0.",
+        instead="`HEAD_IP`",
+        source=VLLM_PARALLEL,
+    ),
+    Dropped(
+        name="NCCL_IB_GID_INDEX",
+        why="NCCL 2.21 and later find the RoCE v2 entry of each device; a number set here is used "
+        "unchecked on every device.",
+        instead="nothing",
+        source=NCCL,
+    ),
+    Dropped(
+        name="NCCL_NET_GDR_LEVEL",
+        why="DGX Spark has no GPUDirect RDMA in any form (nor `NCCL_DMABUF_ENABLE`).",
+        instead="nothing",
+        source=SPARK_DIRECT,
+    ),
+    Dropped(
+        name="VLLM_USE_RAY_V2_EXECUTOR_BACKEND",
+        why="The default from vLLM 0.22 to 0.32; 0.33 does not know the name, and warns of it.",
+        instead="`vllm serve --distributed-executor-backend ray`",
+        source=VLLM_ENVS,
+    ),
+)

@@ -1,4 +1,4 @@
-"""The env files on disk, read as they are: whatever is wrong with one becomes a sentence."""
+"""The env files on disk; any error in reading one becomes its text."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,26 +12,26 @@ REMEDY = "remove it, or make it a file that you may read"
 
 
 def clusters(root: Path) -> tuple[str, ...]:
-    """Return the names of the clusters that exist: the default one, then the folders of env/.
+    """Return the names of the existing clusters: the default one, then the folders of env/.
 
-    A folder without env files of its own may hold clusters instead: `examples/two-sparks`.
+    A folder without env files may contain clusters instead: `examples/two-sparks`.
     """
-    place = root / env_folder(DEFAULT)
-    own = {path for path in place.iterdir() if path.is_dir()} if place.is_dir() else set()
-    inner = {path.parent for path in place.glob("*/*/*.env")}
-    groups = {path.parent for path in inner if not any(path.parent.glob("*.env"))}
-    found = (own - groups) | {path for path in inner if path.parent in groups}
-    names = {path.relative_to(place).as_posix() for path in found}
-    named = {name for name in names if all(map(LABEL.fullmatch, name.split("/")))}
-    return (DEFAULT, *sorted(named - {DEFAULT}))
+    top = root / env_folder(DEFAULT)
+    folders = {path for path in top.iterdir() if path.is_dir()} if top.is_dir() else set()
+    nested = {path.parent for path in top.glob("*/*/*.env")}
+    groups = {path.parent for path in nested if not any(path.parent.glob("*.env"))}
+    paths = (folders - groups) | {path for path in nested if path.parent in groups}
+    names = {path.relative_to(top).as_posix() for path in paths}
+    valid = {name for name in names if all(map(LABEL.fullmatch, name.split("/")))}
+    return (DEFAULT, *sorted(valid - {DEFAULT}))
 
 
 def env_files(root: str, cluster: str) -> tuple[EnvText, ...]:
-    """Return the env files of a cluster by name; what cannot be read says why."""
+    """Return the env files of a cluster, sorted by name; an unreadable one has its error."""
     try:
-        known = clusters(Path(root))
-        if cluster not in known:
-            remedy = did_you_mean(cluster, known, f"there is {', '.join(known)}")
+        names = clusters(Path(root))
+        if cluster not in names:
+            remedy = did_you_mean(cluster, names, f"clusters: {', '.join(names)}")
             return (_unreadable(env_folder(cluster), "no such cluster", remedy),)
         return tuple(_files(Path(root, env_folder(cluster)), env_folder(cluster)))
     except OSError as error:
@@ -39,16 +39,16 @@ def env_files(root: str, cluster: str) -> tuple[EnvText, ...]:
         return (_unreadable(env_folder(cluster), _reason(error), remedy),)
 
 
-def _files(place: Path, shown: str) -> Iterator[EnvText]:
-    """Yield every `*.env`; as in a shell, `*` leaves out hidden files (an editor's locks)."""
-    for path in sorted(place.iterdir()):
+def _files(folder: Path, shown: str) -> Iterator[EnvText]:
+    """Yield every `*.env`; as in a shell, `*` excludes hidden files, such as an editor's locks."""
+    for path in sorted(folder.iterdir()):
         if path.name.endswith(".env") and not path.name.startswith("."):
             yield _read(path, shown + path.name)
 
 
 def _read(path: Path, shown: str) -> EnvText:
     try:
-        if path.exists() and not path.is_file():  # to read a pipe would wait for its writer
+        if path.exists() and not path.is_file():  # reading a pipe would wait for its writer
             return _unreadable(shown, "is not a file", REMEDY)
         return EnvText(path=one_line(shown), text=path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError:

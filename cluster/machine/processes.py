@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from errno import ENOENT
 from pathlib import Path
 
-from cluster.words import Environment, FileText, ProcessNumber, Secret, Value, Word
+from cluster.words import Environment, FileText, MarkedPid, Secret, Value, Word
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where `ip`, `mount` and `nsenter` are; Debian leaves it out of the PATH of ordinary users."""
@@ -114,7 +114,7 @@ def launch(argv: tuple[Word, ...], environment: Environment, log: str, pid_file:
 
 def revealed(value: Value) -> str:
     """Return the text that a word or value stands for; FileNotFoundError if its file is missing."""
-    if isinstance(value, ProcessNumber):
+    if isinstance(value, MarkedPid):
         return str(_proved(value).pid)
     if isinstance(value, FileText):
         return Path(value.path).read_text(encoding="utf-8").removesuffix("\n")
@@ -131,14 +131,14 @@ def values(environment: Environment) -> dict[str, str]:
     return {name: revealed(value) for name, value in environment}
 
 
-def find(number: ProcessNumber) -> OwnProcess | None:
+def find(number: MarkedPid) -> OwnProcess | None:
     """Return the process behind a number in a file, if it lives and carries the mark."""
     with suppress(FileNotFoundError):
         return _proved(number)
     return None
 
 
-def _proved(number: ProcessNumber) -> OwnProcess:
+def _proved(number: MarkedPid) -> OwnProcess:
     """Return the process behind a number; without its mark it is a stranger: FileNotFoundError."""
     text = Path(number.path).read_text(encoding="utf-8").strip()
     process = _process(int(text)) if text.isdecimal() else None
@@ -148,7 +148,7 @@ def _proved(number: ProcessNumber) -> OwnProcess:
     return process
 
 
-def end(number: ProcessNumber, seconds: float) -> bool:
+def end(number: MarkedPid, seconds: float) -> bool:
     """Ask a process and its group to end, and kill them after `seconds`; whether they are gone."""
     process = find(number)
     return process is None or any(

@@ -37,7 +37,7 @@ from cluster.plan.steps import (
     WriteFile,
 )
 from cluster.runtimes import Surroundings
-from cluster.words import Environment, ProcessNumber, Word
+from cluster.words import Environment, MarkedPid, Word
 
 # The process writes its number as /proc shows it here, also when it is 1 in its own namespace. Then
 # it reaps: as the init of a namespace it adopts orphaned processes (pid_namespaces(7)).
@@ -232,9 +232,9 @@ class Namespaces:
         user = ("--user", "--preserve-credentials") if self.rootless else ()
         return ("nsenter", "--target", self._number(place), *user)
 
-    def _number(self, place: str) -> ProcessNumber:
+    def _number(self, place: str) -> MarkedPid:
         """Return the number of the process that holds the namespaces of a place."""
-        return ProcessNumber(self.path(place, "init.pid"), (NODE, self.path(place)))
+        return MarkedPid(self.path(place, "init.pid"), (NODE, self.path(place)))
 
     def _leftovers(self, place: str) -> KillLeftovers:
         title = "Kill leftover processes"

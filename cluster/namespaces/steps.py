@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from cluster.commands.run_spec import RunSpec
 from cluster.plan.steps import Attachment, Await
-from cluster.words import Environment, ProcessNumber, Word, shell_command, shell_word
+from cluster.words import Environment, MarkedPid, Word, shell_command, shell_word
 
 # A process carries its owner in its environment, as a container does in its labels: process numbers
 # in files become stale.
@@ -54,9 +54,9 @@ class ProcessHandle:
     """Its standard output and standard error."""
 
     @property
-    def number(self) -> ProcessNumber:
+    def number(self) -> MarkedPid:
         """The process number in the file, valid only with the mark."""
-        return ProcessNumber(self.pid_file, self.mark)
+        return MarkedPid(self.pid_file, self.mark)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -299,7 +299,7 @@ env -i \
   VLLM_CPU_CI_ENV=1 \
   TORCHDYNAMO_DISABLE=1 \
   HF_HUB_OFFLINE=1 \
-  sh -c 'for it in VLLM_API_KEY; do IFS= read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-' secrets \
+  sh -c 'for name in VLLM_API_KEY; do IFS= read -r "$name" <&3; export "$name"; done; exec "$@" 3<&-' secrets \
   setsid /bin/sh -c 'echo "$$" >"$1"; shift; exec "$@"' launch /opt/spark/.state/rehearsal/spark1/serve.pid nsenter --target "$(cat /opt/spark/.state/rehearsal/spark1/init.pid)" --net --mount --uts --ipc --pid vllm serve /opt/spark/.rehearsal/model --host 0.0.0.0 --port 8888 --gpu-memory-utilization 0.7 --tensor-parallel-size 2 --distributed-executor-backend ray --max-model-len 1024 --enforce-eager --dtype float32 --kv-cache-memory-bytes 67108864 --served-model-name tiny-llama \
   3<<EOF </dev/null >/opt/spark/.state/rehearsal/spark1/serve.log 2>&1 &
 $(cat /opt/spark/.state/rehearsal/api-key)
@@ -361,7 +361,7 @@ env -i \
   VLLM_CPU_CI_ENV=1 \
   TORCHDYNAMO_DISABLE=1 \
   HF_HUB_OFFLINE=1 \
-  sh -c 'for it in VLLM_API_KEY; do IFS= read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-' secrets \
+  sh -c 'for name in VLLM_API_KEY; do IFS= read -r "$name" <&3; export "$name"; done; exec "$@" 3<&-' secrets \
   nsenter --target "$(cat /opt/spark/.state/rehearsal/spark1/init.pid)" --net --mount --uts --ipc --pid python /opt/spark/docker/probe.py http --url http://192.168.177.11:8888/v1/completions --method POST --body '{"prompt": "Hello", "max_tokens": 1, "temperature": 0}' --key-env VLLM_API_KEY --timeout 300 \
   3<<EOF
 $(cat /opt/spark/.state/rehearsal/api-key)
@@ -394,7 +394,7 @@ env -i \
   VLLM_CPU_CI_ENV=1 \
   TORCHDYNAMO_DISABLE=1 \
   HF_HUB_OFFLINE=1 \
-  sh -c 'for it in VLLM_API_KEY; do IFS= read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-' secrets \
+  sh -c 'for name in VLLM_API_KEY; do IFS= read -r "$name" <&3; export "$name"; done; exec "$@" 3<&-' secrets \
   nsenter --target "$(cat /opt/spark/.state/rehearsal/spark1/init.pid)" --net --mount --uts --ipc --pid python /opt/spark/docker/probe.py http --url http://192.168.177.11:8888/v1/completions --method POST --body '{"prompt": "Two machines", "max_tokens": 32, "temperature": 0}' --key-env VLLM_API_KEY --timeout 300 \
   3<<EOF
 $(cat /opt/spark/.state/rehearsal/api-key)

@@ -18,7 +18,7 @@ env -i \
   PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True \
   VLLM_ENGINE_READY_TIMEOUT_S=3600 \
   RAY_AUTH_TOKEN_PATH=/run/ray-token \
-  sh -c 'for it in HF_TOKEN; do IFS= read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-' secrets \
+  sh -c 'for name in HF_TOKEN; do IFS= read -r "$name" <&3; export "$name"; done; exec "$@" 3<&-' secrets \
   ray start --block --head --port 6379 --include-dashboard=true --dashboard-host 127.0.0.1 --dashboard-port 8265 --node-ip-address 192.168.177.11 --object-store-memory 1073741824 --disable-usage-stats \
   3<<EOF
 ${HF_TOKEN:?is set in env/cluster.env:7}
@@ -44,7 +44,7 @@ env -i \
   PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True \
   VLLM_ENGINE_READY_TIMEOUT_S=3600 \
   RAY_AUTH_TOKEN_PATH=/run/ray-token \
-  sh -c 'for it in HF_TOKEN; do IFS= read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-' secrets \
+  sh -c 'for name in HF_TOKEN; do IFS= read -r "$name" <&3; export "$name"; done; exec "$@" 3<&-' secrets \
   ray start --block --address 192.168.177.11:6379 --node-ip-address 192.168.177.12 --object-store-memory 1073741824 --disable-usage-stats \
   3<<EOF
 ${HF_TOKEN:?is set in env/cluster.env:7}
@@ -70,7 +70,7 @@ env -i \
   PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True \
   VLLM_ENGINE_READY_TIMEOUT_S=3600 \
   RAY_AUTH_TOKEN_PATH=/run/ray-token \
-  sh -c 'for it in HF_TOKEN; do IFS= read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-' secrets \
+  sh -c 'for name in HF_TOKEN; do IFS= read -r "$name" <&3; export "$name"; done; exec "$@" 3<&-' secrets \
   vllm serve Qwen/Qwen3-4B --host 127.0.0.1 --port 8000 --gpu-memory-utilization 0.7 --tensor-parallel-size 2 --distributed-executor-backend ray --max-model-len 32768 \
   3<<EOF
 ${HF_TOKEN:?is set in env/cluster.env:7}

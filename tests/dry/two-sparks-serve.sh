@@ -11,7 +11,7 @@ mkdir -p -m 700 /opt/spark/.state/examples/two-sparks
 test -s /opt/spark/.state/examples/two-sparks/api-key || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/opt/spark/.state/examples/two-sparks/api-key)
 
 # spark1: Serve RedHatAI/Qwen3-VL-235B-A22B-Instruct-NVFP4
-sh -c 'for it in VLLM_API_KEY; do IFS= read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-' secrets \
+sh -c 'for name in VLLM_API_KEY; do IFS= read -r "$name" <&3; export "$name"; done; exec "$@" 3<&-' secrets \
   docker --host ssh://spark1 exec --detach --env VLLM_API_KEY vllm_node run-service serve 6bc4bf7ec678 vllm serve RedHatAI/Qwen3-VL-235B-A22B-Instruct-NVFP4 --host 0.0.0.0 --port 8888 --gpu-memory-utilization 0.7 --tensor-parallel-size 2 --distributed-executor-backend ray --max-model-len 32768 \
   3<<EOF
 $(cat /opt/spark/.state/examples/two-sparks/api-key)
@@ -21,7 +21,7 @@ EOF
 docker --host ssh://spark1 exec vllm_node python /opt/spark-vllm-cluster/probe.py http --url http://192.168.177.11:8888/health --timeout 5 --wait inf
 
 # spark1: Check that the server completes a prompt
-sh -c 'for it in VLLM_API_KEY; do IFS= read -r "$it" <&3; export "$it"; done; exec "$@" 3<&-' secrets \
+sh -c 'for name in VLLM_API_KEY; do IFS= read -r "$name" <&3; export "$name"; done; exec "$@" 3<&-' secrets \
   docker --host ssh://spark1 exec --env VLLM_API_KEY vllm_node python /opt/spark-vllm-cluster/probe.py http --url http://192.168.177.11:8888/v1/completions --method POST --body '{"prompt": "Hello", "max_tokens": 1, "temperature": 0}' --key-env VLLM_API_KEY --timeout 300 \
   3<<EOF
 $(cat /opt/spark/.state/examples/two-sparks/api-key)
