@@ -1,4 +1,4 @@
-"""The tables of the documentation, written from the tables of the code."""
+"""The generated parts of the documentation: tables, and the example env files."""
 
 import json
 import re
@@ -59,17 +59,17 @@ def table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Escape the one character that ends a cell, inside code as well."""
+    """Escape the character that ends a cell, even inside code."""
     return text.replace("|", r"\|")
 
 
 def _link(url: str) -> str:
-    """Render a source as a link that shows whose page it is."""
+    """Render a source as a link with the name of its host."""
     return f"[{url.split('/')[2]}]({url})"
 
 
 def variables() -> str:
-    """Return the table of what is set, with the values of the example cluster."""
+    """Return the table of the project's variables, with their values in the example cluster."""
     head, worker = (dict(environment(EXAMPLE, node, token_path=RAY_FILE)) for node in EXAMPLE.nodes)
     return table(
         ("Variable", "On the head", "On the worker", "Why", "Source"),
@@ -87,7 +87,7 @@ def variables() -> str:
 
 
 def dropped() -> str:
-    """Return the table of what is left out on purpose."""
+    """Return the table of the variables left out."""
     return table(
         ("Variable", "Why not", "Instead", "Source"),
         ((f"`{row.name}`", row.why, row.instead, _link(row.source)) for row in DROPPED),
@@ -95,17 +95,17 @@ def dropped() -> str:
 
 
 def kept_back() -> str:
-    """Return the names that the head's vLLM does not hand to the workers, as a list."""
+    """Return a list of the variables that the head's vLLM does not pass to the workers."""
     return "".join(f"- `{name}`\n" for name in json.loads(not_carried(EXAMPLE)))
 
 
 def prefixes() -> str:
-    """Return the prefixes of the names that pass through, as a line."""
+    """Return one line with the prefixes of the variables that pass through."""
     return f"{', '.join(f'`{prefix}`' for prefix in PREFIXES)}\n"
 
 
 def refused() -> str:
-    """Return the table of the names that have such a prefix and are errors."""
+    """Return the table of the variables that have such a prefix and are refused."""
     return table(
         ("Variable", "What is wrong", "What to do"),
         ((f"`{name}`", *why) for name, why in REFUSED.items()),
@@ -134,7 +134,7 @@ def _signature(signature: Signature) -> tuple[str, ...]:
 
 
 def _code(text: str) -> str:
-    """Render text as code; a second backtick on each side lets it hold single ones."""
+    """Render text as code; a second backtick on each side allows single ones inside."""
     return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
@@ -180,11 +180,11 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "node-settings": lambda: settings(KEYS["node"].values()),
     "checks": checks,
 }
-"""What can stand between `<!-- begin NAME -->` and `<!-- end -->`."""
+"""The texts between `<!-- begin NAME -->` and `<!-- end -->`, by name."""
 
 
 def regenerated(text: str, blocks: Mapping[str, Callable[[], str]] = BLOCKS) -> str:
-    """Return a page with all its blocks written anew; an unknown name is a KeyError."""
+    """Return a page with all its blocks updated; an unknown name is a KeyError."""
     return BLOCK.sub(lambda block: f"{block[1]}\n{blocks[block['name']]()}\n{block[3]}", text)
 
 

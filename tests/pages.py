@@ -1,10 +1,10 @@
-"""The examples in the documentation: found, run as a reader runs them, and compared.
+"""The examples in the documentation: extracted, run as a reader runs them, and compared.
 
-A block fenced as `console` shows a session: commands after `$ `, and below each what it prints. A
-further word says how it is tested: none, here; `live`, by the live suite; `named`, only that its
-verbs and flags exist. A block fenced with the name of a file is that file's content. One fenced as
-`text` with a word is what a test renders (tests/test_two_sparks.py). A line `...`
-stands for any lines. Durations, times and the folder of the repository count as equal.
+A block fenced as `console` is a session: commands after `$ `, each followed by its output. A second
+word selects the test: without one the unit tests run it, with `live` the live tests, and `named`
+checks only that its verbs and flags exist. A block fenced with the name of a file is that file's
+content. One fenced as `text` with a word is rendered by a test (tests/test_two_sparks.py). A line
+`...` stands for any lines. Durations, times and the repository's folder compare as equal.
 """
 
 import os
@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN_ROOT = "~/spark-vllm-cluster"
-"""What the pages call the folder of the repository."""
+"""Path of the repository on the pages."""
 FENCED = re.compile(r"^```(\S+) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n", re.MULTILINE)
 CODE = re.compile(r"`(?:\./)?inv ([^`]+)`")
@@ -32,7 +32,7 @@ OF_THE_REPOSITORY = (
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, the word after it, its text."""
+    """A fenced block: its language, the word after that, and its text."""
 
     language: str
     word: str
@@ -40,7 +40,7 @@ class Block(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A command, and what it prints according to the page."""
+    """A command and its output according to the page."""
 
     command: str
     output: str
@@ -48,7 +48,7 @@ class Example(NamedTuple):
 
 def blocks(page: Path) -> tuple[Block, ...]:
     """Return the fenced blocks of a page."""
-    return tuple(Block(*found) for found in FENCED.findall(page.read_text(encoding="utf-8")))
+    return tuple(Block(*match) for match in FENCED.findall(page.read_text(encoding="utf-8")))
 
 
 def examples(block: Block) -> tuple[Example, ...]:
@@ -70,15 +70,15 @@ def arguments(command: str) -> Iterator[list[str]]:
     """Yield the arguments of each `./inv` in a shell command."""
     lexer = shlex.shlex(command.replace("\\\n", " "), posix=True, punctuation_chars=True)
     lexer.wordchars += "$"
-    found: list[str] | None = None
+    call: list[str] | None = None
     for word in [*lexer, ";"]:
         if set(word) <= set("();<>|&"):
-            yield from [] if found is None else [found]
-            found = None
+            yield from [] if call is None else [call]
+            call = None
         elif word == "./inv":
-            found = []
-        elif found is not None:
-            found.append(word)
+            call = []
+        elif call is not None:
+            call.append(word)
 
 
 def clone(folder: Path) -> Path:
@@ -98,7 +98,7 @@ def clone(folder: Path) -> Path:
 
 
 def printed(tree: Path, command: str, seconds: float) -> str:
-    """Run a command of a page in a clone, and return all that it prints."""
+    """Run a command of a page in a clone and return its output, errors included."""
     done = subprocess.run(
         ["/bin/sh", "-c", command],
         cwd=tree,
@@ -114,7 +114,7 @@ def printed(tree: Path, command: str, seconds: float) -> str:
 
 
 def compared(expected: str, actual: str) -> tuple[str, str]:
-    """Return both texts as they are to be equal; a fitting text takes the place of `...`."""
+    """Return both texts normalised; if they match, the second is equal to the first."""
     expected, actual = (
         MOMENT.sub("MOMENT", SECONDS.sub("N s", text)) for text in (expected, actual)
     )
@@ -124,11 +124,13 @@ def compared(expected: str, actual: str) -> tuple[str, str]:
 
 
 def differences(tree: Path, page: Path, word: str, seconds: float) -> list[tuple[str, str, str]]:
-    """Run a page's sessions in order; return each command, what it should print, what it does."""
-    here = (block for block in blocks(page) if (block.language, block.word) == ("console", word))
+    """Run a page's sessions; return each differing command with its expected and actual output."""
+    sessions = (
+        block for block in blocks(page) if (block.language, block.word) == ("console", word)
+    )
     pairs = (
         (example.command, *compared(example.output, printed(tree, example.command, seconds)))
-        for block in here
+        for block in sessions
         for example in examples(block)
     )
     return [pair for pair in pairs if pair[1] != pair[2]]
