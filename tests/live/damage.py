@@ -1,4 +1,4 @@
-"""What befalls a copy on its way: a link is cut, a byte changes unnoticed, nothing moves on."""
+"""Damage to a copy under way: a cut link, a changed byte, a load that hangs."""
 
 import sys
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ STALL = "wait = select.poll(); wait.register(0, 0); wait.poll(); break"
 
 @contextmanager
 def unplugged(host: Machine) -> Iterator[None]:
-    """Cut a host's link: what is sent arrives nowhere, and nobody is told."""
+    """Cut a host's link without notice to either end."""
     command = ("ip", "link", "set", INTERFACE)
     host.run([*command, "down"], check=True)
     try:
@@ -46,7 +46,7 @@ def flipped(host: Machine, at: int) -> Iterator[None]:
 
 @contextmanager
 def stalled(host: Machine, at: int) -> Iterator[None]:
-    """Let each `docker load` on a host read so many bytes and no more, as long as someone sends."""
+    """Let each `docker load` on a host read `at` bytes, then hang until the sender is gone."""
     with _damaged(host, STALL, at):
         yield
 

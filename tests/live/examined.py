@@ -1,4 +1,4 @@
-"""Hosts to be examined: one image on all, and a second network over which they are asked."""
+"""Hosts for `inv doctor` and `inv probe`: one image on all, and a second network for SSH."""
 
 import re
 import subprocess
@@ -26,8 +26,8 @@ def sited(
         for host in lan.hosts:
             host.docker("tag", hosts.base_image(host), IMAGE)
             (host.home / ".cache" / "huggingface").mkdir(parents=True)
-            known = f"127.0.0.1 localhost\n{host.address} {host.name}\n"
-            (host.folder / "hosts").write_text(known, "utf-8")
+            text = f"127.0.0.1 localhost\n{host.address} {host.name}\n"
+            (host.folder / "hosts").write_text(text, "utf-8")
         (folder / "laptop").mkdir()
         yield cloned(folder / "laptop", lan)
 
@@ -43,14 +43,14 @@ def _office(lan: Lan) -> None:
     link = f"link add office type bridge\naddress add {OFFICE}.1/24 dev office\n"
     _ip(lan.control, f"{link}link set office up\n")
     shell = lan.control.home / ".ssh"
-    known, aliases = (shell / name for name in ("known_hosts", "config"))
+    files = (shell / "known_hosts", shell / "config")
     for host in lan.hosts:
         last = host.address.rpartition(".")[2]
         cable = f"link add desk{last} type veth peer name {RJ45} netns {host.init}\n"
         _ip(lan.control, f"{cable}link set desk{last} master office up\n")
-        own = f"address add {OFFICE}.{last}/24 dev {RJ45}\nlink set {RJ45} up\n"
-        host.run(["ip", "-batch", "-"], input=own, check=True)
-        for file in (known, aliases):
+        address = f"address add {OFFICE}.{last}/24 dev {RJ45}\nlink set {RJ45} up\n"
+        host.run(["ip", "-batch", "-"], input=address, check=True)
+        for file in files:
             file.write_text(
                 re.sub(
                     rf"{re.escape(host.address)}\b", f"{OFFICE}.{last}", file.read_text("utf-8")

@@ -53,7 +53,7 @@ def made(
     """Make hosts with running engines and SSH servers; end them, and remove their files.
 
     `control_engine` gives the laptop an engine, too: its containers have this machine's network.
-    `kinds` says which hosts are of another kind than the rest.
+    `kinds` has the hosts that are of a special kind.
     """
     skip_unless_possible()
     lan = Lan(folder, names, kinds)
@@ -76,7 +76,7 @@ def made(
 
 
 def skip_unless_possible() -> None:
-    """Skip the test where hosts cannot be made, and say what is missing."""
+    """Skip the test where hosts cannot be made, with what is missing."""
     if os.geteuid():
         pytest.skip("only root can make hosts")
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
@@ -86,7 +86,7 @@ def skip_unless_possible() -> None:
 
 
 def base_image(host: Machine, name: str = BASE) -> str:
-    """Give the host's engine a minimal Debian, made once on this machine; return its name."""
+    """Load a minimal Debian into an engine; it is created once on this machine. Return its name."""
     file = CACHE / f"{name.replace(':', '-')}.tar"
     if host.docker("image", "ls", "--quiet", name):
         return name
@@ -97,7 +97,7 @@ def base_image(host: Machine, name: str = BASE) -> str:
 
 
 def _make_base_image(host: Machine, name: str, file: Path) -> None:
-    """Import a Debian made from packages; what is kept has the image's ID, so all have the same."""
+    """Import a Debian from packages; its archive keeps the ID, so that all hosts have the same."""
     if not shutil.which("debootstrap", path="/usr/sbin"):
         pytest.skip("not installed: debootstrap")
     rootfs, half = host.folder / "rootfs", file.with_suffix(f".{os.getpid()}")
@@ -143,12 +143,12 @@ def _plug(host: Machine, switch: int, interface: str) -> None:
 link set port{last} master fabric up
 """
     subprocess.run(on_switch, input=cable, text=True, check=True)
-    own = f"address add {host.address}/24 dev {interface}\nlink set {interface} up\n"
-    host.run(["ip", "-batch", "-"], input=own, check=True)
+    address = f"address add {host.address}/24 dev {interface}\nlink set {interface} up\n"
+    host.run(["ip", "-batch", "-"], input=address, check=True)
 
 
 def _write_files(lan: Lan, undo: ExitStack) -> None:
-    """Write what every host has: accounts, names, keys. They all trust one key, and each other."""
+    """Write accounts, names and keys: all hosts accept one key, and know each other."""
     lan.folder.mkdir(parents=True, exist_ok=True)
     key = lan.folder / "client_key"
     undo.callback(key.unlink, missing_ok=True)
@@ -158,7 +158,9 @@ def _write_files(lan: Lan, undo: ExitStack) -> None:
         for name in ("docker", "tmp"):
             (machine.folder / name).mkdir(parents=True)
         _new_key(machine.folder / "host_key")
-    known = "".join(f"{host.address} {_public(host.folder / 'host_key')}\n" for host in lan.hosts)
+    known_hosts = "".join(
+        f"{host.address} {_public(host.folder / 'host_key')}\n" for host in lan.hosts
+    )
     aliases = "".join(f"Host {host.name}\n  HostName {host.address}\n" for host in lan.hosts)
     for machine in (lan.control, *lan.hosts):
         _write_system(machine, lan)
@@ -166,16 +168,16 @@ def _write_files(lan: Lan, undo: ExitStack) -> None:
         shell.mkdir(mode=0o700, parents=True)
         shutil.copy(key, shell / "id_ed25519")
         (shell / "authorized_keys").write_text(f"{_public(key)}\n", "utf-8")
-        (shell / "known_hosts").write_text(known, "utf-8")
+        (shell / "known_hosts").write_text(known_hosts, "utf-8")
         (shell / "config").write_text(aliases, "utf-8")
 
 
 def _write_system(machine: Machine, lan: Lan) -> None:
     """Write a host's /etc/passwd, which is where OpenSSH finds a home folder, and /etc/hosts."""
     users = Path("/etc/passwd").read_text("utf-8").splitlines()
-    others = [user for user in users if not user.startswith("root:")]
+    accounts = [user for user in users if not user.startswith("root:")]
     root = f"root:x:0:0:root:{machine.home}:/bin/sh"
-    (machine.folder / "passwd").write_text("\n".join((root, *others, "")), "utf-8")
+    (machine.folder / "passwd").write_text("\n".join((root, *accounts, "")), "utf-8")
     # As Debian and Ubuntu install it: the host's own name is no address of the network.
     names = f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n"
     (machine.folder / "hosts").write_text(names, "utf-8")

@@ -47,11 +47,11 @@ CLUSTER = {
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A laptop's clone with env files for the hosts, whose tasks run on the laptop."""
+    """A clone on the laptop with env files for the hosts."""
 
     lan: Lan
     tree: Path
-    told: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
     """All that tasks have printed so far."""
 
     @property
@@ -66,9 +66,9 @@ class Site:
         return [host.docker(*words) for host in self.lan.hosts]
 
     def status(self) -> tuple[int, dict[str, Any]]:
-        """Return what `inv status --json` says."""
-        said = self.inv("status", "--json")
-        return said.code, json.loads(said.out)
+        """Return exit code and output of `inv status --json`."""
+        result = self.inv("status", "--json")
+        return result.code, json.loads(result.out)
 
     def command(self, *words: str) -> list[str]:
         """Return the command line of a task."""
@@ -78,13 +78,13 @@ class Site:
         self, *words: str, host: Machine | None = None, stdin: str = "", seconds: float = 400
     ) -> RunResult:
         """Run a task to its end, on the laptop unless another host is named."""
-        where = host or self.lan.control
-        return self.heard(where.run(self.command(*words), input=stdin, timeout=seconds))
+        machine = host or self.lan.control
+        return self.recorded(machine.run(self.command(*words), input=stdin, timeout=seconds))
 
-    def heard(self, done: "subprocess.CompletedProcess[str]") -> RunResult:
-        """Remember what a task has printed."""
-        self.told.extend((done.stdout, done.stderr))
-        return RunResult(done.returncode, done.stdout, done.stderr)
+    def recorded(self, completed: "subprocess.CompletedProcess[str]") -> RunResult:
+        """Keep the output of a task, and return its result."""
+        self.outputs.extend((completed.stdout, completed.stderr))
+        return RunResult(completed.returncode, completed.stdout, completed.stderr)
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         """Start a task on the laptop."""
@@ -100,7 +100,7 @@ class Site:
     def wait(self, process: "subprocess.Popen[str]") -> RunResult:
         """Wait until a started task has ended."""
         out, err = process.communicate(timeout=100)
-        return self.heard(subprocess.CompletedProcess((), process.returncode, out, err))
+        return self.recorded(subprocess.CompletedProcess((), process.returncode, out, err))
 
     def describe(self, changes: dict[str, str] | None = None) -> None:
         """Write `env/cluster.env`, with some settings changed."""
@@ -116,13 +116,13 @@ class Site:
         lines = "".join(f"{key}={value}\n" for key, value in (settings | (changes or {})).items())
         (self.tree / "env" / f"{name}.env").write_text(lines, "utf-8")
 
-    def another(self, folder: Path) -> "Site":
-        """Return a second clone with the same env files, which knows of nothing that runs."""
+    def new_clone(self, folder: Path) -> "Site":
+        """Return a second clone with the same env files and no run state."""
         folder.mkdir()
-        return cloned(folder, self.lan, self.told)
+        return cloned(folder, self.lan, self.outputs)
 
 
-def cloned(folder: Path, lan: Lan, told: list[str] | None = None) -> Site:
+def cloned(folder: Path, lan: Lan, outputs: list[str] | None = None) -> Site:
     """Clone the repository, with the environment of these tests and env files for the hosts."""
     tree = clone(folder, *NAMES, ".dockerignore").tree
     for wheel in (tree / "docker" / "wheels").glob("*.whl"):
@@ -134,7 +134,7 @@ def cloned(folder: Path, lan: Lan, told: list[str] | None = None) -> Site:
     shutil.copy(tree / "requirements.txt", tree / ".venv" / "made-from")
     (tree / ".venv" / "made-with").write_text(f"{os.environ.get('PYTHON', 'python3')}\n", "utf-8")
     (tree / "env").mkdir()
-    site = Site(lan=lan, tree=tree, told=[] if told is None else told)
+    site = Site(lan=lan, tree=tree, outputs=[] if outputs is None else outputs)
     site.describe()
     for host in lan.hosts:
         site.describe_node(host.name)
@@ -152,18 +152,18 @@ def described(folder: Path) -> Iterator[Site]:
 
 @contextmanager
 def equipped(folder: Path) -> Iterator[Site]:
-    """Make hosts that have all that `inv up` and `inv serve` need, as a user gets them there."""
+    """Make hosts that are ready for `inv up` and `inv serve`: built and shipped as a user does."""
     with described(folder) as site:
         for words in (("build", "--arch", "cpu"), ("ship",)):
-            said = site.inv(*words, seconds=900)
-            assert said.code == 0, said.err
+            result = site.inv(*words, seconds=900)
+            assert result.code == 0, result.err
         place_model(site.lan)
         yield site
 
 
 def place_model(lan: Lan) -> None:
-    """Put the tiny model into the Hugging Face cache of each host; make it where there is none."""
-    first, *others = lan.hosts
+    """Put the tiny model into the Hugging Face cache of each host; create it if it is missing."""
+    first, *targets = lan.hosts
     source = ROOT / ".rehearsal" / "model"
     for host in lan.hosts:
         (host.home / TINY).parent.mkdir(parents=True, exist_ok=True)
@@ -174,10 +174,10 @@ def place_model(lan: Lan) -> None:
         options = [word for mount in mounts for word in ("--volume", mount)]
         program = ("python", "/programs/tiny_model.py", "/out/tiny")
         first.docker("run", "--rm", "--network", "none", *options, IMAGE, *program)
-    for host in others:
+    for host in targets:
         shutil.copytree(first.home / TINY, host.home / TINY)
 
 
 def steady(text: str) -> str:
-    """Return what was told with every duration as `N s`."""
+    """Return a text with every duration as `N s`."""
     return re.sub(r"\d+\.\d s", "N s", text)

@@ -60,7 +60,7 @@ SetEnv PATH={path} TMPDIR=/run/tmp
 
 
 class Machine:
-    """A host: programs started here see its network, its name, its /run and its home folder."""
+    """A host: its programs have their own network, name, /run and home folder."""
 
     def __init__(
         self, name: str, address: str, folder: Path, *, offline: bool = True, disk: int = 0
@@ -115,7 +115,7 @@ class Machine:
     def start(
         self, argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[str]:
-        """Start a program on the host, with pipes; the number in the result is its parent's."""
+        """Start a program on the host, with pipes; the PID in the result is its parent's."""
         return subprocess.Popen(
             [*self._enter(SPACES), *argv],
             env=self._variables(env or {}),
@@ -126,11 +126,11 @@ class Machine:
         )
 
     def docker(self, *argv: str, check: bool = True) -> str:
-        """Ask the host's own engine, and return what is printed without its last newline."""
-        done = self.run(["docker", *argv])
-        if check and done.returncode:
-            raise RuntimeError(f"{self.name}: docker {' '.join(argv)}: {done.stderr}")
-        return done.stdout.removesuffix("\n")
+        """Run the Docker client on the host; return its output without the last newline."""
+        result = self.run(["docker", *argv])
+        if check and result.returncode:
+            raise RuntimeError(f"{self.name}: docker {' '.join(argv)}: {result.stderr}")
+        return result.stdout.removesuffix("\n")
 
     def interface_bytes(self, interface: str = INTERFACE) -> tuple[int, int]:
         """Return how many bytes the interface received and sent."""
@@ -165,7 +165,7 @@ class Machine:
             self.wait_engine()
 
     def engine_words(self) -> Sequence[str]:
-        """Return how the command of the engine begins: the program, and where its data are."""
+        """Return the start of the engine's command: the program, and the folder of its data."""
         return ("dockerd", f"--data-root={self.folder}/engine/data")
 
     def wait_engine(self) -> None:
@@ -173,7 +173,7 @@ class Machine:
         self._wait("dockerd", self._pings)
 
     def stop_engine(self) -> None:
-        """Stop the engine as its service manager would: its containers end, too."""
+        """Stop the engine as its service manager would; its containers end too."""
         self._end("dockerd", "docker.pid")
 
     def start_ssh(self) -> None:
@@ -184,7 +184,7 @@ class Machine:
         self._wait("sshd", (self.root / "run/sshd.pid").exists)
 
     def stop_ssh(self) -> None:
-        """Stop the SSH server: nobody can connect any more; who is connected stays so."""
+        """Stop the SSH server; open connections stay open."""
         self._end("sshd", "sshd.pid")
 
     def begin(self) -> None:
@@ -203,7 +203,7 @@ class Machine:
             self.init = int(self._holder.stdout.readline() or 0)
             self._holder.stdout.close()
         if not self.init:
-            raise RuntimeError(f"{self.name}: {self._said('holder')}")
+            raise RuntimeError(f"{self.name}: {self._log_end('holder')}")
         self._begin_data()
 
     def finish(self) -> None:
@@ -221,7 +221,7 @@ class Machine:
         shutil.rmtree(self.folder)
 
     def _begin_data(self) -> None:
-        """Make the folder of the engine's data; a disk of its own ends with the namespaces."""
+        """Create the folder of the engine's data; a separate disk ends with the namespaces."""
         data, disk = self.folder / "engine" / "data", self.folder / "engine" / "disk"
         data.mkdir(parents=True)
         if self._disk:
@@ -232,7 +232,7 @@ class Machine:
 
     @property
     def _path(self) -> str:
-        """The PATH on this host: `first` has what shadows even programs of its own."""
+        """The PATH on this host: programs in `first` shadow all others."""
         return f"{self.folder}/first:{self.path}"
 
     def _serve(self, service: str, argv: Sequence[str], spaces: Sequence[str]) -> None:
@@ -251,39 +251,41 @@ class Machine:
 
     def _wait(self, service: str, ready: Callable[[], bool]) -> None:
         process = self._services[service]
-        if not _until(lambda: process.poll() is not None or ready(), 30) or process.poll():
-            raise RuntimeError(f"{self.name}: {service}: {self._said(service)}")
+        if not _wait_until(lambda: process.poll() is not None or ready(), 30) or process.poll():
+            raise RuntimeError(f"{self.name}: {service}: {self._log_end(service)}")
 
     def _pings(self) -> bool:
-        asking = http.client.HTTPConnection("engine", timeout=5)
-        asking.sock = socket.socket(socket.AF_UNIX)
-        with suppress(OSError), asking.sock:
-            asking.sock.connect(str(self.socket))
-            asking.request("GET", "/_ping")
-            return asking.getresponse().read() == b"OK"
+        connection = http.client.HTTPConnection("engine", timeout=5)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        with suppress(OSError), connection.sock:
+            connection.sock.connect(str(self.socket))
+            connection.request("GET", "/_ping")
+            return connection.getresponse().read() == b"OK"
         return False
 
     def _enter(self, spaces: Sequence[str]) -> tuple[str, ...]:
         return ("nsenter", "--target", str(self.init), *spaces)
 
-    def _variables(self, more: Mapping[str, str]) -> dict[str, str]:
+    def _variables(self, changes: Mapping[str, str]) -> dict[str, str]:
         path = f"{self._path}:{os.environ['PATH']}"
-        own = {"HOME": str(self.home), "PATH": path, "TMPDIR": "/run/tmp"}
-        kept = {name: its for name, its in os.environ.items() if not name.startswith("DOCKER_")}
-        return kept | own | dict(more)
+        variables = {"HOME": str(self.home), "PATH": path, "TMPDIR": "/run/tmp"}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")
+        }
+        return inherited | variables | dict(changes)
 
     def _log(self, service: str) -> IO[bytes]:
         return (self.folder / f"{service}.log").open("ab")
 
-    def _said(self, service: str) -> str:
+    def _log_end(self, service: str) -> str:
         return (self.folder / f"{service}.log").read_text("utf-8", "replace")[-2000:]
 
 
-def _until(done: Callable[[], object], seconds: float) -> bool:
-    """Wait until it is done; tell whether it is, in time."""
-    until = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > until:
+def _wait_until(condition: Callable[[], object], seconds: float) -> bool:
+    """Wait for a condition; return whether it became true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True

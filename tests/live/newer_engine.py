@@ -17,7 +17,7 @@ SOURCE = ("http://deb.debian.org/debian", "/usr/share/debootstrap/scripts/sid")
 """The script is named because an older debootstrap does not know the release."""
 NOT_NEEDED = ("usr/share/doc", "usr/share/locale", "usr/share/man", "var/cache/apt", "var/lib/apt")
 PLACE = "/mnt"
-"""Where the host sees the system of its engine."""
+"""The path of the engine's system on the host."""
 DATA = "/run/engine"
 """The engine's data, at the same place for the engine and for all others on the host."""
 STORES = {
@@ -41,7 +41,7 @@ exec {place}/lib*/ld-linux-*.so.* --library-path "$(echo {place}/usr/lib/*-linux
 
 
 class NewerHost(Machine):
-    """A host whose engine, and whose `docker`, are newer than this machine's."""
+    """A host whose engine and Docker client are newer than this machine's."""
 
     def __init__(
         self, name: str, address: str, folder: Path, *, disk: int = 0, store: str = "containerd"
@@ -52,20 +52,20 @@ class NewerHost(Machine):
 
     def begin(self) -> None:
         """Start the process that holds the namespaces, and mount the system of the engine."""
-        found = system()
+        folder = system()
         super().begin()
         (self.folder / "docker" / "daemon.json").write_text(STORES[self._store], "utf-8")
         self.put_program(self.folder / "bin" / "docker", CLIENT.format(place=PLACE))
-        words = ("mount", found, self.folder, PLACE, DATA)
+        words = ("mount", folder, self.folder, PLACE, DATA)
         self.run(["sh", "-e", "-c", MOUNT, *words], check=True)
 
     def engine_words(self) -> Sequence[str]:
-        """Return how the command of the engine begins."""
+        """Return the start of the engine's command."""
         return ("chroot", PLACE, "/usr/sbin/dockerd", f"--data-root={DATA}", "--ip6tables=false")
 
 
 def system() -> Path:
-    """Return the folder of a Debian with a newer engine, made once on this machine."""
+    """Return the folder of a Debian with a newer engine, created once on this machine."""
     folder = CACHE / RELEASE
     if folder.exists():
         return folder
@@ -83,7 +83,7 @@ def system() -> Path:
 
 
 def _make_system(folder: Path) -> None:
-    """Install the packages into a new system; the test is skipped where they are not to be had."""
+    """Install the packages into a new system; skip the test where they cannot be downloaded."""
     if not shutil.which("debootstrap", path="/usr/sbin"):
         pytest.skip("not installed: debootstrap")
     options = ("--variant=minbase", f"--include={','.join(PACKAGES)}")

@@ -1,4 +1,4 @@
-"""As much of an engine as `docker create` needs: it remembers what it is asked for."""
+"""A small engine for `docker create` that records the requests."""
 
 import json
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from typing import Any
 
 
 class Engine(ThreadingMixIn, UnixStreamServer):
-    """As much of an engine as `docker create` talks to; it remembers what it shall create."""
+    """A small engine for `docker create` that records the requests."""
 
     daemon_threads = True
     created: list[dict[str, Any]]
 
 
 class Answers(BaseHTTPRequestHandler):
-    """The answers of that engine: it is there, and it creates everything."""
+    """Its answers: every container is created."""
 
     server: Engine
     protocol_version = "HTTP/1.1"
@@ -32,7 +32,7 @@ class Answers(BaseHTTPRequestHandler):
         self.answer(200, "OK")
 
     def do_POST(self) -> None:
-        """Remember the container that is asked for."""
+        """Record the requested container."""
         length = int(self.headers["Content-Length"])
         self.server.created.append(json.loads(self.rfile.read(length)))
         self.answer(201, '{"Id": "0123456789ab", "Warnings": []}')

@@ -24,7 +24,7 @@ def first_use(repository: Clone) -> list[str]:
     """List the tasks twice, the second time silently; return the progress of the first time."""
     first, second = repository.inv("--list"), repository.inv("--list")
 
-    assert (0, "rehearse") == (first.code, first.out.split()[3])
+    assert (0, "rehearse") == (first.code, first.out.splitlines()[2].split()[0])
     assert (0, first.out, "") == second
     return [line for line in first.err.splitlines() if line.startswith("inv: ")]
 

@@ -91,7 +91,7 @@ def test_variables_are_in_every_command(site: Site, served: dict[str, str]) -> N
             for option in ("-c", "-lc", "-ic")
         ),
     )
-    count = len(site.told)
+    count = len(site.outputs)
     for host in site.lan.hosts:
         expected = cluster_variables(site, host.name)
         texts = [host.run(command).stdout for command in commands]
@@ -106,14 +106,14 @@ def test_variables_are_in_every_command(site: Site, served: dict[str, str]) -> N
         assert expected["HF_TOKEN"] == HF_TOKEN
         for variables in variables_of_each:
             assert expected == {name: variables.get(name) for name in expected}
-    del site.told[count:]  # these tasks were asked to show secrets
+    del site.outputs[count:]  # these tasks were asked to show secrets
 
 
 def in_shell(site: Site, node: str, line: str) -> tuple[int, str]:
     """Type a line into `inv shell` at a terminal; return the exit code and the output."""
     task = " ".join(f"'{word}'" for word in site.command("shell", "--node", node))
     argv = ["script", "--quiet", "--return", "--command", task, "/dev/null"]
-    result = site.heard(site.lan.control.run(argv, input=f"tty\n{line}\nexit 7\n"))
+    result = site.recorded(site.lan.control.run(argv, input=f"tty\n{line}\nexit 7\n"))
     assert "/dev/pts/" in result.out, result.out
     return result.code, result.out.split("exit 7")[-2].split(line)[-1]
 
@@ -206,7 +206,7 @@ def test_secrets_stay_where_they_belong(site: Site, served: dict[str, str]) -> N
     reads its token from a file for root alone, and only the server's environment has the API key.
     """
     token, key = ((site.state / name).read_text("utf-8") for name in ("ray-token", "api-key"))
-    shown = list(site.told)
+    shown = list(site.outputs)
     for host in site.lan.hosts:
         container = inspected(host)
         environment = dict(line.split("=", 1) for line in container["Config"].pop("Env"))
@@ -241,7 +241,7 @@ def test_another_clone_shares_the_token(site: Site, served: dict[str, str], tmp_
     spark2.docker("rm", "--force", CONTAINER)
     kept = site.inv("logs", "--node", "spark2", "--lines", "1000")
     head = inspected(spark1)["Id"]
-    clone = site.another(tmp_path / "other")
+    clone = site.new_clone(tmp_path / "other")
     joined = clone.inv("worker", host=spark1)
     _, status = site.status()
 

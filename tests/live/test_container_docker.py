@@ -39,8 +39,8 @@ RIGHTS = (
 )
 
 
-def asked(container: Container, home: Path) -> dict[str, Any]:
-    """Return what Docker's command line asks an engine for."""
+def requested(container: Container, home: Path) -> dict[str, Any]:
+    """Return the request that Docker's command line sends to an engine."""
     line = (
         ("docker", "create"),
         *create_options(container, ""),
@@ -63,29 +63,29 @@ def asked(container: Container, home: Path) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 (JSON)
-    """Return JSON without what is empty, and lists in one order: the engine minds neither.
+    """Return JSON without empty values, and with sorted lists: both mean the same to the engine.
 
     Newer clients write capabilities out.
     """
     if isinstance(value, dict):
-        pairs = ((key, plain(its)) for key, its in value.items())
-        return {key: its for key, its in pairs if its not in (None, "", False, [], {})}
+        pairs = ((key, plain(child)) for key, child in value.items())
+        return {key: child for key, child in pairs if child not in (None, "", False, [], {})}
     if isinstance(value, list):
-        return sorted((plain(its) for its in value), key=str)
+        return sorted((plain(child) for child in value), key=str)
     return value.removeprefix("CAP_") if isinstance(value, str) else value
 
 
 def same(container: Container, home: Path) -> None:
-    """Compare what is asked for by hand with what the SDK asks for."""
-    by_hand = asked(container, home)
-    ours = body(container, Resolved(variables=VALUES, home=str(home)))
+    """Compare the request of the command line with that of the SDK."""
+    by_hand = requested(container, home)
+    request = body(container, Resolved(variables=VALUES, home=str(home)))
     rights = {key: by_hand["HostConfig"].get(key) for key in RIGHTS}
 
-    assert plain(ours["HostConfig"]) == plain(rights)
-    assert sorted(ours["Env"]) == sorted(by_hand["Env"])
-    assert ours["Cmd"] == by_hand["Cmd"]
-    assert ours["Labels"] == by_hand["Labels"]
-    assert ours["Image"] == by_hand["Image"]
+    assert plain(request["HostConfig"]) == plain(rights)
+    assert sorted(request["Env"]) == sorted(by_hand["Env"])
+    assert request["Cmd"] == by_hand["Cmd"]
+    assert request["Labels"] == by_hand["Labels"]
+    assert request["Image"] == by_hand["Image"]
 
 
 @pytest.mark.parametrize(

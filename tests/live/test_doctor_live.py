@@ -1,4 +1,4 @@
-"""`inv doctor` on real hosts: nothing on whole ones, and of what is broken that thing alone."""
+"""`inv doctor` on real hosts: no problem on healthy ones, and exactly the one that is broken."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from tests.live.machine import INTERFACE, Machine
 pytestmark = pytest.mark.live
 
 GIGA = 1_000_000_000
-Found = set[tuple[str, str, str]]
+Findings = set[tuple[str, str, str]]
 """Severity, place and check of each finding."""
 Damage = Callable[[Site], AbstractContextManager[None]]
 # What no engine may take: a disk of 3 GB, of which 1 GB is left.
@@ -27,22 +27,22 @@ FILL = 'fallocate --length 2G "$1/filler"'
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Two hosts with an engine, an image, two networks and nothing wrong; one has a small disk."""
     kinds = {"spark2": partial(Machine, disk=3 * GIGA)}
-    with examined.sited(tmp_path_factory.mktemp("site"), kinds=kinds) as made:
-        yield made
+    with examined.sited(tmp_path_factory.mktemp("site"), kinds=kinds) as new:
+        yield new
 
 
 @pytest.fixture(scope="module")
-def whole(site: Site) -> Found:
-    """What is said of whole hosts: notes on this very machine, and nothing else."""
-    return found(site)
+def whole(site: Site) -> Findings:
+    """The findings of healthy hosts: notes on this machine, and nothing else."""
+    return findings(site)
 
 
-def found(site: Site, *words: str) -> Found:
-    """Return what `inv doctor` finds."""
-    said = site.inv("doctor", "--json", *words)
-    assert said.out, said.err
-    its = json.loads(said.out)["findings"]
-    return {(each["severity"], each["place"], each["check"]) for each in its}
+def findings(site: Site, *words: str) -> Findings:
+    """Return the findings of `inv doctor`."""
+    result = site.inv("doctor", "--json", *words)
+    assert result.out, result.err
+    rows = json.loads(result.out)["findings"]
+    return {(row["severity"], row["place"], row["check"]) for row in rows}
 
 
 def ip(host: Machine, line: str) -> None:
@@ -78,7 +78,7 @@ def wrong_name(site: Site) -> Iterator[None]:
 
 @contextmanager
 def wrong_address(site: Site) -> Iterator[None]:
-    """The env file has an address that nobody has."""
+    """The env file has an address that no machine has."""
     site.describe_node("spark2", {"HOST_IP": "192.168.177.22"})
     yield
     site.describe_node("spark2")
@@ -131,9 +131,9 @@ def named(host: Machine, address: str) -> Iterator[None]:
 @contextmanager
 def swapped(site: Site) -> Iterator[None]:
     """Each env file has the address of the other host."""
-    one, other = site.lan.hosts
-    site.describe_node("spark1", {"HOST_IP": other.address})
-    site.describe_node("spark2", {"HOST_IP": one.address})
+    first, second = site.lan.hosts
+    site.describe_node("spark1", {"HOST_IP": second.address})
+    site.describe_node("spark2", {"HOST_IP": first.address})
     yield
     site.describe_node("spark1")
     site.describe_node("spark2")
@@ -168,7 +168,7 @@ def switched_off(site: Site) -> Iterator[None]:
 
 @contextmanager
 def no_image(site: Site) -> Iterator[None]:
-    """A host has not got the image."""
+    """A host lacks the image."""
     host = site.lan.hosts[1]
     host.docker("tag", IMAGE, "kept:1")
     host.docker("image", "rm", IMAGE)
@@ -179,13 +179,13 @@ def no_image(site: Site) -> Iterator[None]:
 
 @contextmanager
 def other_image(site: Site) -> Iterator[None]:
-    """A host has another image of the same name."""
+    """A host has a different image of the same name."""
     host = site.lan.hosts[1]
     host.docker("tag", IMAGE, "kept:1")
-    made = host.run(
+    new = host.run(
         ["docker", "build", "--quiet", "--tag", IMAGE, "-"], input="FROM kept:1\nENV A=b\n"
     )
-    assert not made.returncode, made.stderr
+    assert not new.returncode, new.stderr
     yield
     host.docker("tag", "kept:1", IMAGE)
     host.docker("image", "rm", "kept:1")
@@ -231,26 +231,26 @@ DAMAGES: dict[Damage, tuple[str, str, str]] = {
 }
 
 
-def test_whole_hosts(site: Site, whole: Found) -> None:
+def test_whole_hosts(site: Site, whole: Findings) -> None:
     """Nothing blocks or slows hosts with nothing wrong, and each is asked over one connection."""
     before = [examined.connections(host) for host in site.lan.hosts]
-    said = site.inv("doctor")
+    result = site.inv("doctor")
     after = [examined.connections(host) for host in site.lan.hosts]
 
-    assert 0 == said.code
+    assert 0 == result.code
     assert {"note"} >= {severity for severity, _, _ in whole}
     assert [1, 1] == [now - then for then, now in zip(before, after, strict=True)]
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_one_thing_is_broken(site: Site, whole: Found, damage: Damage) -> None:
-    """What is broken is named, and nothing else is."""
+def test_one_thing_is_broken(site: Site, whole: Findings, damage: Damage) -> None:
+    """The broken thing is found, and nothing else."""
     with damage(site):
-        broken = found(site)
+        broken = findings(site)
 
     assert {DAMAGES[damage]} == broken - whole
 
 
-def test_mended_hosts(site: Site, whole: Found) -> None:
-    """What has been mended is forgotten."""
-    assert whole == found(site)
+def test_mended_hosts(site: Site, whole: Findings) -> None:
+    """After the repairs the findings are those of healthy hosts."""
+    assert whole == findings(site)

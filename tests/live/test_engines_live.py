@@ -1,4 +1,4 @@
-"""The Docker SDK reaches engines of other machines through ssh, and says what is wrong."""
+"""The Docker SDK reaches engines of remote machines through ssh, and failures are explained."""
 
 import json
 import sys
@@ -21,11 +21,11 @@ from cluster.host import Host
 from cluster.errors import NodeError
 spark1, spark2 = (Host(name=name, ssh_host=name) for name in ("spark1", "spark2"))
 engines = Engines()
-def say(what):
-    print(json.dumps(what), flush=True)
-def name(engine):
+def show(value):
+    print(json.dumps(value), flush=True)
+def name(host):
     try:
-        with engines.api(engine) as api:
+        with engines.api(host) as api:
             return api.info()["Name"]
     except NodeError as error:
         return str(error)
@@ -34,24 +34,24 @@ EXECS = """
 image = sys.argv[1]
 def run(command, begin):
     with engines.api(spark1) as api:
-        its = api.exec_create(container, ["bash", "-c", command])["Id"]
+        command_id = api.exec_create(container, ["bash", "-c", command])["Id"]
         words = [(round(time.monotonic() - begin, 1), word.decode().strip())
-            for word in api.exec_start(its, stream=True)]
-        return words, api.exec_inspect(its)["ExitCode"]
+            for word in api.exec_start(command_id, stream=True)]
+        return words, api.exec_inspect(command_id)["ExitCode"]
 with engines.api(spark1) as api:
     network = api.create_host_config(network_mode="host", init=True)
     container = api.create_container(image, ["sleep", "60"], host_config=network)["Id"]
     api.start(container)
-say(run("echo one; sleep 1; echo two; exit 3", time.monotonic()))
+show(run("echo one; sleep 1; echo two; exit 3", time.monotonic()))
 codes, begin = [], time.monotonic()
-def one(number):
+def sleep(number):
     codes.append(run(f"sleep 1; exit {number}", begin)[1])
-threads = [threading.Thread(target=one, args=(number,)) for number in range(4)]
+threads = [threading.Thread(target=sleep, args=(number,)) for number in range(4)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-say((sorted(codes), time.monotonic() - begin))
+show((sorted(codes), time.monotonic() - begin))
 with engines.api(spark1) as api:
     api.remove_container(container, force=True)
 engines.close()
@@ -67,29 +67,31 @@ def lan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lan]:
         yield lan
 
 
-def said(place: Machine, program: str, *arguments: str) -> list[Any]:
-    """Return what a program says on a host."""
+def printed(machine: Machine, program: str, *arguments: str) -> list[Any]:
+    """Run a program on a machine; return the values that it prints."""
     argv = [sys.executable, "-c", START + program, *arguments]
-    done = place.run(argv, env={"PYTHONPATH": str(ROOT)})
-    assert not done.returncode, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    result = machine.run(argv, env={"PYTHONPATH": str(ROOT)})
+    assert not result.returncode, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_here_and_there(lan: Lan) -> None:
-    """The engine of this machine, and those of others, answer; the user's home is known."""
+def test_local_and_remote(lan: Lan) -> None:
+    """Local and remote engines answer, and the user's home folder is known."""
     program = """
-here = Host(name="spark1")
-say([(name(its), engines.home(its)) for its in (here, spark2)])
+local = Host(name="spark1")
+show([(name(host), engines.home(host)) for host in (local, spark2)])
 engines.close()
 """
     expected = [[host.name, str(host.home)] for host in lan.hosts]
 
-    assert [expected] == said(lan.host("spark1"), program)
+    assert [expected] == printed(lan.host("spark1"), program)
 
 
 def test_exec(lan: Lan) -> None:
-    """What runs in a container speaks while it runs and tells its code, four of them at once."""
-    (words, code), (codes, seconds) = said(lan.control, EXECS, hosts.base_image(lan.host("spark1")))
+    """Commands in a container stream their output and return their codes, four at once."""
+    (words, code), (codes, seconds) = printed(
+        lan.control, EXECS, hosts.base_image(lan.host("spark1"))
+    )
 
     assert ["one", "two"] == [word for _, word in words]
     assert words[1][0] - words[0][0] >= 0.9
@@ -99,8 +101,8 @@ def test_exec(lan: Lan) -> None:
 
 
 def test_it_ends_with_the_program(lan: Lan) -> None:
-    """When the program is killed, its ssh ends on both sides."""
-    argv = [sys.executable, "-c", f"{START}\nsay((name(spark1), os.getpid()))\ntime.sleep(60)"]
+    """If the program is killed, its ssh ends on both sides."""
+    argv = [sys.executable, "-c", f"{START}\nshow((name(spark1), os.getpid()))\ntime.sleep(60)"]
     with lan.control.start(argv, env={"PYTHONPATH": str(ROOT)}) as program:
         assert program.stdout
         name, number = json.loads(program.stdout.readline())
@@ -113,9 +115,9 @@ def test_it_ends_with_the_program(lan: Lan) -> None:
 
 
 def test_an_engine_ends_and_comes_back(lan: Lan) -> None:
-    """What happens to an open connection is said, and when its cause is gone it is opened again."""
+    """A broken connection is explained, and opened again when the cause is gone."""
     program = lan.control.start(
-        [sys.executable, "-c", f"{START}\nfor line in sys.stdin: say(name(spark1))"],
+        [sys.executable, "-c", f"{START}\nfor line in sys.stdin: show(name(spark1))"],
         env={"PYTHONPATH": str(ROOT)},
     )
     assert program.stdin
@@ -141,15 +143,15 @@ def test_an_engine_ends_and_comes_back(lan: Lan) -> None:
     assert ["spark1", stopped, "spark1", "spark1"] == answers
 
 
-def test_no_way_in(lan: Lan) -> None:
-    """An SSH server that is not there, and one with another key, each have their sentence."""
+def test_failures_of_ssh(lan: Lan) -> None:
+    """A missing SSH server and a changed host key each have a message."""
     lan.host("spark1").stop_ssh()
-    known = lan.control.home / ".ssh" / "known_hosts"
-    keys = known.read_text("utf-8")
+    known_hosts = lan.control.home / ".ssh" / "known_hosts"
+    keys = known_hosts.read_text("utf-8")
     first, second = keys.splitlines()
-    known.write_text(f"{second.split()[0]} {first.partition(' ')[2]}\n", "utf-8")
-    answers = said(lan.control, "say([name(spark1), name(spark2)])")
-    known.write_text(keys, "utf-8")
+    known_hosts.write_text(f"{second.split()[0]} {first.partition(' ')[2]}\n", "utf-8")
+    answers = printed(lan.control, "show([name(spark1), name(spark2)])")
+    known_hosts.write_text(keys, "utf-8")
     lan.host("spark1").start_ssh()
 
     refused = (

@@ -107,7 +107,7 @@ def test_missing_model(up: None) -> None:
     assert rehearsal.status()["server"]["state"] != "ready"
 
 
-def test_ctrl_c_stops_what_it_started(up: None) -> None:
+def test_ctrl_c_stops_the_server(up: None) -> None:
     """Interrupted while the model loads, `serve` stops the server and leaves Ray running."""
     serving = rehearsal.start("serve")
     until = time.monotonic() + 30

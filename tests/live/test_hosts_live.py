@@ -1,4 +1,4 @@
-"""The hosts that other live tests stand on are real, are apart, and leave nothing behind."""
+"""The hosts of the live tests are real, separate, and leave nothing behind."""
 
 import os
 import signal
@@ -37,15 +37,15 @@ def lan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lan]:
 
 def processes(folder: Path) -> list[str]:
     """Return the command lines of all processes of hosts whose files lie in a folder."""
-    found = []
+    commands = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             command, environment = ((entry / name).read_bytes() for name in ("cmdline", "environ"))
         except OSError:
             continue
         if bytes(folder) in environment:
-            found.append(command.replace(b"\0", b" ").decode())
-    return found
+            commands.append(command.replace(b"\0", b" ").decode())
+    return commands
 
 
 def test_names(lan: Lan) -> None:
@@ -57,35 +57,35 @@ def test_names(lan: Lan) -> None:
 
 def test_engines(lan: Lan) -> None:
     """Each host has its own engine, and the laptop has none."""
-    said = [host.docker("info", "--format", "{{.Name}} {{.ID}}").split() for host in lan.hosts]
-    ((first, its), (second, other)) = said
+    answers = [host.docker("info", "--format", "{{.Name}} {{.ID}}").split() for host in lan.hosts]
+    ((first, first_id), (second, second_id)) = answers
 
     assert ("spark1", "spark2") == (first, second)
-    assert its != other
+    assert first_id != second_id
     assert not lan.control.socket.exists()
 
 
 def test_ssh(lan: Lan) -> None:
     """The laptop reaches the hosts by their aliases, and the hosts each other."""
-    asked = ((lan.control, "spark1"), (lan.control, "spark2"), (lan.host("spark1"), "spark2"))
-    said = [
-        here.run(["ssh", "-o", "BatchMode=yes", there, "hostname; echo $HOME"])
-        for here, there in asked
+    pairs = ((lan.control, "spark1"), (lan.control, "spark2"), (lan.host("spark1"), "spark2"))
+    results = [
+        source.run(["ssh", "-o", "BatchMode=yes", target, "hostname; echo $HOME"])
+        for source, target in pairs
     ]
 
-    assert [(0, f"{there}\n{lan.host(there).home}\n", "") for _, there in asked] == [
-        (done.returncode, done.stdout, done.stderr) for done in said
+    assert [(0, f"{target}\n{lan.host(target).home}\n", "") for _, target in pairs] == [
+        (result.returncode, result.stdout, result.stderr) for result in results
     ]
 
 
 def test_a_container_sees_the_link(lan: Lan) -> None:
-    """A container with the host's network has the host's interface, and its bytes go over it."""
+    """A container with the host's network uses the host's interface."""
     spark1, spark2 = lan.hosts
     image = hosts.base_image(spark1)
     before = spark2.interface_bytes()[0]
     script = f"ls /sys/class/net; read -r greeting </dev/tcp/{spark2.address}/22; echo $greeting"
-    said = spark1.docker("run", "--rm", "--network=host", image, "bash", "-c", script)
-    first, second, greeting = said.splitlines()
+    output = spark1.docker("run", "--rm", "--network=host", image, "bash", "-c", script)
+    first, second, greeting = output.splitlines()
 
     assert (INTERFACE, "lo") == (first, second)
     assert greeting.startswith("SSH-2.0-OpenSSH")
@@ -108,7 +108,7 @@ def test_services_stop_and_start(lan: Lan) -> None:
 
 
 def test_nothing_remains(tmp_path: Path) -> None:
-    """Processes, files and control groups go with the hosts, also when a test fails in them."""
+    """Processes, files and control groups end with the hosts, also when a test fails."""
     lives = []
     with suppress(ZeroDivisionError), hosts.made(tmp_path, control_engine=True) as lan:
         image = hosts.base_image(lan.control)
@@ -123,7 +123,7 @@ def test_nothing_remains(tmp_path: Path) -> None:
 
 
 def test_nothing_lives_on_when_the_tests_are_killed(tmp_path: Path) -> None:
-    """Even when the program that made the hosts is killed, no process of theirs stays."""
+    """If the program that made the hosts is killed, none of their processes stays."""
     argv = [sys.executable, "-c", MAKE_AND_WAIT, str(tmp_path)]
     with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout

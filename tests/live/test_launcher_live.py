@@ -15,13 +15,13 @@ IMAGE = "vllm-node:cpu"
 PROBE = "/opt/spark-vllm-cluster/probe.py"
 TOKEN = "token-of-a-live-test"
 LINK = ("--eth-if", INTERFACE, "--ib-if", "")
-"""No RDMA here, and said so."""
+"""Explicitly without RDMA."""
 HEAD = ("--role", "head", "--host-ip", "192.168.177.11", *LINK)
 NODE = ("--role", "node", "--host-ip", "192.168.177.12", *LINK, "--head-ip", "192.168.177.11")
 SHELLS = ("-c", "-lc", "-ic")
 
 
-def variables(address: str, head: str, **others: str) -> dict[str, str]:
+def variables(address: str, head: str, **changes: str) -> dict[str, str]:
     """Return what a shell has on a node without RDMA, whatever else the image sets."""
     return {
         "GLOO_SOCKET_IFNAME": INTERFACE,
@@ -39,7 +39,7 @@ def variables(address: str, head: str, **others: str) -> dict[str, str]:
         "VLLM_ENGINE_READY_TIMEOUT_S": "3600",
         "VLLM_HOST_IP": address,
         "VLLM_NO_USAGE_STATS": "1",
-    } | others
+    } | changes
 
 
 def seen(host: Machine, container: str, shell: str = "-c") -> dict[str, str]:
@@ -47,8 +47,8 @@ def seen(host: Machine, container: str, shell: str = "-c") -> dict[str, str]:
     text = host.docker("exec", container, "bash", shell, "env -0")
     pairs = (item.partition("=") for item in text.split("\0"))
     prefixes = ("GLOO_", "NCCL_", "OMPI_", "PYTORCH_", "RAY_", "TP_", "UCX_")
-    own = ("VLLM_ENGINE", "VLLM_HOST", "VLLM_NO")
-    return {name: value for name, _, value in pairs if name.startswith((*prefixes, *own))}
+    vllm = ("VLLM_ENGINE", "VLLM_HOST", "VLLM_NO")
+    return {name: value for name, _, value in pairs if name.startswith((*prefixes, *vllm))}
 
 
 def alive(host: Machine, container: str, count: int) -> list[str]:
@@ -59,7 +59,7 @@ def alive(host: Machine, container: str, count: int) -> list[str]:
 
 
 def run(host: Machine, *words: str) -> tuple[int, str]:
-    """Run a container to its end; return its exit code and what it said."""
+    """Run a container to its end; return its exit code and output."""
     done = host.run(["docker", "run", "--rm", *words])
     return done.returncode, done.stdout + done.stderr
 
@@ -220,7 +220,7 @@ def test_second_container_on_a_host(cluster: Lan) -> None:
     assert run(cluster.hosts[0], "--net=host", IMAGE, "run-cluster-node", *HEAD) == (3, expected)
 
 
-def test_what_is_said(cluster: Lan) -> None:
+def test_log(cluster: Lan) -> None:
     """The container's log begins with what was started, and warns that there is no token."""
     _, node = cluster.hosts
     done = node.run(["docker", "logs", "vllm_node"])

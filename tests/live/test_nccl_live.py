@@ -39,7 +39,7 @@ def test_bandwidth(site: Site) -> None:
 
 
 def test_doctor_while_it_runs(site: Site) -> None:
-    """Ports and memory that the cluster itself uses are no problem of its nodes."""
+    """The doctor does not report the cluster's own ports and memory."""
     done = site.inv("doctor")
 
     assert (0, "") == (done.code, done.err.partition("default: Ask all nodes")[0])

@@ -244,7 +244,7 @@ def test_around_the_jump(site: Site) -> None:
 
 
 def test_from_a_laptop(site: Site) -> None:
-    """A machine that is not on the fast link ships to SSH_HOST of each node, and says so."""
+    """A machine that is not on the fast link ships to SSH_HOST of each node, with a note."""
     import_image(site.lan.control, "laptop:1", MEGA)
     words = ("--image", "laptop:1", "--cluster", "laptop")
     shipped = site.inv(site.lan.control, "ship", *words)
