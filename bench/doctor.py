@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from bench import rounds
-from cluster.facts.facts import EXAMINING, Request
+from cluster.facts.facts import EXAMINING, FactsRequest
 from tests.live import examined
 from tests.live.lan import Site
 
@@ -40,7 +40,7 @@ def by_hand(site: Site) -> tuple[str, ...]:
     lines = []
     for number, part in enumerate(EXAMINING):
         file = site.tree / f"question{number}.sh"
-        file.write_text(Request(parts=(part,)).question, "utf-8")
+        file.write_text(FactsRequest(parts=(part,)).question, "utf-8")
         lines += [f"ssh {host.name} sh -s <{quote(str(file))}" for host in site.lan.hosts]
     script = site.tree / "questions.sh"
     script.write_text("\n".join(lines), "utf-8")

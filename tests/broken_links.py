@@ -162,7 +162,7 @@ BETWEEN = {
         findings=("blocks mtu spark1, spark2",),
     ),
     "a way around": Broken(
-        edits=on("spark1", (r'^(way .*"dev":)"[^"]*"', r'\1"enP7s7"')),
+        edits=on("spark1", (r'^(route .*"dev":)"[^"]*"', r'\1"enP7s7"')),
         findings=("blocks route spark1",),
     ),
     "a firewall of the head": Broken(

@@ -7,11 +7,11 @@ from typing import Any
 
 from cluster.discovery import wiring
 from cluster.discovery.topology import Attachment, Topology, topology
-from cluster.facts.facts import Facts, Request
+from cluster.facts.facts import Facts, FactsRequest
 from cluster.facts.links import Interface, Links
-from cluster.facts.machine import Machine, Memory
+from cluster.facts.machine import MachineFacts, Memory
 from cluster.facts.rdma import Device, Rdma
-from cluster.facts.reach import Ping, Reach, Way
+from cluster.facts.reach import PeerRoute, Ping, Reach
 
 ONE, TWO = ("enp1s0f0np0", "enP2p1s0f0np0"), ("enp1s0f1np1", "enP2p1s0f1np1")
 """The twins of a Spark's two ports."""
@@ -32,7 +32,7 @@ Cables = Iterable[Iterable[End]]
 def plain(hostname: str = "pc", **addresses: str) -> Facts:
     """Return a machine without RDMA; an interface may have several addresses, or none."""
     return Facts(
-        machine=Machine(hostname=hostname, memory=MEMORY),
+        machine=MachineFacts(hostname=hostname, memory=MEMORY),
         links=Links(interfaces=tuple(interface(*pair) for pair in addresses.items())),
     )
 
@@ -143,7 +143,7 @@ def _device(netdev: str) -> Device:
 
 
 def _reach(
-    name: str, machines: Mapping[str, Facts], request: Request, segments: list[frozenset[End]]
+    name: str, machines: Mapping[str, Facts], request: FactsRequest, segments: list[frozenset[End]]
 ) -> Reach:
     pings = tuple(
         Ping(
@@ -156,8 +156,10 @@ def _reach(
         )
         for link, peer in request.pings
     )
-    ways = tuple(Way(peer=peer, device=_way(machines[name], peer)) for peer in request.routes_to)
-    return Reach(pings=pings, ways=ways)
+    routes = tuple(
+        PeerRoute(peer=peer, device=_route(machines[name], peer)) for peer in request.routes_to
+    )
+    return Reach(pings=pings, routes=routes)
 
 
 def _owners(machines: Mapping[str, Facts], address: IPv4Address) -> set[End]:
@@ -170,7 +172,7 @@ def _owners(machines: Mapping[str, Facts], address: IPv4Address) -> set[End]:
     }
 
 
-def _way(facts: Facts, peer: IPv4Address) -> str:
+def _route(facts: Facts, peer: IPv4Address) -> str:
     """Return the interface that the kernel takes: the first with a network that has the peer."""
     fitting = (
         link.name

@@ -4,12 +4,13 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 
 from cluster.facts.docker import Docker
 from cluster.facts.facts import Facts
+from cluster.facts.firewall import Firewall, Listener
 from cluster.facts.gpu import Gpu, Gpus
 from cluster.facts.links import Interface, Links, Route
-from cluster.facts.machine import Machine, Memory
+from cluster.facts.machine import MachineFacts, Memory
 from cluster.facts.rdma import Device, Gid, Rdma
-from cluster.facts.reach import Ping, Port, Reach, Way
-from cluster.facts.surroundings import Disk, Firewall, Listener, Model, Surroundings
+from cluster.facts.reach import PeerRoute, Ping, PortAttempt, Reach
+from cluster.facts.storage import Disk, Model
 from tests.situations import MODEL
 
 LAYERS = (
@@ -73,7 +74,7 @@ def _device(name: str, last: str, pci: str, address: str = "") -> Device:
 
 
 SPARK = Facts(
-    machine=Machine(
+    machine=MachineFacts(
         hostname="spark-1b3e",
         user="spark",
         system="NVIDIA DGX OS 7.5.0",
@@ -150,26 +151,24 @@ SPARK = Facts(
         device_files=("rdma_cm", "uverbs0", "uverbs1", "uverbs2", "uverbs3"),
     ),
     gpus=Gpus(gpus=(Gpu(name="NVIDIA GB10", driver="580.173.02", clock=208),)),
-    surroundings=Surroundings(
-        firewall=Firewall(ufw=False),
-        engine_disk=Disk(path="/var/lib/docker", free=FREE, total=TOTAL),
-        model_disk=Disk(path="/srv/spark/.cache/huggingface", free=FREE, total=TOTAL),
-        models=(Model(name=MODEL, size=139_294_008 * KIB),),
-        listeners=(
-            Listener(address=ANY, port=22),
-            Listener(address="[::]", port=22),
-            Listener(address="127.0.0.53%lo", port=53),
-            Listener(address="127.0.0.54", port=53),
-            Listener(address="127.0.0.1", port=631),
-        ),
+    firewall=Firewall(ufw=False),
+    engine_disk=Disk(path="/var/lib/docker", free=FREE, total=TOTAL),
+    model_disk=Disk(path="/srv/spark/.cache/huggingface", free=FREE, total=TOTAL),
+    models=(Model(name=MODEL, size=139_294_008 * KIB),),
+    listeners=(
+        Listener(address=ANY, port=22),
+        Listener(address="[::]", port=22),
+        Listener(address="127.0.0.53%lo", port=53),
+        Listener(address="127.0.0.54", port=53),
+        Listener(address="127.0.0.1", port=631),
     ),
     reach=Reach(
         pings=(
             Ping(interface="enp1s0f1np1", peer=PEER, size=84, answered=True),
             Ping(interface="enp1s0f1np1", peer=PEER, size=9000, answered=True),
         ),
-        ports=(Port(peer=PEER, port=10002, answer="refused"),),
-        ways=(Way(peer=PEER, device="enp1s0f1np1"),),
+        ports=(PortAttempt(peer=PEER, port=10002, answer="refused"),),
+        routes=(PeerRoute(peer=PEER, device="enp1s0f1np1"),),
     ),
     lead=0.0,
 )
@@ -189,7 +188,7 @@ DOCKER = Docker(
 )
 """Its Docker, but for the image."""
 VM = Facts(
-    machine=Machine(
+    machine=MachineFacts(
         hostname="vm",
         user="root",
         system="Debian GNU/Linux 12 (bookworm)",
@@ -236,11 +235,9 @@ VM = Facts(
         error="Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
         " Is the docker daemon running?"
     ),
-    surroundings=Surroundings(
-        model_disk=Disk(
-            path="/root/.cache/huggingface", free=64_222_996 * KIB, total=264_212_084 * KIB
-        ),
-        listeners=(Listener(address=ANY, port=22),),
+    model_disk=Disk(
+        path="/root/.cache/huggingface", free=64_222_996 * KIB, total=264_212_084 * KIB
     ),
+    listeners=(Listener(address=ANY, port=22),),
     lead=0.0,
 )

@@ -71,7 +71,7 @@ def given(node: str, number: int) -> tuple[Edit, ...]:
     return (
         (f"{node}.env", "(HOST_IP=192.168.177.).*", rf"\g<1>{number}"),
         (node, rf"^(ping {ETH}|port|way) 192.168.177.{number} ", rf"\1 192.168.177.{23 - number} "),
-        (node, r'^(way .*"dev":)"[^"]*"', r'\1"lo"'),
+        (node, r'^(route .*"dev":)"[^"]*"', r'\1"lo"'),
     )
 
 
@@ -109,7 +109,7 @@ def tagged(node: str, number: int) -> tuple[Edit, ...]:
         *unaddressed(TWIN, "roceP2p1s0f1"),
         (r"^== addresses\n\[", rf"\g<0>{vlan}"),
         (rf"^ping {ETH} ", rf"ping {ETH}.7 "),
-        (r'^(way .*"dev":)"[^"]*"', rf'\1"{ETH}.7"'),
+        (r'^(route .*"dev":)"[^"]*"', rf'\1"{ETH}.7"'),
     )
 
 
@@ -125,7 +125,7 @@ TEN_GIGABIT = (
     (r"^ping \S+ 192.168.177.(1.) 84", r"ping enP7s7 192.168.1.X\1 84"),
     (r"^ping \S+ 192.168.177.(1.) 9000", r"ping enP7s7 192.168.1.X\1 1500"),
     (r"^(port|way) 192.168.177.", r"\1 192.168.1.X"),
-    (r'^(way .*"dev":)"[^"]*"', r'\1"enP7s7"'),
+    (r'^(route .*"dev":)"[^"]*"', r'\1"enP7s7"'),
     (r"192.168.1.X1", "192.168.1.6"),
 )
 """The pings and connections over the other network."""

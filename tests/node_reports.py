@@ -11,12 +11,13 @@ from cluster.checks.checks import CHECKS
 from cluster.checks.node_report import NodeReport
 from cluster.facts.docker import Docker
 from cluster.facts.facts import Facts
+from cluster.facts.firewall import Firewall, Listener
 from cluster.facts.gpu import Gpu, Gpus
 from cluster.facts.images import Image
 from cluster.facts.links import RJ45, Interface, Links, Route
-from cluster.facts.machine import Machine, Memory
+from cluster.facts.machine import MachineFacts, Memory
 from cluster.facts.rdma import Device, Gid, Rdma
-from cluster.facts.surroundings import Disk, Firewall, Listener, Surroundings
+from cluster.facts.storage import Disk
 from cluster.node import Cluster
 from tests.clusters import SPARKS, extra_worker
 
@@ -147,14 +148,17 @@ def spark(hostname: str, address: IPv4Address, port: int) -> Facts:
         ),
         gpus=Gpus(gpus=(Gpu(name="NVIDIA GB10", driver="580.95.05", clock=208),)),
         docker=docker(),
-        surroundings=surroundings(),
+        firewall=Firewall(ufw=False, drops=()),
+        engine_disk=Disk(path="/var/lib/docker", free=3000 * GIB, total=3700 * GIB),
+        model_disk=Disk(path="/srv/huggingface", free=3000 * GIB, total=3700 * GIB),
+        listeners=(Listener(address="0.0.0.0", port=22),),  # noqa: S104 (as `ss` prints it)
         lead=0.0,
     )
 
 
-def machine(hostname: str, last: int) -> Machine:
+def machine(hostname: str, last: int) -> MachineFacts:
     """Return the machine itself: nearly all of its memory free, and without a desktop."""
-    return Machine(
+    return MachineFacts(
         hostname=hostname,
         user="you",
         system="NVIDIA DGX OS 7.5.0",
@@ -225,16 +229,6 @@ def docker() -> Docker:
         cdi=("nvidia.com/gpu=0", "nvidia.com/gpu=all"),
         toolkit="1.18.1",
         image=IMAGE,
-    )
-
-
-def surroundings() -> Surroundings:
-    """Return nearly empty disks without models, no firewall, and only SSH listening."""
-    return Surroundings(
-        firewall=Firewall(ufw=False, drops=()),
-        engine_disk=Disk(path="/var/lib/docker", free=3000 * GIB, total=3700 * GIB),
-        model_disk=Disk(path="/srv/huggingface", free=3000 * GIB, total=3700 * GIB),
-        listeners=(Listener(address="0.0.0.0", port=22),),  # noqa: S104 (as `ss` prints it)
     )
 
 

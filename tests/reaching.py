@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from cluster.checks.doctor import request
 from cluster.checks.node_report import NodeReport
-from cluster.facts.reach import Answer, Ping, Port, Reach, Way
+from cluster.facts.reach import PeerRoute, Ping, PortAnswer, PortAttempt, Reach
 from cluster.node import Cluster
 from tests.clusters import SPARKS, extra_worker
 from tests.node_reports import node_report, with_facts
@@ -32,9 +32,11 @@ def _tried(before: NodeReport) -> NodeReport:
         for interface, peer in questions.pings
         for size in (84, mtu)
     )
-    ports = tuple(Port(peer=peer, port=port, answer="refused") for peer, port in questions.ports)
-    ways = tuple(Way(peer=peer, device=before.node.eth_if) for peer in questions.routes_to)
-    return with_facts(before, reach=Reach(pings=pings, ports=ports, ways=ways))
+    ports = tuple(
+        PortAttempt(peer=peer, port=port, answer="refused") for peer, port in questions.ports
+    )
+    routes = tuple(PeerRoute(peer=peer, device=before.node.eth_if) for peer in questions.routes_to)
+    return with_facts(before, reach=Reach(pings=pings, ports=ports, routes=routes))
 
 
 def pinged(
@@ -47,7 +49,7 @@ def pinged(
         return replace(
             reach,
             pings=tuple(
-                replace(ping, answered=False, said=output)
+                replace(ping, answered=False, message=output)
                 if ping.peer == peer and lost(ping)
                 else ping
                 for ping in reach.pings
@@ -57,7 +59,7 @@ def pinged(
     return _changed(nodes, source, change)
 
 
-def stopped(nodes: Nodes, source: str, target: str, answer: Answer) -> Nodes:
+def stopped(nodes: Nodes, source: str, target: str, answer: PortAnswer) -> Nodes:
     """Return the nodes when connections from one to another have another result."""
     peer = next(report.node.host_ip for report in nodes if report.node.name == target)
 
@@ -75,8 +77,10 @@ def led(nodes: Nodes, source: str, target: str, device: str) -> Nodes:
     peer = next(report.node.host_ip for report in nodes if report.node.name == target)
 
     def change(reach: Reach) -> Reach:
-        ways = tuple(replace(way, device=device) if way.peer == peer else way for way in reach.ways)
-        return replace(reach, ways=ways)
+        routes = tuple(
+            replace(route, device=device) if route.peer == peer else route for route in reach.routes
+        )
+        return replace(reach, routes=routes)
 
     return _changed(nodes, source, change)
 

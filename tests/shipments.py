@@ -10,8 +10,8 @@ from cluster.facts.docker import Docker
 from cluster.facts.facts import Facts
 from cluster.facts.images import Image, StoredImage
 from cluster.facts.links import Interface, Links
-from cluster.facts.machine import Machine, Memory
-from cluster.facts.surroundings import Disk, Surroundings
+from cluster.facts.machine import MachineFacts, Memory
+from cluster.facts.storage import Disk
 from cluster.host import Host
 from cluster.ship import transfers
 from cluster.ship.content import ImageLayer
@@ -37,15 +37,13 @@ PORT = Interface(
     speed=10_000,
 )
 SOURCE = Facts(
-    machine=Machine(
+    machine=MachineFacts(
         hostname="spark1",
         memory=Memory(total=1, available=1, free=1, cached=0, swap_total=0, swap_free=0),
     ),
     links=Links(interfaces=(PORT, FAST)),
     docker=Docker(version="29.1.0", architecture="arm64", store="overlay2", root="/var/lib/docker"),
-    surroundings=Surroundings(
-        engine_disk=Disk(path="/var/lib/docker", free=900 * GIGA, total=1000 * GIGA)
-    ),
+    engine_disk=Disk(path="/var/lib/docker", free=900 * GIGA, total=1000 * GIGA),
 )
 REQUEST = ShipRequest(name=NAME, image=IMAGE, size=sum(SIZES), layers=LAYERS, source=SOURCE)
 NODES = (HEAD, WORKER, *(extra_worker(f"spark{n}", f"192.168.177.1{n}") for n in (3, 4, 5)))
@@ -108,7 +106,7 @@ def spark(
         machine=machine,
         links=Links(interfaces=(port, link)),
         docker=replace(SOURCE.docker, images=images, **fields),
-        surroundings=Surroundings(engine_disk=disk),
+        engine_disk=disk,
     )
 
 

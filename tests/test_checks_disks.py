@@ -1,14 +1,14 @@
 """The findings of the checks of disks, models and ports: the exact text, and no other finding."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from cluster.checks.disks import DISKS
 from cluster.checks.node_report import NodeReport
 from cluster.checks.ray_ports import RAY_PORTS
-from cluster.facts.surroundings import Disk, Listener, Model
+from cluster.facts.firewall import Listener
+from cluster.facts.storage import Disk, Model
 from tests.clusters import REHEARSAL, SPARKS, extra_worker
 from tests.node_reports import findings, healthy, node_report, with_facts
 
@@ -30,14 +30,9 @@ PRUNE = (
 )
 
 
-def around(before: NodeReport = SPARK, **changes: Any) -> NodeReport:  # noqa: ANN401 (fields of Surroundings)
-    """Return the same node with other disks, models or listeners."""
-    return with_facts(before, surroundings=replace(before.facts.surroundings, **changes))
-
-
 def listening(address: str, port: int, process: str = "", before: NodeReport = SPARK) -> NodeReport:
     """Return the same node with a program that listens on a port."""
-    return around(before, listeners=(Listener(address=address, port=port, process=process),))
+    return with_facts(before, listeners=(Listener(address=address, port=port, process=process),))
 
 
 def taken(port: int, purpose: str, program: str, instead: str) -> str:
@@ -54,8 +49,10 @@ def taken(port: int, purpose: str, program: str, instead: str) -> str:
     [
         pytest.param((), id="nobody"),
         pytest.param((SPARK, OTHER), id="two Sparks"),
-        pytest.param((around(engine_disk=None, model_disk=None),), id="unknown disks"),
-        pytest.param((around(engine_disk=replace(FULL, free=2_000_000_000)),), id="just enough"),
+        pytest.param((with_facts(SPARK, engine_disk=None, model_disk=None),), id="unknown disks"),
+        pytest.param(
+            (with_facts(SPARK, engine_disk=replace(FULL, free=2_000_000_000)),), id="just enough"
+        ),
         pytest.param((listening("127.0.0.1", 8888),), id="another port"),
         pytest.param((listening("[::1]", 6379),), id="another loopback"),
         pytest.param((listening("[fe80::1]%enp1s0f1np1", 6379),), id="an IPv6 address"),
@@ -85,7 +82,7 @@ def taken(port: int, purpose: str, program: str, instead: str) -> str:
         pytest.param(
             (
                 replace(
-                    around(listening("*", 6379), engine_disk=FULL, model_disk=SMALL),
+                    with_facts(listening("*", 6379), engine_disk=FULL, model_disk=SMALL),
                     cluster=REHEARSAL,
                 ),
             ),
@@ -93,10 +90,10 @@ def taken(port: int, purpose: str, program: str, instead: str) -> str:
         ),
         pytest.param(healthy(SERVING), id="a model that nobody has"),
         pytest.param(
-            tuple(around(report, models=(QWEN,)) for report in healthy(SERVING)),
+            tuple(with_facts(report, models=(QWEN,)) for report in healthy(SERVING)),
             id="one that all have",
         ),
-        pytest.param((around(models=(QWEN,)), OTHER), id="one that is not served"),
+        pytest.param((with_facts(SPARK, models=(QWEN,)), OTHER), id="one that is not served"),
     ],
 )
 def test_no_findings(reports: tuple[NodeReport, ...]) -> None:
@@ -107,10 +104,12 @@ def test_no_findings(reports: tuple[NodeReport, ...]) -> None:
 @pytest.mark.parametrize(
     "report, sentence",
     [
-        pytest.param(around(engine_disk=FULL), PRUNE, id="Docker's disk"),
-        pytest.param(around(model_disk=SMALL), CROWDED, id="the models' disk"),
+        pytest.param(with_facts(SPARK, engine_disk=FULL), PRUNE, id="Docker's disk"),
+        pytest.param(with_facts(SPARK, model_disk=SMALL), CROWDED, id="the models' disk"),
         pytest.param(
-            around(engine_disk=FULL, model_disk=replace(FULL, path=FOLDER)), PRUNE, id="one disk"
+            with_facts(SPARK, engine_disk=FULL, model_disk=replace(FULL, path=FOLDER)),
+            PRUNE,
+            id="one disk",
         ),
         pytest.param(
             listening("127.0.0.1", 6379, "redis-server"),
@@ -143,7 +142,7 @@ def test_one_fault(report: NodeReport, sentence: str) -> None:
 
 def test_two_full_disks() -> None:
     """Two full disks are two findings."""
-    report = around(engine_disk=FULL, model_disk=replace(SMALL, total=3_000_000_000_000))
+    report = with_facts(SPARK, engine_disk=FULL, model_disk=replace(SMALL, total=3_000_000_000_000))
 
     assert [PRUNE, CROWDED.replace("4000", "3000")] == findings(ROOM, report)
 
@@ -157,7 +156,7 @@ def test_a_port_that_two_have() -> None:
     program = "redis-server on 127.0.0.1, redis-server on 192.168.177.11"
 
     assert [taken(6379, "HEAD_PORT", program, "another HEAD_PORT")] == findings(
-        ROOM, around(listeners=listeners)
+        ROOM, with_facts(SPARK, listeners=listeners)
     )
 
 
@@ -166,9 +165,9 @@ def test_a_model_on_some_nodes() -> None:
     lab = replace(SERVING, nodes=(*SERVING.nodes, extra_worker()))
     disk = replace(SMALL, free=SMALL.total)
     first, second, third_node = (
-        around(node_report(node.name, lab), model_disk=disk) for node in lab.nodes
+        with_facts(node_report(node.name, lab), model_disk=disk) for node in lab.nodes
     )
-    without = around(third_node, model_disk=None)
+    without = with_facts(third_node, model_disk=None)
     lacks = "lacks Qwen/Qwen3-4B (8.1 GB), which is on spark1"
 
     assert [
@@ -178,4 +177,4 @@ def test_a_model_on_some_nodes() -> None:
             f" you@192.168.177.12:{FOLDER}/hub` copies it over the link)"
         ),
         f"[models] spark3: {lacks} (`inv serve` lets the node download it)",
-    ] == findings(ROOM, around(first, models=(QWEN,)), second, without)
+    ] == findings(ROOM, with_facts(first, models=(QWEN,)), second, without)

@@ -9,9 +9,9 @@ from cluster.checks.address_conflicts import ADDRESS_CONFLICTS
 from cluster.checks.mtu import MTU
 from cluster.checks.ray_ports import RAY_PORTS
 from cluster.checks.reach import REACH
+from cluster.facts.firewall import Firewall
 from cluster.facts.links import RJ45, Links
 from cluster.facts.reach import Reach
-from cluster.facts.surroundings import Firewall
 from tests.clusters import REHEARSAL
 from tests.node_reports import at, findings, with_facts, with_interface
 from tests.reaching import (
@@ -49,8 +49,7 @@ RULES = (
 
 def walled(nodes: Nodes, firewall: Firewall) -> Nodes:
     """Return the nodes, the first with a firewall."""
-    around = replace(nodes[0].facts.surroundings, firewall=firewall)
-    return (with_facts(nodes[0], surroundings=around), *nodes[1:])
+    return (with_facts(nodes[0], firewall=firewall), *nodes[1:])
 
 
 def unheard(nodes: Nodes, output: str = "ping: not found") -> Nodes:

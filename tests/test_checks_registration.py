@@ -7,7 +7,7 @@ import pytest
 from cluster.checks.node_report import NodeReport
 from cluster.checks.rdma import RDMA
 from cluster.checks.system import SYSTEM
-from cluster.facts.machine import Machine
+from cluster.facts.machine import MachineFacts
 from cluster.facts.rdma import Gid
 from cluster.words import Environment
 from tests.clusters import SPARKS
@@ -138,7 +138,7 @@ def test_the_file_that_forces_it() -> None:
 
 def kernel(release: str, total: int | None, free: int | None, words: str = "ro") -> NodeReport:
     """Return a node with a kernel, and the memory that it keeps for devices, in KiB."""
-    machine: Machine = SPARK.facts.machine
+    machine: MachineFacts = SPARK.facts.machine
     memory = replace(
         machine.memory,
         cma_total=None if total is None else total << 10,

@@ -15,7 +15,7 @@ from cluster.checks import doctor
 from cluster.checks.checks import ANSWER, CHECKS
 from cluster.errors import Problem, RefusedError
 from cluster.facts import asking
-from cluster.facts.facts import BLOCKING, Facts, Request
+from cluster.facts.facts import BLOCKING, Facts, FactsRequest
 from cluster.host import OPTIONS, Host
 from cluster.session import Session
 from cluster.words import shell_line
@@ -53,7 +53,7 @@ def put_ssh(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
 def test_this_machine() -> None:
     """The machine of the tests answers a whole bundle without SSH, and its clock is our own."""
     before = time.time()
-    result = asking.examine({"here": HERE}, {"here": Request().question})["here"]
+    result = asking.examine({"here": HERE}, {"here": FactsRequest().question})["here"]
 
     assert isinstance(result, Facts)
     assert result.machine.hostname == socket.gethostname()
@@ -65,7 +65,7 @@ def test_this_machine() -> None:
 
 def test_fast_and_full_ask_the_same_way() -> None:
     """The fast form is answered as well."""
-    result = asking.examine({"here": HERE}, {"here": Request(parts=BLOCKING).question})["here"]
+    result = asking.examine({"here": HERE}, {"here": FactsRequest(parts=BLOCKING).question})["here"]
 
     assert isinstance(result, Facts)
 

@@ -13,8 +13,8 @@ from cluster.checks.diagnosis import Answers, Diagnosis, blocking_problems, diag
 from cluster.checks.node_report import NodeReport
 from cluster.errors import Problem
 from cluster.facts.facts import Facts
-from cluster.facts.machine import Machine, Memory
-from cluster.facts.reach import Ping, Port, Reach, Way
+from cluster.facts.machine import MachineFacts, Memory
+from cluster.facts.reach import PeerRoute, Ping, PortAttempt, Reach
 from tests.clusters import HEAD, SPARKS, WORKER, extra_worker
 
 MEMORY = Memory(total=8, available=8, free=8, cached=0, swap_total=0, swap_free=0)
@@ -24,7 +24,7 @@ SILENT = Problem(place="spark2", message="spark2 does not answer", remedy="`ssh 
 
 def facts(name: str, reach: Reach = NOBODY) -> Facts:
     """Return the facts of a machine with this name."""
-    return Facts(machine=Machine(hostname=name, memory=MEMORY), reach=reach)
+    return Facts(machine=MachineFacts(hostname=name, memory=MEMORY), reach=reach)
 
 
 def check(name: str, severity: Severity, rule: Rule) -> Check:
@@ -145,8 +145,8 @@ def test_silent_node_has_one_finding() -> None:
                 Ping(interface="a", peer=peer, size=1500, answered=peer == reached)
                 for peer in peers
             ),
-            ports=tuple(Port(peer=peer, port=10002, answer="silent") for peer in peers),
-            ways=tuple(Way(peer=peer, device="a") for peer in peers),
+            ports=tuple(PortAttempt(peer=peer, port=10002, answer="silent") for peer in peers),
+            routes=tuple(PeerRoute(peer=peer, device="a") for peer in peers),
         )
 
     seen: list[Reach] = []

@@ -4,7 +4,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 from cluster.checks.doctor import request
-from cluster.facts.facts import BLOCKING, Request
+from cluster.facts.facts import BLOCKING, FactsRequest
 from tests.clusters import HEAD, REHEARSAL, SPARKS, WORKER, extra_worker
 
 ONE, TWO, THREE = (IPv4Address(f"192.168.177.{number}") for number in (11, 12, 13))
@@ -13,7 +13,7 @@ TRIO = replace(SPARKS, nodes=(HEAD, WORKER, extra_worker()), image="mine:1", con
 
 def test_of_a_worker() -> None:
     """A worker is asked about the head's port of Ray, and about those of the other workers."""
-    expected = Request(
+    expected = FactsRequest(
         image="mine:1",
         container="box",
         hf_cache="~/.cache/huggingface",
@@ -27,7 +27,7 @@ def test_of_a_worker() -> None:
 
 def test_of_the_head() -> None:
     """The head is asked about all workers; the fast form asks for fewer parts."""
-    expected = Request(
+    expected = FactsRequest(
         image="mine:1",
         container="box",
         hf_cache="/models",

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 
 from cluster import scripts
 from cluster.facts.docker import Docker
-from cluster.facts.facts import BLOCKING, JOINING, PARTS, Facts, Request, is_whole, parse
+from cluster.facts.facts import BLOCKING, JOINING, PARTS, Facts, FactsRequest, is_whole, parse
 from cluster.facts.links import Interface, Links
-from cluster.facts.machine import Machine, Memory
-from cluster.facts.reach import REACH, Reach, Way
+from cluster.facts.machine import MachineFacts, Memory
+from cluster.facts.reach import REACH, PeerRoute, Reach
 
 CAPTURES = Path(__file__).parent / "captures/facts"
 PROGRAM = Path(__file__).parent.parent / "cluster/facts/question.sh"
 SPARK = (CAPTURES / "one-cable/spark1.txt").read_text(encoding="utf-8")
 PEER = IPv4Address("192.168.177.12")
-REQUEST = Request(
+REQUEST = FactsRequest(
     image="vllm-node:latest",
     container="vllm-node",
     pings=(("enp1s0f1np1", PEER),),
@@ -30,7 +30,7 @@ REQUEST = Request(
     routes_to=(PEER,),
 )
 NOTHING = Facts(
-    machine=Machine(
+    machine=MachineFacts(
         hostname="",
         memory=Memory(total=0, available=0, free=0, cached=0, swap_total=0, swap_free=0),
     ),
@@ -67,7 +67,7 @@ def test_question() -> None:
     """What varies stands in front of the program, as assignments."""
     variables = """\
 parts='addresses routes adapters devices netdevs system resolved sessions gpus clients engine \
-image container toolkit cdi firewall engine_disk model_disk models listeners reach'
+image container toolkit cdi firewall listeners engine_disk model_disk models reach'
 image=vllm-node:latest
 container=vllm-node
 docker_seconds=5
@@ -90,16 +90,16 @@ def test_functions() -> None:
 
 def test_fast() -> None:
     """The fast form leaves out the parts that no check which blocks needs."""
-    fast = parts(Request(parts=BLOCKING).question)
+    fast = parts(FactsRequest(parts=BLOCKING).question)
 
     assert ["routes", "resolved", "sessions", "clients", "model_disk", "models"] == [
-        name for name in parts(Request().question) if name not in fast
+        name for name in parts(FactsRequest().question) if name not in fast
     ]
 
 
 def test_joining() -> None:
     """The question how machines are joined asks for no more than that."""
-    names = parts(Request(parts=JOINING).question)
+    names = parts(FactsRequest(parts=JOINING).question)
 
     assert ["addresses", "adapters", "devices", "netdevs", "system", "gpus"] == names
 
@@ -115,7 +115,7 @@ def test_reaching() -> None:
 def test_peers() -> None:
     """The machine of the tests reaches itself over each interface, port and route."""
     itself, nowhere = IPv4Address("127.0.0.1"), IPv4Address("127.0.0.2")
-    request = Request(
+    request = FactsRequest(
         parts=(REACH,),
         pings=(("lo", itself), ("no-such", nowhere)),
         ports=((itself, 1), (nowhere, 1)),
@@ -129,12 +129,14 @@ def test_peers() -> None:
     assert [(itself, "refused"), (nowhere, "refused")] == [
         (port.peer, port.answer) for port in reach.ports
     ]
-    assert [(itself, "lo"), (nowhere, "lo")] == [(route.peer, route.device) for route in reach.ways]
+    assert [(itself, "lo"), (nowhere, "lo")] == [
+        (route.peer, route.device) for route in reach.routes
+    ]
 
 
 def test_here() -> None:
     """The machine of the tests answers with its own kernel and name."""
-    text = Request(image="no-such-image", container="no-such-container").question
+    text = FactsRequest(image="no-such-image", container="no-such-container").question
     done = run(text)
     facts = parse(done.stdout)
 
@@ -168,13 +170,13 @@ def test_bare(shell: list[str], tmp_path: Path) -> None:
         facts.gpus.error,
         facts.docker.error,
     ]
-    assert ((), ()) == (facts.reach.ways, facts.links.interfaces)
+    assert ((), ()) == (facts.reach.routes, facts.links.interfaces)
     assert os.uname().release == facts.machine.kernel
 
 
 def test_no_room(tmp_path: Path) -> None:
     """A machine on which no file can be written fails with a message."""
-    text = Request().question.replace("/dev/shm", "/no/such/folder")  # noqa: S108 (no file)
+    text = FactsRequest().question.replace("/dev/shm", "/no/such/folder")  # noqa: S108 (no file)
     done = subprocess.run(
         ["sh", "-s"],
         check=False,
@@ -230,9 +232,9 @@ def test_nothing() -> None:
 
 def test_reach() -> None:
     """An answer about peers alone has no other facts."""
-    text = '== reach\nway 192.168.177.12 0 [{"dev":"enp1s0f1np1"}]\n\n== clock\n7.5\n\n== end\n'
+    text = '== reach\nroute 192.168.177.12 0 [{"dev":"enp1s0f1np1"}]\n\n== clock\n7.5\n\n== end\n'
     machine = replace(NOTHING.machine, clock=7.5)
-    reach = Reach(ways=(Way(peer=PEER, device="enp1s0f1np1"),))
+    reach = Reach(routes=(PeerRoute(peer=PEER, device="enp1s0f1np1"),))
 
     assert replace(NOTHING, machine=machine, reach=reach) == parse(text)
 
@@ -259,7 +261,7 @@ BAD_ENGINE = "docker: the answer of `docker info` cannot be read"
             ),
         ),
         (
-            "== reach\nway x 0 [\n== system\nnames a\n== resolved\n127.0.0.1 x\n",
+            "== reach\nroute x 0 [\n== system\nnames a\n== resolved\n127.0.0.1 x\n",
             replace(
                 NOTHING,
                 machine=replace(NOTHING.machine, resolved=(IPv4Address("127.0.0.1"),)),

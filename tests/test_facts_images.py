@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from cluster.facts import images
 from cluster.facts.docker import Docker
-from cluster.facts.facts import SHIPPING, Facts, Request, parse
+from cluster.facts.facts import SHIPPING, Facts, FactsRequest, parse
 from cluster.facts.images import Image, StoredImage
 from cluster.facts.links import Interface, Links
-from cluster.facts.surroundings import Disk, Surroundings
+from cluster.facts.storage import Disk
 from tests.test_facts import NOTHING, run
 
 CAPTURES = Path(__file__).parent / "captures"
@@ -80,9 +80,7 @@ def test_overlay2() -> None:
             root="/var/lib/docker",
             images=facts.docker.images,
         ),
-        surroundings=Surroundings(
-            engine_disk=Disk(path="/var/lib/docker", free=65_982_205_952, total=270_553_174_016)
-        ),
+        engine_disk=Disk(path="/var/lib/docker", free=65_982_205_952, total=270_553_174_016),
     )
 
     assert expected == facts
@@ -123,7 +121,7 @@ def test_without_docker(tmp_path: Path) -> None:
     """On a machine without Docker the error is that it is not found."""
     for name in ("cat", "date", "mktemp", "rm", "timeout"):
         (tmp_path / name).symlink_to(Path("/usr/bin", name))
-    text = Request(parts=SHIPPING).question.replace("$PATH:/usr/sbin:/sbin", "$PATH")
+    text = FactsRequest(parts=SHIPPING).question.replace("$PATH:/usr/sbin:/sbin", "$PATH")
     done = subprocess.run(
         ["/bin/sh", "-s"],
         check=True,
@@ -160,7 +158,7 @@ esac
         encoding="utf-8",
     )
     docker.chmod(0o755)
-    text = f"PATH={tmp_path}:$PATH\n{Request(parts=SHIPPING).question}"
+    text = f"PATH={tmp_path}:$PATH\n{FactsRequest(parts=SHIPPING).question}"
     facts = parse(run(text).stdout).docker
     inspected = tmp_path / "inspected"
 
@@ -202,7 +200,7 @@ def free(text: str) -> str:
 )
 def test_free(text: str, expected: int | None) -> None:
     """The room is where an engine keeps its files; containerd has a folder of its own."""
-    disk = answer(engine_disk=text).surroundings.engine_disk
+    disk = answer(engine_disk=text).engine_disk
 
     assert expected == (disk.free if disk else None)
 

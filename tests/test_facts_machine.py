@@ -4,7 +4,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from cluster.facts.machine import Machine, Memory, machine
+from cluster.facts.machine import MachineFacts, Memory, machine
 
 SYSTEM = """\
 names spark1 6.17.0-1031-nvidia aarch64
@@ -47,7 +47,7 @@ graphical.target
 inactive
 active
 """
-EXPECTED = Machine(
+EXPECTED = MachineFacts(
     hostname="spark1",
     user="spark",
     system="NVIDIA DGX OS 7.5.0",
@@ -72,7 +72,7 @@ EXPECTED = Machine(
     early_oom=True,
     clock=1_795_472_055.473_014_2,
 )
-NOTHING = Machine(
+NOTHING = MachineFacts(
     hostname="",
     memory=Memory(total=0, available=0, free=0, cached=0, swap_total=0, swap_free=0),
 )

@@ -4,7 +4,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from cluster.facts.reach import Answer, Ping, Port, Reach, Way, reach
+from cluster.facts.reach import PeerRoute, Ping, PortAnswer, PortAttempt, Reach, reach
 
 PEER, OTHER = IPv4Address("192.168.177.12"), IPv4Address("192.168.177.99")
 SUMS = "--- 192.168.177.12 ping statistics --- 1 packets transmitted"
@@ -19,8 +19,8 @@ enp1s0f1np1: 56(84) bytes of data. 64 bytes from 192.168.177.12: icmp_seq=1 ttl=
 --- 192.168.177.12 ping statistics --- 1 packets transmitted, 1 received, 0% packet loss, time \
 0ms rtt min/avg/max/mdev = 0.376/0.376/0.376/0.000 ms
 port 192.168.177.12 22 0
-way 192.168.177.99 2 RTNETLINK answers: Network is unreachable
-way 192.168.177.12 0 [{"dst":"192.168.177.12","dev":"enp1s0f1np1","prefsrc":"192.168.177.11",\
+route 192.168.177.99 2 RTNETLINK answers: Network is unreachable
+route 192.168.177.12 0 [{"dst":"192.168.177.12","dev":"enp1s0f1np1","prefsrc":"192.168.177.11",\
 "flags":[],"uid":1000,"cache":[]}]
 """
 EXPECTED = Reach(
@@ -31,14 +31,14 @@ EXPECTED = Reach(
             peer=PEER,
             size=9000,
             answered=False,
-            said="ping: local error: message too long, mtu=1500",
+            message="ping: local error: message too long, mtu=1500",
         ),
     ),
     ports=(
-        Port(peer=PEER, port=22, answer="open"),
-        Port(peer=PEER, port=6379, answer="open"),
+        PortAttempt(peer=PEER, port=22, answer="open"),
+        PortAttempt(peer=PEER, port=6379, answer="open"),
     ),
-    ways=(Way(peer=PEER, device="enp1s0f1np1"), Way(peer=OTHER, device="")),
+    routes=(PeerRoute(peer=PEER, device="enp1s0f1np1"), PeerRoute(peer=OTHER, device="")),
 )
 
 
@@ -110,7 +110,7 @@ def test_nothing() -> None:
 )
 def test_silence(text: str, expected: str) -> None:
     """The message of an unanswered ping is its output without header and statistics."""
-    ping = Ping(interface="enp1s0f1np1", peer=PEER, size=84, answered=False, said=expected)
+    ping = Ping(interface="enp1s0f1np1", peer=PEER, size=84, answered=False, message=expected)
 
     assert Reach(pings=(ping,)) == reach(f"ping enp1s0f1np1 192.168.177.12 84 {text}\n")
 
@@ -133,9 +133,9 @@ def test_silence(text: str, expected: str) -> None:
         ("1 bash: connect: Network is unreachable bash: line 1: x: a", "unreachable"),
     ],
 )
-def test_port(text: str, expected: Answer) -> None:
+def test_port(text: str, expected: PortAnswer) -> None:
     """A port is open, refused, silent or unreachable."""
-    assert Reach(ports=(Port(peer=PEER, port=6379, answer=expected),)) == reach(
+    assert Reach(ports=(PortAttempt(peer=PEER, port=6379, answer=expected),)) == reach(
         f"port 192.168.177.12 6379 {text}\n"
     )
 
@@ -144,7 +144,7 @@ def test_port(text: str, expected: Answer) -> None:
     "text",
     [
         "port 192.168.177.12 6379 127 timeout: failed to run command 'bash': No such file\n",
-        "way 192.168.177.12 127 timeout: failed to run command 'ip': No such file\n",
+        "route 192.168.177.12 127 timeout: failed to run command 'ip': No such file\n",
     ],
 )
 def test_without_program(text: str) -> None:
@@ -155,4 +155,6 @@ def test_without_program(text: str) -> None:
 @pytest.mark.parametrize("output", ["124", '124 [{"dst":"192.', "2 RTNETLINK answers: a"])
 def test_no_route(output: str) -> None:
     """An incomplete answer is no route."""
-    assert Reach(ways=(Way(peer=PEER, device=""),)) == reach(f"way 192.168.177.12 {output}\n")
+    assert Reach(routes=(PeerRoute(peer=PEER, device=""),)) == reach(
+        f"route 192.168.177.12 {output}\n"
+    )

@@ -7,9 +7,9 @@ from ipaddress import IPv4Interface
 import pytest
 
 from cluster.checks.containers import ContainerFacts
+from cluster.facts.firewall import Listener
 from cluster.facts.links import Interface, Links
 from cluster.facts.rdma import Device, Rdma
-from cluster.facts.surroundings import Listener, Surroundings
 from cluster.launcher.readiness import (
     UNKNOWN,
     ContainerReport,
@@ -89,14 +89,14 @@ def test_facts() -> None:
 
     assert ["eth0"] == [interface.name for interface in facts.links.interfaces]
     assert (Device(name="mlx5_0", state="ACTIVE"),) == facts.rdma.devices
-    assert (Listener(address="192.168.177.11", port=6379),) == facts.surroundings.listeners
+    assert (Listener(address="192.168.177.11", port=6379),) == facts.listeners
     assert facts.machine is UNKNOWN
 
 
 def taken(report: ContainerReport) -> ContainerReport:
     """Return the container on a machine where another program has Ray's port."""
     listeners = (Listener(address="192.168.177.11", port=6379),)
-    facts = replace(report.facts, surroundings=Surroundings(listeners=listeners))
+    facts = replace(report.facts, listeners=listeners)
     return replace(report, facts=facts)
 
 

@@ -15,7 +15,7 @@ from cluster import scripts
 from cluster.discovery import probing
 from cluster.discovery.nodes import ClusterFiles, Target
 from cluster.errors import RefusedError
-from cluster.facts.facts import JOINING, Request
+from cluster.facts.facts import JOINING, FactsRequest
 from cluster.facts.reach import Reach
 from cluster.host import Host
 from tests.cabling import plain
@@ -91,7 +91,7 @@ def test_file_without_an_address(root: Path) -> None:
 @pytest.mark.usefixtures("root")
 def test_first_question(capsys: pytest.CaptureFixture[str]) -> None:
     """The first question asks how a machine is connected; a dry run prints it."""
-    text = Request(parts=JOINING).question
+    text = FactsRequest(parts=JOINING).question
     script = scripts.titled(
         probing.THIS_MACHINE, "Ask for facts", scripts.here_document("sh -s", text)
     )
@@ -106,7 +106,7 @@ def test_broken_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     target = Target(host=Host(name=probing.THIS_MACHINE), node="a")
-    question = Request(parts=JOINING).question
+    question = FactsRequest(parts=JOINING).question
     probing._ask(
         ClusterFiles(cluster="default", texts=()), {probing.THIS_MACHINE: target}, question
     )

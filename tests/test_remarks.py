@@ -205,7 +205,7 @@ def test_no_ping() -> None:
     """A machine without `ping` has this question alone, and none that follows from it."""
     answers = connected(sparks(2), [])
     pings: tuple[Ping, ...] = answers["spark2"].reach.pings
-    mute = tuple(replace(ping, said="ping: not found") for ping in pings)
+    mute = tuple(replace(ping, message="ping: not found") for ping in pings)
     answers["spark2"] = replace(
         answers["spark2"], reach=replace(answers["spark2"].reach, pings=mute)
     )

@@ -63,7 +63,7 @@ def test_captures_answer_what_the_doctor_asks_today(name: str) -> None:
 
         assert sorted(2 * asks.pings) == sorted((ping.interface, ping.peer) for ping in reach.pings)
         assert sorted(asks.ports) == sorted((port.peer, port.port) for port in reach.ports)
-        assert sorted(asks.routes_to) == sorted(way.peer for way in reach.ways)
+        assert sorted(asks.routes_to) == sorted(way.peer for way in reach.routes)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -74,7 +74,7 @@ def test_captures_answer_what_the_probe_asks_today(name: str) -> None:
         reach = hosts[node].reach
 
         assert sorted(2 * asks.pings) == sorted((ping.interface, ping.peer) for ping in reach.pings)
-        assert sorted(asks.routes_to) == sorted(way.peer for way in reach.ways)
+        assert sorted(asks.routes_to) == sorted(way.peer for way in reach.routes)
 
 
 @pytest.mark.parametrize("name, node", MACHINES)

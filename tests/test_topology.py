@@ -133,8 +133,8 @@ def test_one_network_for_both_twins() -> None:
 
 def _routed(facts: Facts, device: str) -> Facts:
     """Return a machine whose kernel routes everything to one interface."""
-    ways = tuple(replace(route, device=device) for route in facts.reach.ways)
-    return replace(facts, reach=replace(facts.reach, ways=ways))
+    routes = tuple(replace(route, device=device) for route in facts.reach.routes)
+    return replace(facts, reach=replace(facts.reach, routes=routes))
 
 
 def test_twin_without_address() -> None:

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address
 
 from cluster.discovery import wiring
-from cluster.facts.facts import Request
+from cluster.facts.facts import FactsRequest
 from cluster.facts.reach import REACH
 from tests.cabling import changed, plain, spark, sparks
 
@@ -40,7 +40,7 @@ def test_interfaces_with_rdma() -> None:
 def test_requests() -> None:
     """A machine pings the addresses of all other machines in its own networks."""
     first, second = IPv4Address("192.168.177.12"), IPv4Address("192.168.178.12")
-    expected = Request(
+    expected = FactsRequest(
         parts=(REACH,),
         pings=(("enp1s0f0np0", first), ("enP2p1s0f0np0", second)),
         routes_to=(first, second),

@@ -111,7 +111,7 @@ def _without(reach: Reach, silent: tuple[IPv4Address, ...]) -> Reach:
     return Reach(
         pings=tuple(ping for ping in reach.pings if ping.peer not in silent),
         ports=tuple(port for port in reach.ports if port.peer not in silent),
-        ways=tuple(way for way in reach.ways if way.peer not in silent),
+        routes=tuple(route for route in reach.routes if route.peer not in silent),
     )
 
 

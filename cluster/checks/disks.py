@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from cluster.checks.check import Check, Reports, each
 from cluster.checks.node_report import NodeReport, is_machine, node_names
 from cluster.errors import Problem
-from cluster.facts.surroundings import Disk
+from cluster.facts.storage import Disk
 
 NEEDED = 2_000_000_000
 """Free bytes for logs and compile caches, beside the image."""
@@ -15,7 +15,7 @@ NEARLY_FULL = 20
 
 
 def _disk(report: NodeReport) -> Iterator[Problem]:
-    disk = report.facts.surroundings.engine_disk
+    disk = report.facts.engine_disk
     if disk and _is_full(disk):
         message = f"Docker has {disk.free / 1e9:.1f} GB of free disk space, {NEEDED / 1e9:g} GB"
         prune = report.command("docker system prune")
@@ -28,8 +28,7 @@ def _is_full(disk: Disk) -> bool:
 
 def _model_disk(report: NodeReport) -> Iterator[Problem]:
     """Report a disk that models may fill, unless it is Docker's, and full already."""
-    surroundings = report.facts.surroundings
-    disk, engine = surroundings.model_disk, surroundings.engine_disk
+    disk, engine = report.facts.model_disk, report.facts.engine_disk
     if not disk or disk.free * NEARLY_FULL > disk.total:
         return
     if not (engine and _is_full(engine) and engine.total == disk.total):
@@ -52,15 +51,15 @@ def _models(reports: Reports) -> Iterator[Problem]:
 
 def _size(report: NodeReport) -> int:
     """Return the bytes of MODEL in a node's cache; 0 if it is not there."""
-    models = report.facts.surroundings.models
+    models = report.facts.models
     return next((model.size for model in models if model.name == report.cluster.model), 0)
 
 
 def _copy_model(source: NodeReport, target: NodeReport) -> str:
     """Return how the model comes to a node: by a download, or from another over the fast link."""
     download = "`inv serve` lets the node download it"
-    source_disk = source.facts.surroundings.model_disk
-    target_disk = target.facts.surroundings.model_disk
+    source_disk = source.facts.model_disk
+    target_disk = target.facts.model_disk
     if not source_disk or not target_disk:
         return download
     model = f"{source_disk.path}/hub/models--{source.cluster.model.replace('/', '--')}"

@@ -8,7 +8,7 @@ from cluster.commands import ray
 from cluster.errors import Problem, RefusedError
 from cluster.facts import asking
 from cluster.facts.asking import examine
-from cluster.facts.facts import BLOCKING, EXAMINING, Request
+from cluster.facts.facts import BLOCKING, EXAMINING, FactsRequest
 from cluster.host import Host
 from cluster.machine.terminal import show
 from cluster.node import Cluster, Node
@@ -57,7 +57,7 @@ def blocking(cluster: Cluster, hosts: tuple[Host, ...]) -> tuple[Problem, ...]:
 
 def request(
     cluster: Cluster, node: Node, *, among: tuple[Node, ...] = (), fast: bool = False
-) -> Request:
+) -> FactsRequest:
     """Return what to ask a node, about all other nodes or those in `among`.
 
     `fast` leaves out what no blocking check needs. A node that is a namespace of this machine has
@@ -65,7 +65,7 @@ def request(
     """
     peers = tuple(peer for peer in among or cluster.nodes if peer.name != node.name)
     has_container = not is_virtual(cluster)
-    return Request(
+    return FactsRequest(
         parts=BLOCKING if fast else EXAMINING,
         image=cluster.image if has_container else "",
         container=cluster.container if has_container else "",

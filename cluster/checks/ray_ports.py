@@ -8,9 +8,9 @@ from cluster.checks.node_report import NodeReport, is_machine, node_names
 from cluster.checks.reach import LINK_CHECKS, is_connected, open_firewall, pairs
 from cluster.commands import ray
 from cluster.errors import Problem
-from cluster.facts.reach import Answer
+from cluster.facts.reach import PortAnswer
 
-STOPPED: dict[Answer, str] = {"silent": "packets vanish", "unreachable": "it is rejected"}
+STOPPED: dict[PortAnswer, str] = {"silent": "packets vanish", "unreachable": "it is rejected"}
 """What becomes of a connection that a firewall stops."""
 EVERYWHERE = ("0.0.0.0", "*", "[::]", "::")  # noqa: S104 (as `ss` prints it)
 LOOPBACK = ("127.0.0.1", "[::ffff:127.0.0.1]")
@@ -61,7 +61,7 @@ def _clashes_with_ray(address: str) -> bool:
 def _taken(report: NodeReport, port: _ListenPort) -> Iterator[Problem]:
     programs = tuple(
         f"{listener.process or 'another program'} on {listener.address}"
-        for listener in report.facts.surroundings.listeners
+        for listener in report.facts.listeners
         if listener.port == port.number and port.clashes_with(listener.address.partition("%")[0])
     )
     if programs:
@@ -110,7 +110,7 @@ def _obstacle(source: NodeReport, target: NodeReport, port: int) -> str:
 
 def _firewall(target: NodeReport) -> str:
     """Return what is known of a node's firewall; only root may read all of its rules."""
-    firewall = target.facts.surroundings.firewall
+    firewall = target.facts.firewall
     if firewall.ufw:
         return f"; ufw is switched on at {target.node.name}"
     chains = ", ".join(f"`{chain}`" for chain in firewall.drops)

@@ -63,7 +63,7 @@ def is_answered(
             if ping.peer == target.node.host_ip
             and ping.interface == source.node.eth_if
             and (ping.size > SMALL) == (size == "large")
-            and not ping.said.startswith(NOT_SENT)
+            and not ping.message.startswith(NOT_SENT)
         ),
         None,
     )
@@ -74,7 +74,9 @@ def wrong_route(source: NodeReport, target: NodeReport) -> str | None:
 
     The twins of a port in one network are both right: they lead to the same neighbour.
     """
-    devices = (way.device for way in source.facts.reach.ways if way.peer == target.node.host_ip)
+    devices = (
+        route.device for route in source.facts.reach.routes if route.peer == target.node.host_ip
+    )
     device = next(devices, source.node.eth_if)
     twins = (twin.interface for twin in source.port)
     right = {
@@ -98,17 +100,17 @@ def _hears(source: NodeReport, target: NodeReport) -> bool:
 def _ping_output(pair: Pair) -> str:
     """Return what ping printed about a pair, the first output that is not empty."""
     outputs = (
-        ping.said
+        ping.message
         for source, target in directions(pair)
         for ping in source.facts.reach.pings
-        if ping.peer == target.node.host_ip and not ping.said.startswith(NOT_SENT)
+        if ping.peer == target.node.host_ip and not ping.message.startswith(NOT_SENT)
     )
     return next(filter(None, outputs), "")
 
 
 def open_firewall(report: NodeReport) -> str:
     """Return how a node's firewall lets the fast network in."""
-    firewall, interface = report.facts.surroundings.firewall, report.node.eth_if
+    firewall, interface = report.facts.firewall, report.node.eth_if
     if firewall.ufw:
         return report.command(f"sudo ufw allow in on {interface}")
     if firewall.drops:
@@ -153,10 +155,8 @@ def _reason(pair: Pair) -> str:
 
 def _look(pair: Pair) -> str:
     """Return what to look at: a firewall, if one is known that drops pings; ufw lets them in."""
-    walls = (end for end in pair if end.facts.surroundings.firewall.drops)
-    rules = ", ".join(
-        open_firewall(wall) for wall in walls if not wall.facts.surroundings.firewall.ufw
-    )
+    walls = (end for end in pair if end.facts.firewall.drops)
+    rules = ", ".join(open_firewall(wall) for wall in walls if not wall.facts.firewall.ufw)
     source, target = pair
     ping = source.command(f"ping -c 3 -I {source.node.eth_if} {target.node.host_ip}")
     return rules or f"is it one cable or one switch? {ping}, with the cable in the other port too"

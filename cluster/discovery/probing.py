@@ -10,7 +10,7 @@ from cluster.discovery import nodes
 from cluster.discovery.nodes import ClusterFiles, Target
 from cluster.errors import Problem, RefusedError
 from cluster.facts import asking
-from cluster.facts.facts import JOINING, Facts, Request
+from cluster.facts.facts import JOINING, Facts, FactsRequest
 from cluster.host import Host
 from cluster.machine import env_files, files
 from cluster.machine.local_addresses import is_local, is_loopback
@@ -44,7 +44,7 @@ def probe(  # noqa: PLR0913 (an argument for each option of the command line)
     this_machine = {THIS_MACHINE: Target(host=Host(name=THIS_MACHINE))}
     targets = {host: _named(host) for host in hosts} or _described(current) or this_machine
     # The first question: how a machine is connected. Its Docker, for one, may be broken.
-    question = Request(parts=JOINING).question
+    question = FactsRequest(parts=JOINING).question
     if dry:
         show("".join(_script(name, target, question) for name, target in targets.items()))
         show(SECOND_QUESTION)

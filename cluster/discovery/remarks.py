@@ -99,7 +99,7 @@ def missing_ping(machines: Machines) -> Iterator[Remark]:
     """Yield the machines without `ping`."""
     for name, facts in machines.items():
         pings = facts.reach.pings
-        if pings and all(ping.said == NO_PING for ping in pings):
+        if pings and all(ping.message == NO_PING for ping in pings):
             yield remark(name, "has no `ping`", "`sudo apt-get install iputils-ping` there")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from itertools import product
 
-from cluster.facts.facts import Facts, Request
+from cluster.facts.facts import Facts, FactsRequest
 from cluster.facts.links import DOCKERS, RJ45, Interface
 from cluster.facts.ports import Port, Twin, ports, twins
 from cluster.facts.reach import REACH
@@ -57,7 +57,7 @@ def _likelihood(interface: Interface) -> tuple[bool, int, bool, str]:
     return (virtual, -speed, interface.name == RJ45, interface.name)
 
 
-def requests(machines: Machines) -> dict[str, Request]:
+def requests(machines: Machines) -> dict[str, FactsRequest]:
     """Return the addresses that each machine has to ping, and from which interface.
 
     From a port only those of its own networks: bound to an interface, Linux asks for any address
@@ -67,13 +67,13 @@ def requests(machines: Machines) -> dict[str, Request]:
     return {name: _request(name, machines) for name in machines}
 
 
-def _request(name: str, machines: Machines) -> Request:
+def _request(name: str, machines: Machines) -> FactsRequest:
     ends = (*_rdma_ends(name, machines[name]), *_other_ends(name, machines[name]))
     assigned = {end.address.ip for end in ends}
     pairs = ((source.interface.name, peer.address.ip) for source, peer in _pairs(name, machines))
     pings = tuple(dict.fromkeys(ping for ping in pairs if ping[1] not in assigned))
     routes_to = tuple(dict.fromkeys(address for _, address in pings))
-    return Request(parts=(REACH,), pings=pings, routes_to=routes_to)
+    return FactsRequest(parts=(REACH,), pings=pings, routes_to=routes_to)
 
 
 def _pairs(name: str, machines: Machines) -> Iterator[tuple[LinkEnd, LinkEnd]]:
@@ -194,7 +194,7 @@ def _is_permanent(end: LinkEnd) -> bool:
 
 def _kernel_order(facts: Facts, port: Port) -> tuple[Twin, ...]:
     """Return the twins of a port; in a shared network the one of the kernel's route is first."""
-    routed = {route.device for route in facts.reach.ways}
+    routed = {route.device for route in facts.reach.routes}
     networks = [address.network for twin in port.twins for address in twin.interface.addresses]
     shared = len({*networks}) < len(networks)
     return tuple(sorted(port.twins, key=lambda twin: shared and twin.interface.name not in routed))

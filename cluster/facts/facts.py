@@ -6,15 +6,16 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from cluster import scripts
-from cluster.facts import docker, gpu, links, machine, rdma, reach, surroundings
+from cluster.facts import docker, firewall, gpu, links, machine, rdma, reach, storage
 from cluster.facts.docker import Docker
+from cluster.facts.firewall import Firewall, Listener
 from cluster.facts.gpu import Gpus
 from cluster.facts.links import Links
-from cluster.facts.machine import Machine
-from cluster.facts.part import Answers, Part, Subject, answers
+from cluster.facts.machine import MachineFacts
+from cluster.facts.part import Answers, Part, Subject, alone, answers
 from cluster.facts.rdma import Rdma
 from cluster.facts.reach import Reach
-from cluster.facts.surroundings import Surroundings
+from cluster.facts.storage import Disk, Model
 
 SUBJECTS = (
     Subject(parts=links.PARTS, parse=links.links),
@@ -22,8 +23,12 @@ SUBJECTS = (
     Subject(parts=machine.PARTS, parse=machine.machine),
     Subject(parts=gpu.PARTS, parse=gpu.gpus),
     Subject(parts=docker.PARTS, parse=docker.docker),
-    Subject(parts=surroundings.PARTS, parse=surroundings.surroundings),
-    Subject(parts=(reach.REACH,), parse=reach.REACH.value),
+    alone(firewall.FIREWALL),
+    alone(firewall.LISTENERS),
+    alone(storage.ENGINE_DISK),
+    alone(storage.MODEL_DISK),
+    alone(storage.MODELS),
+    alone(reach.REACH),
 )
 PARTS: tuple[Part[Any], ...] = tuple(part for subject in SUBJECTS for part in subject.parts)
 EXAMINING = tuple(
@@ -39,7 +44,7 @@ SHIPPING: tuple[Part[Any], ...] = (
     machine.PROGRAMS,
     docker.ENGINE,
     docker.IMAGES,
-    surroundings.ENGINE_DISK,
+    storage.ENGINE_DISK,
 )
 """The parts that show which layers an engine has, and how quickly others get there."""
 JOINING: tuple[Part[Any], ...] = (
@@ -53,7 +58,7 @@ JOINING: tuple[Part[Any], ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class FactsRequest:
     """Which parts to ask a machine for, and about what."""
 
     parts: tuple[Part[Any], ...] = EXAMINING
@@ -91,12 +96,18 @@ class Request:
 class Facts:
     """One machine at one moment."""
 
-    machine: Machine
+    machine: MachineFacts
     links: Links = field(default_factory=Links)
     rdma: Rdma = field(default_factory=Rdma)
     gpus: Gpus = field(default_factory=Gpus)
     docker: Docker = field(default_factory=Docker)
-    surroundings: Surroundings = field(default_factory=Surroundings)
+    firewall: Firewall = field(default_factory=Firewall)
+    listeners: tuple[Listener, ...] = ()
+    engine_disk: Disk | None = None
+    """The disk with the files of Docker."""
+    model_disk: Disk | None = None
+    """The disk with the model cache (HF_CACHE)."""
+    models: tuple[Model, ...] = ()
     reach: Reach = field(default_factory=Reach)
     unreadable: tuple[str, ...] = ()
     """Parts of the answer that have an unknown shape."""
@@ -135,6 +146,10 @@ def _facts(readable: Answers) -> Facts:
         rdma=rdma.rdma(readable),
         gpus=gpu.gpus(readable),
         docker=docker.docker(readable),
-        surroundings=surroundings.surroundings(readable),
+        firewall=firewall.FIREWALL.value(readable),
+        listeners=firewall.LISTENERS.value(readable),
+        engine_disk=storage.ENGINE_DISK.value(readable),
+        model_disk=storage.MODEL_DISK.value(readable),
+        models=storage.MODELS.value(readable),
         reach=reach.REACH.value(readable),
     )

@@ -34,7 +34,7 @@ class Memory:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
+class MachineFacts:
     """A machine and its operating system."""
 
     hostname: str
@@ -149,7 +149,7 @@ PROGRAMS = Part(name="programs", parse=_programs)
 PARTS = (SYSTEM, RESOLVED, SESSIONS, CONNECTION, PROGRAMS)
 
 
-def machine(answers: Answers) -> Machine:
+def machine(answers: Answers) -> MachineFacts:
     """Parse the machine itself."""
     sessions = SESSIONS.value(answers)
     client, server = CONNECTION.value(answers)
@@ -168,9 +168,9 @@ def machine(answers: Answers) -> Machine:
     )
 
 
-def _machine(system: System) -> Machine:
+def _machine(system: System) -> MachineFacts:
     hostname, kernel, architecture = system.shell.get("names", "").split() or ("", "", "")
-    return Machine(
+    return MachineFacts(
         hostname=hostname,
         user=system.shell.get("user", ""),
         system=_distribution(system),

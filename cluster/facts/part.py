@@ -59,6 +59,11 @@ class Subject:
         return True
 
 
+def alone(part: Part[Any]) -> Subject:
+    """Return the subject of a part that is parsed by itself."""
+    return Subject(parts=(part,), parse=part.value)
+
+
 def timeout(text: str) -> str:
     """Return the line which says that a program took too long; empty if none did."""
     match = TIMEOUT.search(text)

@@ -165,7 +165,7 @@ cdi() {
   printf '%s\n' /etc/cdi/* /var/run/cdi/*
 }
 
-# Firewall, disks, models and listening ports (surroundings.py).
+# Firewall and listening ports (firewall.py).
 
 # Only root may read the rules. iptables only where there is no nft: listing its rules loads modules.
 firewall() {
@@ -175,6 +175,12 @@ firewall() {
   # shellcheck disable=SC2086 # none or two words
   timeout -k 1 2 $as_root nft list chains || timeout -k 1 2 $as_root iptables -S INPUT
 }
+
+listeners() {
+  timeout -k 1 2 ss -Hltnp
+}
+
+# Disks and models (storage.py).
 
 engine_disk() {
   info=$(
@@ -201,10 +207,6 @@ models() {
     [ ! -d "$model" ] || timeout -k 1 2 du -sk "$model" || echo "0 $model" &
   done
   wait
-}
-
-listeners() {
-  timeout -k 1 2 ss -Hltnp
 }
 
 # Peers (reach.py). All attempts run at once.
@@ -241,7 +243,7 @@ reach() {
     try "port $address $port" timeout -k 1 2 bash -c ": </dev/tcp/$address/$port" &
   done
   for address in $routes_to; do
-    try "way $address" timeout -k 1 2 ip -j route get "$address" &
+    try "route $address" timeout -k 1 2 ip -j route get "$address" &
   done
   wait
 }

@@ -8,11 +8,11 @@ from typing import Literal
 
 from cluster.facts.part import Part
 
-Answer = Literal["open", "refused", "silent", "unreachable"]
+PortAnswer = Literal["open", "refused", "silent", "unreachable"]
 """A process listens on the port; none does; packets get lost; the network refuses."""
 PING = re.compile(r"^ping (\S+) (\S+) (\d+) (\d+) ?(.*)$", re.MULTILINE)
 PORT = re.compile(r"^port (\S+) (\d+) (\d+) ?(.*)$", re.MULTILINE)
-WAY = re.compile(r"^way (\S+) (\d+) ?(.*)$", re.MULTILINE)
+ROUTE = re.compile(r"^route (\S+) (\d+) ?(.*)$", re.MULTILINE)
 TWICE = re.compile(r"(.*?)(icmp_seq=1 )?(.+) \1(?:icmp_seq=2 )?\3")
 """The same message for both requests."""
 AROUND = re.compile(r"^PING .*? bytes of data\. ?| ?--- .*$")
@@ -28,21 +28,21 @@ class Ping:
     """Bytes of the IP packet, which must fit the MTU of every interface on the route."""
     answered: bool
     """Whether one of them was answered: a lost packet is no broken link."""
-    said: str = ""
+    message: str = ""
     """What ping printed if nothing came back."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Port:
+class PortAttempt:
     """One attempt to connect."""
 
     peer: IPv4Address
     port: int
-    answer: Answer
+    answer: PortAnswer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class PeerRoute:
     """The route that the kernel takes to a peer."""
 
     peer: IPv4Address
@@ -55,8 +55,8 @@ class Reach:
     """All attempts of a machine to reach its peers."""
 
     pings: tuple[Ping, ...] = ()
-    ports: tuple[Port, ...] = ()
-    ways: tuple[Way, ...] = ()
+    ports: tuple[PortAttempt, ...] = ()
+    routes: tuple[PeerRoute, ...] = ()
 
 
 SILENT = (124, 137)
@@ -68,11 +68,11 @@ NOT_RUN = (125, 126, 127)
 def reach(text: str) -> Reach:
     """Parse all attempts, which end in any order."""
     ports = (_port(*row) for row in PORT.findall(text))
-    ways = (_way(*row) for row in WAY.findall(text))
+    routes = (_route(*row) for row in ROUTE.findall(text))
     return Reach(
         pings=tuple(sorted((_ping(*row) for row in PING.findall(text)), key=_ping_order)),
         ports=tuple(sorted(filter(None, ports), key=lambda port: (port.peer, port.port))),
-        ways=tuple(sorted(filter(None, ways), key=lambda way: way.peer)),
+        routes=tuple(sorted(filter(None, routes), key=lambda route: route.peer)),
     )
 
 
@@ -85,7 +85,7 @@ def _ping(interface: str, peer: str, size: str, code: str, output: str) -> Ping:
         peer=IPv4Address(peer),
         size=int(size),
         answered=answered,
-        said="" if answered else message,
+        message="" if answered else message,
     )
 
 
@@ -100,12 +100,12 @@ def _ping_order(ping: Ping) -> tuple[str, IPv4Address, int]:
     return ping.interface, ping.peer, ping.size
 
 
-def _port(peer: str, port: str, code: str, output: str) -> Port | None:
+def _port(peer: str, port: str, code: str, output: str) -> PortAttempt | None:
     answer = _answer(int(code), output)
-    return Port(peer=IPv4Address(peer), port=int(port), answer=answer) if answer else None
+    return PortAttempt(peer=IPv4Address(peer), port=int(port), answer=answer) if answer else None
 
 
-def _answer(code: int, output: str) -> Answer | None:
+def _answer(code: int, output: str) -> PortAnswer | None:
     """Return the answer, by bash's exit code and message; None if there is no bash."""
     if code in NOT_RUN:
         return None
@@ -116,12 +116,12 @@ def _answer(code: int, output: str) -> Answer | None:
     return "refused" if "refused" in output else "unreachable"
 
 
-def _way(peer: str, code: str, output: str) -> Way | None:
+def _route(peer: str, code: str, output: str) -> PeerRoute | None:
     """Parse a route, or the message of `ip` instead of one; None if there is no `ip`."""
     if int(code) in NOT_RUN:
         return None
     routes = json.loads(output) if code == "0" and output.startswith("[") else ()
-    return Way(peer=IPv4Address(peer), device=next((route["dev"] for route in routes), ""))
+    return PeerRoute(peer=IPv4Address(peer), device=next((route["dev"] for route in routes), ""))
 
 
 REACH = Part(name="reach", parse=reach)

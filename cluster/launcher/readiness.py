@@ -20,10 +20,10 @@ from cluster.checks.rdma import missing_device_files, missing_devices, no_device
 from cluster.commands import ray
 from cluster.errors import Problem
 from cluster.facts.facts import Facts
+from cluster.facts.firewall import Listener
 from cluster.facts.links import Links, interfaces
-from cluster.facts.machine import Machine, Memory
+from cluster.facts.machine import MachineFacts, Memory
 from cluster.facts.rdma import rdma
-from cluster.facts.surroundings import Listener, Surroundings
 from cluster.launcher.flags import ETH_IF, HOST_IP, IB_IF, PORT, PROGRAM
 from cluster.node import Cluster
 
@@ -36,7 +36,7 @@ DEVICES = "start the container with --device=/dev/infiniband, or with --privileg
 SHARED_MEMORY = "start the container with --ipc=host or --shm-size=16g"
 LOCKED_MEMORY = "start the container with --ulimit memlock=-1"
 RETRIES = "Ray tries for about two minutes"
-UNKNOWN = Machine(
+UNKNOWN = MachineFacts(
     hostname="",
     memory=Memory(total=0, available=0, free=0, cached=0, swap_total=0, swap_free=0),
 )
@@ -95,7 +95,7 @@ def container_facts_of(cluster: Cluster, addresses: str, devices: str, *, is_tak
         machine=UNKNOWN,
         links=Links(interfaces=tuple(links)),
         rdma=rdma({"devices": devices}),
-        surroundings=Surroundings(listeners=listeners if is_taken else ()),
+        listeners=listeners if is_taken else (),
     )
 
 

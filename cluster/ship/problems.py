@@ -34,7 +34,7 @@ def wrong_architecture(route: ShipRoute, name: str, image: Image, architecture: 
 
 def no_room(route: ShipRoute, name: str, facts: Facts, needed: int) -> Problem:
     """Return the problem that the node lacks disk space, found before a byte is sent."""
-    disk, root = facts.surroundings.engine_disk, facts.docker.root
+    disk, root = facts.engine_disk, facts.docker.root
     free = data_size(disk.free if disk else 0)
     message = f"has {free} free in {root} and needs {data_size(needed)} for {name}"
     return Problem(place=route.node, message=message, remedy=_disk_usage(route))

@@ -7,7 +7,7 @@ from typing import cast
 
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.facts import asking
-from cluster.facts.facts import SHIPPING, Facts, Request
+from cluster.facts.facts import SHIPPING, Facts, FactsRequest
 from cluster.host import THIS_MACHINE, Host, host_problem
 from cluster.machine import parallel, processes
 from cluster.machine.terminal import Report, show
@@ -76,7 +76,7 @@ class Shipment:
         """Ask this machine and all nodes for their facts."""
         nodes = (route.host for route in self.routes if not route.is_local)
         hosts = {host.name: host for host in (THIS_MACHINE, *nodes)}
-        question = Request(parts=SHIPPING, docker_seconds=DOCKER_SECONDS).question
+        question = FactsRequest(parts=SHIPPING, docker_seconds=DOCKER_SECONDS).question
         with self.terminal.step(self.name, "Check which nodes have it"):
             answers = asking.examine(hosts, dict.fromkeys(hosts, question), ANSWER_SECONDS)
         return {name: _with_engine(hosts[name], answer) for name, answer in answers.items()}

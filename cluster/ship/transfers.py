@@ -88,7 +88,7 @@ class Transfer:
     @property
     def free(self) -> int | None:
         """Bytes of free disk space for the node's engine; None if unknown."""
-        disk = self.facts.surroundings.engine_disk if self.facts else None
+        disk = self.facts.engine_disk if self.facts else None
         return disk.free if disk else None
 
     @property

@@ -2,7 +2,10 @@
 
 import pytest
 
-from cluster.facts.surroundings import Disk, Firewall, Listener, Model, Surroundings, surroundings
+from cluster.facts.facts import Facts, parse
+from cluster.facts.firewall import Firewall, Listener, firewall
+from cluster.facts.storage import Disk, Model, disk
+from tests.test_facts import FRAME, NOTHING
 
 UFW = """\
 ENABLED=yes
@@ -44,7 +47,7 @@ LISTEN 0      4096               [::]:6379          [::]:*    users:(("gcs_serve
 """  # noqa: E501 (a line of ss)
 
 
-def test_surroundings() -> None:
+def test_all_parts() -> None:
     """Only chains that drop incoming packets count, not those that forward or accept."""
     answers = {
         "firewall": UFW,
@@ -53,7 +56,9 @@ def test_surroundings() -> None:
         "models": SIZES,
         "listeners": LISTENERS,
     }
-    expected = Surroundings(
+    expected = Facts(
+        machine=NOTHING.machine,
+        docker=NOTHING.docker,
         firewall=Firewall(ufw=True, drops=("ip filter INPUT", "inet guard in")),
         engine_disk=Disk(path="/var/lib/docker", free=3_411_456_327_680, total=3_936_817_750_016),
         model_disk=Disk(path="/srv/spark/.cache/huggingface", free=204_800, total=204_800),
@@ -70,12 +75,9 @@ def test_surroundings() -> None:
         ),
     )
 
-    assert expected == surroundings(answers)
+    text = "".join(f"== {name}\n{answer}\n" for name, answer in answers.items())
 
-
-def test_nothing() -> None:
-    """A machine without an answer has no facts."""
-    assert Surroundings() == surroundings({})
+    assert expected == parse(f"{text}{FRAME}")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_nothing() -> None:
 )
 def test_firewall(text: str, expected: Firewall) -> None:
     """Without nft, iptables lists the policy."""
-    assert expected == surroundings({"firewall": text}).firewall
+    assert expected == firewall(text)
 
 
 @pytest.mark.parametrize("text", [ROOT + STORE, STORE + ROOT])
@@ -97,7 +99,7 @@ def test_least_room(text: str) -> None:
     """Of the folders of an engine, the fuller one counts."""
     expected = Disk(path="/var/lib/containerd", free=10_240, total=102_400)
 
-    assert expected == surroundings({"engine_disk": text}).engine_disk
+    assert expected == disk(text)
 
 
 @pytest.mark.parametrize(
@@ -105,4 +107,4 @@ def test_least_room(text: str) -> None:
 )
 def test_no_disk(text: str) -> None:
     """A folder without numbers, or numbers without a folder, is no disk."""
-    assert surroundings({"engine_disk": text}).engine_disk is None
+    assert disk(text) is None
