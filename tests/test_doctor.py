@@ -1,11 +1,7 @@
-"""Asking machines and reporting faults: this machine is really asked."""
+"""The doctor as a command: what it prints, and its exit codes."""
 
 import json
-import os
-import socket
-import stat
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -14,17 +10,13 @@ from cluster import session
 from cluster.checks import doctor
 from cluster.checks.checks import ANSWER, CHECKS
 from cluster.errors import Problem, RefusedError
-from cluster.facts import asking
-from cluster.facts.facts import BLOCKING, Facts, FactsRequest
 from cluster.host import OPTIONS, Host
 from cluster.session import Session
 from cluster.words import shell_line
 from tests.clusters import REHEARSAL, TWO_SPARKS
+from tests.test_facts_asking import OFF, put_ssh
 
 HERE = Host(name="here")
-LONG = 60.0
-"""No machine of the tests needs so many seconds."""
-OFF = 'echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255'
 PAGE = """\
 Blocking: the cluster will not work
 
@@ -37,79 +29,6 @@ Blocking: the cluster will not work
 
 2 nodes, {checks} checks: 2 blocking, 0 slow, 0 notes
 """
-
-
-def put_ssh(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Replace the SSH client by a shell script; `$host` is its destination."""
-    program = folder / "ssh"
-    program.write_text(
-        f'#!/bin/sh\nfor host; do test "$before" = -- && break; before=$host; done\n{script}\n',
-        "utf-8",
-    )
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-
-
-def test_this_machine() -> None:
-    """The machine of the tests answers a whole bundle without SSH, and its clock is our own."""
-    before = time.time()
-    result = asking.examine({"here": HERE}, {"here": FactsRequest().question})["here"]
-
-    assert isinstance(result, Facts)
-    assert result.machine.hostname == socket.gethostname()
-    assert result.machine.clock is not None
-    assert before <= result.machine.clock <= time.time()
-    assert result.lead is not None
-    assert -LONG < result.lead <= 0
-
-
-def test_fast_and_full_ask_the_same_way() -> None:
-    """The fast form is answered as well."""
-    result = asking.examine({"here": HERE}, {"here": FactsRequest(parts=BLOCKING).question})["here"]
-
-    assert isinstance(result, Facts)
-
-
-def test_half_an_answer() -> None:
-    """An incomplete answer counts as none."""
-    text = "echo '== end'; exit 0"
-    result = asking.examine({"here": HERE}, {"here": text})
-
-    assert {"here": Problem(place="here", message="no answer: its answer is not whole")} == result
-
-
-def test_unknown_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of SSH becomes the same problem as in other tasks, for each host."""
-    put_ssh(tmp_path, monkeypatch, OFF)
-    engines = {name: Host(name=name, ssh_host=name) for name in ("dgx1", "dgx2")}
-    result = asking.examine(engines, dict.fromkeys(engines, "echo"))
-    message = "{0} does not answer: No route to host"
-    remedy = "check that it is on, and on this network: `ssh -v {0}`"
-
-    assert result == {
-        name: Problem(place=name, message=message.format(name), remedy=remedy.format(name))
-        for name in engines
-    }
-
-
-def test_one_connection_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each node is asked once, all at the same time."""
-    put_ssh(tmp_path, monkeypatch, f'echo "$host" >>{tmp_path}/calls; sleep 0.5; exit 255')
-    engines = {name: Host(name=name, ssh_host=name) for name in ("a", "b", "c", "d")}
-    began = time.monotonic()
-    asking.examine(engines, dict.fromkeys(engines, "echo"))
-    seconds = time.monotonic() - began
-
-    assert ["a", "b", "c", "d"] == sorted((tmp_path / "calls").read_text("utf-8").split())
-    assert seconds < 4 * 0.5
-
-
-def test_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that takes too long counts as one without an answer."""
-    monkeypatch.setattr(asking, "SECONDS", 0.3)
-    answers = asking.examine({"here": HERE}, {"here": "exec sleep 60"})
-
-    assert {"here": Problem(place="here", message="no answer: timed out after 0.3 s")} == answers
 
 
 def test_dry(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cluster.errors import Problem
-from cluster.facts import facts
-from cluster.facts.facts import Facts
-from cluster.facts.unanswered import unanswered
-from cluster.host import Host
+from cluster.facts.facts import Facts, parse
+from cluster.host import Host, ssh_problem
 from cluster.machine.processes import Completed
 
 TITLE = "Ask for facts"
@@ -33,10 +31,24 @@ def examine(
 def _facts(host: Host, result: Completed) -> Facts | Problem:
     """Parse an answer, and compare the machine's clock with ours when the answer was complete."""
     if result.code:
-        return unanswered(host, result.error)
+        return no_answer(host, result.error)
     try:
-        parsed = facts.parse(result.output)
+        facts = parse(result.output)
     except ValueError as error:
-        return unanswered(host, str(error))
-    clock = parsed.machine.clock
-    return replace(parsed, lead=None if clock is None else clock - result.ended)
+        return no_answer(host, str(error))
+    clock = facts.machine.clock
+    return replace(facts, lead=None if clock is None else clock - result.ended)
+
+
+def no_answer(host: Host, text: str) -> Problem:
+    """Return the problem that ssh or the machine's shell printed; unknown words as they are."""
+    if problem := ssh_problem(host, text):
+        return problem
+    last = text.strip().rpartition("\n")[2]
+    if last:
+        remedy = f"`ssh {host.ssh_host}` may show more" if host.ssh_host else ""
+        return Problem(place=host.name, message=f"no answer: {last}", remedy=remedy)
+    if not host.ssh_host:
+        return Problem(place=host.name, message="no answer")
+    remedy = f"try: `ssh {host.ssh_host} true`"
+    return Problem(place=host.name, message="no answer over SSH", remedy=remedy)
