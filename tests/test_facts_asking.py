@@ -110,7 +110,7 @@ def test_late(monkeypatch: pytest.MonkeyPatch) -> None:
             "spark2: no answer: sh: 12: Syntax error (`ssh dgx` may show more)",
         ),
         (FAR, "", "spark2: no answer over SSH (try: `ssh dgx true`)"),
-        (HERE, "no answer within 30 s", "here: no answer: no answer within 30 s"),
+        (HERE, "timed out after 30 s", "here: no answer: timed out after 30 s"),
     ],
     ids=["ssh", "shell", "nothing", "here"],
 )
