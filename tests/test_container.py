@@ -1,4 +1,4 @@
-"""What a container is made of: the client's options and the engine's body say the same."""
+"""A container's options for the Docker client and its body for the Engine API agree."""
 
 import json
 import subprocess
@@ -53,17 +53,17 @@ STACK = {"Name": "stack", "Soft": 67108864, "Hard": 67108864}
 HOST = {"NetworkMode": "host", "Init": True, "Binds": [], "DeviceRequests": []}
 LIMITED = {"SecurityOpt": ["no-new-privileges"], "Ulimits": [STACK]}
 SHM = {"ShmSize": 16 * GIB}
-# What a variable can be given: any text but a NUL.
+# A variable can hold any text without a NUL.
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 
 def digest(container: Container) -> str:
-    """Return what a container is compared by."""
+    """Return the digest of a container's spec."""
     return dict(container.all_labels)[f"{PREFIX}.spec"]
 
 
 def test_options() -> None:
-    """A node's container is spelled out, a secret by its name alone."""
+    """The options describe a node's container in full; a secret appears by name only."""
     expected = (
         ("--name", "vllm_node"),
         *NETWORK,
@@ -85,7 +85,7 @@ def test_options() -> None:
 
 
 def test_body() -> None:
-    """The engine gets the same with what only this moment knows: values, and what `~` is."""
+    """The body has the same options with values, and a path for `~`."""
     device = {
         "PathOnHost": "/dev/infiniband",
         "PathInContainer": "/dev/infiniband",
@@ -152,7 +152,7 @@ def test_body() -> None:
 def test_variants(
     container: Container, expected: tuple[tuple[str, ...], ...], host: dict[str, Any]
 ) -> None:
-    """Options and body differ in the same way; what is thrown away has no name and no labels."""
+    """Options and body vary alike; a container without a name has no labels."""
     made = body(container, Resolved(variables={}, home="/h/me"))
 
     assert (*NETWORK, *expected) == create_options(container, "")
@@ -160,13 +160,13 @@ def test_variants(
 
 
 def test_home_of_this_machine() -> None:
-    """On this machine `~` is the home folder of who runs the line."""
+    """On this machine `~` is the home folder of the user who runs the command."""
     assert ("--volume", NodeHome("", ".cache/huggingface:/models")) in create_options(NODE, "")
 
 
 def test_settings() -> None:
-    """The settings are those that a change of needs another container for."""
-    other = replace(NODE, shm_size=None, mounts=(), privileged=True, rdma=False)
+    """The settings list every key whose change needs a new container."""
+    changed = replace(NODE, shm_size=None, mounts=(), privileged=True, rdma=False)
     settings = {
         "IMAGE": "vllm-node",
         "ACCELERATOR": "nvidia",
@@ -177,36 +177,36 @@ def test_settings() -> None:
     }
 
     assert json.loads(SETTINGS) == NODE.settings
-    assert settings == other.settings
+    assert settings == changed.settings
 
 
 @pytest.mark.parametrize(
-    "other",
+    "changed",
     [
         pytest.param(replace(NODE, image="other"), id="a setting"),
         pytest.param(replace(NODE, argv=("ray", "start")), id="the command line"),
-        pytest.param(replace(NODE, environment=NODE.environment[:2]), id="a variable less"),
+        pytest.param(replace(NODE, environment=NODE.environment[:2]), id="a variable removed"),
         pytest.param(
             replace(NODE, environment=(("NOTE", "other"), *NODE.environment[1:])), id="a value"
         ),
     ],
 )
-def test_digest(other: Container) -> None:
-    """What changes the container changes what it is compared by."""
-    assert digest(NODE) != digest(other)
+def test_digest(changed: Container) -> None:
+    """Every change of a container changes its digest."""
+    assert digest(NODE) != digest(changed)
 
 
 def test_digest_without_secrets() -> None:
-    """A secret cannot be guessed from a label, which everybody with the socket can read."""
+    """The value of a secret does not change the digest: users of the engine can read labels."""
     secret = ("HF_TOKEN", Secret("hf_other", "env/cluster.env:8"))
-    other = replace(NODE, environment=(NODE.environment[0], secret, NODE.environment[2]))
+    changed = replace(NODE, environment=(NODE.environment[0], secret, NODE.environment[2]))
 
-    assert digest(NODE) == digest(other)
+    assert digest(NODE) == digest(changed)
 
 
 @given(value=TEXT)
-def test_a_variable_survives_the_shell(value: str) -> None:
-    """A value arrives in `--env` with exactly the text that it has: quotes, newlines, `$`."""
+def test_variable_passes_unchanged(value: str) -> None:
+    """A value reaches `--env` and the body unchanged: quotes, newlines, `$`."""
     container = replace(BARE, environment=(("NAME", value),))
     text = shell_parts(container.environment, (("printf", "%s\\0"), *create_options(container, "")))
     run = subprocess.run(["/bin/sh", "-c", text], check=True, capture_output=True)

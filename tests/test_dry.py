@@ -1,6 +1,6 @@
-"""The full output of `--dry` for the clusters in `env/`: the files of `tests/dry/`.
+"""The full text that `--dry` prints for the clusters in `env/`: the files in `tests/dry/`.
 
-After a change that is meant, write them anew and read the difference:
+After an intended change, write them again and read the difference:
 
     .nox/unit/bin/python -m tests.test_dry && git diff tests/dry
 """
@@ -50,8 +50,8 @@ def serve(cluster: Cluster, runtime: Runtime) -> Plan:
 def rehearse(cluster: Cluster, runtime: Runtime) -> Plan:
     """Return the steps of `inv rehearse`."""
     request = vllm.request(cluster, vllm.ServeOptions(), CHECKOUT)
-    asked = plans.complete(cluster, request, runtime, prompt=PROMPT, tokens=TOKENS)
-    steps = (*plans.up(cluster, runtime), *serve(cluster, runtime), asked)
+    completion = plans.complete(cluster, request, runtime, prompt=PROMPT, tokens=TOKENS)
+    steps = (*plans.up(cluster, runtime), *serve(cluster, runtime), completion)
     return (*steps, *plans.down(cluster, runtime))
 
 
@@ -71,18 +71,18 @@ VERBS: dict[str, Callable[[Cluster, Runtime], Plan]] = {
 }
 
 
-def printed(verb: str, cluster: Cluster = REHEARSAL, *, rootless: bool = False) -> str:
-    """Return the script that a verb prints."""
+def of_namespaces(verb: str, cluster: Cluster = REHEARSAL, *, rootless: bool = False) -> str:
+    """Return the script of a verb for a rehearsal."""
     return script.text(VERBS[verb](cluster, namespace_runtime(cluster, rootless=rootless)))
 
 
-def contained(verb: str, cluster: Cluster = TWO_SPARKS) -> str:
-    """Return the script that a verb prints for two real machines, on a third one."""
+def of_containers(verb: str, cluster: Cluster = TWO_SPARKS) -> str:
+    """Return the script of a verb for two real machines, as a third one prints it."""
     return script.text(VERBS[verb](cluster, container_runtime(cluster)))
 
 
 def sparks() -> str:
-    """Return the commands that run on two Sparks, each in its environment, as shell text."""
+    """Return the commands that run on two Sparks, each with its environment."""
     cluster = replace(SPARKS, model="Qwen/Qwen3-4B", variables=SECRETS)
     request = vllm.request(cluster, vllm.ServeOptions(), CHECKOUT)
     lines = [(node, ray.start(cluster, node)) for node in cluster.nodes]
@@ -93,63 +93,65 @@ def sparks() -> str:
     )
 
 
-def unread(shell: str, text: str) -> str:
-    """Return the shell's errors about a script, which it checks without running it."""
+def syntax_error(shell: str, text: str) -> str:
+    """Return the error of a shell that parses a script without running it."""
     if shutil.which(shell) is None:
-        pytest.skip(f"there is no {shell} here")
-    run = subprocess.run([shell, "-n"], input=text, check=False, capture_output=True, text=True)
-    return run.stderr or ("" if run.returncode == 0 else str(run.returncode))
+        pytest.skip(f"{shell} is not installed")
+    result = subprocess.run([shell, "-n"], input=text, check=False, capture_output=True, text=True)
+    return result.stderr or ("" if result.returncode == 0 else str(result.returncode))
 
 
 def expected(name: str) -> str:
-    """Return the text of a file."""
+    """Return the text of a file in `tests/dry/`."""
     return (FOLDER / f"{name}.sh").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_printed(verb: str) -> None:
-    """The whole script is equal to the reviewed one."""
-    assert expected(verb) == printed(verb)
+def test_rehearsal(verb: str) -> None:
+    """The whole script for the rehearsal is the recorded one."""
+    assert expected(verb) == of_namespaces(verb)
 
 
 @pytest.mark.parametrize("verb", ["up", "serve", "down"])
 def test_two_sparks(verb: str) -> None:
-    """The whole script for two real machines is equal to the reviewed one."""
-    assert expected(f"two-sparks-{verb}") == contained(verb)
+    """The whole script for two real machines is the recorded one."""
+    assert expected(f"two-sparks-{verb}") == of_containers(verb)
 
 
-def test_lines_of_two_sparks() -> None:
-    """Two real machines get the same commands, each with its address and interfaces."""
+def test_commands_of_two_sparks() -> None:
+    """Two real machines run the same commands, each with its own address and interfaces."""
     assert expected("sparks") == sparks()
 
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 @pytest.mark.parametrize("rootless", [False, True], ids=["root", "rootless"])
-def test_a_shell_can_read_it(shell: str, verb: str, *, rootless: bool) -> None:
-    """Each script is valid for a shell."""
-    assert "" == unread(shell, printed(verb, rootless=rootless))
+def test_syntax(shell: str, verb: str, *, rootless: bool) -> None:
+    """Shells can parse every script for the rehearsal."""
+    assert "" == syntax_error(shell, of_namespaces(verb, rootless=rootless))
 
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_a_shell_can_read_that_of_containers(shell: str, verb: str) -> None:
-    """Each script for real machines is valid for a shell, also with secrets."""
-    assert "" == unread(shell, contained(verb, with_variables(TWO_SPARKS, shared=SECRETS)))
+def test_syntax_for_containers(shell: str, verb: str) -> None:
+    """Shells can parse every script for real machines, with secrets."""
+    assert "" == syntax_error(
+        shell, of_containers(verb, with_variables(TWO_SPARKS, shared=SECRETS))
+    )
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_secret(verb: str) -> None:
-    """No script contains a secret of the env files, or a mask that could be taken for one."""
-    of_processes = printed(verb, with_variables(REHEARSAL, shared=SECRETS))
-    text = of_processes + contained(verb, with_variables(TWO_SPARKS, shared=SECRETS))
+    """No script contains a secret of the env files or its mask."""
+    rehearsal = of_namespaces(verb, with_variables(REHEARSAL, shared=SECRETS))
+    text = rehearsal + of_containers(verb, with_variables(TWO_SPARKS, shared=SECRETS))
 
     assert [] == [word for word in ("hf_secret", "sk_secret", "********") if word in text]
 
 
-def test_secret_of_the_env_files() -> None:
-    """A command that needs a secret gets it from the shell that runs the script."""
-    text = printed("serve", with_variables(REHEARSAL, shared=SECRETS))
+def test_secrets_of_the_env_files() -> None:
+    """A script takes secrets from the environment of the shell that runs it."""
+    text = of_namespaces("serve", with_variables(REHEARSAL, shared=SECRETS))
 
     assert {
         "${HF_TOKEN:?is set in env/cluster.env:7}",
@@ -158,7 +160,7 @@ def test_secret_of_the_env_files() -> None:
 
 
 if __name__ == "__main__":
-    texts = {verb: printed(verb) for verb in VERBS} | {"sparks": sparks()}
-    texts |= {f"two-sparks-{verb}": contained(verb) for verb in ("up", "serve", "down")}
-    for each, text in texts.items():
-        (FOLDER / f"{each}.sh").write_text(text, encoding="utf-8")
+    texts = {verb: of_namespaces(verb) for verb in VERBS} | {"sparks": sparks()}
+    texts |= {f"two-sparks-{verb}": of_containers(verb) for verb in ("up", "serve", "down")}
+    for name, text in texts.items():
+        (FOLDER / f"{name}.sh").write_text(text, encoding="utf-8")

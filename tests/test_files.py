@@ -12,7 +12,7 @@ from cluster.machine.terminal import Report
 
 @pytest.mark.parametrize("mode", [0o600, 0o664])
 def test_replaced_file_keeps_its_mode(tmp_path: Path, mode: int) -> None:
-    """A file is replaced to the letter, with its mode, where a link points to; nothing is left."""
+    """The file behind a link is replaced and keeps its mode; no temporary file is left."""
     target = tmp_path / "elsewhere.env"
     target.write_text("ROLE=head\n", "utf-8")
     target.chmod(mode)
@@ -25,7 +25,7 @@ def test_replaced_file_keeps_its_mode(tmp_path: Path, mode: int) -> None:
 
 
 def test_new_file(tmp_path: Path) -> None:
-    """A new file gets its folder, and the permissions that the umask leaves."""
+    """A new file gets its folder and the permissions that the umask allows."""
     files.write(f"{tmp_path}/mine/a.env", "A=1\n")
     (tmp_path / "usual").write_text("", "utf-8")
 
@@ -33,8 +33,8 @@ def test_new_file(tmp_path: Path) -> None:
     assert (tmp_path / "usual").stat().st_mode == (tmp_path / "mine/a.env").stat().st_mode
 
 
-def test_half_a_file(tmp_path: Path) -> None:
-    """What cannot be written leaves the old file, and nothing beside it."""
+def test_failed_write(tmp_path: Path) -> None:
+    """A failed write leaves the old file and no temporary file."""
     (tmp_path / "a.env").write_text("A=1\n", "utf-8")
     with pytest.raises(UnicodeEncodeError):
         files.write(f"{tmp_path}/a.env", "\ud800")
@@ -44,7 +44,7 @@ def test_half_a_file(tmp_path: Path) -> None:
 
 
 def test_secret(tmp_path: Path) -> None:
-    """A generated secret is its owner's alone, and a secret that is there stays."""
+    """A generated secret is for its owner alone; an existing secret is kept."""
     path = f"{tmp_path}/token"
     files.ensure_secret(path)
     first = files.text(path)
@@ -57,13 +57,13 @@ def test_secret(tmp_path: Path) -> None:
     assert ["token"] == [entry.name for entry in tmp_path.iterdir()]
 
 
-def test_text_of_nothing(tmp_path: Path) -> None:
-    """A file that cannot be read has no text."""
+def test_text_of_a_missing_file(tmp_path: Path) -> None:
+    """A file that cannot be read has an empty text."""
     assert "" == files.text(f"{tmp_path}/absent")
 
 
 def test_lock(tmp_path: Path) -> None:
-    """A lock that nobody else holds is taken without a word, and released at the end."""
+    """A free lock is taken without a message and released at the end."""
     output = io.StringIO()
     for _ in range(2):
         with files.locked(str(tmp_path), Report(output), "default", "Wait for another `inv`"):
@@ -72,8 +72,8 @@ def test_lock(tmp_path: Path) -> None:
     assert "" == output.getvalue()
 
 
-def test_link_takes_no_space(tmp_path: Path) -> None:
-    """A file is linked into a folder in the place of an older one; what cannot be is copied."""
+def test_link_or_copy(tmp_path: Path) -> None:
+    """A file is linked into a folder and replaces an older one; else it is copied."""
     source, folder = tmp_path / "a.whl", tmp_path / "wheels"
     source.write_text("new", "utf-8")
     folder.mkdir()
@@ -86,7 +86,7 @@ def test_link_takes_no_space(tmp_path: Path) -> None:
 
 
 def test_replaced_link(tmp_path: Path) -> None:
-    """A link changes its target in one step; a folder in its place is kept beside it."""
+    """A link changes its target in one step; a folder in its place is renamed."""
     link = tmp_path / "venv"
     link.mkdir()
     before = files.link_target(str(link))
@@ -98,7 +98,7 @@ def test_replaced_link(tmp_path: Path) -> None:
 
 
 def test_private_log(tmp_path: Path) -> None:
-    """A log is its owner's alone, and every line is on disk as soon as it is written."""
+    """A log is for its owner alone; every line is on disk as soon as it is written."""
     with files.private_log(f"{tmp_path}/log") as log:
         log.write("a\rb\n")
         written = (tmp_path / "log").read_bytes()

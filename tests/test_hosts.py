@@ -1,4 +1,4 @@
-"""Machines asked side by side by Fabric's API and `ssh`; in these tests this machine is asked."""
+"""Questions to machines side by side, by Fabric's API and `ssh`; all of them to this machine."""
 
 import os
 import stat
@@ -11,59 +11,59 @@ from cluster.host import Host
 from cluster.machine import hosts
 from cluster.machine.processes import Completed
 
-ONE, TWO = Host(name="one"), Host(name="two")
+FIRST, SECOND = Host(name="first"), Host(name="second")
 LARGE = 100_000
-"""Characters: more than a pipe holds, and than an argument may have."""
+"""Characters: more than a pipe or an argument can hold."""
 
 
-def plain(result: Completed) -> tuple[int, str, str]:
+def parts(result: Completed) -> tuple[int, str, str]:
     """Return exit code, output and error."""
     return result.code, result.output, result.error
 
 
-def test_each_machine_its_question() -> None:
-    """Only machines with a question are asked, each its own; a failure does not hide the others."""
-    machines = {"one": ONE, "two": TWO, "three": Host(name="three")}
-    results = hosts.ask(machines, {"two": "echo 2; exit 0", "one": "echo no >&2; exit 3"})
+def test_question_per_machine() -> None:
+    """Every machine with a question answers that question, whatever happens to the others."""
+    machines = {"first": FIRST, "second": SECOND, "third": Host(name="third")}
+    results = hosts.ask(machines, {"second": "echo 2; exit 0", "first": "echo no >&2; exit 3"})
 
-    assert {"one": (3, "", "no\n"), "two": (0, "2\n", "")} == {
-        name: plain(result) for name, result in results.items()
+    assert {"first": (3, "", "no\n"), "second": (0, "2\n", "")} == {
+        name: parts(result) for name, result in results.items()
     }
 
 
 def test_no_question() -> None:
-    """Without a question no machine is asked."""
-    assert {} == hosts.ask({"one": ONE}, {})
+    """No machine is asked without a question."""
+    assert {} == hosts.ask({"first": FIRST}, {})
 
 
 def test_large_question_and_answer() -> None:
-    """Neither the length of a question nor that of an answer matters."""
+    """Questions and answers may be longer than a pipe's buffer."""
     text = f"# {'x' * LARGE}\nhead -c {LARGE} /dev/zero | tr '\\0' y; wc -c"
-    result = hosts.tell(ONE, f"{{ {text}; exit; }} </dev/null".replace("# ", ": ", 1))
+    result = hosts.tell(FIRST, f"{{ {text}; exit; }} </dev/null".replace("# ", ": ", 1))
 
     assert 0 == result.code
     assert LARGE == result.output.count("y")
 
 
 def test_time_of_an_answer() -> None:
-    """It is known when an answer was complete, to compare clocks."""
+    """An answer has the time of its end, to compare clocks."""
     before = time.time()
 
-    assert before <= hosts.tell(ONE, "true").ended <= time.time()
+    assert before <= hosts.tell(FIRST, "true").ended <= time.time()
 
 
 @pytest.mark.parametrize("question", ["exec sleep 4", "echo begun; sleep 4; true"])
 def test_late(question: str) -> None:
-    """A question that takes too long has code 124, even if a child of its shell goes on."""
+    """A question that exceeds its time limit gives code 124, even if a child of its shell lives."""
     before = time.monotonic()
-    result = hosts.tell(ONE, question, 0.3)
+    result = hosts.tell(FIRST, question, 0.3)
 
-    assert (124, "", "timed out after 0.3 s") == plain(result)
+    assert (124, "", "timed out after 0.3 s") == parts(result)
     assert time.monotonic() - before < 3
 
 
 def test_side_by_side() -> None:
-    """Many machines take no longer than one."""
+    """Several machines are asked at the same time."""
     machines = {str(number): Host(name=str(number)) for number in range(6)}
     before = time.monotonic()
     hosts.ask(machines, dict.fromkeys(machines, "sleep 0.5"))
@@ -72,27 +72,27 @@ def test_side_by_side() -> None:
 
 
 def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the client, the code is that of a shell."""
+    """Without `ssh`, the code is 127, as in a shell."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert (127, "", "`ssh` is not installed") == plain(
+    assert (127, "", "`ssh` is not installed") == parts(
         hosts.tell(Host(name="spark1", ssh_host="spark1"), "echo")
     )
 
 
 def test_through_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client gets the options and the destination; the text is its standard input."""
+    """`ssh` gets the options and the destination; the question is its standard input."""
     program = tmp_path / "ssh"
     program.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\necho "$@"\ncat\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     result = hosts.tell(Host(name="spark1", ssh_host="me@spark-01"), "echo 'a  b'\n")
 
-    assert (0, "-- me@spark-01 sh -s\necho 'a  b'\n", "") == plain(result)
+    assert (0, "-- me@spark-01 sh -s\necho 'a  b'\n", "") == parts(result)
 
 
 def test_own_session_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A question does not see the SSH connection by which its asker came."""
+    """A question does not see the SSH session in which this program runs."""
     monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22")
 
-    assert "\n" == hosts.tell(ONE, 'echo "$SSH_CONNECTION"').output
+    assert "\n" == hosts.tell(FIRST, 'echo "$SSH_CONNECTION"').output

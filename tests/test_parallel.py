@@ -8,7 +8,7 @@ from cluster.errors import NodeError, Problem
 from cluster.machine.parallel import in_background, side_by_side
 
 SECONDS = 10.0
-"""A call that waits longer for the other one fails."""
+"""Time limit for two calls to meet."""
 
 
 def failing(node: str) -> str:

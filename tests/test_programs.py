@@ -1,4 +1,4 @@
-"""Programs that are followed line by line, and ended with what they have started."""
+"""Programs followed line by line, and ended with their child processes."""
 
 import os
 import time
@@ -12,7 +12,7 @@ VARIABLES = {"PATH": os.environ["PATH"], "WORD": "grün"}
 
 
 def test_lines_and_exit_code() -> None:
-    """Output and errors come as lines, carriage returns as they are, then the exit code."""
+    """Output and errors arrive as lines with their carriage returns, then the exit code."""
     script = r"printf 'a\rb\n'; echo $WORD >&2; printf '\377'; exit 7"
     with programs.followed(("sh", "-c", script), VARIABLES, grace_seconds=1) as program:
         lines = list(program.lines)
@@ -22,7 +22,7 @@ def test_lines_and_exit_code() -> None:
 
 
 def test_missing_program() -> None:
-    """A program that does not exist is a FileNotFoundError that names it."""
+    """A missing program is a FileNotFoundError with its name."""
     with (
         pytest.raises(FileNotFoundError, match="no-such-program"),
         programs.followed(("no-such-program",), VARIABLES, grace_seconds=1),
@@ -34,14 +34,14 @@ def test_missing_program() -> None:
 
 
 def interrupt(program: programs.Program, children: list[int]) -> None:
-    """Read the PID of the program's child, and press Ctrl-C."""
+    """Read the PID of the program's child; then interrupt as Ctrl-C does."""
     children.append(int(next(program.lines)))
     raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("trap", ["", "trap '' TERM; "])
 def test_interruption_ends_the_whole_group(trap: str) -> None:
-    """After an interruption neither the program nor its children live, if need be by SIGKILL."""
+    """An interruption ends the program and its children, by SIGKILL if necessary."""
     script = ("sh", "-c", f"{trap}sleep 60 & echo $!; wait; wait")
     children: list[int] = []
     started = time.monotonic()
@@ -57,7 +57,7 @@ def test_interruption_ends_the_whole_group(trap: str) -> None:
 
 
 def test_inherited_descriptor(tmp_path: Path) -> None:
-    """A file descriptor that is named stays open in the program, and no other does."""
+    """Only the given file descriptors stay open in the program."""
     descriptors = [os.open(tmp_path, os.O_RDONLY) for _ in range(2)]
     script = f"test -e /proc/self/fd/{descriptors[0]} && ! test -e /proc/self/fd/{descriptors[1]}"
     with programs.followed(

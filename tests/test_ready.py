@@ -15,7 +15,7 @@ KEY = "/opt/spark/.state/rehearsal/api-key"
 
 
 def test_beyond_loopback() -> None:
-    """Beyond loopback, users need the URL, the file with the key, and a line to try both."""
+    """A server beyond loopback is shown with its URL, its key file and a line to try both."""
     expected = f"""\
 model  tiny-llama
 url    http://192.168.177.11:8888/v1
@@ -28,7 +28,7 @@ try    {ENTER} curl --silent http://192.168.177.11:8888/v1/models \
 
 
 def test_loopback() -> None:
-    """A server that only this machine can reach has no key."""
+    """A server on loopback has no key."""
     expected = f"""\
 model  tiny-llama
 url    http://127.0.0.1:8888/v1
@@ -40,7 +40,7 @@ try    {ENTER} curl --silent http://127.0.0.1:8888/v1/models
 
 
 def test_key_from_the_settings() -> None:
-    """The user's own key is named, not shown."""
+    """The user's own key is shown by the name of its variable."""
     cluster = replace(REHEARSAL, variables=(("VLLM_API_KEY", Secret("sk_mine", "env/x.env:1")),))
     server = ready.endpoint(cluster, REQUEST, namespace_runtime())
 

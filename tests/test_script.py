@@ -1,4 +1,4 @@
-"""A plan as a script."""
+"""A plan as a shell script."""
 
 from cluster.plan import script
 from cluster.plan.steps import MakeFolder, Parallel, RemoveFolder
@@ -8,7 +8,7 @@ LATER = RemoveFolder(place="spark2", path="/s/spark2")
 
 
 def test_text() -> None:
-    """Each step stands under a comment that says where and what, with a line between."""
+    """Each step follows a comment with its place and title; a blank line separates steps."""
     expected = """\
 # link: Make a folder
 mkdir -p -m 700 /s
@@ -21,12 +21,12 @@ rm -rf -- /s/spark1
 
 
 def test_flat() -> None:
-    """Branches stand one after the other, however deep."""
+    """Branches of any depth are listed one after the other."""
     plan = (MAKE, Parallel(branches=((REMOVE, Parallel(branches=((LATER,),))), (MAKE,))))
 
     assert (MAKE, REMOVE, LATER, MAKE) == script.flat(plan)
 
 
-def test_nothing() -> None:
-    """No steps are no text."""
+def test_empty_plan() -> None:
+    """A plan without steps has no text."""
     assert not script.text(())

@@ -1,4 +1,4 @@
-"""Services that are processes: found by their handles, asked, their logs read."""
+"""Services that are processes: found by handles, queried, their logs read."""
 
 import os
 import subprocess
@@ -11,17 +11,17 @@ from cluster.machine.processes import Completed
 from cluster.namespaces.steps import Command, ProcessHandle
 from cluster.plan import services
 
-MARK = ("SERVICES_TEST", "ours")
+MARK = ("SERVICES_TEST", "a value")
 
 
 def handle_in(folder: Path) -> ProcessHandle:
-    """Return how a service is found again."""
+    """Return the handle of a service whose files are in a folder."""
     pid_file, log = str(folder / "ray.pid"), str(folder / "ray.log")
     return ProcessHandle(place="spark1", service="ray", pid_file=pid_file, mark=MARK, log=log)
 
 
 def test_never_started(tmp_path: Path) -> None:
-    """A service that was never started is not found, and has no log."""
+    """A service that was never started is not found and has no log."""
     handle = handle_in(tmp_path)
 
     assert (None, False) == (services.find(handle), services.was_started(handle))
@@ -29,7 +29,7 @@ def test_never_started(tmp_path: Path) -> None:
 
 
 def test_running(tmp_path: Path) -> None:
-    """A running service is found with its command line; one that has ended was started."""
+    """A running service is found with its command line; after its end it counts as started."""
     handle = handle_in(tmp_path)
     command = ("sh", "-c", "echo up; read -r line")
     environment = {**os.environ, MARK[0]: MARK[1]}
@@ -48,7 +48,7 @@ def test_running(tmp_path: Path) -> None:
 
 
 def test_log(tmp_path: Path) -> None:
-    """The log of a process is its file."""
+    """The log of a process is a file."""
     handle = handle_in(tmp_path)
     Path(handle.log).write_text("one\n", encoding="utf-8")
     log = services.log(handle)
@@ -57,7 +57,7 @@ def test_log(tmp_path: Path) -> None:
 
 
 def test_ask() -> None:
-    """A command is run to its end, for as long as it may take."""
+    """A command runs to its end, or to its time limit."""
     echo = Command(place="spark1", argv=("sh", "-c", "echo a; echo b >&2; exit 3"))
     sleep = Command(place="spark1", argv=("sleep", "60"))
 
@@ -66,7 +66,7 @@ def test_ask() -> None:
 
 
 def test_value_without_a_case() -> None:
-    """A value that its room cannot handle is a defect, and named."""
+    """A value without a case in its room is a defect; the error names both."""
 
     @dataclass(frozen=True)
     class Unknown:

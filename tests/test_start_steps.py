@@ -1,4 +1,4 @@
-"""The checks before a start, as steps."""
+"""The steps that check nodes before a start."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from tests.clusters import REHEARSAL, TWO_SPARKS, container_runtime, extra_worke
 
 
 def test_check_nodes() -> None:
-    """By hand, the doctor does the same."""
+    """The shell text of the machine checks is `inv doctor --fast`."""
     (machines, _) = checks(TWO_SPARKS, TWO_SPARKS.nodes, container_runtime())
 
     assert isinstance(machines, CheckNodes)
@@ -21,7 +21,7 @@ def test_check_nodes() -> None:
 
 
 def test_worker_alone() -> None:
-    """A worker that starts alone is compared with the head, and no other node is asked."""
+    """A worker that starts alone is compared with the head only."""
     cluster = replace(TWO_SPARKS, nodes=(*TWO_SPARKS.nodes, extra_worker()))
     (machines, containers) = checks(cluster, cluster.nodes[2:], container_runtime(cluster))
 
@@ -36,5 +36,5 @@ def test_worker_alone() -> None:
 
 
 def test_namespaces() -> None:
-    """Namespaces are made for the cluster: there is nothing to check."""
+    """Namespaces are made for the cluster and need no checks."""
     assert () == checks(REHEARSAL, REHEARSAL.nodes, namespace_runtime())

@@ -1,4 +1,4 @@
-"""The rules of the house, which no linter knows: what each room may import, and how long it is."""
+"""Rules that no linter knows: what each module may import, and how long it may be."""
 
 import ast
 import os
@@ -16,15 +16,15 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = sorted((ROOT / "cluster").rglob("*.py"))
 SETTINGS = nox.project.load_toml(ROOT / "pyproject.toml")
 DIRECTING = {ROOT / name for name in SETTINGS["tool"]["coverage"]["run"]["omit"]}
-"""Modules that direct `cluster/machine/`: the unit tests do not judge how much of them is run."""
+"""Modules that call `cluster/machine/`; the coverage gate leaves them out."""
 PURE = [room for room in ROOMS if "machine" not in room.parts and room not in DIRECTING]
 PROGRAMS = [ROOT / f"{name}.py" for name in ("__main__", "bootstrap", "noxfile", "tasks")]
 BENCHES = sorted((ROOT / "bench").rglob("*.py"))
 IMAGE = sorted((ROOT / "docker").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-# What a pure room may know of the world: values, text and arithmetic. `None` is a whole module.
-KNOWN: dict[str, set[str] | None] = {
+# What a pure module may import: values, text and arithmetic. `None` allows a whole module.
+ALLOWED: dict[str, set[str] | None] = {
     "abc": None,
     "collections": None,
     "collections.abc": None,
@@ -54,11 +54,11 @@ KNOWN: dict[str, set[str] | None] = {
     "typing": None,
     "urllib.parse": None,
 }
-# Names with which the modules above, and Python itself, still reach the world.
+# Names through which the modules above, and Python itself, still reach the world.
 WORLD = {"breakpoint", "eval", "exec", "input", "now", "open", "print", "today", "utcnow"}
 HEAVY = {"docker", "dotenv", "http", "nox", "requests", "rich", "urllib3"}
 IN_THE_IMAGE = {"ray", "torch", "transformers", "vllm"}
-SAY_NOTHING = {"common", "helper", "helpers", "manager", "misc", "util", "utils"}
+VAGUE_NAMES = {"common", "helper", "helpers", "manager", "misc", "util", "utils"}
 TEXT = {
     "",
     ".cfg",
@@ -73,22 +73,22 @@ TEXT = {
     ".yaml",
     ".yml",
 }
-# Containers have caches and settings in the home folder of their own root.
-PLACE_OF_ONE_MACHINE = re.compile(
+# Containers have caches and settings in the home folder of their root user.
+PRIVATE_PATH = re.compile(
     r"/(?:home|Users)/\w+|(?<![\w.])/(?:root/(?!\.cache/|\.config/)|work/)\S+"
 )
-OWN_CLUSTERS = ("rehearsal", "examples")
+PROJECT_CLUSTERS = ("rehearsal", "examples")
 """The folders of `env/` that belong to the project."""
 
 Rule = Callable[[Path], Iterator[tuple[int, str]]]
 
 
 def breaches(rule: Rule, paths: Iterable[Path]) -> list[str]:
-    """Return what breaks a rule, as `FILE:LINE: what`."""
-    found = (
+    """Return the breaches of a rule, as `FILE:LINE: what`."""
+    results = (
         (path.relative_to(ROOT), line, message) for path in paths for line, message in rule(path)
     )
-    return [f"{path}:{line}: {message}" for path, line, message in found]
+    return [f"{path}:{line}: {message}" for path, line, message in results]
 
 
 def tree(path: Path) -> list[ast.AST]:
@@ -106,20 +106,20 @@ def imports(path: Path) -> Iterator[tuple[int, str, str]]:
 
 
 def unknown_imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Find imports that a pure room may not have."""
+    """Find imports that a pure module may not have."""
     for line, module, name in imports(path):
         paths = [ROOT.joinpath(*f"{module}.{end}".rstrip(".").split(".")) for end in ("", name)]
-        own = module.split(".")[0] == "cluster" and not DIRECTING.intersection(
+        is_pure = module.split(".")[0] == "cluster" and not DIRECTING.intersection(
             path.with_suffix(".py") for path in paths
         )
-        own = own and "machine" not in module.split(".")[1:2]
-        names = KNOWN.get(module, set())
-        if not own and names is not None and name not in names:
+        is_pure = is_pure and "machine" not in module.split(".")[1:2]
+        names = ALLOWED.get(module, set())
+        if not is_pure and names is not None and name not in names:
             yield line, f"{module} {name}".strip()
 
 
 def worldly_names(path: Path) -> Iterator[tuple[int, str]]:
-    """Find names through which even a known module reaches the world."""
+    """Find names through which even an allowed module reaches the world."""
     for node in tree(path):
         if isinstance(node, ast.Name) and node.id in WORLD:
             yield node.lineno, node.id
@@ -128,14 +128,14 @@ def worldly_names(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def imports_of_the_image(path: Path) -> Iterator[tuple[int, str]]:
-    """Find imports of what only the image has."""
+    """Find imports of packages that only the image has."""
     for line, module, _ in imports(path):
         if module.split(".")[0] in IN_THE_IMAGE:
             yield line, module
 
 
 def long_functions(limit: int) -> Rule:
-    """Return the rule that a function has at most so many lines beside its docstring."""
+    """Return the rule that a function has at most so many lines without its docstring."""
 
     def rule(path: Path) -> Iterator[tuple[int, str]]:
         for node in tree(path):
@@ -148,7 +148,7 @@ def long_functions(limit: int) -> Rule:
 
 
 def lines(node: ast.stmt) -> int:
-    """Return how many lines a statement has."""
+    """Return the number of lines of a statement."""
     return (node.end_lineno or node.lineno) - node.lineno + 1
 
 
@@ -164,7 +164,7 @@ def long_file(limit: int) -> Rule:
 
 
 def no_sentence(path: Path) -> Iterator[tuple[int, str]]:
-    """Find files whose first line is not one sentence that says what they are."""
+    """Find files whose first line is not a one-sentence docstring."""
     lines = path.read_text(encoding="utf-8").split("\n")
     first = next(line for line in lines if not line.startswith("#"))
     if not re.fullmatch(r'"""[^.]*(\.\w[^.]*)*\.("""|)', first):
@@ -172,30 +172,30 @@ def no_sentence(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def silent_exceptions(path: Path) -> Iterator[tuple[int, str]]:
-    """Find exceptions from the linter that give no reason."""
+    """Find linter exceptions without a reason."""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if re.search(r"#\snoqa(?!: [A-Z0-9, ]+(?:\(| #)\s*\w)", line):
             yield number, line.strip()
 
 
-def places_of_one_machine(path: Path) -> Iterator[tuple[int, str]]:
-    """Find absolute paths that exist on one person's machine alone."""
+def private_paths(path: Path) -> Iterator[tuple[int, str]]:
+    """Find absolute paths of one person's machine."""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        yield from ((number, found) for found in PLACE_OF_ONE_MACHINE.findall(line))
+        yield from ((number, match) for match in PRIVATE_PATH.findall(line))
 
 
 def texts() -> Iterator[Path]:
-    """Yield the text files of the repository: not what tools made, nor what `env/` says of you."""
+    """Yield the text files of the repository, without tools' output and the user's env files."""
     for folder, folders, names in os.walk(ROOT):
-        yours = ROOT / "env" == Path(folder)
+        is_env = ROOT / "env" == Path(folder)
         folders[:] = [name for name in folders if name == ".ci" or name[0] not in "._"]
-        folders[:] = [name for name in folders if not yours or name in OWN_CLUSTERS]
+        folders[:] = [name for name in folders if not is_env or name in PROJECT_CLUSTERS]
         paths = [Path(folder, name) for name in names if name[0] != "."]
-        yield from (path for path in paths if path.suffix in TEXT - ({".env"} if yours else set()))
+        yield from (path for path in paths if path.suffix in TEXT - ({".env"} if is_env else set()))
 
 
 def loaded(statement: str) -> list[str]:
-    """Return the heavy libraries that a fresh Python has loaded after a statement."""
+    """Return the heavy libraries that a new Python process has loaded after a statement."""
     program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {statement}; print(*sys.modules)"
     command = [sys.executable, "-I", "-c", program]
     modules = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
@@ -203,27 +203,27 @@ def loaded(statement: str) -> list[str]:
 
 
 def test_imports_of_pure_rooms() -> None:
-    """A pure room imports values, text and arithmetic, and other pure rooms."""
+    """A pure module imports values, text, arithmetic and other pure modules."""
     assert [] == breaches(unknown_imports, PURE)
 
 
 def test_names_in_pure_rooms() -> None:
-    """A pure room opens nothing, prints nothing and asks no clock."""
+    """A pure module opens nothing, prints nothing and reads no clock."""
     assert [] == breaches(worldly_names, PURE)
 
 
 def test_nothing_of_the_image() -> None:
-    """The control side needs neither Ray, nor vLLM, nor PyTorch."""
+    """The control side works without Ray, vLLM and PyTorch."""
     assert [] == breaches(imports_of_the_image, [*ROOMS, *PROGRAMS])
 
 
 def test_start_is_light() -> None:
-    """Listing the verbs loads Invoke and nothing heavier."""
+    """Listing the verbs loads no library heavier than Invoke."""
     assert [] == loaded("import tasks")
 
 
 def test_pure_rooms_are_light() -> None:
-    """The pure rooms together load no library but the parser of env files."""
+    """All pure modules together load only one library: the parser of env files."""
     modules = ", ".join(".".join(room.relative_to(ROOT).with_suffix("").parts) for room in PURE)
 
     assert ["dotenv"] == loaded(f"import {modules}")
@@ -238,7 +238,7 @@ def test_docker_is_the_sdk() -> None:
 
 
 def test_functions_are_short() -> None:
-    """A function has at most 25 lines in a pure room, and 40 elsewhere."""
+    """A function has at most 25 lines in a pure module and 40 elsewhere."""
     assert [] == breaches(long_functions(25), PURE)
     assert [] == breaches(long_functions(40), [*ROOMS, *PROGRAMS, *BENCHES])
 
@@ -249,28 +249,28 @@ def test_files_are_short() -> None:
     assert [] == breaches(long_file(500), TESTS)
 
 
-def test_rooms_say_what_they_are() -> None:
-    """`head -1 cluster/*.py` prints the architecture, one sentence for each room."""
+def test_first_lines() -> None:
+    """`head -1 cluster/*/*.py` prints the architecture, one sentence for each module."""
     assert [] == breaches(no_sentence, [*ROOMS, *PROGRAMS])
 
 
-def test_names_of_rooms() -> None:
-    """No room has a name that fits everything."""
-    assert [] == [room.name for room in ROOMS if room.stem in SAY_NOTHING]
+def test_names_of_modules() -> None:
+    """No module has a vague name such as `utils`."""
+    assert [] == [room.name for room in ROOMS if room.stem in VAGUE_NAMES]
 
 
 def test_exceptions_have_reasons() -> None:
-    """Whoever silences the linter says why, on the same line."""
+    """Every linter exception has its reason on the same line."""
     assert [] == breaches(silent_exceptions, [*ROOMS, *PROGRAMS, *BENCHES, *TESTS])
 
 
-def test_nothing_of_one_machine() -> None:
-    """No file names a place that only one person's machine has."""
-    assert [] == breaches(places_of_one_machine, texts())
+def test_no_private_paths() -> None:
+    """No file contains a path of one person's machine."""
+    assert [] == breaches(private_paths, texts())
 
 
 def test_locks_name_no_index() -> None:
-    """The locks work with every package index, because they name none."""
+    """The lock files name no package index, so they work with every one."""
     locks = [ROOT / "constraints.txt", ROOT / "requirements.txt"]
 
     assert [] == [lock.name for lock in locks if "://" in lock.read_text(encoding="utf-8")]

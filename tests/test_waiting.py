@@ -1,4 +1,4 @@
-"""What is said when something that must live ends, or when time is up, with the cause."""
+"""The error of a wait when a watched service fails or time is up, with its likely cause."""
 
 import io
 import subprocess
@@ -18,7 +18,7 @@ from cluster.plan.steps import Await
 from cluster.plan.waiting import Waiting
 from tests.clusters import ROOT, SPARKS
 
-MARK = ("WAITING_TEST", "ours")
+MARK = ("WAITING_TEST", "a value")
 NOT_READY = Problem(place="spark1", message="not ready")
 TAKEN = """\
 Traceback (most recent call last):
@@ -69,16 +69,16 @@ def logged(
     content: str,
     kind: type[ProcessHandle] = ProcessHandle,
 ) -> ProcessHandle:
-    """Return a service that has logged so much."""
+    """Return the handle of a service with this log."""
     log = folder / f"{node}-{service}.log"
     log.write_text(content, encoding="utf-8")
     pid_file = str(log.with_suffix(".pid"))
     return kind(place=node, service=service, pid_file=pid_file, mark=MARK, log=str(log))
 
 
-@pytest.fixture
-def alive() -> Iterator[int]:
-    """A process that lives, as all services that are said to."""
+@pytest.fixture(name="pid")
+def _pid() -> Iterator[int]:
+    """Yield the number of a running process that carries the services' mark."""
     with subprocess.Popen(["sleep", "60"], env={MARK[0]: MARK[1]}) as process:
         # For a moment after exec(2), the kernel shows a process without an environment.
         while not Path(f"/proc/{process.pid}/environ").read_bytes():
@@ -87,14 +87,14 @@ def alive() -> Iterator[int]:
         process.kill()
 
 
-def living(handle: ProcessHandle, number: int) -> ProcessHandle:
-    """Return a service that lives."""
-    Path(handle.pid_file).write_text(f"{number}\n", encoding="utf-8")
+def running(handle: ProcessHandle, pid: int) -> ProcessHandle:
+    """Make a service count as running; return its handle."""
+    Path(handle.pid_file).write_text(f"{pid}\n", encoding="utf-8")
     return handle
 
 
 def failure(*handles: ProcessHandle) -> str:
-    """Wait for what never comes, and return what is said then."""
+    """Wait for an answer that never comes; return the error."""
     step = Await(
         place="spark1",
         title="Wait",
@@ -109,11 +109,11 @@ def failure(*handles: ProcessHandle) -> str:
     return str(caught.value)
 
 
-def test_known_cause(tmp_path: Path, alive: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fatal line is told with its cause, on the node where it is, and what to do."""
+def test_known_cause(tmp_path: Path, pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fatal line is reported with its likely cause, the cause's node and the remedy."""
     monkeypatch.setattr(waiting, "SETTLE_SECONDS", 0.0)
     lines = "".join(f"{RANK}{line}\n" for line in TAKEN.splitlines())
-    said = failure(living(logged(tmp_path, "spark1", "serve", lines), alive))
+    error = failure(running(logged(tmp_path, "spark1", "serve", lines), pid))
     message = TAKEN.splitlines()[-1]
     expected = f"""\
 spark1: serve failed
@@ -125,12 +125,12 @@ page cache and all programs share this memory
     (`inv doctor` shows what uses it: checks `memory`, `page-cache` and `gpu-busy`; otherwise \
 lower GPU_MEMORY_UTILIZATION in env/cluster.env, then `inv serve`)"""
 
-    assert expected == said
+    assert expected == error
     assert f"```text\n{expected}\n```\n" in (ROOT / "docs" / "failures.md").read_text("utf-8")
 
 
 def test_unknown_cause(tmp_path: Path) -> None:
-    """What nobody knows leads to the whole log."""
+    """Without a known cause, the remedy is the whole log."""
     expected = """\
 spark1: ray has ended
     KeyError: 1
@@ -139,9 +139,9 @@ spark1: ray has ended
     assert expected == failure(logged(tmp_path, "spark1", "ray", "KeyError: 1\n"))
 
 
-def test_cause_in_another_log(tmp_path: Path, alive: int) -> None:
-    """The logs of all services are looked at, not only that of the one that ended first."""
-    ray = living(logged(tmp_path, "spark2", "ray", KILLED), alive)
+def test_cause_in_another_log(tmp_path: Path, pid: int) -> None:
+    """The cause is searched in the logs of all services, not only in that of the failed one."""
+    ray = running(logged(tmp_path, "spark2", "ray", KILLED), pid)
     expected = """\
 spark1: serve has ended
     RuntimeError: [gloo/transport/tcp/pair.cc:537] Read error [192.168.177.12]:1: Connection reset \
@@ -155,8 +155,8 @@ GPU_MEMORY_UTILIZATION in env/cluster.env and run `inv up` and `inv serve`)"""
     assert expected == failure(logged(tmp_path, "spark1", "serve", LOST), ray)
 
 
-def test_killed_without_a_word(tmp_path: Path) -> None:
-    """Who was killed could not say it; the exit code does."""
+def test_killed_service(tmp_path: Path) -> None:
+    """A killed service logs nothing about its end; its exit code shows the cause."""
     expected = """\
 spark2: ray has ended with exit code 137
     Ray runtime started.
@@ -169,9 +169,9 @@ GPU_MEMORY_UTILIZATION in env/cluster.env and run `inv up` and `inv serve`)"""
     assert expected == failure(ray)
 
 
-def test_log_that_cannot_be_read(tmp_path: Path, alive: int) -> None:
-    """A machine that does not answer any more does not hide what the others say."""
-    ray = living(logged(tmp_path, "spark2", "ray", "", UnreachableService), alive)
+def test_log_that_cannot_be_read(tmp_path: Path, pid: int) -> None:
+    """A machine that stops answering does not hide the logs of the other services."""
+    ray = running(logged(tmp_path, "spark2", "ray", "", UnreachableService), pid)
     serve = logged(tmp_path, "spark1", "serve", "KeyError: 1\n")
     expected = """\
 spark1: serve has ended
@@ -181,9 +181,9 @@ spark1: serve has ended
     assert expected == failure(serve, ray)
 
 
-def test_time_is_up(tmp_path: Path, alive: int) -> None:
-    """What is still missing is told, and why, if a log has it."""
-    ray = living(logged(tmp_path, "spark2", "ray", UNREACHABLE), alive)
+def test_time_is_up(tmp_path: Path, pid: int) -> None:
+    """When time is up, the error has what is missing and the cause that a log shows."""
+    ray = running(logged(tmp_path, "spark2", "ray", UNREACHABLE), pid)
     expected = """\
 spark1: not ready
 spark2: this node does not reach Ray on the head: Ray is not running there, the env files name a \
@@ -193,6 +193,6 @@ wrong address or interface, or a firewall blocks the port (`inv doctor` finds th
     assert expected == failure(ray)
 
 
-def test_time_is_up_without_a_reason(tmp_path: Path, alive: int) -> None:
-    """Where no log tells why, it is not guessed."""
-    assert "spark1: not ready" == failure(living(logged(tmp_path, "spark2", "ray", ""), alive))
+def test_time_is_up_without_a_cause(tmp_path: Path, pid: int) -> None:
+    """When no log shows a cause, the error names none."""
+    assert "spark1: not ready" == failure(running(logged(tmp_path, "spark2", "ray", ""), pid))

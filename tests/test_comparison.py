@@ -1,4 +1,4 @@
-"""A container that is there, and the one that should be: what differs, and what hinders."""
+"""An existing container compared with the expected one: changes and obstacles."""
 
 import json
 from dataclasses import replace
@@ -41,17 +41,17 @@ STATE = ContainerState(
     started=0.0,
     commands=(),
 )
-OTHER_SETTINGS = CONTAINER.settings | {"SHM_SIZE": "2", "IMAGE": ""}
+CHANGED_SETTINGS = CONTAINER.settings | {"SHM_SIZE": "2", "IMAGE": ""}
 IMAGE = ImageState(inherited=INHERITED, current_id="sha256:1")
 RUNNING = Comparison(running=True, owner="default", changes=("SHM_SIZE", "NCCL_DEBUG"))
-ALIEN = (
+FOREIGN = (
     "spark2: a container named vllm_node exists that this tool did not make"
     " (remove it with `docker rm --force`, or set another CONTAINER)"
 )
 
 
 def without(name: str) -> dict[str, str]:
-    """Return the variables of the container, but for one."""
+    """Return the variables of the container except for this one."""
     return {key: value for key, value in STATE.environment.items() if key != name}
 
 
@@ -60,10 +60,7 @@ def without(name: str) -> dict[str, str]:
     [
         pytest.param(STATE, (), id="the same"),
         pytest.param(
-            replace(
-                STATE,
-                labels={SETTINGS: json.dumps(CONTAINER.settings | {"SHM_SIZE": "2", "IMAGE": ""})},
-            ),
+            replace(STATE, labels={SETTINGS: json.dumps(CHANGED_SETTINGS)}),
             ("IMAGE", "SHM_SIZE"),
             id="settings",
         ),
@@ -73,7 +70,7 @@ def without(name: str) -> dict[str, str]:
         pytest.param(
             replace(STATE, argv=(*STATE.argv[:2], "ba9876543210", *STATE.argv[3:])),
             (),
-            id="a digest alone, which tells nothing that the rest does not",
+            id="a digest alone, which only repeats the comparison",
         ),
         pytest.param(
             replace(STATE, environment=STATE.environment | {"NCCL_DEBUG": "WARN"}),
@@ -91,12 +88,12 @@ def without(name: str) -> dict[str, str]:
         pytest.param(
             replace(STATE, environment=STATE.environment | {"OMP_NUM_THREADS": "1"}),
             ("OMP_NUM_THREADS",),
-            id="a variable that is gone",
+            id="a removed variable",
         ),
         pytest.param(
             replace(STATE, environment=STATE.environment | {"HF_HOME": "/mine"}),
             ("HF_HOME",),
-            id="a variable that is gone, and was one of the image's",
+            id="a removed variable that the image sets",
         ),
         pytest.param(
             replace(STATE, labels={SETTINGS: "{}"}, argv=(), environment={}),
@@ -109,12 +106,12 @@ def without(name: str) -> dict[str, str]:
     ],
 )
 def test_changes(state: ContainerState, expected: tuple[str, ...]) -> None:
-    """Each key and each variable that differs is named, and no value is."""
+    """Every setting and variable that differs is named, without its value."""
     assert expected == changes(CONTAINER, state, IMAGE, VARIABLES)
 
 
 def test_rebuilt_image() -> None:
-    """A container of an older image differs in IMAGE; without an image of that name it does not."""
+    """A container of an older image differs in IMAGE, unless no image has the name now."""
     rebuilt, gone = (replace(IMAGE, current_id=number) for number in ("sha256:2", ""))
 
     assert ("IMAGE",) == changes(CONTAINER, STATE, rebuilt, VARIABLES)
@@ -122,7 +119,7 @@ def test_rebuilt_image() -> None:
 
 
 def test_container_state() -> None:
-    """The engine's description is parsed; what it leaves out is empty."""
+    """The engine's description is parsed; fields without a value are empty."""
     description = {
         "Id": "c0ffee",
         "Image": "sha256:1",
@@ -149,28 +146,28 @@ def test_container_state() -> None:
             False,
             "spark2: vllm_node is already running with different settings: SHM_SIZE, NCCL_DEBUG"
             " (`inv up --recreate` replaces it, and ends what it serves)",
-            id="runs otherwise",
+            id="running, changed",
         ),
-        pytest.param(RUNNING, True, "None", id="runs otherwise and is given up"),
-        pytest.param(replace(RUNNING, changes=()), False, "None", id="runs as it should"),
-        pytest.param(replace(RUNNING, running=False), False, "None", id="has ended"),
-        pytest.param(replace(RUNNING, owner=""), False, ALIEN, id="somebody else's"),
-        pytest.param(replace(RUNNING, owner=""), True, ALIEN, id="somebody else's all the same"),
+        pytest.param(RUNNING, True, "None", id="running, changed, recreate"),
+        pytest.param(replace(RUNNING, changes=()), False, "None", id="running, unchanged"),
+        pytest.param(replace(RUNNING, running=False), False, "None", id="ended"),
+        pytest.param(replace(RUNNING, owner=""), False, FOREIGN, id="foreign"),
+        pytest.param(replace(RUNNING, owner=""), True, FOREIGN, id="foreign, recreate"),
         pytest.param(
             Comparison(running=False, owner="", changes=()),
             True,
-            ALIEN,
-            id="somebody else's, ended",
+            FOREIGN,
+            id="foreign, ended",
         ),
     ],
 )
 def test_obstacle(comparison: Comparison, recreate: bool, expected: str) -> None:  # noqa: FBT001 (a table)
-    """A container is replaced when it is ours, and runs otherwise only when it is said so."""
+    """Only containers of this cluster are replaced; a running one needs `recreate`."""
     assert expected == str(obstacle(SPARKS, "spark2", comparison, recreate=recreate))
 
 
-def test_obstacle_of_a_cluster_with_a_name() -> None:
-    """The command and the container are those of the cluster."""
+def test_obstacle_in_a_named_cluster() -> None:
+    """The message names the container and the command of the cluster."""
     lab = replace(SPARKS, name="lab", container="mine")
 
     assert (
@@ -180,7 +177,7 @@ def test_obstacle_of_a_cluster_with_a_name() -> None:
 
 
 def test_obstacle_of_another_cluster() -> None:
-    """A container of another cluster is left to that cluster, whatever is given up."""
+    """A container of another cluster is never replaced, not even with `recreate`."""
     assert (
         "spark1: the container vllm_node belongs to cluster lab"
         " (`inv down --cluster lab`, or set another CONTAINER)"

@@ -1,4 +1,4 @@
-"""The Docker runtime: which container a node gets, and how things are found again."""
+"""The Docker runtime: the container of each node, handles and commands."""
 
 from dataclasses import replace
 
@@ -52,7 +52,7 @@ PROOF = Await(
 
 
 def handle(node: str, service: Service) -> ContainerHandle:
-    """Return how a service is found again."""
+    """Return the handle of a service."""
     return ContainerHandle(
         place=node,
         service=service,
@@ -67,22 +67,22 @@ def handle(node: str, service: Service) -> ContainerHandle:
 
 
 def preflights(runtime: Containers) -> list[Await]:
-    """Return what is asked on each node before anything starts."""
+    """Return the checks in a container of the image, one for each node."""
     steps = script.flat(checks(runtime.cluster, runtime.cluster.nodes, runtime))
     return [step for step in steps if isinstance(step, Await)]
 
 
-def asked(gate: Await) -> tuple[str, ...]:
-    """Return the words of a question."""
-    assert isinstance(gate.query, RunOnce)
-    return gate.query.container.argv
+def query_words(check: Await) -> tuple[str, ...]:
+    """Return the command that a check runs in a container of its own."""
+    assert isinstance(check.query, RunOnce)
+    return check.query.container.argv
 
 
-def test_places() -> None:
-    """Inside a node is the token, outside the key, and Ray has its own folder for sessions."""
-    found = (RUNTIME.ray_token, RUNTIME.api_key, RUNTIME.ray_session)
+def test_paths() -> None:
+    """The token is inside a node, the key outside; Ray uses its default session folder."""
+    paths = (RUNTIME.ray_token, RUNTIME.api_key, RUNTIME.ray_session)
 
-    assert ("/run/secrets/ray-token", f"{STATE}/api-key", "") == found
+    assert ("/run/secrets/ray-token", f"{STATE}/api-key", "") == paths
     assert ("python", "/opt/spark-vllm-cluster/probe.py") == RUNTIME.probe
 
 
@@ -95,21 +95,21 @@ def test_places() -> None:
     ],
     ids=["nvidia", "cdi", "none"],
 )
-def test_what_ray_must_be_told(cluster: Cluster, gpus: bool, dashboard: bool) -> None:  # noqa: FBT001 (a table)
-    """Where there are no GPUs, Ray cannot count them, and its image has no dashboard."""
+def test_gpu_count_and_dashboard(cluster: Cluster, gpus: bool, dashboard: bool) -> None:  # noqa: FBT001 (a table)
+    """Without an accelerator, Ray needs the number of GPUs and has no dashboard."""
     runtime = container_runtime(cluster)
 
     assert (gpus, dashboard) == (runtime.needs_gpu_count, runtime.has_dashboard)
 
 
 def test_handle() -> None:
-    """A service is found by its number in the container; its log outlives the container."""
+    """A service is found by its process number in the container; its log is on a volume."""
     assert handle("spark2", "ray") == RUNTIME.handle("spark2", "ray")
     assert handle("spark1", "serve") == RUNTIME.handle("spark1", "serve")
 
 
-def test_ray() -> None:
-    """Ray is a container, with its node's variables and its two secret files."""
+def test_start_ray() -> None:
+    """Ray is a container with its node's variables, the token and vLLM's list of variables."""
     container = Container(
         name="vllm_node",
         image="vllm-node",
@@ -147,23 +147,23 @@ def test_ray() -> None:
     assert expected == RUNTIME.start(SPEC, "Start Ray (worker)", PROOF)
 
 
-def test_ray_as_the_settings_say() -> None:
-    """The settings decide name, rights, GPUs and memory; `--recreate` goes with the container."""
+def test_settings_of_the_container() -> None:
+    """The settings decide name, rights, GPUs and memory of a container, `--recreate` its fate."""
     cluster = replace(CPU, hf_cache="/data", nodes=(HEAD, replace(WORKER, ib_if=())))
     step = container_runtime(cluster, recreate=True).start(SPEC, "Start Ray")
 
     assert isinstance(step, StartContainer)
-    made = step.container
+    container = step.container
     sources = ["/data", "mine-cache", "mine-logs"]
 
     assert (True, None) == (step.recreate, step.proof)
-    assert ("mine", "none", None) == (made.name, made.accelerator, made.shm_size)
-    assert (False, True) == (made.rdma, made.privileged)
-    assert sources == [mount.source for mount in made.mounts]
+    assert ("mine", "none", None) == (container.name, container.accelerator, container.shm_size)
+    assert (False, True) == (container.rdma, container.privileged)
+    assert sources == [mount.source for mount in container.mounts]
 
 
-def test_server() -> None:
-    """The server is a command of the head's container, which has all variables but its own."""
+def test_start_server() -> None:
+    """The server is a command in the head's container with only the API key as a variable."""
     expected = StartService(
         title="Serve m",
         spec=SERVE,
@@ -176,7 +176,7 @@ def test_server() -> None:
 
 
 def test_run_inside() -> None:
-    """A command beside Ray needs no variable but its own: the container has the others."""
+    """A command beside Ray has the container's variables and its extra ones."""
     extra = (("VLLM_API_KEY", FileText("/s/api-key")),)
     expected = ExecCommand(
         place="spark2",
@@ -190,7 +190,7 @@ def test_run_inside() -> None:
 
 
 def test_run_beforehand() -> None:
-    """Without a container, a command gets one like it: no name, no folders, no secrets."""
+    """Before Ray runs, a command gets a container without a name, mounts and secrets."""
     container = Container(
         name="",
         image="vllm-node",
@@ -201,14 +201,13 @@ def test_run_beforehand() -> None:
         privileged=False,
     )
     host = Host(name="spark2", ssh_host="spark2")
+    expected = RunOnce(place="spark2", host=host, container=container)
 
-    assert RunOnce(place="spark2", host=host, container=container) == RUNTIME.run_beforehand(
-        WORKER, ("env",)
-    )
+    assert expected == RUNTIME.run_beforehand(WORKER, ("env",))
 
 
 def test_prepare() -> None:
-    """The files that containers are given are made on this machine."""
+    """The files for the containers are made on this machine."""
     folder, text, token = script.flat(RUNTIME.prepare(TWO_SPARKS.nodes))
     content = not_carried(TWO_SPARKS)
     expected = WriteFile(place="spark1", path=f"{STATE}/not-carried.json", content=content)
@@ -218,18 +217,18 @@ def test_prepare() -> None:
 
 
 def test_preflight() -> None:
-    """Each node is asked once, unless its Ray runs; what is wrong means that nothing starts."""
-    gates = preflights(RUNTIME)
+    """Each node is checked once unless its Ray is running; a problem refuses the start."""
+    steps = preflights(RUNTIME)
     program = ("python", "/opt/spark-vllm-cluster/preflight.py")
 
-    assert [program, program] == [asked(gate) for gate in gates]
-    assert [handle("spark1", "ray"), handle("spark2", "ray")] == [gate.unless for gate in gates]
-    assert [(0, True)] * 2 == [(gate.seconds, gate.refuses) for gate in gates]
-    assert ["spark1", "spark2"] == [gate.problems("")[0].place for gate in gates]
+    assert [program, program] == [query_words(check) for check in steps]
+    assert [handle("spark1", "ray"), handle("spark2", "ray")] == [check.unless for check in steps]
+    assert [(0, True)] * 2 == [(check.seconds, check.refuses) for check in steps]
+    assert ["spark1", "spark2"] == [check.problems("")[0].place for check in steps]
 
 
 def test_stop() -> None:
-    """The server ends inside its container, Ray with it."""
+    """The server is stopped inside its container; stopping Ray removes the container."""
     ray = RemoveContainer(title="Stop ray", handle=handle("spark2", "ray"), seconds=5)
     serve = StopService(title="Stop serve", handle=handle("spark1", "serve"), seconds=20)
 
@@ -238,7 +237,7 @@ def test_stop() -> None:
 
 
 def test_network_prefix() -> None:
-    """Another machine asks from inside the node; the node itself needs nothing in front."""
+    """A remote machine reaches a node's address from its container; the node needs no prefix."""
     local = replace(RUNTIME, hosts={"spark1": Host(name="spark1")})
 
     assert ("docker", "--host", "ssh://spark1", "exec", "vllm_node") == RUNTIME.network_prefix(HEAD)
@@ -246,6 +245,6 @@ def test_network_prefix() -> None:
 
 
 def test_end() -> None:
-    """A stopped container is gone; the secrets of this machine go last."""
+    """Nothing is left to release; at the end, the secrets on this machine are removed."""
     assert () == RUNTIME.release(TWO_SPARKS.nodes)
     assert (RemoveFolder(place="spark1", path=STATE),) == RUNTIME.end()

@@ -1,8 +1,7 @@
-"""What a node is asked, in which words, and what each answer leaves to be desired."""
+"""Questions to a node: the words of each, and the problems that each answer shows."""
 
 import importlib.util
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
 
@@ -16,9 +15,9 @@ from tests.clusters import HEAD, ROOT, SPARKS, WORKER
 
 URL = "http://192.168.177.11:8000"
 LAB = replace(SPARKS, name="lab")
-ASK = {
+QUESTIONS = {
     "joined": questions.joined(SPARKS, SPARKS.nodes),
-    "nobody": questions.joined(SPARKS, ()),
+    "any": questions.joined(SPARKS, ()),
     "reachable": questions.reachable(SPARKS, WORKER),
     "free": questions.free(SPARKS, "0.0.0.0", 8000),  # noqa: S104 (an address to ask about)
     "healthy": questions.healthy(SPARKS, URL),
@@ -26,9 +25,9 @@ ASK = {
 }
 
 
-def problems(asked: Question, answer: object) -> list[str]:
-    """Return what an answer of the probe leaves to be desired, as it is printed."""
-    return [str(problem) for problem in asked.problems(json.dumps(answer))]
+def problems(question: Question, answer: object) -> list[str]:
+    """Return the problems that an answer of the probe shows, as they are printed."""
+    return [str(problem) for problem in question.problems(json.dumps(answer))]
 
 
 @pytest.fixture(name="probe", scope="module")
@@ -51,7 +50,7 @@ def _probe() -> ModuleType:
             ("ray-nodes", "--address", "192.168.177.11:6379", "--count", "2"),
         ),
         (
-            "nobody",
+            "any",
             HEAD,
             "Ray answers",
             ("ray-nodes", "--address", "192.168.177.11:6379", "--count", "1"),
@@ -88,16 +87,16 @@ def _probe() -> ModuleType:
     ],
 )
 def test_words(name: str, node: object, condition: str, argv: tuple[str, ...]) -> None:
-    """Every question has its place, its hope and its words; the key stays in the environment."""
-    asked = ASK[name]
+    """Every question has its node, condition and words; the API key is not among the words."""
+    question = QUESTIONS[name]
 
-    assert (node, condition, argv) == (asked.node, asked.condition, asked.argv)
+    assert (node, condition, argv) == (question.node, question.condition, question.argv)
 
 
-@pytest.mark.parametrize("name", ASK)
+@pytest.mark.parametrize("name", QUESTIONS)
 def test_the_probe_understands(probe: ModuleType, name: str) -> None:
-    """The probe takes every question, once or with patience."""
-    argv = ASK[name].argv
+    """The probe accepts every question, with and without a time to wait."""
+    argv = QUESTIONS[name].argv
 
     for words in (argv, (*argv, "--wait", "2")):
         assert argv[0].replace("-", "_") == probe.parser().parse_args(words).ask.__name__
@@ -110,16 +109,16 @@ def test_the_probe_understands(probe: ModuleType, name: str) -> None:
         ("free", {"free": True}),
         ("healthy", {"status": 200, "body": ""}),
         ("completion", {"status": 200, "body": {"choices": [{"text": ""}]}}),
-        ("nobody", {"nodes": []}),
+        ("any", {"nodes": []}),
     ],
 )
 def test_good_answers(name: str, answer: object) -> None:
-    """An answer that is as hoped leaves nothing to be desired."""
-    assert [] == problems(ASK[name], answer)
+    """A good answer shows no problem."""
+    assert [] == problems(QUESTIONS[name], answer)
 
 
 def test_joined() -> None:
-    """The list of Ray's nodes is judged for the nodes that were asked for."""
+    """Ray's list of nodes is compared with the nodes in question."""
     assert [
         (
             "spark1: not in the Ray cluster at 192.168.177.11:6379, expected with 192.168.177.11"
@@ -129,11 +128,11 @@ def test_joined() -> None:
             "spark2: not in the Ray cluster at 192.168.177.11:6379, expected with 192.168.177.12"
             " (next: `inv logs --node spark2`)"
         ),
-    ] == problems(ASK["joined"], {"nodes": []})
+    ] == problems(QUESTIONS["joined"], {"nodes": []})
 
 
 @pytest.mark.parametrize(
-    "name, answer, sentence",
+    "name, answer, expected",
     [
         pytest.param(
             "reachable",
@@ -193,30 +192,30 @@ def test_joined() -> None:
         ),
     ],
 )
-def test_bad_answers(name: str, answer: object, sentence: str) -> None:
-    """Each answer that is not as hoped is one sentence, with the next command."""
-    assert [sentence] == problems(ASK[name], answer)
+def test_bad_answers(name: str, answer: object, expected: str) -> None:
+    """Every bad answer is one problem with the next command."""
+    assert [expected] == problems(QUESTIONS[name], answer)
 
 
 @pytest.mark.parametrize(
-    "ask, sentence",
+    "question, expected",
     [
         (
-            lambda: questions.reachable(LAB, WORKER),
+            questions.reachable(LAB, WORKER),
             (
                 "spark2: cannot reach Ray's head at 192.168.177.11:6379 (start it with"
                 " `inv head --cluster lab`; next: `inv logs --node spark1 --cluster lab`)"
             ),
         ),
         (
-            lambda: questions.healthy(LAB, URL),
+            questions.healthy(LAB, URL),
             (
                 "spark1: http://192.168.177.11:8000/health does not answer"
                 " (next: `inv logs --node spark1 --cluster lab`)"
             ),
         ),
         (
-            lambda: questions.completion(LAB, URL, prompt="", tokens=1, seconds=1),
+            questions.completion(LAB, URL, prompt="", tokens=1, seconds=1),
             (
                 "spark1: the server did not complete a prompt: no answer"
                 " (next: `inv logs --node spark1 --cluster lab`)"
@@ -224,23 +223,23 @@ def test_bad_answers(name: str, answer: object, sentence: str) -> None:
         ),
     ],
 )
-def test_commands_name_the_cluster(ask: Callable[[], Question], sentence: str) -> None:
-    """What to run next works as it stands when the cluster is not the default one."""
-    assert [sentence] == problems(ask(), {})
+def test_commands_name_the_cluster(question: Question, expected: str) -> None:
+    """The next command names the cluster when it is not the default one."""
+    assert [expected] == problems(question, {})
 
 
-def test_a_long_response_is_cut() -> None:
-    """A page of HTML from some proxy does not fill the screen."""
-    (found,) = problems(ASK["completion"], {"status": 502, "body": "x" * 1000})
+def test_long_response() -> None:
+    """A long response, such as a proxy's HTML page, is cut."""
+    (problem,) = problems(QUESTIONS["completion"], {"status": 502, "body": "x" * 1000})
 
     assert (
         f'spark1: the server did not complete a prompt: HTTP 502: "{"x" * 299}'
         " (next: `inv logs --node spark1`)"
-    ) == found
+    ) == problem
 
 
 def test_completed() -> None:
-    """The text of the first choice is what the model added."""
+    """The completion is the text of the first choice."""
     answer = {"status": 200, "body": {"choices": [{"text": " one.\n"}]}}
 
     assert " one.\n" == questions.completed(json.dumps(answer))
@@ -257,12 +256,12 @@ def test_completed() -> None:
     ],
 )
 def test_fields(text: str, expected: object) -> None:
-    """The last line counts, and only when it is a JSON object."""
+    """Only the last line counts, if it is a JSON object."""
     assert expected == questions.fields(text)
 
 
 @given(
-    name=st.sampled_from(sorted(ASK)),
+    name=st.sampled_from(sorted(QUESTIONS)),
     text=st.text()
     | st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
@@ -276,6 +275,6 @@ def test_fields(text: str, expected: object) -> None:
         ),
     ).map(json.dumps),
 )
-def test_no_answer_is_too_strange(name: str, text: str) -> None:
-    """Whatever the probe prints is judged, never a traceback."""
-    assert all(str(problem).startswith("spark") for problem in ASK[name].problems(text))
+def test_any_answer(name: str, text: str) -> None:
+    """Any output of the probe gives problems of a node, never an exception."""
+    assert all(str(problem).startswith("spark") for problem in QUESTIONS[name].problems(text))

@@ -1,11 +1,12 @@
-"""The shell text of each step on containers; what needs no Docker is run by a real shell."""
+"""The shell text of the steps on containers; a real shell runs what needs no Docker."""
 
-import os
 import stat
 import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,9 +20,11 @@ from cluster.containers.steps import (
     ShareToken,
     StartContainer,
     StartService,
+    StopService,
 )
 from cluster.host import Host
 from cluster.words import FileText, Secret
+from tests.posix_shell import shell, wait_for_file
 
 LOCAL, REMOTE = Host(name="spark1"), Host(name="spark2", ssh_host="spark-02")
 HANDLE = ContainerHandle(
@@ -53,41 +56,58 @@ CONTAINER = Container(
     privileged=True,
 )
 EXEC = ExecCommand(place="spark2", host=REMOTE, container="vllm_node", argv=("bash", "-c", "a b"))
-# Docker, played by a program that prints the words after the container's name.
+# A stand-in for Docker that prints the words after the container's name.
 ECHO = 'while [ "$1" != vllm_node ]; do shift; done; shift; printf \'%s\\0\' "$@"'
-READ = (
+READ_SECRETS = (
     """sh -c 'for name in HF_TOKEN VLLM_API_KEY; do IFS= read -r "$name" <&3; """
     """export "$name"; done; exec "$@" 3<&-' secrets"""
 )
 DOCUMENT = "3<<EOF\n${HF_TOKEN:?is set in env/cluster.env:7}\n$(cat /s/api-key)\nEOF"
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+LOOP = "while :; do sleep 0.1; done"
+Service = tuple[subprocess.Popen[bytes], ContainerHandle]
+Start = Callable[[str], Service]
 
 
-def shell(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a script with the POSIX shell of this machine."""
-    environment = {"PATH": os.environ["PATH"], **variables}
-    return subprocess.run(
-        ["/bin/sh", "-c", script],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=environment,
-    )
+@pytest.fixture(name="start")
+def _start(tmp_path: Path) -> Iterator[Start]:
+    """Yield a function that starts a service as run-service does: a session leader, a pid file."""
+    services: list[subprocess.Popen[bytes]] = []
+
+    def start(script: str) -> Service:
+        handle = replace(HANDLE, pid_file=str(tmp_path / "serve.pid"))
+        command = ["/bin/sh", "-c", f'echo "$$" >"$1"; {script}', "sh", handle.pid_file]
+        services.append(subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE))
+        wait_for_file(handle.pid_file)
+        return services[0], handle
+
+    yield start
+    for service in services:
+        shell(f"kill -s KILL -- -{service.pid}")
+        service.communicate()
 
 
-def test_exec() -> None:
-    """A command in a container is a `docker exec`, on the node's own engine."""
-    plain = replace(EXEC, host=LOCAL)
+def stopped(handle: ContainerHandle, seconds: float) -> int:
+    """Stop a service as its step does inside the container; return the first command's code."""
+    step = StopService(title="Stop serve", handle=handle, seconds=seconds)
+    result = subprocess.run(step.argv, check=False, timeout=30, capture_output=True)
+    if result.returncode:
+        subprocess.run(step.kill, check=True, timeout=30)
+    return result.returncode
 
-    assert "docker exec vllm_node bash -c 'a b'" == plain.text
+
+def test_exec_command() -> None:
+    """A command in a container is a `docker exec` on the node's own engine."""
+    local = replace(EXEC, host=LOCAL)
+
+    assert "docker exec vllm_node bash -c 'a b'" == local.text
     assert "docker --host ssh://spark-02 exec vllm_node bash -c 'a b'" == EXEC.text
 
 
-def test_exec_with_variables() -> None:
-    """A variable is given, a secret by its name; its value comes in by a here-document."""
+def test_exec_command_with_variables() -> None:
+    """A secret is passed by name; its value comes from a here-document."""
     expected = (
-        f"{READ} \\\n"
+        f"{READ_SECRETS} \\\n"
         "  docker --host ssh://spark-02 exec --env 'NOTE=two words' --env HF_TOKEN"
         " --env VLLM_API_KEY vllm_node bash -c 'a b' \\\n"
         f"  {DOCUMENT}"
@@ -97,7 +117,7 @@ def test_exec_with_variables() -> None:
 
 
 def test_attached_locally() -> None:
-    """On this machine the client has the terminal, or the pipes, of who runs it."""
+    """On this machine the Docker client has the terminal or the pipes of this program."""
     local = replace(EXEC, host=LOCAL)
     end = ("vllm_node", "bash", "-c", "a b")
 
@@ -106,7 +126,7 @@ def test_attached_locally() -> None:
 
 
 def test_attached_over_ssh() -> None:
-    """On another machine its own client does: SSH carries the terminal there."""
+    """On a remote machine its own Docker client has the terminal that SSH carries there."""
     line = "vllm_node bash -c 'a b'"
 
     assert (
@@ -120,28 +140,27 @@ def test_attached_over_ssh() -> None:
 
 
 @given(words=st.lists(TEXT, min_size=1, max_size=5))
-def test_attached_words_survive(words: list[str]) -> None:
-    """The shell of the other machine hands each word on as it was typed."""
+def test_attached_words_pass_unchanged(words: list[str]) -> None:
+    """The shell of the remote machine passes every word on unchanged."""
     line = str(replace(EXEC, argv=tuple(words)).attached(terminal=True).argv[-1])
-    run = subprocess.run(
-        ["/bin/sh", "-c", f"docker() {{ {ECHO}; }}; {line}"], check=True, capture_output=True
-    )
+    script = f"docker() {{ {ECHO}; }}; {line}"
+    result = subprocess.run(["/bin/sh", "-c", script], check=True, capture_output=True)
 
-    assert words == run.stdout.decode().split("\0")[:-1]
+    assert words == result.stdout.decode().split("\0")[:-1]
 
 
 @given(value=TEXT)
-def test_a_variable_survives(value: str) -> None:
-    """A value arrives in `--env` with exactly the text that it has: quotes, newlines, `$`."""
+def test_variable_passes_unchanged(value: str) -> None:
+    """A value reaches `--env` unchanged: quotes, newlines, `$`."""
     line = replace(EXEC, host=LOCAL, environment=(("NAME", value),)).text
     script = f"docker() {{ printf '%s\\0' \"$3\"; }}; {line}"
-    run = subprocess.run(["/bin/sh", "-c", script], check=True, capture_output=True)
+    result = subprocess.run(["/bin/sh", "-c", script], check=True, capture_output=True)
 
-    assert f"NAME={value}\0" == run.stdout.decode()
+    assert f"NAME={value}\0" == result.stdout.decode()
 
 
 def test_run_once() -> None:
-    """What runs in a container of its own leaves none."""
+    """A command that runs once gets a container that is removed afterwards."""
     container = replace(CONTAINER, name="", argv=("python", "x.py"), environment=(), mounts=())
     step = RunOnce(place="spark2", host=REMOTE, container=container)
     expected = """\
@@ -156,7 +175,7 @@ docker --host ssh://spark-02 run --rm \\
 
 
 def test_start_container() -> None:
-    """A container is made, gets its files, and starts; secrets are nowhere in its line."""
+    """A container is created, gets its files and is started; its command line has no secrets."""
     step = StartContainer(
         title="Start Ray",
         spec=SPEC,
@@ -170,7 +189,7 @@ def test_start_container() -> None:
         '"HF_CACHE": "~/models", "PRIVILEGED": "true", "IB_IF": "false"}'
     )
     expected = f"""\
-{READ} \\
+{READ_SECRETS} \\
   docker --host ssh://spark-02 create \\
   --name vllm_node \\
   --network host \\
@@ -192,7 +211,7 @@ docker --host ssh://spark-02 start vllm_node"""
 
 
 def test_start_service() -> None:
-    """The server is a command of the head's container, in the background."""
+    """The server is a command that runs in the background of the head's container."""
     step = StartService(
         title="Serve m",
         spec=SPEC,
@@ -205,12 +224,12 @@ def test_start_service() -> None:
 
     assert ("spark2", f"{line} {words}") == (step.place, step.text)
     assert (
-        f"{READ} \\\n  {line} --env HF_TOKEN --env VLLM_API_KEY {words} \\\n  {DOCUMENT}"
+        f"{READ_SECRETS} \\\n  {line} --env HF_TOKEN --env VLLM_API_KEY {words} \\\n  {DOCUMENT}"
     ) == replace(step, environment=SECRETS).text
 
 
 def test_remove_container() -> None:
-    """A container has its time, and then goes."""
+    """A container has time to stop and is then removed."""
     step = RemoveContainer(title="Stop ray", handle=HANDLE, seconds=5)
     docker = "docker --host ssh://spark-02"
 
@@ -218,8 +237,8 @@ def test_remove_container() -> None:
     assert "spark2" == step.place
 
 
-def test_line_of_a_shared_token() -> None:
-    """A token is taken from the head's container, or made; none shows."""
+def test_text_of_share_token() -> None:
+    """A token is copied from the head's container or generated; no line shows it."""
     step = ShareToken(path="/s/a token", holder=HANDLE, container_path="/run/secrets/ray-token")
     expected = (
         "test -s '/s/a token' ||\n"
@@ -231,8 +250,8 @@ def test_line_of_a_shared_token() -> None:
     assert ("spark2", expected) == (step.place, step.text)
 
 
-def test_shared_token(tmp_path: Path) -> None:
-    """Without a container, or a Docker, a token is made: 32 bytes, its owner's alone, once."""
+def test_share_token(tmp_path: Path) -> None:
+    """Without a container, 32 random bytes are generated once, for their owner alone."""
     file = tmp_path / "a token"
     step = ShareToken(path=str(file), holder=HANDLE, container_path="/run/secrets/ray-token")
     script = f"docker() {{ return 1; }}; {step.text}"
@@ -243,3 +262,49 @@ def test_shared_token(tmp_path: Path) -> None:
     assert [0, 0] == codes
     assert (64, 0o600) == (len(bytes.fromhex(first)) * 2, stat.S_IMODE(file.stat().st_mode))
     assert first == file.read_text(encoding="utf-8")
+
+
+def test_text_of_stop_service() -> None:
+    """A service gets SIGTERM and has its time; then its whole process group gets SIGKILL."""
+    docker = "docker --host ssh://spark-02 exec vllm_node"
+    expected = (
+        f"""{docker} timeout 20 sh -c 'set -- "$(cat "$0")"; kill -s TERM "$1"; """
+        """while kill -s 0 "$1" 2>/dev/null; do sleep 0.1; done; rm -f "$0"' """
+        """/run/x/serve.pid ||\n"""
+        f"""  {docker} sh -c 'kill -s KILL -- "-$(cat "$0")"; rm -f "$0"' /run/x/serve.pid"""
+    )
+    step = StopService(title="Stop serve", handle=HANDLE, seconds=20)
+
+    assert ("spark2", expected) == (step.place, step.text)
+
+
+def test_stop_service(start: Start) -> None:
+    """A service that handles SIGTERM ends by itself."""
+    service, handle = start(f"trap 'exit 7' TERM; {LOOP}")
+    step = StopService(title="Stop serve", handle=handle, seconds=10)
+    # The service's parent must reap it, as the container's init does.
+    with subprocess.Popen(step.argv) as command:
+        codes = [service.wait(timeout=10), command.wait(timeout=10)]
+
+    assert [7, 0] == codes
+    assert not Path(handle.pid_file).exists()
+
+
+def test_stop_service_that_ignores_sigterm(start: Start) -> None:
+    """A service that ignores SIGTERM is killed with its children."""
+    service, handle = start(f"trap '' TERM; ({LOOP}) & {LOOP}")
+
+    assert 124 == stopped(handle, 0.5)
+    # The pipe ends with the last process that could write into it.
+    assert b"" == service.communicate(timeout=10)[0]
+    assert -9 == service.returncode
+    assert not Path(handle.pid_file).exists()
+
+
+def test_stop_service_that_has_ended(start: Start) -> None:
+    """Stopping a service that has ended already succeeds."""
+    service, handle = start("exit 3")
+    service.wait(timeout=10)
+
+    assert 0 == stopped(handle, 5)
+    assert not Path(handle.pid_file).exists()

@@ -1,4 +1,4 @@
-"""The archive in which a file goes into a container."""
+"""The archive that carries a file into a container."""
 
 import io
 import tarfile
@@ -8,7 +8,7 @@ from cluster.machine.containers import archive
 
 
 def test_archive(tmp_path: Path) -> None:
-    """A file comes with its folder, is root's, and nobody else can read it."""
+    """The archive has the file's folder, and a file that only root can read."""
     source = tmp_path / "token"
     source.write_bytes(b"secret\n")
     with tarfile.open(fileobj=io.BytesIO(archive(source, "/run/secrets/ray-token"))) as tar:

@@ -1,18 +1,18 @@
-"""Engines: how they are reached, and sentences for what ssh and Docker say. Messages are real."""
+"""How hosts are reached, and the meaning of real error messages of ssh and Docker."""
 
 import pytest
 
 from cluster.errors import Problem
 from cluster.host import Host, host_problem
 
-FAR = Host(name="spark2", ssh_host="spark-02")
-HERE = Host(name="spark1")
-THROUGH = (
+REMOTE = Host(name="spark2", ssh_host="spark-02")
+LOCAL = Host(name="spark1")
+CLIENT = (
     'error during connect: Get "http://docker.example.com/v1.24/version": command [ssh -- spark-02 '
     "docker system dial-stdio] has exited with exit status {code}, please make sure the URL is "
-    "valid, and Docker 18.09 or later is installed on the remote host: stderr={said}\n"
+    "valid, and Docker 18.09 or later is installed on the remote host: stderr={error}\n"
 )
-"""How the Docker client repeats what ssh told it."""
+"""The Docker client's message around an error of ssh."""
 CHANGED = """\
 @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
 @    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
@@ -30,7 +30,7 @@ Offending ED25519 key in /opt/spark/.ssh/known_hosts:1
 Host key for 192.168.177.11 has changed and you have requested strict checking.
 Host key verification failed.
 """
-OFF = "ssh: connect to host 192.168.177.11 port 22: "
+NO_CONNECTION = "ssh: connect to host 192.168.177.11 port 22: "
 DENIED = (
     "permission denied while trying to connect to the Docker daemon socket at "
     'unix:///var/run/docker.sock: Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.24/version": dial unix '
@@ -49,13 +49,13 @@ ERROR: BuildKit is enabled but the buildx component is missing or broken.
        Install the buildx component to build images with BuildKit:
        https://docs.docker.com/go/buildx/
 """
-UNOPENED = "Error while fetching server API version: ('Connection aborted.', {error})"
+SDK_ERROR = "Error while fetching server API version: ('Connection aborted.', {error})"
 NO_GPU = (
     "500 Server Error for http+docker://localhost/v1.41/containers/1/start: Internal Server Error "
     '("could not select device driver "nvidia" with capabilities: [[gpu]]")'
 )
 
-FROM_SSH = {
+SSH_ERRORS = {
     CHANGED: (
         "the host key of spark-02 has changed",
         "if the machine was reinstalled: `ssh-keygen -R 192.168.177.11`, then `ssh spark-02`",
@@ -72,15 +72,15 @@ FROM_SSH = {
         "no address found for spark-02",
         "correct SSH_HOST or the name given, or add the machine to ~/.ssh/config",
     ),
-    f"{OFF}Connection refused\n": (
+    f"{NO_CONNECTION}Connection refused\n": (
         "no SSH server is listening on spark-02, port 22",
         "start it there: `sudo systemctl start ssh`",
     ),
-    f"{OFF}Connection timed out\n": (
+    f"{NO_CONNECTION}Connection timed out\n": (
         "spark-02 does not answer: Connection timed out",
         "check that it is on, and on this network: `ssh -v spark-02`",
     ),
-    f"{OFF}No route to host\n": (
+    f"{NO_CONNECTION}No route to host\n": (
         "spark-02 does not answer: No route to host",
         "check that it is on, and on this network: `ssh -v spark-02`",
     ),
@@ -89,18 +89,18 @@ LOST = (
     "the SSH connection to spark-02 was lost",
     "check it with `ssh spark-02`, then run the same command again",
 )
-STARTS = (
+REMOTE_START = (
     "the Docker engine is not running",
     "`ssh -t spark-02 'sudo systemctl start docker'`",
 )
-FROM_AFAR = {
+REMOTE_ERRORS = {
     "Connection to 192.168.177.11 closed by remote host.\n": LOST,
     "Timeout, server 192.168.177.11 not responding.\n": LOST,
     "sh: 1: docker: not found\n": (
         "`docker` is not on the PATH of spark-02",
         "install it: https://docs.docker.com/engine/install",
     ),
-    THROUGH.format(code=127, said="sh: 1: docker: not found\n"): (
+    CLIENT.format(code=127, error="sh: 1: docker: not found\n"): (
         "`docker` is not on the PATH of spark-02",
         "install it: https://docs.docker.com/engine/install",
     ),
@@ -108,7 +108,7 @@ FROM_AFAR = {
         "this user may not use Docker on spark-02",
         "`ssh -t spark-02 'sudo usermod -aG docker \"$USER\"'`, then log in there again",
     ),
-    STOPPED: STARTS,
+    STOPPED: REMOTE_START,
     HIDDEN: (
         "the Docker engine does not answer",
         "`ssh -t spark-02 'docker version'` shows the reason",
@@ -117,7 +117,7 @@ FROM_AFAR = {
         "spark-02 does not let SSH forward its /var/run/docker.sock",
         "set `AllowStreamLocalForwarding yes` in its sshd_config; it needs Docker as well",
     ),
-    UNOPENED.format(error="ConnectionResetError(104, 'Connection reset by peer')"): (
+    SDK_ERROR.format(error="ConnectionResetError(104, 'Connection reset by peer')"): (
         "the Docker engine closed the connection",
         "check it with `ssh -t spark-02 'docker version'`, then run the same command again",
     ),
@@ -125,8 +125,8 @@ FROM_AFAR = {
         'Docker reports: could not select device driver "nvidia" with capabilities: [[gpu]]',
         "",
     ),
-    "welcome\nkex_exchange_identification: a word nobody knows\n": (
-        "Docker does not answer: kex_exchange_identification: a word nobody knows",
+    "welcome\nkex_exchange_identification: an unknown reason\n": (
+        "Docker does not answer: kex_exchange_identification: an unknown reason",
         "`ssh -t spark-02 'docker version'` may show more",
     ),
     "": (
@@ -134,8 +134,8 @@ FROM_AFAR = {
         "`ssh -t spark-02 'docker version'` may show more",
     ),
 }
-DOWN = ("the Docker engine is not running", "`sudo systemctl start docker`")
-BARRED = (
+LOCAL_START = ("the Docker engine is not running", "`sudo systemctl start docker`")
+NO_ACCESS = (
     "this user may not use Docker on this machine",
     '`sudo usermod -aG docker "$USER"`, then log in there again',
 )
@@ -144,12 +144,12 @@ BUILDX = (
     "the Docker client of this machine lacks its plug-in `buildx`",
     "`sudo apt-get install docker-buildx-plugin`, or the system's `docker-buildx`",
 )
-FROM_HERE = {
-    STOPPED: DOWN,
-    UNOPENED.format(error="FileNotFoundError(2, 'No such file or directory')"): DOWN,
-    UNOPENED.format(error="ConnectionRefusedError(111, 'Connection refused')"): DOWN,
-    DENIED: BARRED,
-    UNOPENED.format(error="PermissionError(13, 'Permission denied')"): BARRED,
+LOCAL_ERRORS = {
+    STOPPED: LOCAL_START,
+    SDK_ERROR.format(error="FileNotFoundError(2, 'No such file or directory')"): LOCAL_START,
+    SDK_ERROR.format(error="ConnectionRefusedError(111, 'Connection refused')"): LOCAL_START,
+    DENIED: NO_ACCESS,
+    SDK_ERROR.format(error="PermissionError(13, 'Permission denied')"): NO_ACCESS,
     "docker: command not found": (
         "`docker` is not on the PATH of this machine",
         "install it: https://docs.docker.com/engine/install",
@@ -162,44 +162,46 @@ FROM_HERE = {
 }
 
 
-def test_reached_over_ssh() -> None:
-    """A machine's engine is named to the Docker client by the SSH host."""
-    assert "ssh://spark-02" == FAR.url
-    assert ("docker", "--host", "ssh://spark-02", "image", "ls") == FAR.docker("image", "ls")
+def test_remote_engine() -> None:
+    """The Docker client reaches a remote machine's engine by the SSH host."""
+    assert "ssh://spark-02" == REMOTE.url
+    assert ("docker", "--host", "ssh://spark-02", "image", "ls") == REMOTE.docker("image", "ls")
 
 
-def test_reached_here() -> None:
-    """The engine of this machine needs no name, so that the user's own choice of it stays."""
-    assert "" == HERE.url
-    assert ("docker", "image", "ls") == HERE.docker("image", "ls")
+def test_local_engine() -> None:
+    """The Docker client's own choice of this machine's engine is kept."""
+    assert "" == LOCAL.url
+    assert ("docker", "image", "ls") == LOCAL.docker("image", "ls")
 
 
-@pytest.mark.parametrize("text, expected", [*FROM_SSH.items(), *FROM_AFAR.items()])
-def test_far(text: str, expected: tuple[str, str]) -> None:
-    """What ssh and a machine's Docker say becomes a sentence with a command that cures it."""
+@pytest.mark.parametrize("text, expected", [*SSH_ERRORS.items(), *REMOTE_ERRORS.items()])
+def test_remote_errors(text: str, expected: tuple[str, str]) -> None:
+    """An error of ssh or of a remote Docker becomes a message with a remedy."""
     message, remedy = expected
 
-    assert Problem(place="spark2", message=message, remedy=remedy) == host_problem(FAR, text)
+    assert Problem(place="spark2", message=message, remedy=remedy) == host_problem(REMOTE, text)
 
 
-@pytest.mark.parametrize("said", FROM_SSH)
-def test_through_the_client(said: str) -> None:
-    """What ssh says is known again in what the Docker client makes of it."""
-    assert host_problem(FAR, said) == host_problem(FAR, THROUGH.format(code=255, said=said))
+@pytest.mark.parametrize("error", SSH_ERRORS)
+def test_ssh_errors_of_the_docker_client(error: str) -> None:
+    """An error of ssh is recognised inside the Docker client's message."""
+    message = CLIENT.format(code=255, error=error)
+
+    assert host_problem(REMOTE, error) == host_problem(REMOTE, message)
 
 
-@pytest.mark.parametrize("text, expected", FROM_HERE.items())
-def test_here(text: str, expected: tuple[str, str]) -> None:
-    """The same for this machine, where commands need no ssh."""
+@pytest.mark.parametrize("text, expected", LOCAL_ERRORS.items())
+def test_local_errors(text: str, expected: tuple[str, str]) -> None:
+    """The remedy for an error on this machine needs no ssh."""
     message, remedy = expected
 
-    assert Problem(place="spark1", message=message, remedy=remedy) == host_problem(HERE, text)
+    assert Problem(place="spark1", message=message, remedy=remedy) == host_problem(LOCAL, text)
 
 
-def test_as_a_line() -> None:
-    """The whole is one line."""
+def test_printed_problem() -> None:
+    """A problem is printed on one line."""
     expected = (
         "spark2: the Docker engine is not running (`ssh -t spark-02 'sudo systemctl start docker'`)"
     )
 
-    assert expected == str(host_problem(FAR, STOPPED))
+    assert expected == str(host_problem(REMOTE, STOPPED))

@@ -1,4 +1,4 @@
-"""The log of a container, without an engine: a real file, and the real script that follows it."""
+"""The log of a container without an engine: a real file, and the real script that follows it."""
 
 import subprocess
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ class LocalStream(containers.Stream):
 
 @pytest.fixture(autouse=True)
 def _local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let this machine play the engine; a script ends when its standard input closes."""
+    """Let this machine stand in for the engine; a script ends when its standard input closes."""
 
     def read_file(_host: Host, _name: str, path: str) -> bytes | None:
         return Path(path).read_bytes() if Path(path).exists() else None
@@ -57,7 +57,7 @@ def _local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(name="handle")
 def _handle(tmp_path: Path) -> ContainerHandle:
-    """Return how a service is found whose log is in this test's folder."""
+    """Return the handle of a service whose log is in this test's folder."""
     return ContainerHandle(
         place="spark1",
         service="ray",
@@ -78,7 +78,7 @@ def write(handle: ContainerHandle, content: bytes) -> None:
 
 
 def next_lines(log: ContainerLog, count: int) -> list[str]:
-    """Return the next lines, which take a moment to arrive."""
+    """Wait for so many lines, and return them."""
     deadline, lines = clock.monotonic() + WAIT_SECONDS, log.new_lines()
     while len(lines) < count and clock.monotonic() < deadline:
         clock.sleep(0.02)
@@ -87,7 +87,7 @@ def next_lines(log: ContainerLog, count: int) -> list[str]:
 
 
 def test_whole_lines(handle: ContainerHandle) -> None:
-    """Existing lines come at once, added ones by themselves; each whole line once."""
+    """Every whole line is returned once: existing ones at first, then those that are added."""
     write(handle, b"one\ntw")
     log = ContainerLog(handle)
     batches = [log.new_lines()]
@@ -111,7 +111,7 @@ def test_remaining_lines(handle: ContainerHandle) -> None:
 
 
 def test_no_log(handle: ContainerHandle) -> None:
-    """A log that does not exist yet has no lines until it does."""
+    """A log that does not exist yet has no lines."""
     log = ContainerLog(handle)
     before = (log.exists, log.remaining_lines(), log.new_lines())
     write(handle, b"one\n")
@@ -124,7 +124,7 @@ def test_no_log(handle: ContainerHandle) -> None:
 def test_log_that_outlives_its_container(
     handle: ContainerHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without its container, a log is read from its volume."""
+    """A log is read from its volume when the container is gone."""
     monkeypatch.setattr(containers, "inspect", lambda _host, _name: None)
     monkeypatch.setattr(containers, "read_volume_file", lambda *_words: b"one\n")
 

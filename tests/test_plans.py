@@ -1,4 +1,4 @@
-"""The order of each task's steps, and what the shell text of `tests/dry/` does not show of them."""
+"""The order of each verb's steps, and what the shell text in `tests/dry/` does not show."""
 
 from dataclasses import replace
 from math import inf
@@ -28,28 +28,28 @@ THREE = replace(REHEARSAL, nodes=(*REHEARSAL.nodes, extra_worker()))
 OWN_KEY = (("VLLM_API_KEY", Secret("sk_secret", "env/rehearsal/cluster.env:9")),)
 
 
-def titles(steps: Plan) -> list[str]:
-    """Return where and what, as the report tells it, without what the runtime prepares."""
+def titles(plan: Plan) -> list[str]:
+    """Return place and title of each step, without those that only prepare the nodes."""
     prepared = {"Make a folder", "Write a file", "Make the link", "Make the node"}
-    flat = (step for step in script.flat(steps) if step.title not in prepared)
-    return [f"{step.place}: {step.title}" for step in flat]
+    steps = (step for step in script.flat(plan) if step.title not in prepared)
+    return [f"{step.place}: {step.title}" for step in steps]
 
 
-def gates(steps: Plan) -> dict[str, Await]:
-    """Return the gates of a plan by what they are for."""
-    found = (step for step in script.flat(steps) if isinstance(step, Await))
-    return {f"{step.place}: {step.title}": step for step in found}
+def waits(plan: Plan) -> dict[str, Await]:
+    """Return the `Await` steps of a plan by place and title."""
+    steps = (step for step in script.flat(plan) if isinstance(step, Await))
+    return {f"{step.place}: {step.title}": step for step in steps}
 
 
-def side_by_side(steps: Plan) -> list[list[str]]:
-    """Return the branches of the last steps that are performed side by side."""
-    together = [step for step in steps if isinstance(step, Parallel)]
-    return [titles(branch) for branch in together[-1].branches]
+def branches(plan: Plan) -> list[list[str]]:
+    """Return the titles in each branch of a plan's last parallel step."""
+    parallel = [step for step in plan if isinstance(step, Parallel)]
+    return [titles(branch) for branch in parallel[-1].branches]
 
 
-def watched(gate: Await) -> list[str]:
-    """Return what must stay alive while a gate is shut."""
-    return [f"{handle.place} {handle.service}" for handle in gate.watched]
+def watched(wait: Await) -> list[str]:
+    """Return the services that must stay alive during a wait."""
+    return [f"{handle.place} {handle.service}" for handle in wait.watched]
 
 
 def words(query: Query | None) -> tuple[Word, ...]:
@@ -58,7 +58,12 @@ def words(query: Query | None) -> tuple[Word, ...]:
     return query.argv
 
 
-def key(cluster: Cluster, request: ServeRequest) -> Environment:
+def digests(plan: Plan) -> list[str]:
+    """Return the digests of the services that a plan starts."""
+    return [step.spec.digest for step in script.flat(plan) if isinstance(step, StartProcess)]
+
+
+def api_key(cluster: Cluster, request: ServeRequest) -> Environment:
     """Return the API key in the environment of the server."""
     spec = plans.server(cluster, request, RUNTIME).spec
     assert "VLLM_API_KEY" not in dict(spec.environment)
@@ -66,7 +71,7 @@ def key(cluster: Cluster, request: ServeRequest) -> Environment:
 
 
 def test_head() -> None:
-    """The head is there when Ray answers on it."""
+    """The head has started once Ray answers on it."""
     assert [
         "spark1: Generate a secret, unless it exists",
         "spark1: Start Ray (head)",
@@ -75,18 +80,18 @@ def test_head() -> None:
 
 
 def test_workers() -> None:
-    """Each worker starts once the head answers there; all are waited for together."""
-    steps = plans.workers(THREE, THREE.workers, namespace_runtime(THREE))
+    """Each worker starts once it reaches the head; one wait covers them all."""
+    plan = plans.workers(THREE, THREE.workers, namespace_runtime(THREE))
 
     assert [
         ["spark2: Wait until the head answers", "spark2: Start Ray (worker)"],
         ["spark3: Wait until the head answers", "spark3: Start Ray (worker)"],
-    ] == side_by_side(steps)
-    assert "spark1: Wait until Ray has spark2, spark3" == titles(steps)[-1]
+    ] == branches(plan)
+    assert "spark1: Wait until Ray has spark2, spark3" == titles(plan)[-1]
 
 
 def test_one_worker() -> None:
-    """One worker that is named starts alone."""
+    """A single worker can be started alone."""
     assert [
         "spark1: Generate a secret, unless it exists",
         "spark3: Wait until the head answers",
@@ -96,8 +101,8 @@ def test_one_worker() -> None:
 
 
 def test_up() -> None:
-    """Head and workers start side by side, and the whole is waited for."""
-    steps = plans.up(THREE, namespace_runtime(THREE))
+    """Head and workers start side by side; one wait covers them all."""
+    plan = plans.up(THREE, namespace_runtime(THREE))
 
     assert [
         "spark1: Generate a secret, unless it exists",
@@ -105,24 +110,24 @@ def test_up() -> None:
         "spark2: Start Ray (worker)",
         "spark3: Start Ray (worker)",
         "spark1: Wait until Ray has spark1, spark2, spark3",
-    ] == titles(steps)
-    assert 3 == len(side_by_side(steps))
+    ] == titles(plan)
+    assert 3 == len(branches(plan))
 
 
 def test_up_watches() -> None:
-    """While they join, none may die, and each must have said itself that it has started."""
-    found = gates(plans.up(REHEARSAL, RUNTIME))
+    """While the nodes join, none may end, and each must log that it has started."""
+    steps = waits(plans.up(REHEARSAL, RUNTIME))
 
     assert {
         "spark1: Wait until Ray has spark1, spark2": (
             *(120, ["spark1 ray", "spark2 ray"]),
             "Ray runtime started",
         ),
-    } == {name: (gate.seconds, watched(gate), gate.logged) for name, gate in found.items()}
+    } == {name: (wait.seconds, watched(wait), wait.logged) for name, wait in steps.items()}
 
 
 def test_serve() -> None:
-    """Nothing starts before the cluster is whole and the port is free; the key is there first."""
+    """The server starts after the checks of the nodes and the port, and after the key exists."""
     assert [
         "spark1: Check that Ray has spark1, spark2",
         "spark1: Check that port 8888 is free",
@@ -132,23 +137,23 @@ def test_serve() -> None:
 
 
 def test_folder_of_the_key() -> None:
-    """The key's folder is made before it: another machine may have started the cluster."""
+    """The key's folder is made first: another machine may have started the cluster."""
     steps = script.flat(plans.serve(REHEARSAL, REQUEST, RUNTIME))
-    places = [step.path for step in steps if isinstance(step, MakeFolder | MakeSecret)]
+    paths = [step.path for step in steps if isinstance(step, MakeFolder | MakeSecret)]
 
-    assert ["/opt/spark/.state/rehearsal", "/opt/spark/.state/rehearsal/api-key"] == places
+    assert ["/opt/spark/.state/rehearsal", "/opt/spark/.state/rehearsal/api-key"] == paths
 
 
 def test_serve_refuses() -> None:
-    """What stands against a start is asked once, and is a refusal."""
-    found = gates(plans.refuse(REHEARSAL, REQUEST, RUNTIME)).values()
+    """The checks before a server starts ask once and refuse."""
+    checks = waits(plans.refuse(REHEARSAL, REQUEST, RUNTIME)).values()
 
-    assert [(0, True), (0, True)] == [(gate.seconds, gate.refuses) for gate in found]
+    assert [(0, True), (0, True)] == [(check.seconds, check.refuses) for check in checks]
 
 
 def test_ready() -> None:
-    """A model may take as long as it needs, while all that it needs is alive."""
-    found = gates(plans.ready(REHEARSAL, REQUEST, RUNTIME))
+    """Loading a model has no time limit while all services are alive."""
+    steps = waits(plans.ready(REHEARSAL, REQUEST, RUNTIME))
 
     assert {
         "spark1: Wait until the model is ready": (
@@ -157,24 +162,24 @@ def test_ready() -> None:
             ["spark1 ray", "spark2 ray", "spark1 serve"],
         ),
         "spark1: Check that the server completes a prompt": (0, False, []),
-    } == {name: (gate.seconds, gate.refuses, watched(gate)) for name, gate in found.items()}
+    } == {name: (wait.seconds, wait.refuses, watched(wait)) for name, wait in steps.items()}
 
 
-def test_patience() -> None:
-    """The probe waits a little by itself, and by hand for the whole time."""
-    wait, check = gates(plans.ready(REHEARSAL, REQUEST, RUNTIME)).values()
+def test_patient_query() -> None:
+    """The probe waits for 2 s at a time, and for the whole time in the shell text."""
+    wait, check = waits(plans.ready(REHEARSAL, REQUEST, RUNTIME)).values()
 
-    once, by_hand = words(wait.query), words(wait.patient_query)
+    short, patient = words(wait.query), words(wait.patient_query)
 
-    assert ("--wait", "2") == once[-2:]
-    assert ("--wait", "inf") == by_hand[-2:]
-    assert once[:-1] == by_hand[:-1]
+    assert ("--wait", "2") == short[-2:]
+    assert ("--wait", "inf") == patient[-2:]
+    assert short[:-1] == patient[:-1]
     assert (None, False) == (check.patient_query, "--wait" in words(check.query))
 
 
 def test_down() -> None:
-    """The server ends before Ray, and Ray before the nodes, all nodes at once."""
-    steps = plans.down(REHEARSAL, RUNTIME)
+    """The server stops before Ray, and Ray before the nodes are removed; all nodes at once."""
+    plan = plans.down(REHEARSAL, RUNTIME)
 
     assert [
         "spark1: Stop serve",
@@ -186,26 +191,24 @@ def test_down() -> None:
         "spark2: Remove the run state",
         "link: Kill leftover processes",
         "link: Remove the run state",
-    ] == titles(steps)
-    assert [["spark1: Stop serve"], ["spark1: Stop ray", "spark2: Stop ray"]] == side_by_side(steps)
-    assert [True] == [step.in_turn for step in steps if isinstance(step, Parallel)]
+    ] == titles(plan)
+    assert [["spark1: Stop serve"], ["spark1: Stop ray", "spark2: Stop ray"]] == branches(plan)
+    assert [True] == [step.in_turn for step in plan if isinstance(step, Parallel)]
 
 
 def test_stop_server() -> None:
-    """The server ends and nothing else."""
-    (step,) = plans.stop_server(REHEARSAL, RUNTIME)
+    """Only the server is stopped."""
+    handle = RUNTIME.handle("spark1", "serve")
+    expected = StopProcess(title="Stop serve", handle=handle, seconds=20.0)
 
-    assert (
-        StopProcess(title="Stop serve", handle=RUNTIME.handle("spark1", "serve"), seconds=20.0)
-        == step
-    )
+    assert (expected,) == plans.stop_server(REHEARSAL, RUNTIME)
 
 
-def test_steps_are_worth_comparing() -> None:
-    """The same settings give the same specs, so that a service that runs is known again."""
-    first, again = (_specs(plans.up(REHEARSAL, RUNTIME)) for _ in range(2))
+def test_digests() -> None:
+    """The same settings give the same digests, so that a running service is recognised."""
+    first, second = (digests(plans.up(REHEARSAL, RUNTIME)) for _ in range(2))
 
-    assert first == again
+    assert first == second
     assert 2 == len(set(first))
 
 
@@ -235,28 +238,21 @@ def test_steps_are_worth_comparing() -> None:
 )
 def test_api_key(cluster: Cluster, request_: ServeRequest, expected: Environment) -> None:
     """A server that others can reach has a key: the user's own, else a generated one."""
-    generated = any(isinstance(value, FileText) for _, value in expected)
-    tokens = _tokens(plans.serve(cluster, request_, RUNTIME))
+    is_generated = any(isinstance(value, FileText) for _, value in expected)
+    plan = plans.serve(cluster, request_, RUNTIME)
+    secrets = [step for step in script.flat(plan) if isinstance(step, MakeSecret)]
     query = plans.complete(cluster, request_, RUNTIME, prompt="", tokens=1).query
 
-    assert expected == key(cluster, request_)
-    assert generated == bool(tokens)
+    assert expected == api_key(cluster, request_)
+    assert is_generated == bool(secrets)
     assert isinstance(query, Command)
     assert set(expected) <= set(query.environment)
 
 
 def test_server() -> None:
-    """The server runs on the head, as the request says."""
+    """The server runs on the head with the flags of the request."""
     step = plans.server(REHEARSAL, REQUEST, RUNTIME)
 
     assert ("spark1", "serve") == (step.spec.node, step.spec.service)
     assert vllm.serve(REQUEST) == step.spec.argv
     assert "Serve m" == step.title
-
-
-def _specs(steps: Plan) -> list[str]:
-    return [step.spec.digest for step in script.flat(steps) if isinstance(step, StartProcess)]
-
-
-def _tokens(steps: Plan) -> list[MakeSecret]:
-    return [step for step in script.flat(steps) if isinstance(step, MakeSecret)]
