@@ -45,9 +45,11 @@ SOURCE = Facts(
     docker=Docker(version="29.1.0", architecture="arm64", store="overlay2", root="/var/lib/docker"),
     engine_disk=Disk(path="/var/lib/docker", free=900 * GIGA, total=1000 * GIGA),
 )
-REQUEST = ShipRequest(name=NAME, image=IMAGE, size=sum(SIZES), layers=LAYERS, source=SOURCE)
 NODES = (HEAD, WORKER, *(extra_worker(f"spark{n}", f"192.168.177.1{n}") for n in (3, 4, 5)))
 CLUSTER = replace(SPARKS, nodes=NODES)
+REQUEST = ShipRequest(
+    cluster=CLUSTER, name=NAME, image=IMAGE, size=sum(SIZES), layers=LAYERS, source=SOURCE
+)
 ROUTES = tuple(
     ShipRoute(
         host=Host(name=node.name, ssh_host="" if node == HEAD else f"{node.name}.lan"),
@@ -117,5 +119,5 @@ def planned(
     answer: Facts | Problem, request: ShipRequest = REQUEST, route: ShipRoute = ROUTES[1]
 ) -> Transfer:
     """Return the transfer to one node."""
-    (transfer,) = transfers.plan(CLUSTER, request, (route,), {route.node: answer}, NO_FAILURES)
+    (transfer,) = transfers.plan(request, (route,), {route.node: answer}, NO_FAILURES)
     return transfer

@@ -43,7 +43,7 @@ IMAGE = ImageContent(config=json.dumps(CONFIG).encode(), layers=tuple(map(layer,
 def packed(content: ImageContent, lowest: int) -> dict[str, bytes]:
     """Return the files of an archive with the layers from `lowest` on."""
     middle = b"".join(
-        archive.header(layer) + text + archive.padding(layer)
+        b"".join(archive.layer_file(layer, [text]))
         for layer, text in zip(content.layers[lowest:], TEXTS[lowest:], strict=False)
     )
     whole = io.BytesIO(archive.start() + middle + archive.tail(content))

@@ -24,7 +24,7 @@ from cluster.ship.routes import Hop, ShipRoute
 from cluster.ship.ship_options import Via
 from cluster.ship.source import opened
 from tests.image_stores import archive, overlay2
-from tests.shipments import CLUSTER, IMAGE, NAME, NO_FAILURES, REQUEST, SOURCE, spark, stored
+from tests.shipments import IMAGE, NAME, NO_FAILURES, REQUEST, SOURCE, spark, stored
 
 NAMES = ("spark2", "spark3", "spark4")
 FILES = ({"one": b"1" * 3_000_000}, {"two": b"2" * 5000}, {"three": b"3"})
@@ -95,8 +95,8 @@ class Site:
         with opened(self.image, docker) as source:
             assert source.content
             request = replace(REQUEST, image=image, layers=source.content.layers, via=via)
-            plan = transfers.plan(CLUSTER, request, ROUTES, answers, NO_FAILURES)
-            results, cut_off = deliver(CLUSTER, Report(io.StringIO()), request, source, plan)
+            plan = transfers.plan(request, ROUTES, answers, NO_FAILURES)
+            results, cut_off = deliver(Report(io.StringIO()), request, source, plan)
         return {result.node: result for result in results}, cut_off
 
     def received(self, node: str) -> list[str]:

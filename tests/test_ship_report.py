@@ -15,7 +15,6 @@ from cluster.ship.report import TransferResult
 from tests.shipments import (
     ANSWERS,
     BY_NAME,
-    CLUSTER,
     GIGA,
     MEGA,
     NAME,
@@ -141,7 +140,7 @@ def test_plan_table() -> None:
         "spark4": Problem(place="spark4", message="does not answer"),
         "spark5": spark(5, stored(1), stored(2), store="containerd", free=None, version="28.5.2"),
     }
-    plan = transfers.plan(CLUSTER, REQUEST, ROUTES, answers, NO_FAILURES)
+    plan = transfers.plan(REQUEST, ROUTES, answers, NO_FAILURES)
     expected = """\
 node    route                  store              layers  send     free       expected
 spark1  this machine           overlay2 29.1.0            is here  900.00 GB
@@ -153,7 +152,7 @@ spark5: layers sent although the node has them: 2 (containerd keeps pulled and b
 compressed)
 """
 
-    assert expected == report.plan_table(CLUSTER, plan)
+    assert expected == report.plan_table(REQUEST, plan)
     assert [1, 1] == [len(chain) for chain in transfers.chains(plan)]
     assert ((), True) == (transfers.hops(plan), transfers.has_work(plan))
 
@@ -182,7 +181,7 @@ def test_docker_save(facts: Facts, store: str, first: int, send: str, seconds: s
     )
     transfer = planned(facts, request)
     (row,) = re.findall(
-        r"(\d/3)  +(.+?)  +\S+ GB  +(about .*)", report.plan_table(CLUSTER, (transfer,))
+        r"(\d/3)  +(.+?)  +\S+ GB  +(about .*)", report.plan_table(REQUEST, (transfer,))
     )
 
     assert (f"{first}/3", send, seconds) == row
@@ -194,7 +193,7 @@ def test_slow_link() -> None:
     transfer = planned(spark(2, speed=10_000))
 
     assert (True, (note,), 10_000) == (transfer.compress, transfer.notes, transfer.link)
-    assert "5.10 GB, zstd" in report.plan_table(CLUSTER, (transfer,))
+    assert "5.10 GB, zstd" in report.plan_table(REQUEST, (transfer,))
     assert (False, 1000) == (
         planned(spark(2, speed=1000), replace(REQUEST, compress="none")).compress,
         planned(spark(2, speed=1000)).link,
@@ -206,9 +205,9 @@ def test_from_a_laptop() -> None:
     laptop = replace(SOURCE, links=Links(interfaces=(replace(PORT, speed=1000),)))
     request = replace(REQUEST, source=laptop)
     answers = ANSWERS | {"spark2": spark(2, zstd=False)}
-    three = transfers.plan(CLUSTER, request, BY_NAME[2:], ANSWERS, NO_FAILURES)
+    three = transfers.plan(request, BY_NAME[2:], ANSWERS, NO_FAILURES)
     star = replace(request, via="star")
-    two = transfers.plan(CLUSTER, star, BY_NAME[1:3], answers, NO_FAILURES)
+    two = transfers.plan(star, BY_NAME[1:3], answers, NO_FAILURES)
     expected = """\
 node    route           store            layers  send           free       expected
 spark3  ssh spark3.lan  overlay2 29.1.0  0/3     5.10 GB, zstd  900.00 GB  about 26 s
@@ -218,7 +217,7 @@ this machine has no address in 192.168.177.0/24: the image is sent to SSH_HOST a
 not over the fast link
 """
 
-    assert expected == report.plan_table(CLUSTER, three)
+    assert expected == report.plan_table(request, three)
     assert [((transfers.NO_ZSTD,), 90), ((), 45)] == [
         (transfer.notes, round(transfer.seconds or 0)) for transfer in two
     ]

@@ -15,7 +15,6 @@ from cluster.ship.transfers import Transfer
 from tests.shipments import (
     ANSWERS,
     BY_NAME,
-    CLUSTER,
     GIGA,
     IMAGE,
     LAYERS,
@@ -56,7 +55,7 @@ def test_first_missing(facts: Facts, expected: int) -> None:
 def test_no_work() -> None:
     """If all nodes have the image, there is no work."""
     answers: dict[str, Facts | Problem] = {"spark2": spark(2, stored(3, NAME))}
-    plan = transfers.plan(CLUSTER, REQUEST, ROUTES[:2], answers, NO_FAILURES)
+    plan = transfers.plan(REQUEST, ROUTES[:2], answers, NO_FAILURES)
 
     assert (False, ()) == (transfers.has_work(plan), transfers.chains(plan))
 
@@ -144,7 +143,7 @@ def test_compress(
 )
 def test_via(via: Via, routes: tuple[ShipRoute, ...], expected: list[str]) -> None:
     """Many nodes, or a route off the fast link, make a chain, unless a flag decides."""
-    plan = transfers.plan(CLUSTER, replace(REQUEST, via=via), routes, ANSWERS, NO_FAILURES)
+    plan = transfers.plan(replace(REQUEST, via=via), routes, ANSWERS, NO_FAILURES)
 
     assert expected == chains(plan)
 
@@ -153,7 +152,7 @@ def test_chain() -> None:
     """All nodes of a chain get the layers that any of them lacks; complete nodes are not in it."""
     answers = ANSWERS | {"spark3": spark(3, stored(2)), "spark4": spark(4, stored(3, NAME))}
     request = replace(REQUEST, via="chain")
-    plan = transfers.plan(CLUSTER, request, ROUTES, answers, NO_FAILURES)
+    plan = transfers.plan(request, ROUTES, answers, NO_FAILURES)
 
     assert ["spark2 > spark3 > spark5"] == chains(plan)
     assert [(0, "from spark2"), (3, ROUTES[3].text)] == [
@@ -166,7 +165,7 @@ def test_no_room_for_a_chain() -> None:
     """A node with room for its own missing layers, but not for those of the chain, stays alone."""
     answers = ANSWERS | {"spark3": spark(3, stored(2), free=GIGA)}
     request = replace(REQUEST, via="chain")
-    plan = transfers.plan(CLUSTER, request, ROUTES[:4], answers, NO_FAILURES)
+    plan = transfers.plan(request, ROUTES[:4], answers, NO_FAILURES)
 
     assert ["spark2 > spark4", "spark3"] == sorted(chains(plan))
 
@@ -174,7 +173,7 @@ def test_no_room_for_a_chain() -> None:
 def test_broken_chain() -> None:
     """If a node cannot reach the next one, that one starts a new chain."""
     unreachable = {"spark4": "Host key verification failed."}
-    plan = transfers.plan(CLUSTER, REQUEST, ROUTES, ANSWERS, unreachable)
+    plan = transfers.plan(REQUEST, ROUTES, ANSWERS, unreachable)
     note = (
         "gets its own copy from this machine: spark3 cannot reach it "
         "(Host key verification failed.)"

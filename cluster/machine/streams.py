@@ -69,9 +69,7 @@ class StreamReader:
 
     def end(self) -> Completed:
         """Wait for the program's end; its output has been read."""
-        code = self.process.wait()
-        self.errors.seek(0)
-        return Completed(code=code, output="", error=self.errors.read().decode(errors="replace"))
+        return Completed(code=self.process.wait(), output="", error=_text(self.errors))
 
 
 @contextmanager
@@ -175,7 +173,7 @@ class PartWriter:
         """Start the program."""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed at the program's end)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (as above)
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             argv,
             stdin=subprocess.PIPE,
             stdout=self._output,
@@ -185,25 +183,20 @@ class PartWriter:
 
     def write(self, content: bytes) -> None:
         """Write to the program; a BrokenPipeError means that it takes no more."""
-        if self._process.stdin:
-            self._process.stdin.write(content)
+        assert self.process.stdin  # noqa: S101 (a pipe; the types cannot know)
+        self.process.stdin.write(content)
 
     def close(self) -> None:
         """Close the program's input."""
-        if self._process.stdin:
-            with suppress(BrokenPipeError):
-                self._process.stdin.close()
-            self._process.stdin = None
+        assert self.process.stdin  # noqa: S101 (as above)
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
 
     def end(self) -> Completed:
         """Close the program's input, and wait for its end."""
         self.close()
-        code = self._process.wait()
+        code = self.process.wait()
         return Completed(code=code, output=_text(self._output), error=_text(self._errors))
-
-    def kill(self) -> None:
-        """Kill the program."""
-        self._process.kill()
 
 
 class PartStream:
@@ -249,13 +242,13 @@ class PartStream:
         self.failure = self.failure or reason
         self.closed = True
         if self._receiving:
-            self._receiving.kill()
+            self._receiving.process.kill()
 
     def abandon(self) -> None:
         """Kill all its programs, also the one that works on a whole part."""
         self.break_off("was interrupted")
         if self._working:
-            self._working.kill()
+            self._working.process.kill()
 
     def run(self) -> Iterator[int]:
         """Write the chunks to the programs, and yield the size of each; end with the last part."""

@@ -7,7 +7,7 @@ and containerd's store follows `index.json`. Both take it without the layers tha
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from tarfile import BLOCKSIZE, GNU_FORMAT, TarInfo
 
 from cluster.facts.images import BLOBS
@@ -29,14 +29,12 @@ def start() -> bytes:
     return _file(*LAYOUT)
 
 
-def header(layer: ImageLayer) -> bytes:
-    """Return the archive's bytes before the bytes of a layer."""
-    return _header(_path(layer.digest), layer.size)
-
-
-def padding(layer: ImageLayer) -> bytes:
-    """Return the archive's bytes after the bytes of a layer."""
-    return bytes(-layer.size % BLOCKSIZE)
+def layer_file(layer: ImageLayer, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the archive's bytes of a layer, whose own bytes are `chunks`."""
+    yield _header(_path(layer.digest), layer.size)
+    yield from chunks
+    if padding := bytes(-layer.size % BLOCKSIZE):
+        yield padding
 
 
 def tail(content: ImageContent) -> bytes:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cluster.errors import NodeError, Problem
 from cluster.facts.images import image, inspections
@@ -12,9 +12,8 @@ from cluster.machine import clock, hosts, parallel
 from cluster.machine.processes import Completed
 from cluster.machine.streams import STALL_SECONDS, Chunk, PartStream
 from cluster.machine.terminal import Report
-from cluster.node import Cluster
 from cluster.ship import archive, chain, node_images, problems, report
-from cluster.ship.content import ImageContent, ImageLayer, digest, part_ends
+from cluster.ship.content import ImageContent, digest, part_ends
 from cluster.ship.report import TransferResult
 from cluster.ship.source import ImageSource
 from cluster.ship.transfers import ShipRequest, Transfer, chains
@@ -39,40 +38,25 @@ class NodeLoad:
     """It failed because the node before it in the chain did."""
 
 
-@dataclass(kw_only=True)
 class Delivery:
     """The transfers of one stream, to a node or a chain of nodes."""
 
-    cluster: Cluster
-    request: ShipRequest
-    source: ImageSource
-    transfers: tuple[Transfer, ...]
-    loads: dict[str, NodeLoad] = field(init=False)
-    """By node."""
-    stream: PartStream = field(init=False)
-    begin: float = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self, request: ShipRequest, source: ImageSource, transfers: tuple[Transfer, ...]
+    ) -> None:
         """Create the stream; nothing runs yet."""
-        compress = self.transfers[0].compress
-        self.routes = tuple(transfer.route for transfer in self.transfers)
+        self.request = request
+        self.source = source
+        self.transfers = transfers
+        self.first, compress = transfers[0].first, transfers[0].compress
+        self.routes = tuple(transfer.route for transfer in transfers)
         self.loads = {route.node: NodeLoad() for route in self.routes}
         argv = chain.load(self.routes, compress=compress)
         self.stream = PartStream(argv, compress=compress, goes_on=self._record)
         self.begin = clock.monotonic()
 
-    @property
-    def first(self) -> int:
-        """The index of the first layer to send."""
-        return self.transfers[0].first
-
-    def run(self, report: Report) -> tuple[TransferResult, ...]:
-        """Run the stream to its end, then verify the image on each node."""
-        self._run_stream(report)
-        return tuple(parallel.side_by_side(self._result, self.transfers))
-
-    def _run_stream(self, terminal: Report) -> None:
-        """Run the stream to its end, and show its progress."""
+    def run(self, terminal: Report) -> tuple[TransferResult, ...]:
+        """Run the stream to its end, show its progress, then verify the image on each node."""
         routes = " > ".join(route.text for route in self.routes)
         title = f"Ship {self.request.name} ({routes})"
         size, done = self.transfers[0].size, 0
@@ -88,6 +72,7 @@ class Delivery:
                 self._record_failure()
             if failed := tuple(filter(None, (load.problem for load in self.loads.values()))):
                 raise NodeError(*failed)  # marks the step as failed; the results show the problems
+        return tuple(parallel.side_by_side(self._result, self.transfers))
 
     def _record(self, completed: Completed) -> bool:
         """Record the loads of a part; return whether any node can take the next part."""
@@ -99,7 +84,7 @@ class Delivery:
                 load.image = (LOADED.findall(result.output) or [""])[-1]
             elif load.problem is None:
                 load.problem = problems.load_failed(
-                    self.cluster, route, self.request.name, result.code, result.output
+                    self.request.cluster, route, self.request.name, result.code, result.output
                 )
                 load.was_cut_off = number > 0 and result.code == chain.LOST
         return any(load.problem is None for load in self.loads.values())
@@ -112,7 +97,7 @@ class Delivery:
             load.problem = (
                 problems.stalled(route, STALL_SECONDS)
                 if self.stream.stalled
-                else problems.incomplete(self.cluster, route, self.stream.failure)
+                else problems.incomplete(self.request.cluster, route, self.stream.failure)
             )
 
     def _result(self, transfer: Transfer) -> TransferResult:
@@ -132,7 +117,7 @@ class Delivery:
         """Verify that a node has the image, and name it; until now the old one has the name."""
         load, content = self.loads[transfer.node], self.source.content
         layers, name = self.request.image.layers, self.request.name
-        different = problems.different(self.cluster, transfer.route, name)
+        different = problems.different(self.request.cluster, transfer.route, name)
         if content and load.image not in {content.config_digest, digest(content.manifest)}:
             return different
         earlier = node_images.parts(transfer.node_facts.docker, layers)
@@ -148,20 +133,13 @@ class Delivery:
 
 
 def deliver(
-    cluster: Cluster,
-    report: Report,
-    request: ShipRequest,
-    source: ImageSource,
-    transfers: tuple[Transfer, ...],
+    report: Report, request: ShipRequest, source: ImageSource, transfers: tuple[Transfer, ...]
 ) -> tuple[tuple[TransferResult, ...], frozenset[str]]:
     """Ship to the nodes that lack the image.
 
     Return the results, and the nodes that failed because the one before them in a chain did.
     """
-    deliveries = tuple(
-        Delivery(cluster=cluster, request=request, source=source, transfers=group)
-        for group in chains(transfers)
-    )
+    deliveries = tuple(Delivery(request, source, group) for group in chains(transfers))
     with parallel.running(lambda delivery: delivery.run(report), deliveries) as results:
         try:
             _fan_out(source, deliveries, request)
@@ -174,6 +152,7 @@ def deliver(
     return completed, frozenset(cut_off)
 
 
+START = Chunk(content=archive.start(), starts_part=True)
 Deliveries = tuple[Delivery, ...]
 Step = tuple[Deliveries, Chunk]
 """A chunk, and the deliveries that need it."""
@@ -209,15 +188,15 @@ def _parts(source: ImageSource, content: ImageContent, deliveries: Deliveries) -
     """Yield the archives of the parts: each stream gets the layers that its nodes lack."""
     # A node with all layers lacks the configuration alone, and does not wait for others.
     complete = tuple(delivery for delivery in deliveries if delivery.first == len(content.layers))
-    yield complete, _start()
+    yield complete, START
     yield complete, _tail(content, len(content.layers))
     ends = part_ends(content.layers)
     lowest = min(delivery.first for delivery in deliveries)
     for index, (layer, chunks) in enumerate(source.layers(lowest), lowest):
         receivers = tuple(delivery for delivery in deliveries if delivery.first <= index)
         starting = tuple(delivery for delivery in receivers if index in {delivery.first, *ends})
-        yield starting, _start()
-        for content_bytes in _layer(layer, chunks):
+        yield starting, START
+        for content_bytes in archive.layer_file(layer, chunks):
             yield receivers, Chunk(content=content_bytes)
         if index + 1 in ends:
             yield receivers, _tail(content, index + 1)
@@ -237,17 +216,6 @@ def _archive(source: ImageSource, deliveries: Deliveries, request: ShipRequest) 
             yield deliveries, Chunk(content=last)
         last = content
     yield deliveries, Chunk(content=last, ends_part=True)
-
-
-def _layer(layer: ImageLayer, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    yield archive.header(layer)
-    yield from chunks
-    if padding := archive.padding(layer):
-        yield padding
-
-
-def _start() -> Chunk:
-    return Chunk(content=archive.start(), starts_part=True)
 
 
 def _tail(content: ImageContent, end: int) -> Chunk:

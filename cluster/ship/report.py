@@ -39,10 +39,10 @@ class TransferResult:
         return max(0, self.whole - self.size) if self.result in {"equal", "shipped"} else 0
 
 
-def plan_table(cluster: Cluster, transfers: tuple[Transfer, ...]) -> str:
+def plan_table(request: ShipRequest, transfers: tuple[Transfer, ...]) -> str:
     """Return the plan as a table with a row for each node, and the notes below it."""
-    table = aligned((PLAN_TITLES, *(_plan_cells(transfer) for transfer in transfers)))
-    return "".join(f"{line}\n" for line in (table, *notes(cluster, transfers)))
+    table = aligned((PLAN_TITLES, *(_plan_cells(request, transfer) for transfer in transfers)))
+    return "".join(f"{line}\n" for line in (table, *notes(request.cluster, transfers)))
 
 
 def notes(cluster: Cluster, transfers: tuple[Transfer, ...]) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ def notes(cluster: Cluster, transfers: tuple[Transfer, ...]) -> tuple[str, ...]:
 
 def plan_json(request: ShipRequest, transfers: tuple[Transfer, ...]) -> str:
     """Return the plan as JSON."""
-    nodes = [_plan_fields(transfer) for transfer in transfers]
+    nodes = [_plan_fields(request, transfer) for transfer in transfers]
     plan = {"image": request.name, "nodes": nodes, "work": has_work(transfers)}
     return json.dumps(plan, indent=2) + "\n"
 
@@ -90,10 +90,11 @@ def progress(done: int, total: int, seconds: float) -> str:
     return f"{copied}, {rate / 1e6:.0f} MB/s{left}"
 
 
-def _plan_cells(transfer: Transfer) -> tuple[str, ...]:
+def _plan_cells(request: ShipRequest, transfer: Transfer) -> tuple[str, ...]:
     docker = transfer.facts.docker if transfer.facts else None
     store = f"{docker.store} {docker.version}" if docker else ""
-    layers = f"{transfer.first}/{transfer.layer_count}" if transfer.state == "ship" else ""
+    count = len(request.image.layers)
+    layers = f"{transfer.first}/{count}" if transfer.state == "ship" else ""
     free = "" if transfer.free is None else data_size(transfer.free)
     seconds = transfer.seconds
     expected = f"about {max(1, round(seconds))} s" if seconds is not None else ""
@@ -108,7 +109,7 @@ def _send(transfer: Transfer) -> str:
     return f"{bound}{data_size(transfer.size)}{', zstd' if transfer.compress else ''}"
 
 
-def _plan_fields(transfer: Transfer) -> dict[str, object]:
+def _plan_fields(request: ShipRequest, transfer: Transfer) -> dict[str, object]:
     docker = transfer.facts.docker if transfer.facts else None
     seconds = transfer.seconds
     return {
@@ -118,7 +119,7 @@ def _plan_fields(transfer: Transfer) -> dict[str, object]:
         "store": docker.store if docker else "",
         "version": docker.version if docker else "",
         "present": transfer.first,
-        "layers": transfer.layer_count,
+        "layers": len(request.image.layers),
         "send": transfer.size,
         "exact": transfer.exact,
         "free": transfer.free,

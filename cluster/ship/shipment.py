@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import TypeAlias, cast
 
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.facts import asking
@@ -28,13 +28,8 @@ DOCKER_SECONDS = 50
 """Time limit of each call of the Docker client: an engine with many images takes its time."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShipPlan:
-    """The request and its transfers; the source is None if no node lacks the image."""
-
-    request: ShipRequest
-    transfers: tuple[Transfer, ...]
-    source: ImageSource | None = None
+Planned: TypeAlias = tuple[ShipRequest, tuple[Transfer, ...], ImageSource | None]
+"""The request and its transfers; the source is None if no node lacks the image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +45,9 @@ class Shipment:
 
     def show(self) -> int:
         """Print the plan; return 1 if there is work."""
-        with self._planned(self._ask(), self.routes, self.options.via) as plan:
-            request, planned = plan.request, plan.transfers
-        if self.options.json:
-            show(report.plan_json(request, planned))
-        else:
-            show(report.plan_table(self.cluster, planned))
+        text = report.plan_json if self.options.json else report.plan_table
+        with self._planned(self._ask(), self.routes, self.options.via) as (request, planned, _):
+            show(text(request, planned))
         _raise(transfer.problem for transfer in planned)
         return int(transfers.has_work(planned))
 
@@ -85,17 +77,13 @@ class Shipment:
         self, answers: Answers, routes: tuple[ShipRoute, ...], via: str
     ) -> dict[str, TransferResult]:
         """Ship once, and again to nodes that failed because another did, each by its own stream."""
-        with self._planned(answers, routes, via) as plan:
-            results = {
-                transfer.node: _unsent(plan.request, transfer) for transfer in plan.transfers
-            }
-            if not plan.source:
+        with self._planned(answers, routes, via) as (request, planned, source):
+            results = {transfer.node: _unsent(request, transfer) for transfer in planned}
+            if not source:
                 return results
-            for note in report.notes(self.cluster, plan.transfers):
+            for note in report.notes(self.cluster, planned):
                 self.terminal.note(note)
-            completed, cut_off = deliver(
-                self.cluster, self.terminal, plan.request, plan.source, plan.transfers
-            )
+            completed, cut_off = deliver(self.terminal, request, source, planned)
             results |= {result.node: result for result in completed}
         again = tuple(route for route in routes if route.node in cut_off)
         return results | (self._ship(self._ask(), again, "star") if again else {})
@@ -103,20 +91,20 @@ class Shipment:
     @contextmanager
     def _planned(
         self, answers: Answers, routes: tuple[ShipRoute, ...], via: str
-    ) -> Iterator[ShipPlan]:
+    ) -> Iterator[Planned]:
         """Plan for these nodes; open the source only if any of them lacks the image."""
         request, image_id = self._request(answers, via)
-        planned = transfers.plan(self.cluster, request, routes, answers, {})
+        planned = transfers.plan(request, routes, answers, {})
         if not any(transfer.state == "ship" for transfer in planned):
-            yield ShipPlan(request=request, transfers=planned)
+            yield request, planned, None
             return
         with opened(image_id, request.source.docker) as source:
             request = replace(request, layers=source.content.layers if source.content else None)
-            planned = transfers.plan(self.cluster, request, routes, answers, {})
+            planned = transfers.plan(request, routes, answers, {})
             if hops := transfers.hops(planned):
                 unreachable = _unreachable(hops)
-                planned = transfers.plan(self.cluster, request, routes, answers, unreachable)
-            yield ShipPlan(request=request, transfers=planned, source=source)
+                planned = transfers.plan(request, routes, answers, unreachable)
+            yield request, planned, source
 
     def _request(self, answers: Answers, via: str) -> tuple[ShipRequest, str]:
         """Return the request, without the sizes of layers, and the ID of the image."""
@@ -127,6 +115,7 @@ class Shipment:
         if not image:
             raise RefusedError(problems.no_image(self.name))
         request = ShipRequest(
+            cluster=self.cluster,
             name=self.name,
             image=image.image,
             size=image.size,

@@ -27,8 +27,9 @@ NO_ZSTD = "`zstd` is not installed, nothing is compressed (there: `sudo apt-get 
 
 @dataclass(frozen=True, kw_only=True)
 class ShipRequest:
-    """The image to ship, and how."""
+    """The image to ship, to which cluster, and how."""
 
+    cluster: Cluster
     name: str
     """With its tag."""
     image: Image
@@ -52,8 +53,6 @@ class Transfer:
     state: State
     first: int = 0
     """The index of the first layer to send."""
-    layer_count: int = 0
-    """Layers of the whole image."""
     size: int = 0
     """Bytes of the layers to send."""
     exact: bool = True
@@ -100,7 +99,6 @@ class Transfer:
 
 
 def plan(
-    cluster: Cluster,
     request: ShipRequest,
     routes: tuple[ShipRoute, ...],
     answers: Answers,
@@ -111,13 +109,13 @@ def plan(
     `unreachable` has, by the name of a node, why the one before it in a chain does not reach it.
     Plan with an empty one, try the `hops`, and plan again if any fails.
     """
-    transfers = tuple(_transfer(cluster, request, route, answers) for route in routes)
+    transfers = tuple(_transfer(request, route, answers) for route in routes)
     waiting = tuple(transfer for transfer in transfers if transfer.state == "ship")
     groups = tuple(_groups(request, waiting, unreachable))
     planned = {
         transfer.node: replace(transfer, chain=number)
         for number, group in enumerate(groups)
-        for transfer in _stream(cluster, request, group, len(groups))
+        for transfer in _stream(request, group, len(groups))
     }
     return tuple(planned.get(transfer.node, transfer) for transfer in transfers)
 
@@ -152,37 +150,32 @@ def first_missing(layers: tuple[ImageLayer, ...], facts: Facts) -> int:
     return _shared(layers, facts)
 
 
-def _transfer(
-    cluster: Cluster, request: ShipRequest, route: ShipRoute, answers: Answers
-) -> Transfer:
+def _transfer(request: ShipRequest, route: ShipRoute, answers: Answers) -> Transfer:
     """Return the transfer to a node, as far as it does not depend on other nodes."""
-    count = len(request.image.layers)
     if route.is_local:
-        return Transfer(route=route, facts=request.source, state="here", layer_count=count)
+        return Transfer(route=route, facts=request.source, state="here")
     facts = answers[route.node]
     if isinstance(facts, Problem):
-        return Transfer(route=route, facts=None, state="failed", layer_count=count, problem=facts)
-    transfer = Transfer(route=route, facts=facts, state="failed", layer_count=count)
+        return Transfer(route=route, facts=None, state="failed", problem=facts)
+    transfer = Transfer(route=route, facts=facts, state="failed")
     present = facts.docker.named(request.name)
     if present and present.image == request.image:
-        return replace(transfer, state="equal", first=count)
+        return replace(transfer, state="equal", first=len(present.layers))
     architecture = facts.docker.architecture
     if architecture != request.image.architecture:
         problem = problems.wrong_architecture(route, request.name, request.image, architecture)
         return replace(transfer, problem=problem)
-    return _with_layers(cluster, request, transfer, facts)
+    return _with_layers(request, transfer, facts)
 
 
-def _with_layers(
-    cluster: Cluster, request: ShipRequest, transfer: Transfer, facts: Facts
-) -> Transfer:
+def _with_layers(request: ShipRequest, transfer: Transfer, facts: Facts) -> Transfer:
     """Return the transfer to a node that can use the image, if it has the disk space."""
     transfer = _starting_at(request, transfer, first_missing(_layers(request, facts), facts))
     if not _fits(request, transfer):
         needed = _needed(request, transfer)
         problem = problems.no_room(transfer.route, request.name, facts, needed)
         return replace(transfer, problem=problem)
-    speeds = _speeds(cluster, request, transfer.route, facts)
+    speeds = _speeds(request, transfer.route, facts)
     notes = tuple(_notes(request, transfer, speeds[1]))
     return replace(transfer, state="ship", speeds=speeds, notes=notes)
 
@@ -204,7 +197,7 @@ def _layers(request: ShipRequest, facts: Facts) -> tuple[ImageLayer, ...]:
 
 def _starting_at(request: ShipRequest, transfer: Transfer, first: int) -> Transfer:
     """Return the transfer of the layers from `first` on."""
-    count = transfer.layer_count
+    count = len(request.image.layers)
     if request.layers is None:
         size = request.size if first < count else 0
         return replace(transfer, first=first, size=size, exact=first in {0, count})
@@ -225,15 +218,13 @@ def _needed(request: ShipRequest, transfer: Transfer) -> int:
     return estimate.room(request.layers, transfer.first, store)
 
 
-def _speeds(
-    cluster: Cluster, request: ShipRequest, route: ShipRoute, facts: Facts
-) -> tuple[int | None, int | None]:
+def _speeds(request: ShipRequest, route: ShipRoute, facts: Facts) -> tuple[int | None, int | None]:
     """Return the speeds at this machine's end of a route and at the node's, in Mb/s."""
     source, node, machine = request.source.links, facts.links, facts.machine
     if not route.fast_address:
         return source.speed(machine.ssh_client), node.speed(machine.ssh_server)
     addresses = (address.ip for link in source.interfaces for address in link.addresses)
-    fast = next((address for address in addresses if address in cluster.subnet), None)
+    fast = next((address for address in addresses if address in request.cluster.subnet), None)
     return source.speed(fast), node.speed(ip_address(route.fast_address))
 
 
@@ -295,19 +286,17 @@ def _members(request: ShipRequest, transfers: tuple[Transfer, ...]) -> tuple[Tra
     )
 
 
-def _stream(
-    cluster: Cluster, request: ShipRequest, chain: tuple[Transfer, ...], streams: int
-) -> Iterator[Transfer]:
+def _stream(request: ShipRequest, chain: tuple[Transfer, ...], streams: int) -> Iterator[Transfer]:
     """Yield the transfers of one stream: the same layers, all compressed or none.
 
     `streams` is how many share this machine's end.
     """
-    first, link = min(transfer.first for transfer in chain), _slowest(cluster, chain, 1)
+    first, link = min(transfer.first for transfer in chain), _slowest(request.cluster, chain, 1)
     wants_zstd = request.compress == "zstd" or (
         request.compress == "auto" and link is not None and link <= SLOW
     )
     compress = wants_zstd and all(transfer.node_facts.machine.zstd for transfer in chain)
-    speed = _slowest(cluster, chain, streams)
+    speed = _slowest(request.cluster, chain, streams)
     for before, transfer in zip((None, *chain), chain, strict=False):
         sized = _starting_at(request, replace(transfer, compress=compress), first)
         notes = (NO_ZSTD,) if wants_zstd and not transfer.node_facts.machine.zstd else ()
