@@ -95,6 +95,11 @@ def captured(name: str) -> str:
     return (CAPTURES / f"{name}.log").read_bytes().decode("utf-8")
 
 
+def table(progress: BuildProgress) -> str:
+    """Return the layers as `inv build` shows them."""
+    return build_report.table(tuple(map(build_report._layer, progress.layers)))
+
+
 def shown(name: str) -> str:
     """Return everything that `inv build` shows of a real output."""
     progress = BuildProgress()
@@ -102,7 +107,7 @@ def shown(name: str) -> str:
     ended = [line for step in steps if step and (line := build_report.ended_layer(step))]
     has_failed = progress.failed_step or not any(step.is_export for step in progress.layers)
     problem = f"{build_report.failure_problem(BUILD, progress)}"
-    end = problem if has_failed else build_report.table(progress.layers)
+    end = problem if has_failed else table(progress)
     return "".join(f"{line}\n" for line in (*ended, "", end))
 
 
@@ -284,7 +289,7 @@ def test_any_text(lines: list[str]) -> None:
 
     assert [] == [text for text in shown_texts if len(text.splitlines()) > 1]
     assert str(build_report.failure_problem(BUILD, progress)).startswith("vllm-node: ")
-    assert build_report.table(progress.layers)
+    assert table(progress)
 
 
 if __name__ == "__main__":

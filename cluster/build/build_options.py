@@ -85,7 +85,6 @@ class _OptionParser:
 
 
 def _contradictions(options: BuildOptions) -> Iterator[Problem]:
-    """Yield the problems of options that cannot be combined."""
     if options.fast and options.full:
         yield _conflict("--fast", "--full")
     if options.fast and options.no_cache:
@@ -93,11 +92,10 @@ def _contradictions(options: BuildOptions) -> Iterator[Problem]:
     if options.source and options.vllm:
         remedy = f"select what to compile with `--ref v{options.vllm}`"
         yield _conflict("--vllm", "--source: it selects a released wheel", remedy)
-    source_options = {"--ref": options.ref, "--repo": options.repo, "--jobs": options.jobs}
-    for name, value in source_options.items():
-        if value and not options.source:
-            message = "applies only to a build from source"
-            yield Problem(place=name, message=message, remedy="add --source")
+    source_options = (("--ref", options.ref), ("--repo", options.repo), ("--jobs", options.jobs))
+    message = "applies only to a build from source"
+    for name in (name for name, value in source_options if value and not options.source):
+        yield Problem(place=name, message=message, remedy="add --source")
 
 
 def _conflict(option: str, partner: str, remedy: str = "give only one of them") -> Problem:
@@ -124,11 +122,11 @@ def _tag(text: str) -> str:
 
 
 def _version(text: str) -> str:
-    return _matching(text, VERSION.pattern, "a released version of vLLM", "0.33.0")
+    return values.matching(VERSION, text, "a released version of vLLM", "for example 0.33.0")
 
 
 def _ref(text: str) -> str:
-    return _matching(text, REF.pattern, "a branch, a tag or a commit", "main")
+    return values.matching(REF, text, "a branch, a tag or a commit", "for example main")
 
 
 def _repo(text: str) -> str:
@@ -136,15 +134,9 @@ def _repo(text: str) -> str:
     if "@" in text:
         message = "contains a login, which would be in the process list"
         raise WrongValueError(message, "give the URL of a repository that needs no login")
-    example = "https://github.com/vllm-project/vllm.git"
-    return _matching(text, REPO.pattern, "the URL of a repository", example)
+    remedy = "for example https://github.com/vllm-project/vllm.git"
+    return values.matching(REPO, text, "the URL of a repository", remedy)
 
 
 def _platform(text: str) -> str:
-    return _matching(text, PLATFORM.pattern, "one platform", "linux/arm64")
-
-
-def _matching(text: str, pattern: str, kind: str, example: str) -> str:
-    if re.fullmatch(pattern, text):
-        return text
-    raise WrongValueError(f"must be {kind}, not {shown(text)}", f"for example {example}")
+    return values.matching(PLATFORM, text, "one platform", "for example linux/arm64")

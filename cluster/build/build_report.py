@@ -1,16 +1,15 @@
 """The report of `inv build`: the image and its layers, or the step that failed and its remedy."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import asdict, dataclass
 
 from cluster.build import buildkit
 from cluster.build.buildkit import BuildKitStep, BuildProgress
 from cluster.build.image import BuildImage
 from cluster.errors import Problem
-from cluster.text import aligned
+from cluster.text import aligned, data_size
 
-GIGABYTE = 10**9
 REMEDIES = {
     ("the base image ",): "try `docker pull`, or name another base with `--base`",
     ("No space left on device", "no space left on device"): (
@@ -77,17 +76,17 @@ def built_image(
 
 def text(image: BuiltImage) -> str:
     """Return the report for people."""
-    counts = [f"{_count(image, state)} {state}" for state in ("built", "cached")]
+    counts = Counter(layer.state for layer in image.layers)
     versions = ", ".join(f"{name} {version}" for name, version in image.versions.items())
     rows = (
         ("image", image.image),
         ("id", image.id),
-        ("size", _size(image.size)),
+        ("size", data_size(image.size)),
         *((("versions", versions),) if versions else ()),
-        ("layers", ", ".join(counts)),
+        ("layers", f"{counts['built']} built, {counts['cached']} cached"),
         ("seconds", f"{image.seconds:.1f}"),
     )
-    return f"{_table(image.layers)}\n\n{aligned(rows)}\n"
+    return f"{table(image.layers)}\n\n{aligned(rows)}\n"
 
 
 def as_json(image: BuiltImage) -> str:
@@ -95,9 +94,13 @@ def as_json(image: BuiltImage) -> str:
     return json.dumps(asdict(image), indent=2) + "\n"
 
 
-def table(steps: tuple[BuildKitStep, ...]) -> str:
+def table(layers: tuple[BuiltLayer, ...]) -> str:
     """Return the layers as a table."""
-    return _table(tuple(_layer(step) for step in steps))
+    rows = (
+        (layer.title, layer.state, f"{layer.seconds:.1f}" if layer.seconds else "")
+        for layer in layers
+    )
+    return aligned((("layer", "state", "seconds"), *rows))
 
 
 def ended_layer(step: BuildKitStep) -> str:
@@ -116,43 +119,17 @@ def failure_problem(build: BuildImage, progress: BuildProgress) -> Problem:
     message, excerpt = buildkit.failure(progress)
     # The line with the cause may be above the excerpt.
     output = progress.failed_step.output if progress.failed_step else ()
-    remedy = next(_remedies("\n".join((message, *excerpt, *output))), _continuation(build))
+    text = "\n".join((message, *excerpt, *output))
+    remedies = (REMEDIES[causes] for causes in REMEDIES if any(cause in text for cause in causes))
+    # A refresh need not be requested again.
+    command = f"run it again without {build.refresh}" if build.refresh else "run it again"
+    retry = f"fix that, then {command}: it continues after the last finished layer"
     lines = "".join(f"\n    {line}" for line in excerpt)
-    remedy = f"{remedy}; full log: {build.log}"
+    remedy = f"{next(remedies, retry)}; full log: {build.log}"
     return Problem(place=build.tag, message=f"{message}{lines}\n   ", remedy=remedy)
 
 
-def _remedies(output: str) -> Iterator[str]:
-    for causes, remedy in REMEDIES.items():
-        if any(cause in output for cause in causes):
-            yield remedy
-
-
-def _continuation(build: BuildImage) -> str:
-    """Return the remedy for an unknown cause; a refresh need not be requested again."""
-    command = f"run it again without {build.refresh}" if build.refresh else "run it again"
-    return f"fix that, then {command}: it continues after the last finished layer"
-
-
 def _layer(step: BuildKitStep) -> BuiltLayer:
-    state = {"done": "built"}.get(step.state, step.state)
-    if step.is_base:
-        state = "base"
-    state = state if step.is_layer else "saved"
-    return BuiltLayer(title=step.title, state=state, seconds=step.seconds)
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e9:.2f} GB" if size >= GIGABYTE else f"{size / 1e6:.1f} MB"
-
-
-def _count(image: BuiltImage, state: str) -> int:
-    return sum(layer.state == state for layer in image.layers)
-
-
-def _table(layers: tuple[BuiltLayer, ...]) -> str:
-    rows = (
-        (layer.title, layer.state, f"{layer.seconds:.1f}" if layer.seconds else "")
-        for layer in layers
-    )
-    return aligned((("layer", "state", "seconds"), *rows))
+    state = "built" if step.state == "done" else step.state
+    kind = "base" if step.is_base else "" if step.is_layer else "saved"
+    return BuiltLayer(title=step.title, state=kind or state, seconds=step.seconds)

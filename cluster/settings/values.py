@@ -203,7 +203,7 @@ def listen_host(text: str) -> str:
 
 def ssh_host(text: str) -> str:
     """Parse a destination for ssh: a host, an alias or user@host, never a flag."""
-    return _matching(
+    return matching(
         SSH_HOST,
         text,
         "a host that ssh accepts",
@@ -213,7 +213,7 @@ def ssh_host(text: str) -> str:
 
 def label(text: str) -> str:
     """Parse a name that is safe as a file name, a container name and a host name."""
-    name = _matching(LABEL, text, "lower-case letters, digits and `-`", "for example spark1")
+    name = matching(LABEL, text, "lower-case letters, digits and `-`", "for example spark1")
     if name in RESERVED:
         raise WrongValueError(f"must not be {shown(name)}, a reserved name", "for example spark1")
     return name
@@ -245,12 +245,12 @@ def words(text: str) -> tuple[str, ...]:
 
 def image(text: str) -> str:
     """Parse the name of an image, with or without a tag."""
-    return _matching(IMAGE, text, "the name of an image", "for example vllm-node or me/vllm:1")
+    return matching(IMAGE, text, "the name of an image", "for example vllm-node or me/vllm:1")
 
 
 def container(text: str) -> str:
     """Parse the name of a container."""
-    return _matching(CONTAINER, text, "the name of a container", "for example vllm_node")
+    return matching(CONTAINER, text, "the name of a container", "for example vllm_node")
 
 
 def shared_memory(lowest: int) -> Parse[int | None]:
@@ -261,10 +261,10 @@ def shared_memory(lowest: int) -> Parse[int | None]:
 def node_folder(text: str) -> str:
     """Parse a folder on a node: an absolute path, or one below `~/`."""
     remedy = "for example ~/.cache/huggingface or /data/huggingface"
-    return _matching(NODE_FOLDER, text, "a folder on the nodes", remedy)
+    return matching(NODE_FOLDER, text, "a folder on the nodes", remedy)
 
 
-def _matching(pattern: re.Pattern[str], text: str, kind: str, remedy: str) -> str:
+def matching(pattern: re.Pattern[str], text: str, kind: str, remedy: str) -> str:
     """Return the text if all of it matches; `kind` names it in the message."""
     if not pattern.fullmatch(text):
         raise WrongValueError(f"must be {kind}, not {shown(text)}", remedy)
