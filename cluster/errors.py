@@ -11,7 +11,7 @@ The number is the exit code of the verb.
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Problem:
     """A problem: its place, what is wrong, and what to do."""
 

@@ -30,7 +30,7 @@ def probed(
 
 def after(result: ProbeResult) -> dict[str, str]:
     """Return the new text of each file."""
-    return {change.path: change.after for change in result.changes}
+    return {change.place: change.after for change in result.changes}
 
 
 def cluster_files(texts: Mapping[str, str]) -> ClusterFiles:

@@ -8,7 +8,7 @@ import pytest
 
 from cluster.discovery import probe_report
 from cluster.discovery.probe_result import GID_INDEX, FileChange, ProbeResult, undecided
-from cluster.discovery.remarks import remark
+from cluster.discovery.remarks import Remark
 from cluster.errors import Problem
 from cluster.facts.rdma import Gid
 from tests.cabling import ONE, device, plain, port, spark
@@ -81,8 +81,8 @@ def test_masked_diff() -> None:
 """ == probe_report.diff(probed(HOST, texts, named=False).needed[0])
 
 
-QUESTION = remark("spark1", "is odd", "mend it", ("a: 1", "b: 2"))
-WARNING = remark("spark2", "is slow")
+QUESTION = Remark("spark1", "is odd", "mend it", ("a: 1", "b: 2"))
+WARNING = Remark("spark2", "is slow")
 
 
 def test_text() -> None:
@@ -136,7 +136,7 @@ def test_last_lines() -> None:
 def test_json() -> None:
     """JSON has everything."""
     result = replace(probed(HOST, {}), questions=(QUESTION,))
-    warning = result.warnings[0].problem
+    warning = result.warnings[0]
 
     assert {
         "topology": "alone",

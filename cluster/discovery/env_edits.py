@@ -24,7 +24,7 @@ IN_COMMENT = re.compile(r"([^#\r\n]*#[^\r\n]*?([A-Za-z_][A-Za-z0-9_]*)[^\S\r\n]*
 PLAIN = re.compile(r"[A-Za-z0-9_.,:@/+-]*")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ProposedValue:
     """A value for a key, and its source."""
 
@@ -39,7 +39,7 @@ class ProposedValue:
         return line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class AssignmentLines:
     """The lines of an assignment, counted from 0; `stop` is the line after them."""
 
@@ -100,9 +100,7 @@ def _assignments(text: str) -> Iterator[AssignmentLines]:
         line += original.count("\n")
         if binding.key is not None:
             stop = line if statement.endswith("\n") else line + 1
-            yield AssignmentLines(
-                key=binding.key, value=binding.value or "", start=start, stop=stop
-            )
+            yield AssignmentLines(binding.key, binding.value or "", start, stop)
 
 
 def _replace(
@@ -123,18 +121,15 @@ def _with_value(old: str, value: str) -> str:
     """Return the lines of an assignment with a new value; a comment behind it stays."""
     front = FRONT.match(old)
     start = front.end() if front else 0
-    quoted = QUOTED.match(old, start)
-    if quoted:
+    if quoted := QUOTED.match(old, start):
         behind = old[quoted.end() :]
     else:
         match = BEHIND.search(old, start)
         behind = match[0] if match else ""
-    return f"{old[:start]}{value if PLAIN.fullmatch(value) else _quoted(value)}{behind}"
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    if not PLAIN.fullmatch(value):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        value = f"'{escaped}'"
+    return f"{old[:start]}{value}{behind}"
 
 
 def _extended(text: str, values: list[ProposedValue], ending: str) -> str:

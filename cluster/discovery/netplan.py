@@ -19,14 +19,8 @@ NewAddresses = dict[str, dict[str, IPv4Interface]]
 
 def lines(addresses: Mapping[str, IPv4Interface]) -> tuple[str, ...]:
     """Return the text of the file."""
-    return (
-        *("network:", "  version: 2", "  ethernets:"),
-        *(
-            line
-            for name, address in addresses.items()
-            for line in (f"    {name}:", f"      addresses: [{address}]")
-        ),
-    )
+    rows = (f"    {name}:\n      addresses: [{new}]" for name, new in addresses.items())
+    return tuple("\n".join(("network:\n  version: 2\n  ethernets:", *rows)).splitlines())
 
 
 def new_addresses(machines: Machines, used: Mapping[str, Port]) -> NewAddresses:
@@ -37,11 +31,8 @@ def new_addresses(machines: Machines, used: Mapping[str, Port]) -> NewAddresses:
     connect-two-sparks).
     """
     new: NewAddresses = {}
-    for number in range(max((len(port.twins) for port in used.values()), default=0)):
-        twins = {
-            name: port.twins[number] for name, port in used.items() if number < len(port.twins)
-        }
-        _add(new, machines, used, twins)
+    for index in range(max((len(port.twins) for port in used.values()), default=0)):
+        _add(new, machines, used, index)
     return new
 
 
@@ -53,10 +44,9 @@ def usable_address(port: Port, twin: Twin) -> IPv4Interface | None:
     return next((address for address in permanent if address.network not in taken), None)
 
 
-def _add(
-    new: NewAddresses, machines: Machines, used: Mapping[str, Port], twins: Mapping[str, Twin]
-) -> None:
-    """Add the addresses of those twins that share a network."""
+def _add(new: NewAddresses, machines: Machines, used: Mapping[str, Port], index: int) -> None:
+    """Add addresses for the twins with this index, which share a network."""
+    twins = {name: port.twins[index] for name, port in used.items() if index < len(port.twins)}
     existing = {name: usable_address(used[name], twin) for name, twin in twins.items()}
     taken = {address.ip for address in _all(machines, new)}
     networks = (address.network for address in existing.values() if address)

@@ -64,20 +64,16 @@ class ClusterFiles:
 
     def check(self) -> None:
         """Raise for text that cannot be edited, and for a cluster whose nodes are no machines."""
-        unreadable = (
-            Fault(path=file.path, message=file.error, remedy=file.remedy)
-            for file in self.texts
-            if file.error
-        )
+        unreadable = [file for file in self.texts if file.error]
+        problems = [Problem(file.path, file.error, file.remedy) for file in unreadable]
         entries = (entry for file in self.texts for entry in parse_lines(file.path, file.text))
-        faults = (*unreadable, *(entry for entry in entries if isinstance(entry, Fault)))
-        if faults:
-            raise SettingsError(*(fault.problem for fault in faults))
+        problems += [entry.problem for entry in entries if isinstance(entry, Fault)]
+        if problems:
+            raise SettingsError(*problems)
         if self.shared.parsed.get("RUNTIME", str) == "process":
-            place = f"cluster {self.cluster}"
             message = "its nodes are namespaces of this machine and have no ports"
             remedy = "its env files are complete, there is nothing to probe"
-            raise RefusedError(Problem(place=place, message=message, remedy=remedy))
+            raise RefusedError(Problem(f"cluster {self.cluster}", message, remedy))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +106,8 @@ def ssh_host(file: CurrentFile) -> str:
     """Return how a node with a file is reached; raise RefusedError if the file does not tell."""
     host = file.parsed.get("SSH_HOST", str) or str(file.parsed.get("HOST_IP", IPv4Address) or "")
     if not host:
-        message, remedy = "has neither SSH_HOST nor HOST_IP", "`inv probe -- HOST...`"
-        raise RefusedError(Problem(place=file.parsed.path, message=message, remedy=remedy))
+        message = "has neither SSH_HOST nor HOST_IP"
+        raise RefusedError(Problem(file.parsed.path, message, "`inv probe -- HOST...`"))
     return host
 
 
@@ -132,26 +128,20 @@ def _gaps(name: str, facts: Facts) -> Iterator[Problem]:
     """Yield what an answer lacks: an incomplete one looks like a machine without that hardware."""
     if facts.links.error:
         message = f"cannot list its interfaces: {facts.links.error}"
-        yield Problem(place=name, message=message, remedy="make `ip address` work there")
+        yield Problem(name, message, "make `ip address` work there")
     elif facts.unreadable:
         message = f"these parts of its answer are unreadable: {', '.join(facts.unreadable)}"
-        remedy = "a defect of this tool: `inv --dry probe` prints the question"
-        yield Problem(place=name, message=message, remedy=remedy)
+        yield Problem(name, message, "a defect of this tool: `inv --dry probe` prints the question")
 
 
 def probed_nodes(
     files: ClusterFiles, targets: Targets, facts: Mapping[str, Facts]
-) -> tuple[ProbedNode, ...]:
-    """Return the node that each target is."""
+) -> Iterator[ProbedNode]:
+    """Yield the node that each target is."""
     parsed = tuple(file.parsed for file in files.nodes)
-    names = {
-        key: target.node or _name(target.destination, facts[key], parsed)
-        for key, target in targets.items()
-    }
-    return tuple(
-        ProbedNode(name=names[key], target=target, facts=facts[key], file=files.file(names[key]))
-        for key, target in targets.items()
-    )
+    for key, target in targets.items():
+        name = target.node or _name(target.destination, facts[key], parsed)
+        yield ProbedNode(name=name, target=target, facts=facts[key], file=files.file(name))
 
 
 def _name(destination: str, facts: Facts, files: tuple[EnvFile, ...]) -> str:
@@ -170,10 +160,8 @@ def _describes(file: EnvFile, destination: str, facts: Facts) -> bool:
     """Whether a file describes a machine."""
     if destination:
         return destination in {file.get("SSH_HOST", str), str(file.get("HOST_IP", IPv4Address))}
-    links = facts.links.interfaces
-    return file.get("HOST_IP", IPv4Address) in {
-        address.ip for link in links for address in link.addresses
-    }
+    addresses = {entry.ip for link in facts.links.interfaces for entry in link.addresses}
+    return file.get("HOST_IP", IPv4Address) in addresses
 
 
 def _is_label(name: str) -> bool:
@@ -191,15 +179,14 @@ def name_conflicts(nodes: tuple[ProbedNode, ...]) -> Iterator[Problem]:
         place = node.target.destination or "this machine"
         macs = _macs(node.facts)
         if macs and (first := cards.setdefault(macs, place)) != place:
-            message, remedy = f"is the same machine as {first}", "name it once"
-            yield Problem(place=place, message=message, remedy=remedy)
+            yield Problem(place, f"is the same machine as {first}", "name it once")
         elif not node.name:
             message = f"{shown(node.facts.machine.hostname)} is not valid as a node's name"
             remedy = "give it an alias like spark1 in ~/.ssh/config, and use the alias"
-            yield Problem(place=place, message=message, remedy=remedy)
+            yield Problem(place, message, remedy)
         elif (first := places.setdefault(node.name, place)) != place:
-            message, remedy = f"is also called {node.name}, like {first}", "use different aliases"
-            yield Problem(place=place, message=message, remedy=remedy)
+            message = f"is also called {node.name}, like {first}"
+            yield Problem(place, message, "use different aliases")
 
 
 def _macs(facts: Facts) -> tuple[str, ...]:

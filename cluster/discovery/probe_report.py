@@ -29,8 +29,8 @@ def drift(result: ProbeResult) -> str:
 def diff(change: FileChange) -> str:
     """Return the difference between a file before and after."""
     before, after = lines(masked(change.before or "")), lines(masked(change.after))
-    name = f"{change.path} (new)" if change.before is None else change.path
-    rows = unified_diff(before, after, name, change.path)
+    name = f"{change.place} (new)" if change.before is None else change.place
+    rows = unified_diff(before, after, name, change.place)
     return "".join(row if row.endswith(("\n", "\r")) else f"{row}{NO_NEWLINE}" for row in rows)
 
 
@@ -38,10 +38,10 @@ def as_json(result: ProbeResult) -> str:
     """Return everything as JSON."""
     report = {
         "topology": result.kind,
-        "files": {change.path: _file_fields(change) for change in result.changes},
+        "files": {change.place: _file_fields(change) for change in result.changes},
         "drift": [str(problem) for problem in result.drifts],
-        "warnings": list(map(_remark_fields, result.warnings)),
-        "questions": list(map(_remark_fields, result.questions)),
+        "warnings": _remark_fields(result.warnings),
+        "questions": _remark_fields(result.questions),
     }
     return json.dumps(report, indent=2) + "\n"
 
@@ -61,7 +61,7 @@ def written(result: ProbeResult) -> str:
     """Return a line for each file that has been written."""
     if result.questions or not result.needed:
         return next_step(result, "", ())
-    return "".join(f"wrote {change.path}\n" for change in result.needed)
+    return "".join(f"wrote {change.place}\n" for change in result.needed)
 
 
 def _lines(kind: str, remarks: tuple[Remark, ...]) -> tuple[str, ...]:
@@ -73,5 +73,5 @@ def _file_fields(change: FileChange) -> dict[str, object]:
     return {"new": change.before is None, "changed": change.is_needed, "values": values}
 
 
-def _remark_fields(remark: Remark) -> dict[str, object]:
-    return {**remark.problem.fields, "lines": list(remark.lines)}
+def _remark_fields(remarks: tuple[Remark, ...]) -> list[dict[str, object]]:
+    return [{**remark.fields, "lines": remark.lines} for remark in remarks]

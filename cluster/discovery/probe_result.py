@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cluster.discovery import proposal
 from cluster.discovery.env_edits import ProposedValue, edited, masked
 from cluster.discovery.nodes import ClusterFiles, CurrentFile, ProbedNode
-from cluster.discovery.remarks import Remark, remark
+from cluster.discovery.remarks import Remark
 from cluster.discovery.topology import Attachment, Kind, Topology
 from cluster.errors import NodeError, Problem, SettingsError
 from cluster.facts.ports import Twin
@@ -39,7 +39,7 @@ class FileChange:
     values: tuple[ProposedValue, ...]
 
     @property
-    def path(self) -> str:
+    def place(self) -> str:
         """The path from the root of the repository."""
         return self.file.parsed.path
 
@@ -54,11 +54,6 @@ class FileChange:
         return self.before != self.after
 
     @property
-    def place(self) -> str:
-        """The file."""
-        return self.path
-
-    @property
     def title(self) -> str:
         """What the step does."""
         return "Create the env file" if self.before is None else "Change the env file"
@@ -66,7 +61,7 @@ class FileChange:
     @property
     def text(self) -> str:
         """The shell line, secrets masked."""
-        return here_document(f"cat >{shell_word(self.path)}", masked(self.after))
+        return here_document(f"cat >{shell_word(self.place)}", masked(self.after))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,33 +93,28 @@ def probe_result(
     files: ClusterFiles, nodes: tuple[ProbedNode, ...], topology: Topology
 ) -> ProbeResult:
     """Return the changes of a cluster's files; none with an open question."""
-    if topology.questions:
-        return ProbeResult(
-            kind=topology.kind, warnings=topology.warnings, questions=topology.questions
-        )
+    kind, warnings, questions = topology.kind, topology.warnings, topology.questions
+    if questions:
+        return ProbeResult(kind=kind, warnings=warnings, questions=questions)
     changes = tuple(_changes(files, nodes, topology))
-    stale = tuple(
-        problem
-        for node in nodes
-        for problem in _stale_gid(node, topology.attachments[node.name], files.shared)
-    )
+    attachments = topology.attachments
+    stale = [row for node in nodes for row in _stale_gid(node, attachments[node.name], files)]
     return ProbeResult(
-        kind=topology.kind,
+        kind=kind,
         changes=changes,
-        drifts=(*_drifts(changes), *stale),
-        warnings=(
-            *topology.warnings,
-            *_ring_leftovers(files, topology),
-            *(Remark(problem=problem) for problem in stale),
-        ),
-        questions=tuple(_faults(files, changes)),
+        drifts=(*(drift for change in changes for drift in _drifts(change)), *stale),
+        warnings=(*warnings, *_ring_leftovers(files, kind), *stale),
+        questions=_remarks(_faults(files, changes)),
     )
 
 
 def undecided(problems: Iterable[Problem]) -> ProbeResult:
     """Return a result that only has questions."""
-    questions = tuple(Remark(problem=problem) for problem in problems)
-    return ProbeResult(kind="undecided", questions=questions)
+    return ProbeResult(kind="undecided", questions=_remarks(problems))
+
+
+def _remarks(problems: Iterable[Problem]) -> tuple[Remark, ...]:
+    return tuple(Remark(problem.place, problem.message, problem.remedy) for problem in problems)
 
 
 def _changes(
@@ -141,46 +131,35 @@ def _change(file: CurrentFile, values: tuple[ProposedValue, ...]) -> FileChange:
     return FileChange(file=file, after=edited(file.text or "", values), values=values)
 
 
-def _drifts(changes: tuple[FileChange, ...]) -> Iterator[Problem]:
-    for change in changes:
-        if change.before is None:
-            yield Problem(place=change.path, message="is missing")
-        else:
-            yield from _differences(change.file, change.values)
-
-
-def _differences(file: CurrentFile, values: tuple[ProposedValue, ...]) -> Iterator[Problem]:
+def _drifts(change: FileChange) -> Iterator[Problem]:
     """Yield the keys of a file whose values differ from the machines."""
-    for value in values:
-        current = file.raw.get(value.key)
+    if change.before is None:
+        yield Problem(change.place, "is missing")
+        return
+    for row in change.values:
+        current = change.file.raw.get(row.key)
+        expected = f"{EXPECTED.get(row.key, 'expected')} {row.value}"
+        expected = expected if row.value else "there is no RDMA device"
         if current is None:
-            place = f"{file.parsed.path}: {value.key}"
-            yield Problem(place=place, message=f"is missing, {_expected(value)}")
-        elif current != value.value:
+            yield Problem(f"{change.place}: {row.key}", f"is missing, {expected}")
+        elif current != row.value:
             state = f"is {current}" if current else "is empty"
-            yield Problem(place=_place(file, value.key), message=f"{state}, {_expected(value)}")
-
-
-def _expected(value: ProposedValue) -> str:
-    if not value.value:
-        return "there is no RDMA device"
-    return f"{EXPECTED.get(value.key, 'expected')} {value.value}"
+            yield Problem(_place(change.file, row.key), f"{state}, {expected}")
 
 
 def _place(file: CurrentFile, key: str) -> str:
     return f"{file.parsed.place(key)}: {key}"
 
 
-def _stale_gid(node: ProbedNode, attachment: Attachment, shared: CurrentFile) -> Iterator[Problem]:
+def _stale_gid(node: ProbedNode, attachment: Attachment, files: ClusterFiles) -> Iterator[Remark]:
     """Yield a forced GID row that is no longer the row of the address."""
-    file = node.file if GID_INDEX in node.file.raw else shared
+    file = node.file if GID_INDEX in node.file.raw else files.shared
     forced = file.raw.get(GID_INDEX, "")
     wrong = (twin for twin in attachment.twins if (rows := _gid_rows(twin)) and forced not in rows)
     if twin := next(wrong, None) if forced.isdecimal() else None:
         row, address = next(iter(_gid_rows(twin).items()))
         message = f"is {forced}, but {twin.device.name} of {node.name} has {address} in row {row}"
-        remedy = "remove the line: NCCL finds the row"
-        yield Problem(place=_place(file, GID_INDEX), message=message, remedy=remedy)
+        yield Remark(_place(file, GID_INDEX), message, "remove the line: NCCL finds the row")
 
 
 def _gid_rows(twin: Twin) -> dict[str, str]:
@@ -193,19 +172,20 @@ def _gid_rows(twin: Twin) -> dict[str, str]:
     }
 
 
-def _ring_leftovers(files: ClusterFiles, topology: Topology) -> Iterator[Remark]:
+def _ring_leftovers(files: ClusterFiles, kind: Kind) -> Iterator[Remark]:
     """Yield a variable of an earlier ring: it keeps a port's twins from working as one."""
     value = files.shared.raw.get(MERGE_NICS)
-    if topology.kind != "ring" and value == proposal.RING[MERGE_NICS]:
+    if kind != "ring" and value == proposal.RING[MERGE_NICS]:
         message = f"is {value}, which is for a ring, but this is no ring"
-        yield remark(_place(files.shared, MERGE_NICS), message, "remove the line")
+        yield Remark(_place(files.shared, MERGE_NICS), message, "remove the line")
 
 
-def _faults(files: ClusterFiles, changes: tuple[FileChange, ...]) -> Iterator[Remark]:
-    """Yield the faults that the files would have after the changes."""
-    after = {change.path: EnvText(path=change.path, text=change.after) for change in changes}
+def _faults(files: ClusterFiles, changes: tuple[FileChange, ...]) -> tuple[Problem, ...]:
+    """Return the faults that the files would have after the changes."""
+    after = {change.place: EnvText(path=change.place, text=change.after) for change in changes}
     texts = {file.path: file for file in files.texts} | after
     try:
         settings.resolve(files.cluster, tuple(texts[path] for path in sorted(texts)))
     except SettingsError as error:
-        yield from (Remark(problem=problem) for problem in error.problems)
+        return error.problems
+    return ()

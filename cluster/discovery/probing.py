@@ -37,8 +37,8 @@ def probe(  # noqa: PLR0913 (an argument for each option of the command line)
     machine if there are none. A machine that does not answer raises NodeError.
     """
     if write and check:
-        message, remedy = "cannot be combined: --check never writes", "give one of them"
-        raise RefusedError(Problem(place="--write --check", message=message, remedy=remedy))
+        message = "cannot be combined: --check never writes"
+        raise RefusedError(Problem("--write --check", message, "give one of them"))
     current = ClusterFiles(cluster=cluster, texts=_texts(cluster, hosts))
     current.check()
     this_machine = {THIS_MACHINE: Target(host=Host(name=THIS_MACHINE))}
@@ -55,7 +55,7 @@ def probe(  # noqa: PLR0913 (an argument for each option of the command line)
     result = _ask(current, targets, question)
     if write and not result.questions:
         for change in result.needed:
-            files.write(f"{ROOT}/{change.path}", change.after)
+            files.write(f"{ROOT}/{change.place}", change.after)
     if json:
         show(probe_report.as_json(result))
     elif check:
@@ -75,7 +75,7 @@ def _ask(current: ClusterFiles, targets: nodes.Targets, question: str) -> "Probe
     with report.step(current.cluster, "Ask the machines for their facts"):
         hosts = {name: target.host for name, target in targets.items()}
         answers = asking.examine(hosts, dict.fromkeys(targets, question))
-    probed = nodes.probed_nodes(current, targets, nodes.complete(answers))
+    probed = tuple(nodes.probed_nodes(current, targets, nodes.complete(answers)))
     if conflicts := tuple(nodes.name_conflicts(probed)):
         return undecided(conflicts)
     with report.step(current.cluster, "Ask which machines they reach"):
@@ -105,8 +105,8 @@ def _texts(cluster: str, hosts: tuple[str, ...]) -> tuple[EnvText, ...]:
 
 def _script(name: str, target: Target, question: str) -> str:
     """Return the first question as shell text."""
-    command = shell_line(target.host.shell)
-    return scripts.titled(name, asking.TITLE, scripts.here_document(command, question))
+    text = scripts.here_document(shell_line(target.host.shell), question)
+    return scripts.titled(name, asking.TITLE, text)
 
 
 def _named(destination: str) -> Target:
@@ -114,12 +114,9 @@ def _named(destination: str) -> Target:
     try:
         host = ssh_host(destination)
     except WrongValueError as wrong:
-        problem = Problem(place="--", message=wrong.message, remedy=wrong.remedy)
-        raise RefusedError(problem) from None
-    return Target(
-        host=Host(name=host, ssh_host="" if is_local(host) else host),
-        destination="" if is_loopback(host) else host,
-    )
+        raise RefusedError(Problem("--", wrong.message, wrong.remedy)) from None
+    machine = Host(name=host, ssh_host="" if is_local(host) else host)
+    return Target(host=machine, destination="" if is_loopback(host) else host)
 
 
 def _described(current: ClusterFiles) -> dict[str, Target]:

@@ -32,8 +32,8 @@ def shared_values(
     source = "holds HOST_IP of every node"
     ring = RING if topology.kind == "ring" else {}
     return (
-        *(ProposedValue(key="SUBNET", value=str(net), source=source) for net in subnets),
-        *(ProposedValue(key=key, value=ring[key], source=RING_SOURCE) for key in ring),
+        *(ProposedValue("SUBNET", str(net), source) for net in subnets),
+        *(ProposedValue(key, value, RING_SOURCE) for key, value in ring.items()),
     )
 
 
@@ -67,7 +67,7 @@ def _role(node: ProbedNode, head: str) -> Iterator[ProposedValue]:
     if not node.file.parsed.get("ROLE", str):
         is_head = node.name == head
         source = "the first machine named" if is_head else f"{head} is the head"
-        yield ProposedValue(key="ROLE", value="head" if is_head else "worker", source=source)
+        yield ProposedValue("ROLE", "head" if is_head else "worker", source)
 
 
 def _ib_if(node: ProbedNode, attachment: Attachment) -> Iterator[ProposedValue]:
@@ -102,7 +102,7 @@ def _value(node: ProbedNode, key: str, value: str, source: str) -> ProposedValue
     """Return a value; if the file's own value means the same, that one."""
     raw = node.file.raw.get(key, value)
     is_same = _meaning(node.file.parsed.values.get(key)) == _meaning(KEYS["node"][key].parse(value))
-    return ProposedValue(key=key, value=raw if is_same else value, source=source)
+    return ProposedValue(key, raw if is_same else value, source)
 
 
 def _meaning(value: object) -> object:
@@ -124,11 +124,10 @@ def _devices_source(attachment: Attachment) -> str:
     """Return the port of the RDMA devices and their PCI addresses."""
     if not attachment.ports:
         return "no RDMA device: TCP sockets only"
-    names = [port.name for port in attachment.ports]
-    count = sum(len(port.twins) for port in attachment.ports)
-    twins = attachment.twins
+    ports, twins = attachment.ports, attachment.twins
+    count = sum(len(port.twins) for port in ports)
     part = "" if len(twins) == count else f"{len(twins)} of {count} twins of "
-    port = f"{part}{'both ports' if len(names) > 1 else f'the port of {names[0]}'}"
+    port = f"{part}{'both ports' if len(ports) > 1 else f'the port of {ports[0].name}'}"
     addresses = ", ".join(filter(None, (twin.device.pci for twin in twins)))
     return f"{port}: {addresses}" if addresses else port
 
@@ -142,11 +141,6 @@ def _holds(network: IPv4Network, addresses: tuple[IPv4Address, ...]) -> bool:
 
 def _subnets(first: IPv4Network, addresses: tuple[IPv4Address, ...]) -> tuple[IPv4Network, ...]:
     """Return the smallest network around the first that holds all; none if SUBNET cannot."""
-    networks = (
-        first.supernet(new_prefix=prefix) for prefix in range(first.prefixlen, WIDEST - 1, -1)
-    )
-    return tuple(
-        network
-        for network in networks
-        if network.prefixlen < network.max_prefixlen and _holds(network, addresses)
-    )[:1]
+    prefixes = range(min(first.prefixlen, first.max_prefixlen - 1), WIDEST - 1, -1)
+    networks = (first.supernet(new_prefix=prefix) for prefix in prefixes)
+    return tuple(network for network in networks if _holds(network, addresses))[:1]

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from itertools import combinations
 
 from cluster.discovery import netplan
 from cluster.discovery.wiring import Machines, Wiring
 from cluster.errors import Problem
-from cluster.facts.links import Interface
 from cluster.facts.ports import Port, Twin, ports
 
 MOST_PAIRS = 6
@@ -16,22 +16,16 @@ NO_PING = "ping: not found"
 SHOW_PORTS = "`ibdev2netdev` there shows the ports"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Remark:
-    """A warning, or a question that the facts leave open."""
+@dataclass(frozen=True)
+class Remark(Problem):
+    """A warning, or a question that the facts leave open; the place may be several machines."""
 
-    problem: Problem
     lines: tuple[str, ...] = ()
     """Text for a file that the remedy names."""
 
     def __str__(self) -> str:
         """Render the problem on a line, and the text below it, indented."""
-        return "\n".join((str(self.problem), *(f"    {line}" for line in self.lines)))
-
-
-def remark(place: str, message: str, remedy: str = "", lines: tuple[str, ...] = ()) -> Remark:
-    """Return a remark on a machine, or on several: `spark1, spark2`."""
-    return Remark(problem=Problem(place=place, message=message, remedy=remedy), lines=lines)
+        return "\n".join((super().__str__(), *(f"    {line}" for line in self.lines)))
 
 
 def port_warnings(wiring: Wiring, used: Mapping[str, tuple[Port, ...]]) -> Iterator[Remark]:
@@ -54,7 +48,7 @@ def _unused_ports(wiring: Wiring, name: str, used: tuple[Port, ...]) -> Iterator
                 if peers
                 else "has a link, but no probed machine answers there"
             )
-            yield remark(name, f"not used: {port.name} {reason}")
+            yield Remark(name, f"not used: {port.name} {reason}")
 
 
 def _twins(name: str, port: Port, lines: tuple[str, ...]) -> Iterator[Remark]:
@@ -62,10 +56,10 @@ def _twins(name: str, port: Port, lines: tuple[str, ...]) -> Iterator[Remark]:
         if not twin.device.active:
             state = f"is {twin.device.state}" if twin.device.state else "has no port"
             message = f"{twin.device.name} {state}: {port.name} has half its bandwidth"
-            yield remark(name, message, f"reseat the cable; {SHOW_PORTS}")
+            yield Remark(name, message, f"reseat the cable; {SHOW_PORTS}")
         elif twin.alive and not netplan.usable_address(port, twin):
             remedy = f"add these lines to {netplan.FILE} there, then `sudo netplan apply`"
-            yield remark(name, _address_problem(port, twin), remedy if lines else "", lines)
+            yield Remark(name, _address_problem(port, twin), remedy if lines else "", lines)
 
 
 def _address_problem(port: Port, twin: Twin) -> str:
@@ -92,7 +86,7 @@ def shared_addresses(machines: Machines) -> Iterator[Remark]:
         for address in (entry.ip for twin in twins for entry in twin.interface.addresses):
             if (owner := owners.setdefault(address, name)) != name:
                 place, message = f"{owner}, {name}", f"both have the address {address}"
-                yield remark(place, message, "change one of them")
+                yield Remark(place, message, "change one of them")
 
 
 def missing_ping(machines: Machines) -> Iterator[Remark]:
@@ -100,7 +94,7 @@ def missing_ping(machines: Machines) -> Iterator[Remark]:
     for name, facts in machines.items():
         pings = facts.reach.pings
         if pings and all(ping.message == NO_PING for ping in pings):
-            yield remark(name, "has no `ping`", "`sudo apt-get install iputils-ping` there")
+            yield Remark(name, "has no `ping`", "`sudo apt-get install iputils-ping` there")
 
 
 def unconnected(wiring: Wiring) -> tuple[Remark, ...]:
@@ -117,10 +111,10 @@ def _unreachable(wiring: Wiring) -> Iterator[Remark]:
         if not all_ports:
             owner = next(peer for peer, facts in wiring.machines.items() if facts.rdma.devices)
             message = f"has no RDMA device, but {owner} has"
-            yield remark(name, message, "try `sudo modprobe mlx5_ib` there, or leave it out")
+            yield Remark(name, message, "try `sudo modprobe mlx5_ib` there, or leave it out")
         elif not linked:
             message = f"no link on {_names(all_ports)}"
-            yield remark(name, message, f"check the cable and both its ends; {SHOW_PORTS}")
+            yield Remark(name, message, f"check the cable and both its ends; {SHOW_PORTS}")
         elif not any(map(_has_usable_address, linked)):
             yield _no_address(name, linked, netplan.lines(new.get(name, {})))
 
@@ -131,7 +125,7 @@ def _no_address(name: str, linked: tuple[Port, ...], lines: tuple[str, ...]) -> 
     several = len(linked) > 1
     message = f"{_names(linked)} {'have' if several else 'has'} a link, but {addresses}"
     port = "for the port that leads to the other machines: " if several else ""
-    return remark(name, message, f"{port}{netplan.REMEDY}", lines)
+    return Remark(name, message, f"{port}{netplan.REMEDY}", lines)
 
 
 def _likely_ports(wiring: Wiring) -> dict[str, Port]:
@@ -142,13 +136,10 @@ def _likely_ports(wiring: Wiring) -> dict[str, Port]:
     for name, facts in wiring.machines.items():
         linked = [port for port in ports(facts) if port.alive]
         used = interfaces.get(name)
-        linked.sort(key=lambda port: (not _has(port, used), not _has_usable_address(port)))
+        unused = [port for port in linked if used not in [twin.interface for twin in port.twins]]
+        linked.sort(key=lambda port: (port in unused, not _has_usable_address(port)))
         likely |= dict.fromkeys([name], linked[0]) if linked else {}
     return likely
-
-
-def _has(port: Port, interface: Interface | None) -> bool:
-    return any(twin.interface == interface for twin in port.twins)
 
 
 def _has_usable_address(port: Port) -> bool:
@@ -157,14 +148,13 @@ def _has_usable_address(port: Port) -> bool:
 
 def _separate(wiring: Wiring) -> Remark:
     """Return the question about machines that all have addresses, and are not all connected."""
-    groups = _groups(wiring)
-    place = ", ".join(wiring.machines)
+    groups, place = _groups(wiring), ", ".join(wiring.machines)
     if len(groups) > 1:
         names = "; ".join(", ".join(group) for group in groups)
         remedy = "connect them by a switch, or probe each group as its own cluster"
-        return remark(place, f"no link between these groups: {names}", remedy)
+        return Remark(place, f"no link between these groups: {names}", remedy)
     remedy = "use one switch for all, or a ring of three; a firewall that drops pings looks alike"
-    return remark(place, f"not all machines are connected{_silent_pairs(wiring)}", remedy)
+    return Remark(place, f"not all machines are connected{_silent_pairs(wiring)}", remedy)
 
 
 def _groups(wiring: Wiring) -> list[tuple[str, ...]]:
@@ -180,11 +170,9 @@ def _groups(wiring: Wiring) -> list[tuple[str, ...]]:
 
 
 def _silent_pairs(wiring: Wiring) -> str:
-    names = tuple(wiring.machines)
     pairs = [
         f"{first} and {second}"
-        for number, first in enumerate(names)
-        for second in names[number + 1 :]
+        for first, second in combinations(wiring.machines, 2)
         if second not in wiring.all_neighbours(first)
     ]
     omitted = f", and {len(pairs) - MOST_PAIRS} more" if len(pairs) > MOST_PAIRS else ""

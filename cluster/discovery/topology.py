@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from cluster.discovery import remarks
-from cluster.discovery.remarks import Remark, port_warnings, remark
-from cluster.discovery.wiring import Addresses, LinkEnd, Machines, Wiring
+from cluster.discovery.remarks import Remark, port_warnings
+from cluster.discovery.wiring import Addresses, LinkEnd, Machines, Network, Wiring
 from cluster.facts.ports import Port, Twin, ports
 
 Kind = Literal["alone", "direct", "switch", "ring", "sockets", "undecided"]
@@ -55,7 +55,7 @@ def topology(machines: Machines, addresses: Addresses) -> Topology:
     choice, the addresses in the env files decide, then the first port of the first machine.
     """
     if conflicts := tuple(remarks.shared_addresses(machines)):
-        return Topology(kind="undecided", questions=conflicts)
+        return _undecided(*conflicts)
     decided = _topology(Wiring(machines, addresses))
     no_ping = tuple(remarks.missing_ping(machines)) if decided.questions else ()
     return replace(decided, questions=no_ping or decided.questions)
@@ -66,42 +66,34 @@ def _topology(wiring: Wiring) -> Topology:
         return _single(wiring)
     if network := wiring.common_network(wiring.rdma_candidates()):
         kind: Kind = "direct" if len(network) == PAIR else "switch"
-        return _attached(
-            wiring, kind, network, {end.machine: _ports(wiring, end) for end in network}
-        )
+        used = {end.machine: _ports(wiring, end) for end in network}
+        return _attached(wiring, kind, network, used)
     if order := _ring_order(wiring):
         return _ring(wiring, order)
     if any(facts.rdma.devices for facts in wiring.machines.values()):
-        return Topology(kind="undecided", questions=remarks.unconnected(wiring))
+        return _undecided(*remarks.unconnected(wiring))
     return _sockets(wiring)
 
 
 def _attached(
     wiring: Wiring,
     kind: Kind,
-    network: tuple[LinkEnd, ...],
+    network: Network,
     used: Mapping[str, tuple[Port, ...]],
     warnings: tuple[Remark, ...] = (),
 ) -> Topology:
-    attachments = {
-        end.machine: Attachment(
-            end=end,
-            ports=used[end.machine],
-            peers=tuple(peer for peer in network if peer is not end),
-        )
-        for end in network
-    }
+    attachments = {}
+    for end in network:
+        peers = tuple(peer for peer in network if peer is not end)
+        attachments[end.machine] = Attachment(end=end, ports=used[end.machine], peers=peers)
     warnings = (*warnings, *port_warnings(wiring, used))
     return Topology(kind=kind, attachments=attachments, warnings=warnings)
 
 
 def _ports(wiring: Wiring, end: LinkEnd) -> tuple[Port, ...]:
     """Return the port that has an end; nothing for an end without RDMA."""
-    return tuple(
-        port
-        for port in ports(wiring.machines[end.machine])
-        if any(twin.interface == end.interface for twin in port.twins)
-    )
+    rows = ports(wiring.machines[end.machine])
+    return tuple(row for row in rows if end.interface in [twin.interface for twin in row.twins])
 
 
 def _ring(wiring: Wiring, order: tuple[str, ...]) -> Topology:
@@ -114,7 +106,7 @@ def _ring(wiring: Wiring, order: tuple[str, ...]) -> Topology:
         return _attached(wiring, "ring", network, used, tuple(_ring_warnings(wiring, order)))
     message = "a ring without a network that all machines share"
     remedy = "Ray needs one: connect the RJ45 port of each machine"
-    return _undecided(", ".join(order), message, remedy)
+    return _undecided(Remark(", ".join(order), message, remedy))
 
 
 def _ring_order(wiring: Wiring) -> tuple[str, ...]:
@@ -141,14 +133,14 @@ def _ring_ports(wiring: Wiring, name: str) -> tuple[Port, ...]:
 def _ring_warnings(wiring: Wiring, order: tuple[str, ...]) -> Iterator[Remark]:
     if len(order) > LARGEST_RING:
         message = f"a ring of {len(order)}: not every node reaches all others over a port"
-        yield remark(", ".join(order), message, "use a switch for more than three")
+        yield Remark(", ".join(order), message, "use a switch for more than three")
     for first, second in zip(order, (*order[1:], order[0]), strict=True):
         ends = [_port_towards(wiring, *pair) for pair in ((first, second), (second, first))]
         if len({_number(port) for port in ends}) == 1:
             names = " and ".join(port.name for port in ends)
             message = f"the cable connects the same port of both, {names}"
             remedy = "connect port 0 of each node with port 1 of the next"
-            yield remark(f"{first}, {second}", message, remedy)
+            yield Remark(f"{first}, {second}", message, remedy)
 
 
 def _port_towards(wiring: Wiring, name: str, peer: str) -> Port:
@@ -165,16 +157,15 @@ def _sockets(wiring: Wiring) -> Topology:
     place = ", ".join(wiring.machines)
     if network := wiring.common_network(wiring.other_candidates()):
         message = "no RDMA device: TCP sockets only, several times slower"
-        slow = remark(place, message, "on a Spark: try `sudo modprobe mlx5_ib`")
+        slow = Remark(place, message, "on a Spark: try `sudo modprobe mlx5_ib`")
         used = dict.fromkeys(wiring.machines, ())
-        return _attached(
-            wiring, "sockets", network, used, (slow, *_second_network(wiring, network))
-        )
+        warnings = (slow, *_second_network(wiring, network))
+        return _attached(wiring, "sockets", network, used, warnings)
     message = "no network in which all machines answer"
-    return _undecided(place, message, "connect them, and allow pings")
+    return _undecided(Remark(place, message, "connect them, and allow pings"))
 
 
-def _second_network(wiring: Wiring, network: tuple[LinkEnd, ...]) -> Iterator[Remark]:
+def _second_network(wiring: Wiring, network: Network) -> Iterator[Remark]:
     """Yield a second network of all machines: which is faster has not been measured."""
     rows = tuple(
         tuple(end for end in row if end.interface != used.interface)
@@ -184,28 +175,25 @@ def _second_network(wiring: Wiring, network: tuple[LinkEnd, ...]) -> Iterator[Re
         first = second[0]
         message = f"not used: {first.interface.name} connects all machines as well"
         remedy = f"if it is faster, set HOST_IP={first.address.ip} and probe again"
-        yield remark(first.machine, message, remedy)
+        yield Remark(first.machine, message, remedy)
 
 
 def _single(wiring: Wiring) -> Topology:
     """Return the attachment of a single machine: nothing proves where its cable leads."""
-    (name,), (rdma,), (without_rdma,) = (
-        wiring.machines,
-        wiring.rdma_candidates(),
-        wiring.other_candidates(),
-    )
+    (name,) = wiring.machines
+    (rdma,), (without_rdma,) = wiring.rdma_candidates(), wiring.other_candidates()
     linked = dict.fromkeys(port.name for end in rdma for port in _ports(wiring, end))
     if len(linked) > 1:
         message = f"{' and '.join(linked)} have a link"
-        return _undecided(name, message, "name the machines at their other ends as well")
+        return _undecided(Remark(name, message, "name the machines at their other ends as well"))
     if not rdma and not without_rdma:
         message = "no interface has a link and an IPv4 address"
-        return _undecided(name, message, "connect one, and give it an address")
+        return _undecided(Remark(name, message, "connect one, and give it an address"))
     end = (*rdma, *without_rdma)[0]
     message = "the only machine probed: where its cables lead is unknown"
-    warning = remark(name, message, "name the other machines as well")
+    warning = Remark(name, message, "name the other machines as well")
     return _attached(wiring, "alone", (end,), {name: _ports(wiring, end)}, (warning,))
 
 
-def _undecided(place: str, message: str, remedy: str) -> Topology:
-    return Topology(kind="undecided", questions=(remark(place, message, remedy),))
+def _undecided(*questions: Remark) -> Topology:
+    return Topology(kind="undecided", questions=questions)

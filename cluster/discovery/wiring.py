@@ -27,12 +27,9 @@ class LinkEnd:
     interface: Interface
     address: IPv4Interface
 
-    @property
-    def is_permanent(self) -> bool:
-        """Whether a restart keeps the address: link-local addresses change (RFC 3927)."""
-        return not self.address.is_link_local
 
-
+Network = tuple[LinkEnd, ...]
+"""An end of each machine; all reach each other."""
 Candidates = tuple[tuple[LinkEnd, ...], ...]
 """The ends of each machine that the cluster may use, the likeliest first."""
 
@@ -80,12 +77,9 @@ def _pairs(name: str, machines: Machines) -> Iterator[tuple[LinkEnd, LinkEnd]]:
     """Yield each end of a machine with each that it may reach on all other machines."""
     for peer in machines:
         if peer != name:
-            rdma, without_rdma = (
-                product(ends(name, machines[name]), ends(peer, machines[peer]))
-                for ends in (_rdma_ends, _other_ends)
-            )
+            rdma = product(_rdma_ends(name, machines[name]), _rdma_ends(peer, machines[peer]))
             yield from (pair for pair in rdma if _are_neighbours(*pair))
-            yield from without_rdma
+            yield from product(_other_ends(name, machines[name]), _other_ends(peer, machines[peer]))
 
 
 def _are_neighbours(first: LinkEnd, second: LinkEnd) -> bool:
@@ -134,7 +128,7 @@ class Wiring:
     def rdma_candidates(self, *, permanent: bool = True) -> Candidates:
         """Return the ends of all ports; within a port the kernel's own choice is first."""
         return tuple(
-            tuple(end for end in self._by_port(name) if end.is_permanent is permanent)
+            tuple(end for end in self._by_port(name) if _is_permanent(end) is permanent)
             for name in self.machines
         )
 
@@ -155,21 +149,15 @@ class Wiring:
     def _is_configured(self, end: LinkEnd) -> bool:
         return self._addresses.get(end.machine) == end.address.ip
 
-    def common_network(self, candidates: Candidates) -> tuple[LinkEnd, ...]:
+    def common_network(self, candidates: Candidates, members: Network = ()) -> Network:
         """Return an end of each machine from which it reaches all others; nothing if none."""
-        return self._common_network((), candidates)
-
-    def _common_network(
-        self, members: tuple[LinkEnd, ...], candidates: Candidates
-    ) -> tuple[LinkEnd, ...]:
         if not candidates:
             return members
-        fitting = (
-            end
+        networks = (
+            self.common_network(candidates[1:], (*members, end))
             for end in candidates[0]
             if all(self.is_connected(end, member) for member in members)
         )
-        networks = (self._common_network((*members, end), candidates[1:]) for end in fitting)
         return next(filter(None, networks), ())
 
     def neighbours(self, name: str, port: Port) -> tuple[str, ...]:
@@ -189,7 +177,8 @@ class Wiring:
 
 
 def _is_permanent(end: LinkEnd) -> bool:
-    return end.is_permanent
+    """Whether a restart keeps the address: link-local addresses change (RFC 3927)."""
+    return not end.address.is_link_local
 
 
 def _kernel_order(facts: Facts, port: Port) -> tuple[Twin, ...]:
