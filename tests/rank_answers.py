@@ -20,9 +20,9 @@ def captured(run: str, rank: int = 0) -> str:
     return (CAPTURES / "h100" / f"{run}-{rank}.json").read_text(encoding="utf-8")
 
 
-def captured_results(run: str) -> dict[int, RankResult]:
+def captured_results(run: str) -> list[RankResult]:
     """Return the results of both ranks of a run on the H100."""
-    return {rank: RankResult(answer=rank_answer(captured(run, rank))) for rank in (0, 1)}
+    return results(*(rank_answer(captured(run, rank)) for rank in (0, 1)))
 
 
 def device(name: str, pci: str = "", *, active: bool = True, rate: float = 200) -> RdmaDevice:
@@ -82,9 +82,9 @@ def spark(
     )
 
 
-def results(*answers: RankAnswer | None) -> dict[int, RankResult]:
+def results(*answers: RankAnswer | None) -> list[RankResult]:
     """Return the results of ranks with these answers."""
-    return {rank: RankResult(answer=answer) for rank, answer in enumerate(answers)}
+    return [RankResult(answer=answer) for answer in answers]
 
 
 def failed(error: str, stage: str = "start nccl", **fields: object) -> RankAnswer:

@@ -114,7 +114,7 @@ def test_a_rank_that_was_killed() -> None:
     answer = spark()
     routes = (replace(route, gpu_direct=True, channels=4) for route in answer.log.routes)
     answer = replace(answer, log=replace(answer.log, routes=tuple(routes)))
-    ended = {0: RankResult(answer=answer), 1: RankResult(answer=None, code=137)}
+    ended = [RankResult(answer=answer), RankResult(answer=None, code=137)]
 
     assert NOTHING == text(verdict(SPARKS, ended))
 
@@ -143,7 +143,7 @@ def test_json() -> None:
     answer = spark(12.0)
     variables = (("NCCL_IB_MERGE_NICS", "0"), ("NCCL_FAST_TOKEN", "abc"))
     answer = replace(answer, log=replace(answer.log, variables=variables))
-    ended = {0: RankResult(answer=answer), 1: RankResult(answer=None, code=137)}
+    ended = [RankResult(answer=answer), RankResult(answer=None, code=137)]
     report = json.loads(as_json(verdict(SPARKS, ended)))
     ways = [
         {"by": "IB", "device": name, "network": True, "direct": False, "channels": 8}
@@ -219,14 +219,14 @@ def test_ranks() -> None:
 
 def test_arguments() -> None:
     """All ranks connect to the head's address on the link."""
-    rank = Rank(number=1, node=WORKER, gpu=0)
+    rank = Rank(cluster=SPARKS, node=WORKER, number=1, gpu=0)
     expected = (
         "--rank 1 --world 2 --master 192.168.177.11:29520 --gpu 0 --sizes 8388608,67108864"
         " --join 60 --deadline 180"
     )
 
-    assert expected == " ".join(arguments(SPARKS, rank, (8388608, 67108864), 29520))
-    assert "Measure as rank 1 of 2, all at the same time" == title(rank, 2)
+    assert expected == " ".join(arguments(rank, (8388608, 67108864), 29520))
+    assert "Measure as rank 1 of 2, all at the same time" == title(rank)
 
 
 def test_the_program_inside_the_nodes() -> None:

@@ -32,7 +32,7 @@ def _program() -> ModuleType:
 def test_arguments(program: ModuleType) -> None:
     """The program parses the arguments of `inv nccl`."""
     (_, rank) = ranks(SPARKS)
-    options = program.parser().parse_args(arguments(SPARKS, rank, buffer_sizes("1g"), 29520))
+    options = program.parser().parse_args(arguments(rank, buffer_sizes("1g"), 29520))
 
     assert (1, 2, "192.168.177.11:29520", buffer_sizes("1g"), 180.0) == (
         options.rank,

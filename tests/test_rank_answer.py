@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cluster.bandwidth import verdict
 from cluster.bandwidth.nccl_log import NcclLog
 from cluster.bandwidth.rank_answer import Measurement, RankAnswer, RdmaDevice, rank_answer
-from cluster.bandwidth.ranks import buffer_sizes, readable_size
+from cluster.bandwidth.ranks import buffer_sizes, ranks, readable_size
 from cluster.errors import RefusedError
 from cluster.node import Cluster
 from tests.clusters import SPARKS, extra_worker
@@ -170,7 +170,7 @@ def test_the_capacity_of_sockets(carriers: tuple[str, ...], expected: float | No
 
 def reference(*answers: RankAnswer, cluster: Cluster = SPARKS) -> float | None:
     """Return the reference value for these answers."""
-    return verdict.reference_value(cluster, dict(enumerate(answers)))
+    return verdict.reference_value(dict(zip(ranks(cluster), answers, strict=True)))
 
 
 def cluster_of(count: int, eth_if: str, *names: str) -> Cluster:

@@ -274,6 +274,6 @@ def test_failures_without_a_first_cause() -> None:
 def test_a_rank_without_an_answer(silent: RankResult, expected: str) -> None:
     """A rank that died is reported; ranks that noticed are not."""
     noticed = failed("Connection reset by peer", "all_reduce of 8388608 bytes")
-    both = {0: RankResult(answer=noticed), 1: silent}
+    both = [RankResult(answer=noticed), silent]
 
     assert (4, [f"spark2: {expected}"]) == summary(verdict(SPARKS, both))

@@ -20,13 +20,13 @@ REFERENCE_SIZE = 16 << 30
 def text(verdict: Verdict) -> str:
     """Return tables of the ranks and the measurements, then limits, problems and the verdict."""
     rows = [row for rank in verdict.ranks for row in _rank_rows(rank, verdict)]
-    tables = [aligned((RANKS, *rows))]
+    parts = [aligned((RANKS, *rows))]
     if verdict.measurements:
-        tables.append(aligned((MEASUREMENTS, *map(_measurement_row, verdict.measurements))))
+        parts.append(aligned((MEASUREMENTS, *map(_measurement_row, verdict.measurements))))
     problems = (*verdict.failures, *verdict.slow)
     variables = _variable_lines(verdict) if problems else ()
-    lines = (*_limits(verdict), *variables, *map(str, problems), verdict.summary)
-    return "\n\n".join((*tables, "\n".join(lines))) + "\n"
+    parts.append("\n".join((*_limits(verdict), *variables, *map(str, problems), verdict.summary)))
+    return "\n\n".join(parts) + "\n"
 
 
 def as_json(verdict: Verdict) -> str:
@@ -50,7 +50,7 @@ def as_json(verdict: Verdict) -> str:
 def _rank_rows(rank: Rank, verdict: Verdict) -> Iterator[tuple[str, ...]]:
     """Yield a row for each route of a rank's channels; the rank's own columns only once."""
     columns = [str(rank.number), rank.node.name]
-    answer = verdict.answers.get(rank.number)
+    answer = verdict.answers.get(rank)
     if answer is None:
         yield (*columns, "", "no answer", "unknown", "")
         return
@@ -86,9 +86,8 @@ def _limits(verdict: Verdict) -> Iterator[str]:
 def _variable_lines(verdict: Verdict) -> Iterator[str]:
     """Yield the variables of each node whose log has any; all ranks of a node share them."""
     nodes: dict[str, dict[str, str]] = {}
-    for rank in verdict.ranks:
-        if answer := verdict.answers.get(rank.number):
-            nodes.setdefault(rank.node.name, {}).update(_variables(answer))
+    for rank, answer in verdict.answers.items():
+        nodes.setdefault(rank.node.name, {}).update(_variables(answer))
     for name, variables in nodes.items():
         if variables:
             words = " ".join(f"{key}={value}" for key, value in variables.items())
@@ -102,7 +101,7 @@ def _variables(answer: RankAnswer) -> dict[str, str]:
 
 def _rank_fields(rank: Rank, verdict: Verdict) -> dict[str, object]:
     identity = {"rank": rank.number, "node": rank.node.name, "gpu": rank.gpu}
-    answer = verdict.answers.get(rank.number)
+    answer = verdict.answers.get(rank)
     if answer is None:
         return identity
     return {
@@ -113,7 +112,7 @@ def _rank_fields(rank: Rank, verdict: Verdict) -> dict[str, object]:
         "torch": answer.torch,
         "network": answer.log.network,
         "by_rdma": answer.log.uses_rdma,
-        "ways": [_route_fields(route) for route in answer.log.routes],
+        "ways": list(map(_route_fields, answer.log.routes)),
         "variables": _variables(answer),
         "warnings": answer.log.warnings,
         "rdma": [asdict(device) for device in answer.rdma],

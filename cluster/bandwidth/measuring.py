@@ -21,8 +21,8 @@ def nccl(session: Session, *, largest: str, json: bool) -> int:
     """
     cluster, sizes = session.cluster, ranks.buffer_sizes(largest)
     if cluster.gpus == 1:
-        message, remedy = "has one GPU; a measurement needs two", "add a node"
-        raise RefusedError(Problem(place=cluster.name, message=message, remedy=remedy))
+        message = "has one GPU; a measurement needs two"
+        raise RefusedError(Problem(cluster.name, message, "add a node"))
     if session.dry:
         show(script.text(_steps(session, sizes, PORTS[0])))
         return 0
@@ -32,9 +32,8 @@ def nccl(session: Session, *, largest: str, json: bool) -> int:
 
     session.refuse_stopped(cluster.nodes)
     with session.report.step(cluster.name, "Measure between the nodes"):
-        steps = _steps(session, sizes, _free_port(session))
-        results = side_by_side(_result, steps)
-    judged = verdict(cluster, dict(enumerate(results)))
+        results = side_by_side(_result, _steps(session, sizes, _free_port(session)))
+    judged = verdict(cluster, results)
     show((measurement_report.as_json if json else measurement_report.text)(judged))
     return judged.exit_code
 
@@ -45,27 +44,21 @@ def _free_port(session: Session) -> int:
     for port in PORTS:
         free = questions.free(cluster, str(cluster.head.host_ip), port)
         command = runtime.run_inside(cluster.head, (*runtime.probe, *free.argv))
-        problems = free.problems(services.ask(command).output)
-        if not problems:
+        if not (problems := free.problems(services.ask(command).output)):
             return port
         message = problems[0].message
     remedy = f"free one of the ports from {PORTS[0]} to {PORTS[-1]} there"
-    raise NodeError(Problem(place=cluster.head.name, message=message, remedy=remedy))
+    raise NodeError(Problem(cluster.head.name, message, remedy))
 
 
 def _steps(session: Session, sizes: tuple[int, ...], port: int) -> tuple[RunRank, ...]:
     """Return the commands of all ranks, in order."""
-    cluster, runtime = session.cluster, session.runtime
-    return tuple(
-        RunRank(
-            title=ranks.title(rank, cluster.gpus),
-            command=runtime.run_inside(
-                rank.node,
-                (*runtime.rank_program, *ranks.arguments(cluster, rank, sizes, port)),
-            ),
-        )
-        for rank in ranks.ranks(cluster)
-    )
+    steps, runtime = list[RunRank](), session.runtime
+    for rank in ranks.ranks(session.cluster):
+        argv = (*runtime.rank_program, *ranks.arguments(rank, sizes, port))
+        command = runtime.run_inside(rank.node, argv)
+        steps.append(RunRank(title=ranks.title(rank), command=command))
+    return tuple(steps)
 
 
 def _result(step: RunRank) -> "RankResult":

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from cluster.bandwidth.nccl_log import NcclLog
 from cluster.bandwidth.rank_answer import RankAnswer, RdmaDevice
 from cluster.bandwidth.ranks import Rank, readable_size
 from cluster.errors import Problem
 from cluster.node import Cluster
-from cluster.node_context import NodeContext
 
 TIMED_OUT = 124
 """The exit code of a command that was ended because its time was over (coreutils, timeout)."""
@@ -40,87 +40,78 @@ class RankResult:
     code: int = 0
 
 
-Results = Mapping[int, RankResult]
-"""By the number of the rank."""
-Answers = Mapping[int, RankAnswer]
+Answers = Mapping[Rank, RankAnswer]
 
 
-def failures(cluster: Cluster, ranks: tuple[Rank, ...], results: Results) -> Iterator[Problem]:
+def failures(results: Mapping[Rank, RankResult]) -> Iterator[Problem]:
     """Yield the first causes of a missing measurement, not what followed from them."""
-    silent = [rank for rank in ranks if results[rank.number].answer is None]
-    if silent:
-        yield from (_no_answer(cluster, rank, results[rank.number]) for rank in silent)
+    if silent := [rank for rank, result in results.items() if result.answer is None]:
+        yield from (_no_answer(rank, results[rank]) for rank in silent)
         return
-    answers = {number: result.answer for number, result in results.items() if result.answer}
-    failed = [rank for rank in ranks if answers[rank.number].error]
-    first = [rank for rank in failed if not _is_consequence(answers[rank.number], answers)]
-    for rank in first or failed:
-        yield _failure(NodeContext(cluster=cluster, node=rank.node), rank, answers[rank.number])
+    answers = [(rank, result.answer) for rank, result in results.items()]
+    failed = [(rank, answer) for rank, answer in answers if answer and answer.error]
+    numbers = {rank.number for rank, _ in failed}
+    first = [(rank, answer) for rank, answer in failed if not _is_consequence(answer, numbers)]
+    yield from (_failure(rank, answer) for rank, answer in first or failed)
 
 
-def _is_consequence(answer: RankAnswer, answers: Answers) -> bool:
+def _is_consequence(answer: RankAnswer, failed: set[int]) -> bool:
     """Whether a rank failed only because others did, which report their own errors."""
-    missing = [answers[number].error for number in answer.missing]
-    return answer.failed_after_peer or (bool(missing) and all(missing))
+    return answer.failed_after_peer or (bool(answer.missing) and failed.issuperset(answer.missing))
 
 
-def _no_answer(cluster: Cluster, rank: Rank, result: RankResult) -> Problem:
-    context = NodeContext(cluster=cluster, node=rank.node)
+def _no_answer(rank: Rank, result: RankResult) -> Problem:
     if NO_PROGRAM in result.error:
-        return context.problem(f"{cluster.image} is older than `inv nccl`", context.new_image)
+        return rank.problem(f"{rank.cluster.image} is older than `inv nccl`", rank.new_image)
     lines = [line for line in result.error.splitlines() if line and not line.startswith(NOISE)]
     last = f": {lines[-1]}" if lines else ""
     end = "timed out" if result.code == TIMED_OUT else f"ended with code {result.code}"
     message = f"rank {rank.number} {end} without an answer{last}"
-    return context.problem(message, cluster.inv("doctor"))
+    return rank.problem(message, rank.cluster.inv("doctor"))
 
 
-def _failure(context: NodeContext, rank: Rank, answer: RankAnswer) -> Problem:
+def _failure(rank: Rank, answer: RankAnswer) -> Problem:
     error = SOURCE.sub("", answer.error, count=1).partition(". ")[0]
     message = f"rank {rank.number} failed at `{answer.stage}`: {error}"
-    return context.problem(message, _failure_remedy(context, answer))
+    return rank.problem(message, _failure_remedy(rank, answer))
 
 
-def _failure_remedy(context: NodeContext, answer: RankAnswer) -> str:
+def _failure_remedy(rank: Rank, answer: RankAnswer) -> str:
     """Return the remedy for a known error message; `inv doctor` for all others."""
-    doctor = context.cluster.inv("doctor")
+    doctor = rank.cluster.inv("doctor")
     if any(words in answer.error for words in NO_INTERFACE):
-        return f"correct ETH_IF in {context.node_file}; {doctor} shows the node's interfaces"
+        return f"correct ETH_IF in {rank.node_file}; {doctor} shows the node's interfaces"
     if NO_NETWORK in answer.error and answer.log.no_device:
         return f"NCCL found no usable RDMA device in IB_IF: {doctor}"
     if SHARED_GPU in answer.error:
-        return f"correct GPUS in {context.node_file}: each GPU runs one rank"
+        return f"correct GPUS in {rank.node_file}: each GPU runs one rank"
     if NO_MEMORY in answer.error:
-        return f"{context.cluster.inv('nccl', '--largest', '8m')}, or stop what uses the memory"
+        return f"{rank.cluster.inv('nccl', '--largest', '8m')}, or stop what uses the memory"
     if answer.missing or answer.error.startswith(UNREACHABLE):
         return f"firewall or wrong address: {doctor}"
     return doctor
 
 
-def wrong_data(cluster: Cluster, ranks: tuple[Rank, ...], answers: Answers) -> Iterator[Problem]:
+def wrong_data(answers: Answers) -> Iterator[Problem]:
     """Yield the measurements whose buffer held wrong data."""
-    for rank in ranks:
-        for row in answers[rank.number].measurements:
+    for rank, answer in answers.items():
+        for row in answer.measurements:
             if not row.right:
                 message = f"{row.operation} of {readable_size(row.size)} returned wrong data"
-                remedy = "try another cable, then NVIDIA's nccl-tests"
-                yield NodeContext(cluster=cluster, node=rank.node).problem(message, remedy)
+                yield rank.problem(message, "try another cable, then NVIDIA's nccl-tests")
 
 
-def sockets(cluster: Cluster, ranks: tuple[Rank, ...], answers: Answers) -> Iterator[Problem]:
+def sockets(answers: Answers) -> Iterator[Problem]:
     """Yield the ranks that leave their node over sockets although it has RDMA."""
-    for rank in ranks:
-        answer = answers[rank.number]
+    for rank, answer in answers.items():
         active = [device for device in answer.rdma if device.active]
         suspect = answer.log.uses_sockets or answer.log.lacks_transport
         if answer.backend == NCCL and suspect and (active or rank.node.ib_if):
-            context = NodeContext(cluster=cluster, node=rank.node)
-            message = f"rank {rank.number} {_transport(answer)}, but {_rdma(rank, active)}"
-            yield context.problem(message, _sockets_remedy(context, active))
+            message = f"rank {rank.number} {_transport(answer.log)}, but {_rdma(rank, active)}"
+            yield rank.problem(message, _sockets_remedy(rank, active))
 
 
-def _transport(answer: RankAnswer) -> str:
-    log = answer.log
+def _transport(log: NcclLog) -> str:
     if log.lacks_transport:
         return "has no transport in its NCCL log"
     return f"uses TCP sockets on {' and '.join(log.carriers or log.socket_interfaces)}"
@@ -132,42 +123,40 @@ def _rdma(rank: Rank, active: list[RdmaDevice]) -> str:
     return f"IB_IF is {','.join(rank.node.ib_if)}"
 
 
-def _sockets_remedy(context: NodeContext, active: list[RdmaDevice]) -> str:
+def _sockets_remedy(rank: Rank, active: list[RdmaDevice]) -> str:
     """Name the variables that keep NCCL from RDMA; its log does not mention NCCL_NET."""
-    variables = dict((*context.cluster.variables, *context.node.variables))
+    variables = dict((*rank.cluster.variables, *rank.node.variables))
     forcing = [name for name, value in FORCING.items() if variables.get(name) == value]
     if forcing:
-        return f"remove {' and '.join(forcing)} from the env files, then {_restart(context)}"
-    if not context.node.ib_if:
-        return _set_ib_if(context, [twin.name for twin in active if twin.port == active[0].port])
-    return context.cluster.inv("doctor")
+        return f"remove {' and '.join(forcing)} from the env files, then {_restart(rank.cluster)}"
+    if not rank.node.ib_if:
+        return _set_ib_if(rank, [twin.name for twin in active if twin.port == active[0].port])
+    return rank.cluster.inv("doctor")
 
 
-def idle_twins(cluster: Cluster, ranks: tuple[Rank, ...], answers: Answers) -> Iterator[Problem]:
+def idle_twins(answers: Answers) -> Iterator[Problem]:
     """Yield the nodes that use one twin of a port while the other is active as well."""
-    for rank in ranks:
-        rdma, carriers = answers[rank.number].rdma, answers[rank.number].log.carriers
-        ports = {device.port for device in rdma if device.name in carriers}
-        idle = (device for device in rdma if device.active and device.name not in carriers)
-        twins = tuple(device.name for device in idle if device.port in ports)
-        if twins:
-            context = NodeContext(cluster=cluster, node=rank.node)
+    for rank, answer in answers.items():
+        carriers = answer.log.carriers
+        ports = {device.port for device in answer.rdma if device.name in carriers}
+        idle = (device for device in answer.rdma if device.active and device.name not in carriers)
+        if twins := tuple(device.name for device in idle if device.port in ports):
             names = ", ".join(twins)
             message = f"rank {rank.number} leaves {names} idle, the other twin of its port"
-            yield context.problem(message, _twins_remedy(context, (*carriers, *twins)))
+            yield rank.problem(message, _twins_remedy(rank, (*carriers, *twins)))
 
 
-def _twins_remedy(context: NodeContext, devices: tuple[str, ...]) -> str:
+def _twins_remedy(rank: Rank, devices: tuple[str, ...]) -> str:
     """Return how NCCL gets all devices; if IB_IF has them already, the reason is elsewhere."""
-    if set(devices) <= set(context.node.ib_if):
-        return context.cluster.inv("doctor")
-    return _set_ib_if(context, devices)
+    if set(devices) <= set(rank.node.ib_if):
+        return rank.cluster.inv("doctor")
+    return _set_ib_if(rank, devices)
 
 
-def _set_ib_if(context: NodeContext, devices: Iterable[str]) -> str:
-    return f"set IB_IF={','.join(devices)} in {context.node_file}, then {_restart(context)}"
+def _set_ib_if(rank: Rank, devices: Iterable[str]) -> str:
+    return f"set IB_IF={','.join(devices)} in {rank.node_file}, then {_restart(rank.cluster)}"
 
 
-def _restart(context: NodeContext) -> str:
+def _restart(cluster: Cluster) -> str:
     """Return the commands that apply new settings to a running cluster."""
-    return f"{context.cluster.inv('down')} and {context.cluster.inv('up')}"
+    return f"{cluster.inv('down')} and {cluster.inv('up')}"

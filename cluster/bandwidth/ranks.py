@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from cluster.errors import Problem, RefusedError
-from cluster.node import Cluster, Node
+from cluster.node import Cluster
+from cluster.node_context import NodeContext
 from cluster.plan.steps import Query
 from cluster.settings.values import WrongValueError, size
 
@@ -28,11 +29,10 @@ LEAST = 1 << 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rank:
-    """One process of the measurement, and its GPU."""
+class Rank(NodeContext):
+    """One process of the measurement on its node, and its GPU."""
 
     number: int
-    node: Node
     gpu: int
     """Number of the GPU on the node."""
 
@@ -59,20 +59,21 @@ def ranks(cluster: Cluster) -> tuple[Rank, ...]:
     """Return the ranks, the head's first: the others connect to it."""
     places = [(node, gpu) for node in cluster.nodes for gpu in range(node.gpus)]
     return tuple(
-        Rank(number=number, node=node, gpu=gpu) for number, (node, gpu) in enumerate(places)
+        Rank(cluster=cluster, node=node, number=number, gpu=gpu)
+        for number, (node, gpu) in enumerate(places)
     )
 
 
-def title(rank: Rank, world: int) -> str:
-    """Return what a rank does in a measurement by `world` ranks."""
-    return f"Measure as rank {rank.number} of {world}, all at the same time"
+def title(rank: Rank) -> str:
+    """Return what a rank does in a measurement."""
+    return f"Measure as rank {rank.number} of {rank.cluster.gpus}, all at the same time"
 
 
-def arguments(cluster: Cluster, rank: Rank, sizes: tuple[int, ...], port: int) -> tuple[str, ...]:
+def arguments(rank: Rank, sizes: tuple[int, ...], port: int) -> tuple[str, ...]:
     """Return the arguments of docker/nccl.py; rank 0 listens at `port` on the head."""
     return (
-        *("--rank", str(rank.number), "--world", str(cluster.gpus)),
-        *("--master", f"{cluster.head.host_ip}:{port}", "--gpu", str(rank.gpu)),
+        *("--rank", str(rank.number), "--world", str(rank.cluster.gpus)),
+        *("--master", f"{rank.cluster.head.host_ip}:{port}", "--gpu", str(rank.gpu)),
         *("--sizes", ",".join(map(str, sizes))),
         *("--join", str(JOIN_SECONDS), "--deadline", str(SECONDS)),
     )
@@ -93,7 +94,7 @@ def buffer_sizes(largest: str) -> tuple[int, ...]:
 
 
 def _refused(message: str, remedy: str) -> RefusedError:
-    return RefusedError(Problem(place="--largest", message=message, remedy=remedy))
+    return RefusedError(Problem("--largest", message, remedy))
 
 
 def readable_size(count: int) -> str:

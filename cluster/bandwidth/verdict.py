@@ -1,6 +1,6 @@
 """The verdict on a measurement: its reference value, what is wrong or slow, and the exit code."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cluster.bandwidth import rank_problems
@@ -71,35 +71,32 @@ class Verdict:
         return f"{'slow' if self.slow else 'passed'}: {speed}"
 
 
-def verdict(cluster: Cluster, results: Mapping[int, RankResult]) -> Verdict:
-    """Judge the results of all ranks."""
-    members = ranks(cluster)
-    answers = {number: result.answer for number, result in results.items() if result.answer}
-    judged = Verdict(cluster=cluster.name, ranks=members, answers=answers)
-    if failures := tuple(rank_problems.failures(cluster, members, results)):
+def verdict(cluster: Cluster, results: Sequence[RankResult]) -> Verdict:
+    """Judge the results of all ranks, in their order."""
+    by_rank = dict(zip(ranks(cluster), results, strict=True))
+    answers = {rank: result.answer for rank, result in by_rank.items() if result.answer}
+    judged = Verdict(cluster=cluster.name, ranks=tuple(by_rank), answers=answers)
+    if failures := tuple(rank_problems.failures(by_rank)):
         return replace(judged, failures=failures)
     rows = slowest(answers.values())
-    reference = reference_value(cluster, answers)
-    wrong = rank_problems.wrong_data(cluster, members, answers)
+    reference = reference_value(answers)
     judged = replace(
         judged,
         measurements=rows,
         link=_link(answers),
         reference=reference,
         required=_required(reference or 0.0, max((row.size for row in rows), default=0)),
-        failures=(*wrong, *rank_problems.sockets(cluster, members, answers)),
+        failures=(*rank_problems.wrong_data(answers), *rank_problems.sockets(answers)),
     )
     return replace(judged, slow=tuple(_slow(cluster, judged)))
 
 
 def slowest(answers: Iterable[RankAnswer]) -> tuple[Measurement, ...]:
     """Return each operation at each size as its slowest rank measured it; right if all agree."""
-    return tuple(map(_slowest, zip(*(answer.measurements for answer in answers), strict=False)))
-
-
-def _slowest(rows: tuple[Measurement, ...]) -> Measurement:
-    last = max(rows, key=lambda row: row.seconds)
-    return replace(last, right=all(row.right for row in rows))
+    return tuple(
+        replace(max(rows, key=lambda row: row.seconds), right=all(row.right for row in rows))
+        for rows in zip(*(answer.measurements for answer in answers), strict=False)
+    )
 
 
 def _link(answers: Answers) -> float | None:
@@ -114,24 +111,22 @@ def _required(reference: float, largest: int) -> float:
     return reference * next((share for size, share in SHARES if largest >= size), 0.0)
 
 
-def reference_value(cluster: Cluster, answers: Answers) -> float | None:
+def reference_value(answers: Answers) -> float | None:
     """Return NVIDIA's pass mark in GB/s; None if it does not apply."""
-    if not all(SPARK in rank.device and rank.log.uses_rdma for rank in answers.values()):
+    if not all(SPARK in row.device and row.log.uses_rdma for row in answers.values()):
         return None
-    return RING if _is_ring(cluster, answers) else DIRECT
-
-
-def _is_ring(cluster: Cluster, answers: Answers) -> bool:
-    """Whether the settings of every node describe a ring; ports in use do not tell."""
-    return len(cluster.nodes) >= LEAST_IN_RING and all(
-        _ring_by_variables(cluster, rank) or _ring_by_interface(rank, answers[rank.number])
-        for rank in ranks(cluster)
+    # The settings of every node tell whether it is a ring; ports in use do not.
+    is_ring = all(
+        len(rank.cluster.nodes) >= LEAST_IN_RING
+        and (_has_ring_variables(rank) or _ring_by_interface(rank, answer))
+        for rank, answer in answers.items()
     )
+    return RING if is_ring else DIRECT
 
 
-def _ring_by_variables(cluster: Cluster, rank: Rank) -> bool:
-    variables = dict((*cluster.variables, *rank.node.variables))
-    return all(variables.get(name) == value for name, value in RING_VARIABLES.items())
+def _has_ring_variables(rank: Rank) -> bool:
+    variables = (*rank.cluster.variables, *rank.node.variables)
+    return RING_VARIABLES.items() <= dict(variables).items()
 
 
 def _ring_by_interface(rank: Rank, answer: RankAnswer) -> bool:
@@ -149,9 +144,9 @@ def _slow(cluster: Cluster, judged: Verdict) -> Iterator[Problem]:
     """Yield that the reference is missed, then the nodes that leave a twin idle."""
     if judged.gathered >= judged.required:
         return
-    twins = tuple(rank_problems.idle_twins(cluster, judged.ranks, judged.answers))
+    twins = tuple(rank_problems.idle_twins(judged.answers))
     place = ", ".join(dict.fromkeys(rank.node.name for rank in judged.ranks))
     speeds = f"{judged.gathered:.1f} GB/s, expected at least {judged.required:.1f} GB/s"
     remedy = "use the idle twin of the port first" if twins else cluster.inv("doctor")
-    yield Problem(place=place, message=f"all_gather reaches {speeds}", remedy=remedy)
+    yield Problem(place, f"all_gather reaches {speeds}", remedy)
     yield from twins
