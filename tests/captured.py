@@ -1,4 +1,4 @@
-"""What two machines of the captures say, whole: a Spark, and a virtual machine."""
+"""The complete facts of two captured machines: a Spark and a virtual machine."""
 
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 
@@ -57,7 +57,7 @@ def _twin(name: str, last: str, pci: str, address: str = "") -> Interface:
 def _device(name: str, last: str, pci: str, address: str = "") -> Device:
     """Return the RDMA device of that twin; `address` is as in a GID."""
     netdev = f"{name.replace('roce', 'en')}np{name[-1]}"
-    own = f"fe80:0000:0000:0000:4ebb:47ff:fe2c:1b{last}"
+    link_local = f"fe80:0000:0000:0000:4ebb:47ff:fe2c:1b{last}"
     mapped = [f"0000:0000:0000:0000:0000:ffff:{address}"] * 2 if address else []
     return Device(
         name=name,
@@ -68,7 +68,7 @@ def _device(name: str, last: str, pci: str, address: str = "") -> Device:
         rate=200 if address else 40,
         gids=tuple(
             Gid(index=row, value=value, kind=("IB/RoCE v1", "RoCE v2")[row % 2], netdev=netdev)
-            for row, value in enumerate([own, own, *mapped])
+            for row, value in enumerate([link_local, link_local, *mapped])
         ),
     )
 

@@ -53,8 +53,8 @@ class Interface:
         return self.enabled and self.carrier
 
     def has(self, address: IPv4Address | IPv6Address | None) -> bool:
-        """Whether an address is one of its own."""
-        return address in self.ipv6 or any(own.ip == address for own in self.addresses)
+        """Whether an address is one of the interface's."""
+        return address in self.ipv6 or any(network.ip == address for network in self.addresses)
 
 
 @dataclass(frozen=True, kw_only=True)
