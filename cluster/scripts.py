@@ -23,8 +23,3 @@ def assignments(variables: Mapping[str, str]) -> str:
 def here_document(command: str, text: str) -> str:
     """Return the shell text that runs a command with `text` as its standard input."""
     return f"{command} <<'{END}'\n{text.rstrip()}\n{END}"
-
-
-def titled(place: str, title: str, text: str) -> str:
-    """Return the shell text under a comment that names the place and the action."""
-    return f"# {place}: {title}\n{text}\n"

@@ -12,10 +12,11 @@ from cluster.host import Host
 from cluster.machine import env_files, files, processes
 from cluster.machine.local_addresses import is_local
 from cluster.machine.places import REHEARSAL, ROOT, STATE
-from cluster.machine.terminal import Report, show
+from cluster.machine.processes import Completed
 from cluster.node import Cluster, Node, env_folder
-from cluster.plan import script, services
+from cluster.plan import services
 from cluster.plan.log_reader import LogReader, PlainReader
+from cluster.plan.run import Run
 from cluster.plan.runtime import Runtime
 from cluster.plan.steps import Handle, Plan
 from cluster.settings import settings
@@ -75,32 +76,21 @@ def _host(node: Node) -> Host:
     return Host(name=node.name, ssh_host="" if here else node.ssh_host)
 
 
-class Session:
-    """One cluster, its runtime, and a report of progress."""
+class Session(Run):
+    """A run on one cluster, with its runtime."""
 
     def __init__(self, name: str, *, dry: bool, recreate: bool = False) -> None:
-        """Load the cluster; `dry` prints plans instead of performing them.
-
-        `recreate` replaces containers that run with other settings.
-        """
+        """Load the cluster; `recreate` replaces containers that run with other settings."""
+        super().__init__(dry=dry)
         self.cluster = load(name).cluster
         self.runtime = runtime(self.cluster, recreate=recreate)
-        self.report = Report()
         self.reader: LogReader = PlainReader()
         """Explains the logs of services that a plan waits for."""
-        self.dry = dry
-        self._separator = ""
 
-    def perform(self, plan: Plan) -> str:
-        """Print the plan, or perform it and return the answer to its last query."""
-        if self.dry:
-            show(self._separator + script.text(plan))
-            self._separator = "\n"
-            return ""
-        # A dry run does without it: it takes a fifth of the time of `inv --dry up`.
-        from cluster.plan.perform import Performer
+    def _performed(self, plan: Plan) -> tuple[Completed, ...]:
+        from cluster.plan.perform import ClusterPerformer  # as late as in `Run`
 
-        return Performer(self.cluster, self.report, self.reader).plan(plan)
+        return ClusterPerformer(self.report, self.cluster, self.reader).plan(plan)
 
     def start(self, plan: Plan) -> None:
         """Perform a plan that starts services, alone on this cluster."""
@@ -118,11 +108,11 @@ class Session:
         return not self.dry and any(services.find(handle) for handle in self.handles([]))
 
     def refuse_stopped(self, nodes: tuple[Node, ...]) -> None:
-        """Raise a RefusedError with the nodes whose Ray is not running."""
+        """Raise a RefusedError with the nodes whose Ray is not running; a dry run asks none."""
         stopped = tuple(
             Problem(place=node.name, message="is not running", remedy=self.cluster.inv("up"))
             for node in nodes
-            if services.find(self.runtime.handle(node.name, "ray")) is None
+            if not self.dry and services.find(self.runtime.handle(node.name, "ray")) is None
         )
         if stopped:
             raise RefusedError(*stopped)

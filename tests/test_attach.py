@@ -1,14 +1,15 @@
 """The user's commands inside nodes, without running nodes."""
 
 import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from cluster import attach, session
 from cluster.errors import RefusedError
-from cluster.machine import processes
 from cluster.namespaces.steps import Command
+from cluster.node import Node
 from cluster.session import Session
 
 
@@ -17,11 +18,6 @@ def _rehearsal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     """Return a session on the rehearsal whose run state is empty."""
     monkeypatch.setattr(session, "STATE", str(tmp_path))
     return Session("rehearsal", dry=False)
-
-
-def local_command(node: str, script: str) -> Command:
-    """Return a command of this machine that stands in for one inside a node."""
-    return Command(place=node, argv=("sh", "-c", script))
 
 
 def refused(rehearsal: Session, names: list[str], *argv: str) -> str:
@@ -81,10 +77,32 @@ def test_dry_of_one_node(capsys: pytest.CaptureFixture[str]) -> None:
     assert ["ssh", "spark1", "docker exec --interactive vllm_node env 'a b'"] == words
 
 
-def test_single_node(capfd: pytest.CaptureFixture[str]) -> None:
-    """On one node a command has this program's output, and its exit code is returned."""
-    attachment = local_command("spark1", "printf a; echo b >&2; exit 3").attached(terminal=False)
-    code = processes.attached(attachment.argv, attachment.environment)
+@dataclass(frozen=True, kw_only=True)
+class LocalNodes:
+    """A runtime whose nodes are this machine: each runs its own script, whatever the command."""
+
+    scripts: dict[str, str]
+
+    def run_inside(self, node: Node, argv: tuple[str, ...]) -> Command:
+        """Run the node's script."""
+        del argv
+        return Command(place=node.name, argv=("sh", "-c", self.scripts[node.name]))
+
+
+def run(rehearsal: Session, monkeypatch: pytest.MonkeyPatch, scripts: dict[str, str]) -> int:
+    """Run a command on nodes that need not run; return the exit code."""
+    nodes = [replace(rehearsal.cluster.head, name=name) for name in scripts]
+    rehearsal.cluster = replace(rehearsal.cluster, nodes=tuple(nodes))
+    monkeypatch.setattr(rehearsal, "runtime", LocalNodes(scripts=scripts))
+    monkeypatch.setattr(rehearsal, "refuse_stopped", lambda _nodes: None)
+    return attach.run(rehearsal, list(scripts), ("env",))
+
+
+def test_single_node(
+    rehearsal: Session, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On one node the command has this program's output, and its exit code is returned."""
+    code = run(rehearsal, monkeypatch, {"spark1": "printf a; echo b >&2; exit 3"})
 
     assert (3, ("a", "b\n")) == (code, capfd.readouterr())
 
@@ -93,14 +111,12 @@ def test_several_nodes(
     rehearsal: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On several nodes each line begins with its node; the first failure is the exit code."""
-    queries = (
-        local_command("spark1", "sleep 0.2; echo one; printf two"),
-        local_command("spark2", "echo three; echo four >&2; exit 3"),
-        local_command("spark3", "exit 4"),
-    )
-    monkeypatch.setattr(rehearsal, "refuse_stopped", lambda _nodes: None)  # they need not run
-    monkeypatch.setattr(rehearsal, "nodes", lambda _names: ())
-    code = attach._side_by_side(rehearsal, queries)
+    scripts = {
+        "spark1": "sleep 0.2; echo one; printf two",
+        "spark2": "echo three; echo four >&2; exit 3",
+        "spark3": "exit 4",
+    }
+    code = run(rehearsal, monkeypatch, scripts)
     out = "spark1 | one\nspark1 | two\nspark2 | three\n"
 
     assert (3, (out, "spark2 | four\n")) == (code, capsys.readouterr())

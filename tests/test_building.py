@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cluster.build import building, cache_busters, image
+from cluster.build import perform as build_steps
 from cluster.build.build_options import BuildOptions
 from cluster.build.cache_busters import CacheBusters
 from cluster.build.image import BuildImage, LocalSettings, PlaceWheels
@@ -18,11 +19,23 @@ from cluster.machine import files
 from cluster.machine.places import STATE
 from cluster.machine.terminal import Report
 from cluster.plan import script
+from cluster.plan.run import Run
 from cluster.session import load
 from tests.clusters import ROOT
 
 VARIABLES = ("PIP_", "UV_", *building.CA_VARIABLES, *image.PROXIES)
 WHEEL = "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl"
+
+DOCKER = r"""#!/bin/sh
+case "$1" in
+  build)
+    printf '#1 [vllm 1/1] RUN : "Install vLLM"; install\n#1 0.1 10 %%\r20 %%\n#1 DONE 0.5s\n'
+    printf sha256:1 >{id_file} ;;
+  image) echo '[{{"Id": "sha256:1", "Size": 7}}]' ;;
+  *) exit 1 ;;
+esac
+"""
+"""Docker's client, as far as a build needs it."""
 
 
 @pytest.fixture(name="bare", autouse=True)
@@ -104,7 +117,7 @@ def test_dry(tag: str, capsys: pytest.CaptureFixture[str]) -> None:
         tag=name,
         arch="12.1a",
         local=LocalSettings(root=str(ROOT)),
-        cache_busters=saved.get("cuda", CacheBusters()),
+        cache_busters=(saved or building.labelled_cache_busters(name)).get("cuda", CacheBusters()),
     )
     building.build(BuildOptions(tag=tag), "rehearsal", dry=True, json=False)
 
@@ -127,7 +140,7 @@ def test_no_docker(build: BuildImage, monkeypatch: pytest.MonkeyPatch, tmp_path:
         "(install it: https://docs.docker.com/engine/install)"
     )
     with pytest.raises(NodeError) as caught:
-        building.perform(build, Report())
+        building.perform(build, Run(dry=False))
 
     assert expected == str(caught.value)
     assert ["build.log"] == [path.name for path in (tmp_path / ".state").iterdir()]
@@ -138,7 +151,7 @@ def test_cache_busters_are_saved(build: BuildImage) -> None:
     path = Path(build.state, cache_busters.FILE)
     path.parent.mkdir()
     path.write_text(cache_busters.formatted({"cuda": CacheBusters(vllm="1")}), encoding="utf-8")
-    building.save_cache_busters(replace(build, cache_busters=CacheBusters(deps="2")))
+    build_steps.save_cache_busters(replace(build, cache_busters=CacheBusters(deps="2")))
 
     expected = {"cuda": CacheBusters(vllm="1"), "cpu": CacheBusters(deps="2")}
 
@@ -152,7 +165,8 @@ def test_wheels_are_linked(tmp_path: Path) -> None:
     source.write_text("new", encoding="utf-8")
     folder.mkdir(parents=True)
     (folder / WHEEL).write_text("old", encoding="utf-8")
-    building.prepare(PlaceWheels(place="vllm-node", files=(str(source),), folder=str(folder)))
+    step = PlaceWheels(place="vllm-node", files=(str(source),), folder=str(folder))
+    Run(dry=False).perform((step,))
 
     assert (folder / WHEEL).samefile(source)
 
@@ -177,4 +191,22 @@ def test_second_build_waits(
 def perform_without_docker(build: BuildImage) -> None:
     """Perform a build that fails for want of Docker."""
     with suppress(NodeError):
-        building.perform(build, Report())
+        building.perform(build, Run(dry=False))
+
+
+def test_report_of_a_build(
+    build: BuildImage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The report comes from the log and the image; overwritten text in a line stays in its line."""
+    client = tmp_path / "docker-client" / "docker"
+    client.parent.mkdir()
+    client.write_text(DOCKER.format(id_file=build.id_file), encoding="utf-8")
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{client.parent}:{os.environ['PATH']}")
+    built = building.perform(build, Run(dry=False))
+
+    assert [("vllm 1/1: Install vLLM", "built")] == [
+        (layer.title, layer.state) for layer in built.layers
+    ]
+    assert ("sha256:1", 7, {}) == (built.id, built.size, built.versions)
+    assert "#1 0.1 10 %\r20 %\n" in files.content(build.log).decode()

@@ -151,8 +151,8 @@ def test_wheels() -> None:
         folder=f"{CHECKOUT}/docker/wheels",
     )
 
-    assert (wheels,) == image.preparations(FULL)[1:]
-    assert () == image.preparations(PLAIN)[1:]
+    assert (wheels, FULL) == image.plan(FULL)[1:]
+    assert (PLAIN,) == image.plan(PLAIN)[1:]
 
 
 def test_log() -> None:

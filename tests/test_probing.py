@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from cluster import scripts
 from cluster.discovery import probing
 from cluster.discovery.nodes import ClusterFiles, Target
 from cluster.errors import RefusedError
 from cluster.facts.facts import JOINING, FactsRequest
 from cluster.facts.reach import Reach
 from cluster.host import Host
+from cluster.machine.terminal import Report
 from tests.cabling import plain
 from tests.pages import ROOT
 
@@ -91,12 +91,10 @@ def test_file_without_an_address(root: Path) -> None:
 @pytest.mark.usefixtures("root")
 def test_first_question(capsys: pytest.CaptureFixture[str]) -> None:
     """The first question asks how a machine is connected; a dry run prints it."""
-    text = FactsRequest(parts=JOINING).question
-    script = scripts.titled(
-        probing.THIS_MACHINE, "Ask for facts", scripts.here_document("sh -s", text)
-    )
+    question = FactsRequest(parts=JOINING).question
+    text = f"# {probing.THIS_MACHINE}: Ask for facts\nsh -s <<'QUESTION'\n{question}QUESTION\n"
 
-    assert (0, f"{script}{probing.SECOND_QUESTION}") == (probe(), capsys.readouterr().out)
+    assert (0, f"{text}{probing.SECOND_QUESTION}") == (probe(), capsys.readouterr().out)
 
 
 def test_broken_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,10 +104,8 @@ def test_broken_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     target = Target(host=Host(name=probing.THIS_MACHINE), node="a")
-    question = FactsRequest(parts=JOINING).question
-    probing._ask(
-        ClusterFiles(cluster="default", texts=()), {probing.THIS_MACHINE: target}, question
-    )
+    current = ClusterFiles(cluster="default", texts=())
+    probing._ask(Report(), current, {probing.THIS_MACHINE: target})
 
     assert ["docker"] == [path.name for path in tmp_path.iterdir()]
 

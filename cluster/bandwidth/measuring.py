@@ -1,17 +1,16 @@
 """`inv nccl`: runs one rank per GPU inside the nodes, all at once, and prints the verdict."""
 
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
 
 from cluster.bandwidth import ranks
-from cluster.bandwidth.ranks import LIMIT_SECONDS, PORTS, RunRank
+from cluster.bandwidth.ranks import LIMIT_SECONDS, PORTS
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.machine.parallel import side_by_side
 from cluster.machine.terminal import show
-from cluster.plan import questions, script, services
+from cluster.plan import questions, services
+from cluster.plan.steps import Parallel, Plan, RunQuery
 from cluster.session import Session
 
-if TYPE_CHECKING:
-    from cluster.bandwidth.rank_problems import RankResult
+TITLE = "Measure between the nodes"
 
 
 def nccl(session: Session, *, largest: str, json: bool) -> int:
@@ -23,16 +22,22 @@ def nccl(session: Session, *, largest: str, json: bool) -> int:
     if cluster.gpus == 1:
         message = "has one GPU; a measurement needs two"
         raise RefusedError(Problem(cluster.name, message, "add a node"))
+    session.refuse_stopped(cluster.nodes)
+    port = PORTS[0] if session.dry else _free_port(session)
+    with nullcontext() if session.dry else session.report.step(cluster.name, TITLE):
+        answers = session.perform(_plan(session, sizes, port))
     if session.dry:
-        show(script.text(_steps(session, sizes, PORTS[0])))
         return 0
     # A dry run does not wait for these imports.
     from cluster.bandwidth import measurement_report
+    from cluster.bandwidth.rank_answer import rank_answer
+    from cluster.bandwidth.rank_problems import RankResult
     from cluster.bandwidth.verdict import verdict
 
-    session.refuse_stopped(cluster.nodes)
-    with session.report.step(cluster.name, "Measure between the nodes"):
-        results = side_by_side(_result, _steps(session, sizes, _free_port(session)))
+    results = [
+        RankResult(answer=rank_answer(answer.output), error=answer.error, code=answer.code)
+        for answer in answers
+    ]
     judged = verdict(cluster, results)
     show((measurement_report.as_json if json else measurement_report.text)(judged))
     return judged.exit_code
@@ -51,23 +56,13 @@ def _free_port(session: Session) -> int:
     raise NodeError(Problem(cluster.head.name, message, remedy))
 
 
-def _steps(session: Session, sizes: tuple[int, ...], port: int) -> tuple[RunRank, ...]:
-    """Return the commands of all ranks, in order."""
-    steps, runtime = list[RunRank](), session.runtime
+def _plan(session: Session, sizes: tuple[int, ...], port: int) -> Plan:
+    """Run all ranks side by side, each to its end; they are in order."""
+    branches, runtime = list[Plan](), session.runtime
     for rank in ranks.ranks(session.cluster):
         argv = (*runtime.rank_program, *ranks.arguments(rank, sizes, port))
-        command = runtime.run_inside(rank.node, argv)
-        steps.append(RunRank(title=ranks.title(rank), command=command))
-    return tuple(steps)
-
-
-def _result(step: RunRank) -> "RankResult":
-    """Run a rank to its end; a node that cannot be reached is a result without an answer."""
-    from cluster.bandwidth.rank_answer import rank_answer
-    from cluster.bandwidth.rank_problems import RankResult
-
-    try:
-        done = services.ask(step.command, LIMIT_SECONDS)
-    except NodeError as error:
-        return RankResult(answer=None, error=str(error), code=error.exit_code)
-    return RankResult(answer=rank_answer(done.output), error=done.error, code=done.code)
+        query = runtime.run_inside(rank.node, argv)
+        title = ranks.title(rank)
+        step = RunQuery(title=title, query=query, seconds=LIMIT_SECONDS, keeps_errors=True)
+        branches.append((step,))
+    return (Parallel(branches=tuple(branches)),)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from cluster.errors import Problem, RefusedError
 from cluster.node import Cluster
 from cluster.node_context import NodeContext
-from cluster.plan.steps import Query
 from cluster.settings.values import WrongValueError, size
 
 PORTS = range(29520, 29530)
@@ -35,24 +34,6 @@ class Rank(NodeContext):
     number: int
     gpu: int
     """Number of the GPU on the node."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunRank:
-    """Run a rank on its node to its end; all ranks run at the same time."""
-
-    title: str
-    command: Query
-
-    @property
-    def place(self) -> str:
-        """The node."""
-        return self.command.place
-
-    @property
-    def text(self) -> str:
-        """The shell line."""
-        return self.command.text
 
 
 def ranks(cluster: Cluster) -> tuple[Rank, ...]:

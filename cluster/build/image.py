@@ -166,14 +166,9 @@ class BuildImage:
         )
 
 
-def preparations(build: BuildImage) -> tuple[MakeFolder | PlaceWheels, ...]:
-    """Return the steps before a build."""
+def plan(build: BuildImage) -> Plan:
+    """Return all steps of a build."""
     state = MakeFolder(place=build.place, path=build.state)
     folder, files = f"{build.local.root}/docker/wheels", build.local.wheels
     wheels = PlaceWheels(place=build.place, files=files, folder=folder)
-    return (state, wheels) if files else (state,)
-
-
-def plan(build: BuildImage) -> Plan:
-    """Return all steps of a build."""
-    return (*preparations(build), build)
+    return (state, wheels, build) if files else (state, build)

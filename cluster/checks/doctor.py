@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cluster import scripts
 from cluster.commands import ray
 from cluster.errors import Problem, RefusedError
 from cluster.facts import asking
@@ -14,7 +13,6 @@ from cluster.machine.terminal import show
 from cluster.node import Cluster, Node
 from cluster.runtimes import is_virtual
 from cluster.session import Session
-from cluster.words import shell_line
 
 if TYPE_CHECKING:
     from cluster.checks.diagnosis import Answers
@@ -28,7 +26,7 @@ def doctor(session: Session, names: list[str], *, fast: bool, json: bool) -> int
     cluster, hosts = session.cluster, _hosts(session)
     questions = _questions(cluster, session.nodes(names), fast=fast)
     if session.dry:
-        show("\n".join(_script(hosts[name], text) for name, text in questions.items()))
+        session.perform(asking.steps(hosts, questions))
         return 0
     # A dry run does not wait for what it does not use: the checks take half as long as the rest.
     from cluster.checks import pages
@@ -110,9 +108,3 @@ def _answers(session: Session, questions: Mapping[str, str]) -> "Answers":
 
 def _hosts(session: Session) -> dict[str, Host]:
     return {node.name: session.runtime.host(node) for node in session.cluster.nodes}
-
-
-def _script(host: Host, question: str) -> str:
-    """Return the shell text that asks a node."""
-    command = scripts.here_document(shell_line(host.shell), question)
-    return scripts.titled(host.name, asking.TITLE, command)

@@ -31,7 +31,7 @@ from cluster.machine.parallel import side_by_side
 from cluster.machine.processes import Completed, values
 from cluster.machine.terminal import Report
 from cluster.plan import services
-from cluster.plan.perform import Performer, perform
+from cluster.plan.perform import ClusterPerformer, Performer, perform
 from cluster.plan.services import Log, RunningService
 
 OBSOLETE_SECONDS = 5.0
@@ -41,7 +41,7 @@ FOLLOW = 'tail -c +{first} -F "$0" 2>/dev/null & read -r; kill "$!"'
 
 
 @perform.register
-def _(step: CheckContainers, performer: Performer) -> str:
+def _(step: CheckContainers, performer: ClusterPerformer) -> None:
     """Refuse what is in the way, for all nodes at once."""
     with performer.report.step(step.place, step.title):
         comparisons = side_by_side(_compared, step.starts)
@@ -51,16 +51,15 @@ def _(step: CheckContainers, performer: Performer) -> str:
     )
     if obstacles := tuple(problem for problem in problems if problem):
         raise RefusedError(*obstacles)
-    return ""
 
 
 @perform.register
-def _(step: StartContainer, performer: Performer) -> str:
+def _(step: StartContainer, performer: ClusterPerformer) -> None:
     """Start a container, in place of one that is of no use any more."""
     actual = _compared(step)
     if actual and actual.running and not actual.changes and performer.passes(step.proof):
         performer.note_running(step)
-        return ""
+        return
     obstacle = comparison.obstacle(performer.cluster, step.place, actual, recreate=step.recreate)
     if obstacle:
         raise RefusedError(obstacle)
@@ -74,35 +73,32 @@ def _(step: StartContainer, performer: Performer) -> str:
             {target: source for source, target in step.files},
             step.handle.pid_file,
         )
-    return ""
 
 
 @perform.register
-def _(step: StartService, performer: Performer) -> str:
+def _(step: StartService, performer: ClusterPerformer) -> None:
     if performer.is_running(step):
-        return ""
+        return
     handle = step.handle
     with performer.report.step(step.place, step.title):
         before = containers.read_file(handle.host, handle.container, handle.pid_file)
         variables = values(step.environment)
         containers.start_inside(handle.host, handle.container, step.argv, variables)
         containers.await_file(handle.host, handle.container, handle.pid_file, before)
-    return ""
 
 
 @perform.register
-def _(step: ShareToken, _performer: Performer) -> str:
+def _(step: ShareToken, _performer: Performer) -> None:
     holder = step.holder
     if not files.exists(step.path) and services.find(holder):
         token = containers.read_file(holder.host, holder.container, step.container_path)
         if token:
             files.keep_secret(step.path, token)
     files.ensure_secret(step.path)
-    return ""
 
 
 @perform.register
-def _(step: StopService, performer: Performer) -> str:
+def _(step: StopService, performer: Performer) -> None:
     if services.find(step.handle):
         with performer.report.step(step.place, step.title):
             handle = step.handle
@@ -111,15 +107,13 @@ def _(step: StopService, performer: Performer) -> str:
             )
             if services.ask(stop).code:
                 services.ask(replace(stop, argv=step.kill))
-    return ""
 
 
 @perform.register
-def _(step: RemoveContainer, performer: Performer) -> str:
+def _(step: RemoveContainer, performer: Performer) -> None:
     if services.was_started(step.handle):
         with performer.report.step(step.place, step.title):
             _remove(step.handle, step.seconds)
-    return ""
 
 
 @services.find.register

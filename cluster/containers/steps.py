@@ -6,7 +6,7 @@ from typing import ClassVar
 from cluster.commands.run_spec import RunSpec
 from cluster.containers.container import Container, create_options, variable_options
 from cluster.host import Host
-from cluster.plan.steps import Attachment, Await
+from cluster.plan.steps import AttachedCommand, Await
 from cluster.words import Environment, shell_line, shell_parts, shell_secret, shell_word
 
 SERVICE = "run-service"
@@ -46,17 +46,17 @@ class ExecCommand:
     environment: Environment = ()
     """Variables beside the container's own."""
 
-    def attached(self, *, terminal: bool) -> Attachment:
+    def attached(self, *, terminal: bool) -> AttachedCommand:
         """Return the command that has this program's input and output, and its terminal.
 
         For another machine the Docker client runs there: SSH carries a terminal, a socket does not.
         """
         options = ("--interactive", *(("--tty",) if terminal else ()))
         argv = ("docker", "exec", *options, self.container, *self.argv)
-        if not self.host.ssh_host:
-            return Attachment(argv=argv)
-        tty = ("-t",) if terminal else ()
-        return Attachment(argv=("ssh", *tty, self.host.ssh_host, shell_line(argv)))
+        if self.host.ssh_host:
+            tty = ("-t",) if terminal else ()
+            argv = ("ssh", *tty, self.host.ssh_host, shell_line(argv))
+        return AttachedCommand(place=self.place, argv=argv)
 
     @property
     def text(self) -> str:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
-from cluster import scripts
 from cluster.discovery import nodes
 from cluster.discovery.nodes import ClusterFiles, Target
 from cluster.errors import Problem, RefusedError
@@ -17,9 +16,9 @@ from cluster.machine.local_addresses import is_local, is_loopback
 from cluster.machine.places import ROOT
 from cluster.machine.terminal import Report, show
 from cluster.node import env_folder
+from cluster.plan.run import Run
 from cluster.settings.syntax import EnvText
 from cluster.settings.values import LABEL, WrongValueError, ssh_host
-from cluster.words import shell_line
 
 if TYPE_CHECKING:
     from cluster.discovery.probe_result import ProbeResult
@@ -43,19 +42,17 @@ def probe(  # noqa: PLR0913 (an argument for each option of the command line)
     current.check()
     this_machine = {THIS_MACHINE: Target(host=Host(name=THIS_MACHINE))}
     targets = {host: _named(host) for host in hosts} or _described(current) or this_machine
-    # The first question: how a machine is connected. Its Docker, for one, may be broken.
-    question = FactsRequest(parts=JOINING).question
+    run = Run(dry=dry)
     if dry:
-        show("".join(_script(name, target, question) for name, target in targets.items()))
+        run.perform(asking.steps(*_first_question(targets)))
         show(SECOND_QUESTION)
         return 0
     # A dry run does not wait for the modules that decide: a quarter of all that it would load.
     from cluster.discovery import probe_report
 
-    result = _ask(current, targets, question)
+    result = _ask(run.report, current, targets)
     if write and not result.questions:
-        for change in result.needed:
-            files.write(f"{ROOT}/{change.place}", change.after)
+        run.perform(result.needed)
     if json:
         show(probe_report.as_json(result))
     elif check:
@@ -66,15 +63,19 @@ def probe(  # noqa: PLR0913 (an argument for each option of the command line)
     return result.exit_code(write=write, check=check)
 
 
-def _ask(current: ClusterFiles, targets: nodes.Targets, question: str) -> "ProbeResult":
+def _first_question(targets: nodes.Targets) -> tuple[dict[str, Host], dict[str, str]]:
+    """Return the machines, and what to ask each: how it is connected. Its Docker may be broken."""
+    question = FactsRequest(parts=JOINING).question
+    return {name: target.host for name, target in targets.items()}, dict.fromkeys(targets, question)
+
+
+def _ask(report: Report, current: ClusterFiles, targets: nodes.Targets) -> "ProbeResult":
     """Ask all machines twice: for their facts, then for the machines that they reach."""
     from cluster.discovery.probe_result import probe_result, undecided
     from cluster.discovery.topology import topology
 
-    report = Report()
     with report.step(current.cluster, "Ask the machines for their facts"):
-        hosts = {name: target.host for name, target in targets.items()}
-        answers = asking.examine(hosts, dict.fromkeys(targets, question))
+        answers = asking.examine(*_first_question(targets))
     probed = tuple(nodes.probed_nodes(current, targets, nodes.complete(answers)))
     if conflicts := tuple(nodes.name_conflicts(probed)):
         return undecided(conflicts)
@@ -101,12 +102,6 @@ def _texts(cluster: str, hosts: tuple[str, ...]) -> tuple[EnvText, ...]:
     if hosts and is_name and not files.exists(f"{ROOT}/{env_folder(cluster)}"):
         return ()
     return env_files.env_files(ROOT, cluster)
-
-
-def _script(name: str, target: Target, question: str) -> str:
-    """Return the first question as shell text."""
-    text = scripts.here_document(shell_line(target.host.shell), question)
-    return scripts.titled(name, asking.TITLE, text)
 
 
 def _named(destination: str) -> Target:

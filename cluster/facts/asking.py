@@ -3,15 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from cluster import scripts
 from cluster.errors import Problem
 from cluster.facts.facts import Facts, parse
 from cluster.host import Host, ssh_problem
 from cluster.machine.processes import Completed
+from cluster.plan.steps import ShellStep
+from cluster.words import shell_line
 
 TITLE = "Ask for facts"
-"""The title of the question in a dry run."""
 SECONDS = 30.0
 """Time limit of an answer: SSH gives up an address after 10 s, each part of a question sooner."""
+
+
+def steps(hosts: Mapping[str, Host], questions: Mapping[str, str]) -> tuple[ShellStep, ...]:
+    """Return the questions that `examine` asks, as steps to print."""
+    texts = {
+        name: scripts.here_document(shell_line(hosts[name].shell), question)
+        for name, question in questions.items()
+    }
+    return tuple(ShellStep(place=name, title=TITLE, text=text) for name, text in texts.items())
 
 
 def examine(

@@ -8,22 +8,34 @@ from typing import TypeVar
 
 from cluster.errors import ClusterError
 
-__all__ = ["Event", "branches", "in_background", "running", "side_by_side"]
+__all__ = ["Event", "in_background", "running", "side_by_side"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def side_by_side(call: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Call once for each item, all at once; return the results in the order of the items.
+def side_by_side(
+    call: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    in_turn: bool = False,
+    cancelled: Event | None = None,
+) -> list[Result]:
+    """Call once for each item, all at once or in turn; return the results in their order.
 
     Every call runs to its end. Then the problems of all ClusterErrors are raised together, as an
-    error of the first one's class; any other exception is raised as it is.
+    error of the first one's class; any other exception is raised as it is. Ctrl-C sets `cancelled`,
+    which the calls may watch.
     """
     calls = tuple(items)
-    with ThreadPoolExecutor(max_workers=max(1, len(calls))) as pool:
+    with ThreadPoolExecutor(max_workers=1 if in_turn else max(1, len(calls))) as pool:
         futures = [pool.submit(call, item) for item in calls]
-    errors = [error for future in futures if (error := cluster_error(future))]
+        try:
+            errors = [error for future in futures if (error := cluster_error(future))]
+        except KeyboardInterrupt:
+            if cancelled:
+                cancelled.set()
+            raise
     if errors:
         raise joined(errors)
     return [future.result() for future in futures]
@@ -49,28 +61,6 @@ def in_background(call: Callable[[], Result]) -> Callable[[], Result]:
     future = pool.submit(call)
     pool.shutdown(wait=False)
     return future.result
-
-
-def branches(
-    perform: Callable[[Item], object],
-    plans: Sequence[Item],
-    cancelled: Event,
-    *,
-    in_turn: bool = False,
-) -> None:
-    """Perform branches side by side or in turn; every one runs to its end, then errors are raised.
-
-    Ctrl-C sets `cancelled`, which the branches must watch.
-    """
-    with ThreadPoolExecutor(max_workers=1 if in_turn else max(1, len(plans))) as pool:
-        futures = [pool.submit(perform, plan) for plan in plans]
-        try:
-            errors = [error for future in futures if (error := cluster_error(future))]
-        except KeyboardInterrupt:
-            cancelled.set()
-            raise
-    if errors:
-        raise joined(errors)
 
 
 def cluster_error(future: Future[Result]) -> ClusterError | None:

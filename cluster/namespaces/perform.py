@@ -17,7 +17,7 @@ from cluster.namespaces.steps import (
     StopProcess,
 )
 from cluster.plan import services
-from cluster.plan.perform import Performer, perform
+from cluster.plan.perform import ClusterPerformer, Performer, perform
 from cluster.plan.services import Log, RunningService
 from cluster.words import shell_line
 
@@ -26,20 +26,19 @@ OBSOLETE_SECONDS = 5.0
 
 
 @perform.register
-def _(step: Command, performer: Performer) -> str:
+def _(step: Command, performer: ClusterPerformer) -> None:
     result = processes.run(step.argv, step.environment)
     if result.code:
         reason = result.error.strip() or f"exit code {result.code}"
         message = f"`{shell_line(step.argv)}` failed: {reason}"
         remedy = f"{performer.cluster.inv('down')}, then try again"
         raise NodeError(Problem(place=step.place, message=message, remedy=remedy))
-    return ""
 
 
 @perform.register
-def _(step: HoldNamespaces, performer: Performer) -> str:
+def _(step: HoldNamespaces, performer: Performer) -> None:
     if processes.find(step.handle.number) and files.exists(step.ready):
-        return ""
+        return
     with performer.report.step(step.place, step.title):
         processes.kill_below(*step.handle.mark)
         try:
@@ -50,34 +49,30 @@ def _(step: HoldNamespaces, performer: Performer) -> str:
         except BaseException:
             processes.kill_below(*step.handle.mark)
             raise
-    return ""
 
 
 @perform.register
-def _(step: StartProcess, performer: Performer) -> str:
+def _(step: StartProcess, performer: ClusterPerformer) -> None:
     if not performer.is_running(step):
         with performer.report.step(step.place, step.title):
             processes.end(step.handle.number, OBSOLETE_SECONDS)
             files.write(f"{step.handle.pid_file.removesuffix('.pid')}.command", step.text)
             _launch(step, "")
-    return ""
 
 
 @perform.register
-def _(step: StopProcess, performer: Performer) -> str:
+def _(step: StopProcess, performer: Performer) -> None:
     if processes.find(step.handle.number):
         with performer.report.step(step.place, step.title):
             if not processes.end(step.handle.number, step.seconds):
                 raise NodeError(_unkillable(step))
     files.remove_file(step.handle.pid_file)
-    return ""
 
 
 @perform.register
-def _(step: KillLeftovers, _performer: Performer) -> str:
+def _(step: KillLeftovers, _performer: Performer) -> None:
     if not processes.kill_below(step.name, step.folder):
         raise NodeError(_unkillable(step))
-    return ""
 
 
 @services.find.register

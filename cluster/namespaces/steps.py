@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cluster.commands.run_spec import RunSpec
-from cluster.plan.steps import Attachment, Await
+from cluster.plan.steps import AttachedCommand, Await
 from cluster.words import Environment, MarkedPid, Word, shell_command, shell_word
 
 # A process carries its owner in its environment, as a container does in its labels: process numbers
@@ -29,10 +29,10 @@ class Command:
     argv: tuple[Word, ...]
     environment: Environment = ()
 
-    def attached(self, *, terminal: bool) -> Attachment:
+    def attached(self, *, terminal: bool) -> AttachedCommand:
         """Return the command that has this program's input and output, and its terminal."""
         del terminal  # a process has the terminal of its parent
-        return Attachment(argv=self.argv, environment=self.environment)
+        return AttachedCommand(place=self.place, argv=self.argv, environment=self.environment)
 
     @property
     def text(self) -> str:

@@ -2,20 +2,23 @@
 
 from functools import singledispatch
 
-from cluster.errors import Problem, RefusedError
-from cluster.machine import files
-from cluster.machine.parallel import Event, branches
+from cluster.errors import NodeError, Problem, RefusedError
+from cluster.machine import files, processes
+from cluster.machine.parallel import Event, side_by_side
+from cluster.machine.processes import Completed
 from cluster.machine.terminal import Report
 from cluster.node import Cluster
 from cluster.plan import services
 from cluster.plan.log_reader import LogReader
 from cluster.plan.steps import (
+    AttachedCommand,
     Await,
     MakeFolder,
     MakeSecret,
     Parallel,
     Plan,
     RemoveFolder,
+    RunQuery,
     Start,
     Step,
     WriteFile,
@@ -24,24 +27,29 @@ from cluster.plan.waiting import Waiting
 
 
 class Performer:
-    """Performs plans of one cluster, and reports the progress of each step.
+    """Performs plans, and reports the progress of each step.
 
     Setting `cancelled` from another thread ends every wait at its next poll.
     """
 
-    def __init__(self, cluster: Cluster, report: Report, reader: LogReader) -> None:
-        """`cluster` names itself in errors; `report` receives progress; `reader` explains logs."""
-        self.cluster = cluster
+    def __init__(self, report: Report) -> None:
+        """`report` receives progress."""
         self.report = report
-        self.reader = reader
         self.cancelled = Event()
 
-    def plan(self, plan: Plan) -> str:
-        """Perform steps in order; return the answer to the last query."""
-        answer = ""
-        for step in plan:
-            answer = perform(step, self) or answer
-        return answer
+    def plan(self, plan: Plan) -> tuple[Completed, ...]:
+        """Perform steps in order; return the answers to their queries."""
+        return tuple(answer for step in plan for answer in perform(step, self) or ())
+
+
+class ClusterPerformer(Performer):
+    """Performs plans of one cluster; the steps of a runtime need it."""
+
+    def __init__(self, report: Report, cluster: Cluster, reader: LogReader) -> None:
+        """`cluster` names itself in errors; `reader` explains the logs of what is waited for."""
+        super().__init__(report)
+        self.cluster = cluster
+        self.reader = reader
 
     def is_running(self, step: Start) -> bool:
         """Whether the service is running as it should; a RefusedError if with other settings."""
@@ -66,46 +74,60 @@ class Performer:
 
 
 @singledispatch
-def perform(step: object, performer: Performer) -> str:
-    """Perform one step; return the answer to its query, if it has one."""
-    answer: str = services.case(perform, step)(step, performer)
-    return answer
+def perform(step: object, performer: Performer) -> tuple[Completed, ...] | None:
+    """Perform one step; return the answers to its queries, if it has any."""
+    return services.case(perform, step)(step, performer)  # type: ignore[no-any-return]  # of the room
 
 
 @perform.register
-def _(step: MakeFolder, _performer: Performer) -> str:
+def _(step: MakeFolder, _performer: Performer) -> None:
     files.make_folder(step.path)
-    return ""
 
 
 @perform.register
-def _(step: WriteFile, _performer: Performer) -> str:
+def _(step: WriteFile, _performer: Performer) -> None:
     files.write(step.path, step.content)
-    return ""
 
 
 @perform.register
-def _(step: MakeSecret, _performer: Performer) -> str:
+def _(step: MakeSecret, _performer: Performer) -> None:
     files.ensure_secret(step.path)
-    return ""
 
 
 @perform.register
-def _(step: RemoveFolder, _performer: Performer) -> str:
+def _(step: RemoveFolder, _performer: Performer) -> None:
     files.remove_folder(step.path)
-    return ""
 
 
 @perform.register
-def _(step: Await, performer: Performer) -> str:
+def _(step: RunQuery, _performer: Performer) -> tuple[Completed, ...]:
+    try:
+        return (services.ask(step.query, step.seconds),)
+    except NodeError as error:
+        if not step.keeps_errors:
+            raise
+        return (Completed(code=error.exit_code, output="", error=str(error)),)
+
+
+@perform.register
+def _(step: Await, performer: ClusterPerformer) -> tuple[Completed, ...]:
     if step.unless and services.find(step.unless):
-        return ""
+        return ()
     with performer.report.step(step.place, step.title) as progress:
         waiting = Waiting(performer.cluster, step, progress, performer.reader, performer.cancelled)
-        return waiting.answer()
+        return (waiting.answer(),)
 
 
 @perform.register
-def _(step: Parallel, performer: Performer) -> str:
-    branches(performer.plan, step.branches, performer.cancelled, in_turn=step.in_turn)
-    return ""
+def _(step: Parallel, performer: Performer) -> tuple[Completed, ...]:
+    answers = side_by_side(
+        performer.plan, step.branches, in_turn=step.in_turn, cancelled=performer.cancelled
+    )
+    return tuple(answer for branch in answers for answer in branch)
+
+
+@services.ask.register
+def _(query: AttachedCommand, seconds: float | None = None) -> Completed:
+    del seconds  # the user ends it
+    code = processes.attached(query.argv, query.environment)
+    return Completed(code=code, output="", error="")

@@ -1,24 +1,22 @@
 """A plan as a shell script: what `--dry` prints."""
 
+from itertools import chain
+
 from cluster.plan.steps import Parallel, Plan, Step
 
 
 def text(plan: Plan) -> str:
-    """Return the commands of a plan in order, each under a comment with its place and title."""
-    return "\n".join(f"# {step.place}: {step.title}\n{_line(step)}" for step in flat(plan))
+    """Return the commands of a plan in order, each under a comment with its place and title.
 
-
-def _line(step: Step) -> str:
-    """Return the shell text of a step with its line end; nothing for a step without commands."""
-    return f"{step.text}\n" if step.text else ""
+    A step without commands is its comment alone.
+    """
+    steps = (f"# {step.place}: {step.title}\n{step.text}" for step in flat(plan))
+    return "\n".join(step.removesuffix("\n") + "\n" for step in steps)
 
 
 def flat(plan: Plan) -> tuple[Step, ...]:
     """Return all steps in order; those of parallel branches one branch after the other."""
-    return tuple(single for step in plan for single in _singles(step))
-
-
-def _singles(step: Step | Parallel) -> tuple[Step, ...]:
-    if isinstance(step, Parallel):
-        return tuple(single for branch in step.branches for single in flat(branch))
-    return (step,)
+    singles: list[Step] = []
+    for step in plan:
+        singles += flat(tuple(chain(*step.branches))) if isinstance(step, Parallel) else (step,)
+    return tuple(singles)

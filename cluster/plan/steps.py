@@ -28,6 +28,15 @@ class Step(Protocol):
         """The shell lines that do the same."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShellStep:
+    """A step that is only printed: this program reaches the same result in its own way."""
+
+    place: str
+    title: str
+    text: str = ""
+
+
 class Handle(Protocol):
     """How a service on a node is found again: by its process, or in its container."""
 
@@ -53,9 +62,10 @@ class Query(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attachment:
-    """A command of this machine that takes over the input and output of this program."""
+class AttachedCommand:
+    """A query whose command takes over the input and output of this program: it has no output."""
 
+    place: str
     argv: tuple[Word, ...]
     environment: Environment = ()
     """Its whole environment; without one it has this program's."""
@@ -69,7 +79,7 @@ class Attachment:
 class InsideQuery(Query, Protocol):
     """A query that runs beside a node's Ray, with the node's environment."""
 
-    def attached(self, *, terminal: bool) -> Attachment:
+    def attached(self, *, terminal: bool) -> AttachedCommand:
         """Return the command that has this program's input and output, and its terminal."""
 
 
@@ -140,6 +150,28 @@ class RemoveFolder:
     def text(self) -> str:
         """The shell line."""
         return shell_line(("rm", "-rf", "--", self.path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunQuery:
+    """Run a command on a node to its end, whatever its exit code."""
+
+    title: str
+    query: Query
+    seconds: float | None = None
+    """Time limit; a command that takes longer ends with code 124."""
+    keeps_errors: bool = False
+    """Whether a node that cannot be asked is an answer with its problem, and no error."""
+
+    @property
+    def place(self) -> str:
+        """The node."""
+        return self.query.place
+
+    @property
+    def text(self) -> str:
+        """The shell line."""
+        return self.query.text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,7 +83,7 @@ class Waiting:
         self._cancelled = cancelled
         self._watched = [WatchedService(handle) for handle in step.watched]
 
-    def answer(self) -> str:
+    def answer(self) -> Completed:
         """Return the first answer without a problem; raise when time is up or a service fails."""
         deadline = clock.monotonic() + self._step.seconds
         while True:
@@ -93,7 +93,7 @@ class Waiting:
                 self._look()
             problems = problems or self._missing_lines()
             if not problems:
-                return result.output
+                return result
             if clock.monotonic() > deadline:
                 error = RefusedError if self._step.refuses else NodeError
                 raise error(*problems, *self._query_problems(result), *self._known_problems())

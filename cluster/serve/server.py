@@ -77,9 +77,8 @@ def _answer(session: Session, request: vllm.ServeRequest) -> None:
     """Ask for the rest of a sentence, and print it."""
     cluster = session.cluster
     step = plans.complete(cluster, request, session.runtime, prompt=PROMPT, tokens=TOKENS)
-    answer = session.perform((step,))
-    if not session.dry:
-        show(ready.completion(cluster, PROMPT, questions.completed(answer)))
+    for answer in session.perform((step,)):  # none in a dry run
+        show(ready.completion(cluster, PROMPT, questions.completed(answer.output)))
 
 
 def _nothing(_endpoint: ready.Endpoint) -> str:

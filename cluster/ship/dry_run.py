@@ -1,19 +1,9 @@
 """The shell steps of `inv --dry ship`: the same result, but whole images, one node at a time."""
 
-from dataclasses import dataclass
-
 from cluster.host import Host
+from cluster.plan.steps import ShellStep
 from cluster.ship.routes import ShipRoute
 from cluster.words import shell_line
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShellStep:
-    """A step that a shell can carry out."""
-
-    place: str
-    title: str
-    text: str = ""
 
 
 def steps(name: str, routes: tuple[ShipRoute, ...]) -> tuple[ShellStep, ...]:

@@ -3,9 +3,7 @@
 from cluster.errors import NodeError, RefusedError
 from cluster.host import Host, host_problem
 from cluster.machine import local_addresses, parallel, processes
-from cluster.machine.terminal import show
 from cluster.node import Cluster, Node
-from cluster.plan import script
 from cluster.session import Session
 from cluster.ship import dry_run, routes
 from cluster.ship.routes import ShipRoute
@@ -28,7 +26,7 @@ def ship_image(run: Session, names: list[str], options: ShipOptions) -> int:
         parallel.side_by_side(lambda node: _route(cluster, node, run.runtime.host(node)), nodes)
     )
     if run.dry:
-        show(script.text(dry_run.steps(name, node_routes)))
+        run.perform(dry_run.steps(name, node_routes))
         return 0
     # What a dry run does without is not waited for.
     from cluster.ship.shipment import Shipment

@@ -2,15 +2,15 @@
 
 from cluster.errors import Problem, RefusedError
 from cluster.plan import services
-from cluster.plan.perform import Performer, perform
+from cluster.plan.perform import ClusterPerformer, perform
 from cluster.start.steps import CheckNodes
 
 
 @perform.register
-def _(step: CheckNodes, performer: Performer) -> str:
+def _(step: CheckNodes, performer: ClusterPerformer) -> None:
     """Refuse nodes that cannot work, with all problems of all of them."""
     if all(services.find(handle) for handle in step.unless):
-        return ""
+        return
     from cluster.checks import doctor  # the checks take as long to load as everything else
 
     with performer.report.step(step.place, step.title):
@@ -19,4 +19,3 @@ def _(step: CheckNodes, performer: Performer) -> str:
         remedy = "skip these checks with `--no-preflight`"
         nothing = Problem(place=step.place, message="nothing was started", remedy=remedy)
         raise RefusedError(*problems, nothing)
-    return ""

@@ -16,11 +16,11 @@ import pytest
 from cluster.build import cache_busters
 from cluster.build.build_options import BuildOptions, build_image
 from cluster.build.build_report import BuiltImage
-from cluster.build.building import perform
+from cluster.build.building import perform, without_local_pull
 from cluster.build.image import BuildImage, LocalSettings
 from cluster.errors import NodeError
 from cluster.host import THIS_MACHINE, host_problem
-from cluster.machine.terminal import Report
+from cluster.plan.run import Run
 from cluster.words import Secret
 from tests.live.hosts import made
 from tests.live.machine import Machine
@@ -53,10 +53,10 @@ sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
 from cluster.build.building import perform
 from cluster.build.cache_busters import CacheBusters
 from cluster.build.image import BuildImage, LocalSettings
-from cluster.machine.terminal import Report
+from cluster.plan.run import Run
 local = LocalSettings(root=sys.argv[1])
 busters = CacheBusters()
-perform(BuildImage(tag="tiny:made", arch="cpu", local=local, cache_busters=busters), Report())
+perform(BuildImage(tag="tiny:made", arch="cpu", local=local, cache_busters=busters), Run(dry=False))
 """
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
@@ -121,7 +121,7 @@ def without_durations(text: str) -> list[str]:
 def failure(build: BuildImage) -> str:
     """Return the error of a build that fails."""
     with pytest.raises(NodeError) as caught:
-        perform(build, Report())
+        perform(build, Run(dry=False))
     return str(caught.value)
 
 
@@ -130,14 +130,14 @@ def test_layers(plain: BuildImage, engine: Machine, capsys: pytest.CaptureFixtur
 
     A plain build after that uses the refreshed layers.
     """
-    first = perform(plain, Report())
+    first = perform(plain, Run(dry=False))
     lines = without_durations(capsys.readouterr().err)
-    again = perform(plain, Report())
+    again = perform(plain, Run(dry=False))
     options = BuildOptions(tag="tiny:made", arch="cpu", fast=True)
-    fast = perform(build_image(options, "", plain.local, {}, 1_795_447_296), Report())
+    fast = perform(build_image(options, "", plain.local, {}, 1_795_447_296), Run(dry=False))
     busters = cache_busters.parsed(Path(plain.state, "build.json").read_text(encoding="utf-8"))
     options = replace(options, fast=False)
-    after = perform(build_image(options, "", plain.local, busters, 1), Report())
+    after = perform(build_image(options, "", plain.local, busters, 1), Run(dry=False))
     cached = ["base", "cached", "cached", "cached", "saved"]
 
     assert STEPS == steps(first)
@@ -155,9 +155,11 @@ def test_layers(plain: BuildImage, engine: Machine, capsys: pytest.CaptureFixtur
 
 def test_full(plain: BuildImage, capsys: pytest.CaptureFixture[str]) -> None:
     """`--full` rebuilds all layers; a base image that only this machine has is not pulled."""
-    perform(plain, Report())
+    perform(plain, Run(dry=False))
     options = BuildOptions(tag="tiny:made", arch="cpu", base="tiny:base", full=True)
-    full = perform(build_image(options, "", plain.local, {}, 1_795_447_296), Report())
+    run = Run(dry=False)
+    build = build_image(options, "", plain.local, {}, 1_795_447_296)
+    full = perform(without_local_pull(build, run.report), run)
 
     assert STEPS == steps(full)
     assert (
@@ -171,7 +173,7 @@ def test_secrets(plain: BuildImage, engine: Machine) -> None:
     bundle = Path(plain.local.root, "ca.pem")
     bundle.write_text("a certificate\n", encoding="utf-8")
     index = (("index-url", Secret("https://ada:sesame@mirror.example/simple", "PIP_INDEX_URL")),)
-    perform(replace(plain, local=replace(plain.local, ca=str(bundle), index=index)), Report())
+    perform(replace(plain, local=replace(plain.local, ca=str(bundle), index=index)), Run(dry=False))
     log = Path(plain.log).read_text(encoding="utf-8")
     output = re.findall(r"^#\d+ \d+\.\d+ (\S.*)$", log, re.MULTILINE)
     history = engine.docker("history", "--no-trunc", "tiny:made")
@@ -182,7 +184,7 @@ def test_secrets(plain: BuildImage, engine: Machine) -> None:
 
 def test_failure(plain: BuildImage) -> None:
     """The error names the step that failed, with its last lines; the old image keeps its name."""
-    first = perform(plain, Report())
+    first = perform(plain, Run(dry=False))
     file = Path(plain.local.root, "docker", "Dockerfile")
     broken = DOCKERFILE.replace("COPY", 'RUN : "Break"; echo one; echo two; exit 7\nCOPY')
     file.write_text(broken, encoding="utf-8")
@@ -195,7 +197,7 @@ def test_failure(plain: BuildImage) -> None:
     )
 
     assert expected == error
-    assert first.id == perform(plain, Report()).id
+    assert first.id == perform(plain, Run(dry=False)).id
 
 
 def test_interrupt(plain: BuildImage, engine: Machine) -> None:
