@@ -261,7 +261,7 @@ class _Reader:
 
     def _unknown_verb(self, word: str) -> ClusterError:
         remedy = did_you_mean(word, self._usage.verbs, "`inv help` lists the verbs")
-        return ClusterError(Problem(place="inv", message=f"no such verb: `{word}`", remedy=remedy))
+        return self._problem(f"no such verb: `{word}`", remedy)
 
     def _problem(self, message: str, remedy: str = "") -> ClusterError:
         place = f"inv {self.verb.name}" if self.verb else "inv"

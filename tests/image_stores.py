@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cluster.ship.content import digest
+from cluster.ship.archive import digest
 
 PLATFORM = {"architecture": "arm64", "os": "linux"}
 

@@ -14,7 +14,7 @@ from cluster.facts.machine import MachineFacts, Memory
 from cluster.facts.storage import Disk
 from cluster.host import Host
 from cluster.ship import transfers
-from cluster.ship.content import ImageLayer
+from cluster.ship.archive import ImageLayer
 from cluster.ship.routes import ShipRoute
 from cluster.ship.transfers import ShipRequest, Transfer
 from tests.clusters import HEAD, SPARKS, WORKER, extra_worker

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from cluster.facts.images import BLOBS
 from cluster.ship import archive
-from cluster.ship.archive import LayerFilter
-from cluster.ship.content import (
+from cluster.ship.archive import (
     PART,
     PART_BYTES,
     ImageContent,
     ImageLayer,
+    LayerFilter,
     digest,
     part_ends,
 )

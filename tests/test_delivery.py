@@ -17,7 +17,7 @@ from cluster.facts.facts import Facts
 from cluster.host import Host
 from cluster.machine.terminal import Report
 from cluster.ship import transfers
-from cluster.ship.content import digest
+from cluster.ship.archive import digest
 from cluster.ship.delivery import deliver
 from cluster.ship.report import TransferResult
 from cluster.ship.routes import Hop, ShipRoute

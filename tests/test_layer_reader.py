@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cluster.ship.content import CONFIG, MANIFEST, TAR, digest
+from cluster.ship.archive import CONFIG, MANIFEST, TAR, digest
 from tests.image_stores import (
     PLATFORM,
     add_blob,

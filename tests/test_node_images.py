@@ -9,7 +9,7 @@ from cluster.facts.facts import parse
 from cluster.facts.images import Image, StoredImage
 from cluster.host import Host, host_problem
 from cluster.ship import node_images
-from cluster.ship.content import PART
+from cluster.ship.archive import PART
 from tests.test_facts_images import CONTAINERD
 
 LAYERS = ("sha256:aa", "sha256:bb")

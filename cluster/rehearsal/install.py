@@ -3,7 +3,6 @@
 import platform
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 
@@ -32,14 +31,14 @@ def ensure(root: str, report: Report) -> None:
     """
     folder = f"{root}/.rehearsal"
     try:
-        target = _target(f"{root}/docker", folder)
-        if target.is_complete:
+        installation = _Installation(f"{root}/docker", folder, report)
+        if installation.has_venv and installation.has_model:
             return
         files.make_folder(folder, PUBLIC)
         waiting = "Wait for another `inv` that installs it"
         # An installer that outlives this program inherits the lock, and so keeps it.
         with files.locked(folder, report, PLACE, waiting) as lock:
-            _Installation(target, report, lock).complete()
+            installation.complete(lock)
     except OSError as error:
         message = f"{error.filename or folder}: {error.strerror}"
         raise NodeError(installers.failure("cannot be installed", [message])) from None
@@ -52,62 +51,45 @@ def pip_settings(environ: Variables) -> dict[str, str]:
     return installers.pip_settings(texts, environ)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Target:
-    """The environment and the model that the sources call for, by name."""
+class _Installation:
+    """The environment and the model that the sources call for, and how they are installed."""
 
-    sources: str
-    folder: str
-    venvs: tuple[str, ...]
-    model: str
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether nothing is left to install."""
-        return self.has_venv and self.has_model
+    def __init__(self, sources: str, folder: str, report: Report) -> None:
+        packages = tuple(f"{sources}/{name}" for name in requirements.PACKAGES)
+        modules = (path for package in packages for path in files.matches(package, "*/*.py"))
+        settings = (f"{package}/pyproject.toml" for package in packages)
+        paths = (f"{sources}/requirements-cpu.txt", *settings, *modules)
+        # Scripts name their Python by its absolute path: a moved environment is a new one.
+        venv = requirements.fingerprint((path, files.content(path)) for path in paths)
+        model = requirements.fingerprint([("", files.content(f"{sources}/tiny_model.py"))])
+        self._sources = sources
+        self._folder = folder
+        self._report = report
+        self._venvs = requirements.venv_names(venv, RUNNING)
+        self._model = f"model-{model}"
+        self._environ = installers.without(processes.own_variables(), *installers.INTERFERING)
+        self._locks: tuple[int, ...] = ()
 
     @property
     def has_venv(self) -> bool:
         """Whether the environment is complete, and its Python still on this machine."""
         # The link is laid last, so its target is complete.
-        link = files.link_target(f"{self.folder}/venv")
-        return link in self.venvs and files.is_executable(f"{self.folder}/venv/bin/python")
+        link = files.link_target(f"{self._folder}/venv")
+        return link in self._venvs and files.is_executable(f"{self._folder}/venv/bin/python")
 
     @property
     def has_model(self) -> bool:
         """Whether the model is complete."""
-        path = f"{self.folder}/model"
-        return files.link_target(path) == self.model and files.exists(path)
+        path = f"{self._folder}/model"
+        return files.link_target(path) == self._model and files.exists(path)
 
-
-def _target(sources: str, folder: str) -> _Target:
-    packages = tuple(f"{sources}/{name}" for name in requirements.PACKAGES)
-    modules = (path for package in packages for path in files.matches(package, "*/*.py"))
-    settings = (f"{package}/pyproject.toml" for package in packages)
-    paths = (f"{sources}/requirements-cpu.txt", *settings, *modules)
-    # Scripts name their Python by its absolute path: an environment that was moved is a new one.
-    venv = requirements.fingerprint((path, files.content(path)) for path in paths)
-    model = requirements.fingerprint([("", files.content(f"{sources}/tiny_model.py"))])
-    venvs = requirements.venv_names(venv, RUNNING)
-    return _Target(sources=sources, folder=folder, venvs=venvs, model=f"model-{model}")
-
-
-class _Installation:
-    """One run that installs everything that is missing."""
-
-    def __init__(self, target: _Target, report: Report, lock: int) -> None:
-        self._target = target
-        self._folder = target.folder
-        self._report = report
-        self._lock = lock
-        self._environ = installers.without(processes.own_variables(), *installers.INTERFERING)
-
-    def complete(self) -> None:
-        """Install the environment first: the model is made with it."""
+    def complete(self, lock: int) -> None:
+        """Install what is missing, the environment first: the model is made with it."""
+        self._locks = (lock,)
         self._remove_leftovers()
-        if not self._target.has_venv:
+        if not self.has_venv:
             self._install_venv()
-        if not self._target.has_model:
+        if not self.has_model:
             self._create_model()
         self._remove_leftovers()
 
@@ -116,7 +98,7 @@ class _Installation:
         free = files.free_bytes(self._folder)
         if unmet := requirements.unmet(platform.system(), platform.machine(), free, version):
             raise RefusedError(*unmet)
-        name = next(name for name in self._target.venvs if name.endswith(f"-{version}"))
+        name = next(name for name in self._venvs if name.endswith(f"-{version}"))
         venv = f"{self._folder}/{name}"
         self._run("Create an empty environment", python, "-I", "-m", "venv", "--without-pip", venv)
         self._fill(venv, version)
@@ -148,26 +130,24 @@ class _Installation:
         files.remove_folder(work)
 
     def _install_packages(self, installer: Installer, work: str) -> None:
-        sources = self._target.sources
-        lock = files.content(f"{sources}/requirements-cpu.txt").decode()
+        lock = files.content(f"{self._sources}/requirements-cpu.txt").decode()
         torch, packages = requirements.split(lock)
         path = f"{work}/requirements.txt"
         files.write(path, packages)
         copies = tuple(f"{work}/{name}" for name in requirements.PACKAGES)
         for name, copy in zip(requirements.PACKAGES, copies, strict=True):
             # A build writes into its source folder.
-            files.copy_folder(f"{sources}/{name}", copy)
+            files.copy_folder(f"{self._sources}/{name}", copy)
         remedy = installers.torch_remedy(torch)
         self._try("Install PyTorch for CPU", installer.torch(torch), remedy)
         self._try("Install vLLM and Ray", installer.packages(("-r", path)))
         self._try("Install the plug-in", installer.folders(copies))
 
     def _create_model(self) -> None:
-        script = f"{self._target.sources}/tiny_model.py"
-        model = self._target.model
+        script, model = f"{self._sources}/tiny_model.py", f"{self._folder}/{self._model}"
         python = f"{self._folder}/venv/bin/python"
-        self._run("Create the tiny model", python, "-I", script, f"{self._folder}/{model}")
-        files.replace_link(f"{self._folder}/model", model)
+        self._run("Create the tiny model", python, "-I", script, model)
+        files.replace_link(f"{self._folder}/model", self._model)
 
     def _run(self, title: str, *argv: str) -> None:
         self._try(title, (Attempt(argv=argv, environment=self._environ),))
@@ -193,7 +173,7 @@ class _Installation:
             attempt.argv,
             attempt.environment,
             grace_seconds=GRACE_SECONDS,
-            inherited=(self._lock,),
+            inherited=self._locks,
         ) as program:
             for line in program.lines:
                 lines.append(line.rstrip())

@@ -13,7 +13,7 @@ from cluster.machine.processes import Completed
 from cluster.machine.streams import STALL_SECONDS, Chunk, PartStream
 from cluster.machine.terminal import Report
 from cluster.ship import archive, chain, node_images, problems, report
-from cluster.ship.content import ImageContent, digest, part_ends
+from cluster.ship.archive import ImageContent, digest, part_ends
 from cluster.ship.report import TransferResult
 from cluster.ship.source import ImageSource
 from cluster.ship.transfers import ShipRequest, Transfer, chains

@@ -1,6 +1,6 @@
 """How long the transfer of layers takes, and how much disk space a node needs for them."""
 
-from cluster.ship.content import ImageLayer, part_sizes
+from cluster.ship.archive import ImageLayer, part_sizes
 
 STREAM = 0.5e9
 """Bytes a second that reach a Spark: 25.0 GB had arrived, verified, after 45 s (this and the

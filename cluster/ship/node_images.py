@@ -7,7 +7,7 @@ from cluster.build.cache_busters import LABEL
 from cluster.facts.docker import Docker
 from cluster.facts.images import StoredImage
 from cluster.host import Host, host_problem
-from cluster.ship.content import PART
+from cluster.ship.archive import PART
 from cluster.words import Word, shell_word
 
 DIFFERENT = 3

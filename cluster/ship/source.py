@@ -14,8 +14,7 @@ from cluster.host import THIS_MACHINE, host_problem
 from cluster.machine import files, streams
 from cluster.machine.places import ROOT
 from cluster.machine.streams import StreamReader
-from cluster.ship.archive import LayerFilter
-from cluster.ship.content import ImageContent, ImageLayer
+from cluster.ship.archive import ImageContent, ImageLayer, LayerFilter
 from cluster.ship.problems import last_line
 
 READABLE = ("overlay2", "containerd")

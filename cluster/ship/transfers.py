@@ -11,7 +11,7 @@ from cluster.facts.facts import Facts
 from cluster.facts.images import Image
 from cluster.node import Cluster
 from cluster.ship import estimate, problems
-from cluster.ship.content import ImageLayer
+from cluster.ship.archive import ImageLayer
 from cluster.ship.routes import ShipRoute
 from cluster.ship.ship_options import Compress, Via
 

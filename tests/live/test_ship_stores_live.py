@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.ship.content import PART, PART_BYTES
+from cluster.ship.archive import PART, PART_BYTES
 from tests.live.damage import stalled
 from tests.live.hosts import Kind
 from tests.live.newer_engine import NewerHost
