@@ -104,7 +104,6 @@ class _Reader:
     """Reads words in their order, and keeps the explicit form of those that it has read."""
 
     def __init__(self, usage: ProgramUsage, words: Iterable[str]) -> None:
-        """Read nothing yet."""
         self.verb: VerbUsage | None = None
         self.pending: Option | None = None
         """The option at the end of the words, if it still needs its value."""
@@ -176,8 +175,10 @@ class _Reader:
             self._add(option, name, value)
         elif option.value != "none" and self._has_value(option):
             self._add(option, name, self._words.popleft())
+        elif option.value == "required" and self._words:
+            raise self._problem(f"`{option.names[0]}` needs a value")
         elif option.value == "required":
-            self._expect(option)
+            self.pending = option
         else:
             self._explicit.append(name)
 
@@ -201,11 +202,6 @@ class _Reader:
             return not self._words[0].startswith("-")
         options = self.verb.options if self.verb else ()
         return all(self._words[0] not in candidate.names for candidate in options)
-
-    def _expect(self, option: Option) -> None:
-        if self._words:
-            raise self._problem(f"`{option.names[0]}` needs a value")
-        self.pending = option
 
     def _add(self, option: Option, name: str, value: str) -> None:
         if option.names[0] in self._given and not option.repeatable:

@@ -79,7 +79,7 @@ def test_requirements() -> None:
 
 def test_nothing_unmet() -> None:
     """A machine that has everything gets no problem."""
-    assert () == requirements.unmet("Linux", "aarch64", 4e9, "3.12")
+    assert [] == list(requirements.unmet("Linux", "aarch64", 4e9, "3.12"))
 
 
 def test_unmet() -> None:
@@ -101,6 +101,6 @@ def test_unmet_architecture() -> None:
     """Linux is not enough on an architecture without wheels."""
     message = "needs Linux on x86_64 or aarch64, but this is Linux on riscv64"
     remedy = "rehearse on such a machine"
-    expected = (Problem(place="rehearsal environment", message=message, remedy=remedy),)
+    expected = [Problem(place="rehearsal environment", message=message, remedy=remedy)]
 
-    assert expected == requirements.unmet("Linux", "riscv64", 9e9, "3.13")
+    assert expected == list(requirements.unmet("Linux", "riscv64", 9e9, "3.13"))

@@ -79,12 +79,6 @@ class BuildKitStep:
         return self.name.startswith("exporting to ")
 
     @property
-    def position(self) -> str:
-        """The stage, and the layer's number in it; empty if it is no layer."""
-        match = LAYER.match(self.name)
-        return f"{match['stage']} {match['number']}/{match['count']}".strip() if match else ""
-
-    @property
     def summary(self) -> str:
         """What it does, in a few words."""
         match = LAYER.match(self.name)
@@ -95,8 +89,10 @@ class BuildKitStep:
 
     @property
     def title(self) -> str:
-        """Position and summary."""
-        return f"{self.position}: {self.summary}" if self.position else self.summary
+        """The summary, for a layer after its stage and its number there."""
+        match = LAYER.match(self.name)
+        position = f"{match['stage']} {match['number']}/{match['count']}: " if match else ""
+        return f"{position.lstrip()}{self.summary}"
 
 
 @dataclass

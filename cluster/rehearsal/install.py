@@ -96,8 +96,9 @@ class _Installation:
     def _install_venv(self) -> None:
         version, python = self._python()
         free = files.free_bytes(self._folder)
-        if unmet := requirements.unmet(platform.system(), platform.machine(), free, version):
-            raise RefusedError(*unmet)
+        unmet = requirements.unmet(platform.system(), platform.machine(), free, version)
+        if problems := tuple(unmet):
+            raise RefusedError(*problems)
         name = next(name for name in self._venvs if name.endswith(f"-{version}"))
         venv = f"{self._folder}/{name}"
         self._run("Create an empty environment", python, "-I", "-m", "venv", "--without-pip", venv)

@@ -1,6 +1,6 @@
 """What the rehearsal environment is made from, and what it needs of a machine."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
 from cluster.errors import Problem
@@ -64,27 +64,16 @@ def split(text: str) -> tuple[tuple[str, ...], str]:
     return torch, "".join(f"{line}\n" for line in pins if line not in torch)
 
 
-def unmet(system: str, architecture: str, free: float, version: str) -> tuple[Problem, ...]:
-    """Return what this machine lacks, before anything is downloaded; `free` is in bytes."""
-    rows = (
-        (
-            system == "Linux" and architecture in ARCHITECTURES,
-            f"needs Linux on {' or '.join(ARCHITECTURES)}, but this is {system} on {architecture}",
-            "rehearse on such a machine",
-        ),
-        (
-            version in PYTHONS,
-            "needs Python 3.11 to 3.13, but none is on the PATH",
-            "install one, or uv, which downloads one",
-        ),
-        (
-            free >= DISK * 1e9,
-            f"needs {DISK} GB of disk space, but only {free / 1e9:.1f} GB are free",
-            "free some disk space",
-        ),
-    )
-    return tuple(
-        Problem(place=PLACE, message=message, remedy=remedy)
-        for is_met, message, remedy in rows
-        if not is_met
-    )
+def unmet(system: str, architecture: str, free: float, version: str) -> Iterator[Problem]:
+    """Yield what this machine lacks, before anything is downloaded; `free` is in bytes."""
+    if system != "Linux" or architecture not in ARCHITECTURES:
+        kinds = " or ".join(ARCHITECTURES)
+        message = f"needs Linux on {kinds}, but this is {system} on {architecture}"
+        yield Problem(place=PLACE, message=message, remedy="rehearse on such a machine")
+    if version not in PYTHONS:
+        message = "needs Python 3.11 to 3.13, but none is on the PATH"
+        remedy = "install one, or uv, which downloads one"
+        yield Problem(place=PLACE, message=message, remedy=remedy)
+    if free < DISK * 1e9:
+        message = f"needs {DISK} GB of disk space, but only {free / 1e9:.1f} GB are free"
+        yield Problem(place=PLACE, message=message, remedy="free some disk space")

@@ -1,7 +1,5 @@
 """How long the transfer of layers takes, and how much disk space a node needs for them."""
 
-from cluster.ship.archive import ImageLayer, part_sizes
-
 STREAM = 0.5e9
 """Bytes a second that reach a Spark: 25.0 GB had arrived, verified, after 45 s (this and the
 next: scitrera/oci-relay, docs/benchmarks/native-2026-10-03.md)."""
@@ -18,34 +16,23 @@ START = 1.0
 MEGABIT = 1e6 / 8
 
 
-def seconds(
-    layers: tuple[ImageLayer, ...], first: int, link: int | None, *, compress: bool
-) -> float:
-    """Return the seconds for the layers from `first` on over a link of `link` Mb/s.
+def seconds(parts: tuple[int, ...], link: int | None, *, compress: bool, saved: int = 0) -> float:
+    """Return the seconds for parts of these sizes over a link of `link` Mb/s; unknown: no limit.
 
     The engine unpacks a part while the next is on its way: whichever takes longer counts in full,
-    the other for one part.
+    the other for one part. `saved` is the size of an image that `docker save` prepares whole first.
     """
-    parts = tuple(filter(None, part_sizes(layers, first)))
-    sending, unpacking = sum(parts) / _rate(link, compress=compress), sum(parts) / UNPACK
-    return START + max(sending, unpacking) + min(sending, unpacking) / max(1, len(parts))
+    wire = (link or 0) * MEGABIT / (COMPRESSED if compress else 1)
+    sending = sum(parts) / (min(STREAM, wire) if link else STREAM)
+    unpacking = sum(parts) / UNPACK
+    count = sum(size > 0 for size in parts)
+    overlap = min(sending, unpacking) / max(1, count)
+    return START + saved / SAVE + max(sending, unpacking) + overlap
 
 
-def seconds_of_save(whole: int, size: int, link: int | None, *, compress: bool) -> float:
-    """Return the seconds for `size` bytes of an image that `docker save` prepares whole first."""
-    return START + whole / SAVE + size / _rate(link, compress=compress) + size / UNPACK
-
-
-def room(layers: tuple[ImageLayer, ...], first: int, store: str) -> int:
-    """Return the bytes of disk space that a node needs for the layers from `first` on.
+def room(parts: tuple[int, ...], store: str) -> int:
+    """Return the bytes of disk space that a node needs for parts of these sizes.
 
     An engine that unpacks at once stages a part first; containerd keeps the files.
     """
-    parts = part_sizes(layers, first)
     return sum(parts) + (sum(parts) if store == "containerd" else max(parts))
-
-
-def _rate(link: int | None, *, compress: bool) -> float:
-    """Return the bytes of layers per second over a link; an unknown link is no limit."""
-    wire = (link or 0) * MEGABIT / (COMPRESSED if compress else 1)
-    return min(STREAM, wire) if link else STREAM

@@ -73,7 +73,12 @@ def result_table(results: tuple[TransferResult, ...]) -> str:
 def result_json(name: str, results: tuple[TransferResult, ...]) -> str:
     """Return the results for the image `name` as JSON."""
     complete = not any(result.problem for result in results)
-    nodes = [asdict(result) | _result_fields(result) for result in results]
+    nodes = [
+        asdict(result)
+        | {"seconds": round(result.seconds, 3), "saved": result.saved}
+        | {"problem": str(result.problem or "")}
+        for result in results
+    ]
     return json.dumps({"image": name, "nodes": nodes, "complete": complete}, indent=2) + "\n"
 
 
@@ -130,11 +135,6 @@ def _plan_fields(request: ShipRequest, transfer: Transfer) -> dict[str, object]:
         "notes": list(transfer.notes),
         "problem": str(transfer.problem or ""),
     }
-
-
-def _result_fields(result: TransferResult) -> dict[str, str | float]:
-    problem = str(result.problem or "")
-    return {"seconds": round(result.seconds, 3), "saved": result.saved, "problem": problem}
 
 
 def _result_cells(result: TransferResult) -> tuple[str, ...]:

@@ -58,14 +58,11 @@ class Shipment:
         if self.options.prune:
             self._prune(answers, by_node)
         results = tuple(by_node[route.node] for route in self.routes)
-        if self.options.json:
-            show(report.result_json(self.name, results))
-        else:
-            show(report.result_table(results))
+        table = report.result_table(results)
+        show(report.result_json(self.name, results) if self.options.json else table)
         _raise(result.problem for result in results)
 
     def _ask(self) -> Answers:
-        """Ask this machine and all nodes for their facts."""
         nodes = (route.host for route in self.routes if not route.is_local)
         hosts = {host.name: host for host in (THIS_MACHINE, *nodes)}
         question = FactsRequest(parts=SHIPPING, docker_seconds=DOCKER_SECONDS).question

@@ -11,7 +11,7 @@ from cluster.facts.facts import Facts
 from cluster.facts.images import Image
 from cluster.node import Cluster
 from cluster.ship import estimate, problems
-from cluster.ship.archive import ImageLayer
+from cluster.ship.archive import ImageLayer, part_sizes
 from cluster.ship.routes import ShipRoute
 from cluster.ship.ship_options import Compress, Via
 
@@ -197,11 +197,15 @@ def _layers(request: ShipRequest, facts: Facts) -> tuple[ImageLayer, ...]:
 
 def _starting_at(request: ShipRequest, transfer: Transfer, first: int) -> Transfer:
     """Return the transfer of the layers from `first` on."""
-    count = len(request.image.layers)
-    if request.layers is None:
-        size = request.size if first < count else 0
-        return replace(transfer, first=first, size=size, exact=first in {0, count})
-    return replace(transfer, first=first, size=sum(layer.size for layer in request.layers[first:]))
+    exact = request.layers is not None or first in {0, len(request.image.layers)}
+    return replace(transfer, first=first, size=sum(_part_sizes(request, first)), exact=exact)
+
+
+def _part_sizes(request: ShipRequest, first: int) -> tuple[int, ...]:
+    """Return the bytes of each part from the layer `first` on; one upper bound if unknown."""
+    if request.layers is not None:
+        return part_sizes(request.layers, first)
+    return (request.size if first < len(request.image.layers) else 0,)
 
 
 def _fits(request: ShipRequest, transfer: Transfer) -> bool:
@@ -212,10 +216,10 @@ def _fits(request: ShipRequest, transfer: Transfer) -> bool:
 
 def _needed(request: ShipRequest, transfer: Transfer) -> int:
     """Return the bytes of disk space that a node needs; a minimum if sizes are unknown."""
-    store = transfer.node_facts.docker.store
-    if request.layers is None:
-        return transfer.size * (2 if store == "containerd" else 1)
-    return estimate.room(request.layers, transfer.first, store)
+    parts, store = _part_sizes(request, transfer.first), transfer.node_facts.docker.store
+    if request.layers is None and store != "containerd":
+        return transfer.size
+    return estimate.room(parts, store)
 
 
 def _speeds(request: ShipRequest, route: ShipRoute, facts: Facts) -> tuple[int | None, int | None]:
@@ -296,14 +300,19 @@ def _stream(request: ShipRequest, chain: tuple[Transfer, ...], streams: int) -> 
         request.compress == "auto" and link is not None and link <= SLOW
     )
     compress = wants_zstd and all(transfer.node_facts.machine.zstd for transfer in chain)
-    speed = _slowest(request.cluster, chain, streams)
+    seconds = estimate.seconds(
+        _part_sizes(request, first),
+        _slowest(request.cluster, chain, streams),
+        compress=compress,
+        saved=request.size if request.layers is None else 0,
+    )
     for before, transfer in zip((None, *chain), chain, strict=False):
-        sized = _starting_at(request, replace(transfer, compress=compress), first)
         notes = (NO_ZSTD,) if wants_zstd and not transfer.node_facts.machine.zstd else ()
         yield replace(
-            sized,
+            _starting_at(request, transfer, first),
+            compress=compress,
             previous=before.node if before else "",
-            seconds=_seconds(request, sized, speed),
+            seconds=seconds,
             notes=(*transfer.notes, *notes),
         )
 
@@ -314,10 +323,3 @@ def _slowest(cluster: Cluster, chain: tuple[Transfer, ...], streams: int) -> int
     source, receiver = chain[0].speeds
     onward = (transfer.node_facts.links.speed(addresses[transfer.node]) for transfer in chain[1:])
     return min(filter(None, ((source or 0) // streams, receiver, *onward)), default=None)
-
-
-def _seconds(request: ShipRequest, transfer: Transfer, link: int | None) -> float:
-    compress = transfer.compress
-    if request.layers is None:
-        return estimate.seconds_of_save(request.size, transfer.size, link, compress=compress)
-    return estimate.seconds(request.layers, transfer.first, link, compress=compress)
