@@ -146,7 +146,7 @@ def settings(keys: Iterable[Key]) -> str:
     )
 
 
-def _known_from(source: str) -> str:
+def _source(source: str) -> str:
     return _link(source) if source.startswith("https:") else source
 
 
@@ -157,13 +157,13 @@ def _default(key: Key) -> str:
     return "required" if key.required else f"`{key.default}`" if key.default else "none"
 
 
-def checks(known: Iterable[Check] = CHECKS) -> str:
-    """Return the table of what `inv doctor` checks, in its order."""
+def checks(rows: Iterable[Check] = CHECKS) -> str:
+    """Return the table of the doctor's checks, in its order."""
     return table(
-        ("Check", "Severity", "What should be so", "Looks at", "Known from"),
+        ("Check", "Severity", "Expected", "Facts", "Source"),
         (
-            (f"`{its.name}`", its.severity, its.title, its.looks_at, _known_from(its.source))
-            for its in known
+            (f"`{row.name}`", row.severity, row.title, row.looks_at, _source(row.source))
+            for row in rows
         ),
     )
 

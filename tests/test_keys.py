@@ -25,7 +25,7 @@ class Example:
     address: IPv4Address = setting(parse=values.address, example="10.0.0.1", meaning="Required.")
     host: str = setting(
         parse=values.ssh_host,
-        derived=Derived(source="ADDRESS", value=lambda own, _head: str(own)),
+        derived=Derived(source="ADDRESS", value=lambda host_ip, _head_ip: str(host_ip)),
         example="spark1",
         meaning="Derived.",
     )

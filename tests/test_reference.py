@@ -114,7 +114,7 @@ def test_prefixes_are_one_line() -> None:
 def test_checks() -> None:
     """A check is listed with its severity, title, facts and source."""
     expected = f"""\
-| Check | Severity | What should be so | Looks at | Known from |
+| Check | Severity | Expected | Facts | Source |
 | --- | --- | --- | --- | --- |
 | `answer` | blocks | {ANSWER.title} | {ANSWER.looks_at} | {ANSWER.source} |
 """

@@ -48,9 +48,9 @@ def test_ready() -> None:
         state=f"{CHECKOUT}/.state/default",
         hosts={"spark1": Host(name="spark1")},
     )
-    found = ready.text(ready.endpoint(CLUSTER, REQUEST, runtime))
+    output = ready.text(ready.endpoint(CLUSTER, REQUEST, runtime))
 
-    assert shown("ready") == found.replace(CHECKOUT, SHOWN_ROOT)
+    assert shown("ready") == output.replace(CHECKOUT, SHOWN_ROOT)
 
 
 def test_status() -> None:

@@ -115,9 +115,9 @@ def _absence(node: Node, cluster: Cluster, listing: NodeListing) -> str:
 
 
 def _unknown_nodes(cluster: Cluster, listing: NodeListing) -> Iterator[Problem]:
-    known = {str(node.host_ip) for node in cluster.nodes} | {node.name for node in cluster.nodes}
+    members = {name for node in cluster.nodes for name in (str(node.host_ip), node.name)}
     for entry in listing.nodes:
-        if entry.alive and known.isdisjoint({entry.address, entry.hostname}):
+        if entry.alive and members.isdisjoint({entry.address, entry.hostname}):
             message = f"in the Ray cluster as {entry.hostname}, but no env file describes it"
             remedy = "stop Ray there, or describe the node in env/"
             yield Problem(place=entry.address, message=message, remedy=remedy)
