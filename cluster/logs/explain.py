@@ -29,11 +29,15 @@ LAST = "~"
 """Sorts after every time."""
 REPETITION = 2
 """As `Failure.distance`."""
-UNKNOWN = "no known failure; this is the first error"
+UNKNOWN = Signature(
+    name="",
+    patterns=(),
+    meaning="no known failure; this is the first error",
+    remedy="next: {inv:logs --node {node}}",
+    source="",
+)
+"""Stands in for the signature of an error that matches none."""
 
-Order = tuple[int, str, int, int]
-"""Distance from the cause, time, log, line."""
-Ranked = tuple[Order, Explanation]
 Match = tuple[Signature, Mapping[str, str]]
 """The signature of a line, and the values of its fields."""
 
@@ -43,31 +47,30 @@ def explain(cluster: Cluster, logs: Sequence[ServiceLog]) -> tuple[Explanation, 
 
     If no signature matches a cause, the first error of the rank that failed first takes its place.
     """
-    readers = [_Explainer(cluster=cluster, index=index, log=log) for index, log in enumerate(logs)]
-    matched = [ranked for reader in readers for ranked in reader.matched()]
-    distances = [explanation.distance for _, explanation in matched if not explanation.note]
-    unmatched: list[Ranked] = []
+    readers = [_Explainer(cluster=cluster, log=log) for log in logs]
+    matched = [explanation for reader in readers for explanation in reader.matched()]
+    distances = [explanation.distance for explanation in matched if not explanation.note]
+    unmatched: list[Explanation] = []
     if 0 not in distances:
         limit = 0 if distances else REPETITION
-        unmatched = [ranked for reader in readers for ranked in reader.unmatched(limit)]
+        unmatched = [explanation for reader in readers for explanation in reader.unmatched(limit)]
     return _unique([*matched, *sorted(unmatched, key=_order)[:1]])
 
 
 def likely_cause(explanations: Sequence[Explanation]) -> Explanation | None:
     """Return the likely cause; None if no signature matches it."""
-    failed = (explanation for explanation in explanations if not explanation.note)
-    first = next(failed, None)
+    first = next((row for row in explanations if not row.note), None)
     return first if first and first.signature else None
 
 
-def _order(ranked: Ranked) -> Order:
-    return ranked[0]
+def _order(explanation: Explanation) -> tuple[int, str]:
+    return (explanation.distance, explanation.moment)
 
 
-def _unique(unsorted: list[Ranked]) -> tuple[Explanation, ...]:
+def _unique(unsorted: list[Explanation]) -> tuple[Explanation, ...]:
     """Sort the explanations, keep the first of each signature and node, and put the notes last."""
     unique: dict[tuple[str, str], Explanation] = {}
-    for _, explanation in sorted(unsorted, key=_order):
+    for explanation in sorted(unsorted, key=_order):
         name = explanation.signature
         is_explained = name in {signature for signature, _ in unique}
         if not (is_explained and explanation.distance == REPETITION):
@@ -80,8 +83,6 @@ class _Explainer:
     """Explains the failures of one log."""
 
     cluster: Cluster
-    index: int
-    """The number of the log."""
     log: ServiceLog
 
     @cached_property
@@ -116,19 +117,23 @@ class _Explainer:
         reported = reversed(self.failures)
         return {text: failure.author for failure in reported for text in failure.message}
 
-    def matched(self) -> Iterator[Ranked]:
+    def matched(self) -> Iterator[Explanation]:
         """Yield an explanation of each line that matches a signature."""
         for number, line in enumerate(self.lines):
             match = _line_match(line)
             if match and not self._is_over(match[0], number):
-                yield self._explained(*match, number)
+                text = NOISE.sub("", line.text)
+                author = self.authors.get(text, line.author)
+                distance = REPETITION if WRAPPER.search(line.text) else 0
+                failure = Failure((text.strip(),), author, number=number, distance=distance)
+                yield self._explained(failure, *match)
 
-    def unmatched(self, limit: int) -> Iterator[Ranked]:
+    def unmatched(self, limit: int) -> Iterator[Explanation]:
         """Yield the failures that match no signature, up to this distance from the cause."""
         for failure in self.failures:
             is_unknown = not any(map(_text_match, failure.message))
             if is_unknown and failure.number >= self.ready and failure.distance <= limit:
-                yield self._unexplained(failure)
+                yield self._explained(failure, UNKNOWN, {})
 
     def _is_over(self, signature: Signature, number: int) -> bool:
         """Whether the service survived the failure, or a later line says that it is over."""
@@ -136,43 +141,26 @@ class _Explainer:
         is_survived = number < self.ready and not signature.note
         return is_survived or any(signature.recovery in line.text for line in later)
 
-    def _explained(self, signature: Signature, values: Mapping[str, str], number: int) -> Ranked:
-        line = self.lines[number]
-        text = NOISE.sub("", line.text)
-        author = self.authors.get(text, line.author)
-        node = self._node(values.get("address") or _address(author))
+    def _explained(
+        self, failure: Failure, signature: Signature, values: Mapping[str, str]
+    ) -> Explanation:
+        address = ADDRESS.search(failure.author)
+        node = self._node(values.get("address") or (address["address"] if address else ""))
         context = NodeContext(cluster=self.cluster, node=node)
         names = {str(member.host_ip): member.name for member in self.cluster.nodes}
         values = {field: names.get(value, value) for field, value in values.items()}
-        is_repetition = WRAPPER.search(line.text)
-        distance = max(signature.distance, REPETITION if is_repetition else 0)
-        return (distance, self.times[number], self.index, number), Explanation(
+        return Explanation(
             signature=signature.name,
             node=node.name,
             log=self.log.title,
-            author=_name(author),
-            time=line.time,
-            lines=(text.strip(),),
+            author=ADDRESS.sub("", failure.author),  # people know the address as the node's name
+            time=self.lines[failure.number].time,
+            moment=self.times[failure.number],
+            lines=(*failure.message, *failure.location_lines),
             meaning=advice(signature.meaning, context, values),
             remedy=advice(signature.remedy, context, values),
-            distance=distance,
+            distance=max(signature.distance, failure.distance),
             note=signature.note,
-        )
-
-    def _unexplained(self, failure: Failure) -> Ranked:
-        node, number = self._node(_address(failure.author)).name, failure.number
-        location = [f"at {failure.location}"] if failure.location else []
-        return (failure.distance, self.times[number], self.index, number), Explanation(
-            signature="",
-            node=node,
-            log=self.log.title,
-            author=_name(failure.author),
-            time=self.lines[number].time,
-            lines=(*failure.message, *location),
-            meaning=UNKNOWN,
-            remedy=f"next: {self.cluster.inv('logs', '--node', node)}",
-            distance=failure.distance,
-            note=False,
         )
 
     def _node(self, address: str) -> Node:
@@ -189,17 +177,5 @@ def _line_match(line: Line) -> Match | None:
 
 
 def _text_match(text: str) -> Match | None:
-    for literal, signature in LITERALS:
-        if literal in text and (values := signature.match(text)) is not None:
-            return signature, values
-    return None
-
-
-def _address(author: str) -> str:
-    match = ADDRESS.search(author)
-    return match["address"] if match else ""
-
-
-def _name(author: str) -> str:
-    """Return the author without an address, which people know as the node's name."""
-    return ADDRESS.sub("", author)
+    matches = ((row, row.match(text)) for literal, row in LITERALS if literal in text)
+    return next(((row, values) for row, values in matches if values is not None), None)

@@ -35,6 +35,8 @@ class Explanation:
     """The process that logged it, and its rank; empty if the line does not name one."""
     time: str
     """As in the log, without the year; empty if the log has no times."""
+    moment: str
+    """The time, or that of an earlier line, to sort by."""
     lines: tuple[str, ...]
     """The line without its decoration; of an unknown error the message."""
     meaning: str
@@ -49,7 +51,7 @@ class Explanation:
     @property
     def problem(self) -> Problem:
         """The explanation as a problem of its node."""
-        return Problem(place=self.node, message=self.meaning, remedy=self.remedy)
+        return Problem(self.node, self.meaning, self.remedy)
 
     def reason(self, shown: Sequence[str]) -> tuple[str, ...]:
         """Return the cause in a line, after the line of the log unless that is already shown."""

@@ -88,7 +88,7 @@ WRAPPER = re.compile(
 """Messages that only repeat that something failed."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Failure:
     """A failure that one process logged."""
 
@@ -102,6 +102,11 @@ class Failure:
     """The number of its first line in the log."""
     distance: int = 0
     """From the cause: 0 may be the cause, 1 is an effect on other ranks, 2 a mere repetition."""
+
+    @property
+    def location_lines(self) -> tuple[str, ...]:
+        """The location as a line below the message; nothing if it is unknown."""
+        return (f"at {self.location}",) if self.location else ()
 
 
 NumberedLine = tuple[int, Line]
@@ -135,17 +140,16 @@ def _rendered(failure: Failure) -> Iterator[str]:
     """Yield the lines of a failure's message, then one with its location and author."""
     message = [line for text in failure.message for line in textwrap.wrap(text, WIDTH)]
     yield from message[: SHOWN - 1]
-    location = [f"at {failure.location}"] if failure.location else []
-    author = [f"logged by {failure.author}"] if failure.author else []
-    if location or author:
-        yield ", ".join([*location, *author])
+    author = (f"logged by {failure.author}",) if failure.author else ()
+    if origin := (*failure.location_lines, *author):
+        yield ", ".join(origin)
 
 
 def _last(lines: Sequence[str]) -> tuple[str, ...]:
     """Return the last lines without their decoration."""
-    parsed = [line for text in lines if (line := logline.read(text)).text]
-    texts = [f"{line.author}: {line.text}" if line.author else line.text for line in parsed]
-    return tuple(text[:WIDTH] for text in texts[-SHOWN:])
+    parsed = [line for text in lines if (line := logline.read(text)).text][-SHOWN:]
+    texts = (f"{line.author}: {line.text}" if line.author else line.text for line in parsed)
+    return tuple(text[:WIDTH] for text in texts)
 
 
 def _records(lines: Sequence[str]) -> Iterator[list[NumberedLine]]:
@@ -155,13 +159,13 @@ def _records(lines: Sequence[str]) -> Iterator[list[NumberedLine]]:
         line = logline.read(text)
         streams.setdefault(line.process, []).append((number, line))
     for stream in streams.values():
-        for _, record in groupby(stream, key=lambda item: (item[1].level, _file(item[1]))):
+        # By file, without the line: Ray reports one process's end from several lines.
+        for _, record in groupby(stream, key=_level_and_file):
             yield list(record)
 
 
-def _file(line: Line) -> str:
-    """Return the file that logged the line: Ray reports one process's end from several lines."""
-    return line.source.split(":")[0]
+def _level_and_file(item: NumberedLine) -> tuple[str, str]:
+    return (item[1].level, item[1].source.split(":")[0])
 
 
 def _failures(record: list[NumberedLine]) -> Iterator[Failure]:
@@ -178,13 +182,9 @@ def _notices(record: list[NumberedLine]) -> Iterator[Failure]:
     """Yield the lines that are fatal by themselves."""
     for (number, line), (_, following) in pairwise([*record, (0, Line())]):
         if is_fatal(line) and not FRAME.match(line.text):
-            continuation = [following.text] if line.text.endswith(":") else []
-            yield Failure(
-                message=_without_noise([line.text, *continuation]),
-                author=line.author,
-                number=number,
-                distance=2 if WRAPPER.search(line.text) else 0,
-            )
+            texts = [line.text, following.text] if line.text.endswith(":") else [line.text]
+            distance = 2 if WRAPPER.search(line.text) else 0
+            yield Failure(_without_noise(texts), line.author, number=number, distance=distance)
 
 
 def _traceback(block: list[NumberedLine], previous: str) -> Iterator[Failure]:
@@ -194,13 +194,8 @@ def _traceback(block: list[NumberedLine], previous: str) -> Iterator[Failure]:
     frames = list(takewhile(lambda text: text[:1].isspace(), texts))
     end = takewhile(lambda text: not ENDING.match(text), texts[len(frames) :])
     if message := _without_noise(list(end)):
-        yield Failure(
-            message=message,
-            author=_author(opening),
-            location=_location(frames),
-            number=number,
-            distance=_distance(opening, previous, message),
-        )
+        distance = _distance(opening, previous, message)
+        yield Failure(message, _author(opening), _location(frames), number, distance)
 
 
 def _without_noise(texts: Sequence[str]) -> tuple[str, ...]:
@@ -225,7 +220,6 @@ def _location(frames: Sequence[str]) -> str:
 def _distance(opening: Line, previous: str, message: tuple[str, ...]) -> int:
     if WRAPPER.search(message[0]):
         return 2
-    is_uncaught = opening.level == ""
     texts = (previous, message[0])
-    ends = is_uncaught or WORKERS.search(previous) or any(map(FATAL.search, texts))
+    ends = not opening.level or WORKERS.search(previous) or any(map(FATAL.search, texts))
     return 0 if ends and not PEER.search(message[0]) else 1

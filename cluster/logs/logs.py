@@ -1,5 +1,8 @@
 """Shows, follows and explains the logs of services; each line has its node in front."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from cluster.errors import NodeError, Problem, RefusedError
 from cluster.machine import clock, terminal
 from cluster.node import Cluster
@@ -12,9 +15,9 @@ from cluster.settings.values import WrongValueError, whole
 
 POLL_SECONDS = 0.2
 
-
 Logs = list[tuple[Handle, Log]]
-Problems = tuple[Problem, ...]
+Problems = dict[Problem, None]
+"""Those of nodes that do not answer, once each, in order."""
 
 
 def line_count(text: str) -> int:
@@ -22,28 +25,22 @@ def line_count(text: str) -> int:
     try:
         return whole(0, 1_000_000, "a number of lines")(text)
     except WrongValueError as error:
-        raise RefusedError(
-            Problem(place="--lines", message=error.message, remedy=error.remedy)
-        ) from None
+        raise RefusedError(Problem("--lines", error.message, error.remedy)) from None
 
 
 def check_options(*, follow: bool, explain: bool, json: bool) -> None:
     """Raise a RefusedError for options that contradict each other."""
     if follow and explain:
-        message = "--follow and --explain cannot be combined"
-        raise RefusedError(Problem(place="inv logs", message=message))
+        raise RefusedError(Problem("inv logs", "--follow and --explain cannot be combined"))
     if json and not explain:
-        message = "only explanations have a JSON form"
-        raise RefusedError(Problem(place="--json", message=message, remedy="add --explain"))
+        raise RefusedError(Problem("--json", "only explanations have a JSON form", "add --explain"))
 
 
 def show(handles: tuple[Handle, ...], lines: int) -> None:
     """Print the last lines of each log; raise a NodeError for the nodes that do not answer."""
-    logs, problems = _existing(handles)
-    for handle, log in logs:
-        _show(handle, _last(log.remaining_lines(), lines))
-    if problems:
-        raise NodeError(*problems)
+    with _existing(handles) as (logs, _):
+        for handle, log in logs:
+            _show(handle, _last(log.remaining_lines(), lines))
 
 
 def follow(handles: tuple[Handle, ...], lines: int = 0) -> None:
@@ -51,17 +48,15 @@ def follow(handles: tuple[Handle, ...], lines: int = 0) -> None:
 
     At the end, raise a NodeError for the nodes that do not answer.
     """
-    logs, problems = _existing(handles)
-    for handle, log in logs:
-        _show(handle, _last(log.new_lines(), lines))
-    while any(services.find(handle) for handle, _ in logs):
-        clock.sleep(POLL_SECONDS)
+    with _existing(handles) as (logs, _):
         for handle, log in logs:
-            _show(handle, log.new_lines())
-    for handle, log in logs:
-        _show(handle, log.remaining_lines())
-    if problems:
-        raise NodeError(*problems)
+            _show(handle, _last(log.new_lines(), lines))
+        while any(services.find(handle) for handle, _ in logs):
+            clock.sleep(POLL_SECONDS)
+            for handle, log in logs:
+                _show(handle, log.new_lines())
+        for handle, log in logs:
+            _show(handle, log.remaining_lines())
 
 
 def explain(cluster: Cluster, handles: tuple[Handle, ...], *, as_json: bool = False) -> int:
@@ -72,55 +67,50 @@ def explain(cluster: Cluster, handles: tuple[Handle, ...], *, as_json: bool = Fa
     # The tables of known failures load only for the verbs that need them.
     from cluster.logs import explain, explanation
 
-    read, problems = _read(handles)
-    explanations = explain.explain(cluster, read)
-    if read:
-        terminal.show((explanation.as_json if as_json else explanation.text)(explanations, read))
-    if problems:
-        raise NodeError(*problems)
+    with _existing(handles) as (logs, problems):
+        read: list[ServiceLog] = []
+        for handle, log in logs:
+            with _collected(problems):
+                lines = [*log.remaining_lines(), *ending(handle)]
+                read.append(ServiceLog(node=handle.place, service=handle.service, lines=lines))
+        explanations = explain.explain(cluster, read)
+        if read:
+            text = explanation.as_json if as_json else explanation.text
+            terminal.show(text(explanations, read))
     return 1 if explanation.has_failed(explanations) else 0
 
 
-def _read(handles: tuple[Handle, ...]) -> tuple[list[ServiceLog], Problems]:
-    """Read all logs to their ends; return those that could be read, and why others could not."""
-    logs, problems = _existing(handles)
-    results = [_whole(handle, log) for handle, log in logs]
-    reasons = dict.fromkeys([*problems, *(reason for _, why in results for reason in why)])
-    return [log for read, _ in results for log in read], tuple(reasons)
+@contextmanager
+def _existing(handles: tuple[Handle, ...]) -> Iterator[tuple[Logs, Problems]]:
+    """Yield the services that have a log, and the problems of nodes that do not answer.
+
+    Raise a RefusedError if all nodes answer and no service has a log; in the end, raise a NodeError
+    for the problems.
+    """
+    logs, problems = Logs(), Problems()
+    for handle in handles:
+        with _collected(problems):
+            log = services.log(handle)
+            logs += [(handle, log)] if log.exists else []
+    if not logs and not problems:
+        message, remedy = "no logs: nothing has been started", "start the cluster with `inv up`"
+        raise RefusedError(Problem(handles[0].place, message, remedy))
+    yield logs, problems
+    if problems:
+        raise NodeError(*problems)
 
 
-def _whole(handle: Handle, log: Log) -> tuple[tuple[ServiceLog, ...], Problems]:
+@contextmanager
+def _collected(problems: Problems) -> Iterator[None]:
+    """Collect the problems of a node that does not answer."""
     try:
-        lines = [*log.remaining_lines(), *ending(handle)]
+        yield
     except NodeError as error:
-        return (), error.problems
-    return (ServiceLog(node=handle.place, service=handle.service, lines=lines),), ()
+        problems |= dict.fromkeys(error.problems)
 
 
 def _last(lines: list[str], number: int) -> list[str]:
     return lines[-number:] if number else []
-
-
-def _existing(handles: tuple[Handle, ...]) -> tuple[Logs, Problems]:
-    """Return the services that have a log, and the problems of nodes that do not answer.
-
-    Raise a RefusedError if all nodes answer and no service has a log.
-    """
-    candidates = [(handle, services.log(handle)) for handle in handles]
-    answers = [_exists(log) for _, log in candidates]
-    logs = [pair for pair, (exists, _) in zip(candidates, answers, strict=True) if exists]
-    problems = dict.fromkeys(problem for _, problems in answers for problem in problems)
-    if not logs and not problems:
-        message, remedy = "no logs: nothing has been started", "start the cluster with `inv up`"
-        raise RefusedError(Problem(place=handles[0].place, message=message, remedy=remedy))
-    return logs, tuple(problems)
-
-
-def _exists(log: Log) -> tuple[bool, Problems]:
-    try:
-        return log.exists, ()
-    except NodeError as error:
-        return False, error.problems
 
 
 def _show(handle: Handle, lines: list[str]) -> None:
