@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.logs import explanation
-from cluster.logs.explain import explain, likely_cause
+from cluster.logs.explain import as_json, explain, likely_cause, text
 from cluster.node import Cluster
 from cluster.plan.log_reader import ServiceLog
 from tests.clusters import ROOT, SPARKS, extra_worker, with_variables
@@ -64,7 +63,7 @@ def test_captures(name: str, logs: tuple[str, ...]) -> None:
     read = [captured(log) for log in logs]
     expected = (EXPECTED / f"{name}.txt").read_text(encoding="utf-8")
 
-    assert expected == explanation.text(explain(SPARKS, read), read)
+    assert expected == text(explain(SPARKS, read), read)
 
 
 def test_no_text_without_a_log() -> None:
@@ -203,7 +202,7 @@ def test_reason(shown: tuple[str, ...], expected: tuple[str, ...]) -> None:
 def test_json() -> None:
     """The JSON has the same explanations as the text."""
     logs = [served(f"{REMOTE}{FIRST}{FULL}", SILENT, "NET/IB : No device found.")]
-    content = json.loads(explanation.as_json(explain(SPARKS, logs), logs))
+    content = json.loads(as_json(explain(SPARKS, logs), logs))
     first = {
         "signature": "gpu-memory-full",
         "kind": "cause",
@@ -234,12 +233,12 @@ all logs: no known failure found
     serve on spark1: error 4
 """
 
-    assert expected == explanation.text(explanations, logs)
+    assert expected == text(explanations, logs)
     assert {
         "failed": False,
         "explanations": [],
         "errors": [f"serve on spark1: error {number}" for number in (2, 3, 4)],
-    } == json.loads(explanation.as_json(explanations, logs))
+    } == json.loads(as_json(explanations, logs))
 
 
 FRAGMENT = st.sampled_from([FULL, TAKEN, SILENT, READY, REMOTE, FIRST, *STRANGE, "", "\r"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.discovery import probe_report
+from cluster.discovery import probe_result
 from cluster.discovery.probe_result import ProbeResult
 from tests import pages, situations
 from tests.cabling import ONE, PAIR, connected, sparks, switch
@@ -19,8 +19,8 @@ def shown(word: str) -> str:
 
 def printed(result: ProbeResult) -> str:
     """Return the output of a probe of two Sparks."""
-    last = probe_report.next_step(result, "default", ("spark1", "spark2"))
-    return probe_report.text(result) + last
+    last = probe_result.next_step(result, "default", ("spark1", "spark2"))
+    return probe_result.text(result) + last
 
 
 @pytest.mark.parametrize("word, situation", [("new", "one-cable"), ("questions", "no-address")])
@@ -34,4 +34,4 @@ def test_drift() -> None:
     before = after(probed(situations.probed("one-cable"), {}))
     moved = probed(connected(sparks(2), switch(PAIR, *ONE)), before, named=False)
 
-    assert shown("drift") == probe_report.drift(moved)
+    assert shown("drift") == probe_result.drift(moved)

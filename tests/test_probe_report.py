@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from cluster.discovery import probe_report
+from cluster.discovery import probe_result
 from cluster.discovery.probe_result import GID_INDEX, FileChange, ProbeResult, undecided
 from cluster.discovery.remarks import Remark
 from cluster.errors import Problem
@@ -78,7 +78,7 @@ def test_masked_diff() -> None:
  ETH_IF=eth0
  HF_TOKEN=********
 \\ No newline at end of file
-""" == probe_report.diff(probed(HOST, texts, named=False).needed[0])
+""" == probe_result.diff(probed(HOST, texts, named=False).needed[0])
 
 
 QUESTION = Remark("spark1", "is odd", "mend it", ("a: 1", "b: 2"))
@@ -94,7 +94,7 @@ warning: spark2: is slow
 question: spark1: is odd (mend it)
     a: 1
     b: 2
-""" == probe_report.text(result)
+""" == probe_result.text(result)
 
 
 def test_drift_with_questions() -> None:
@@ -102,7 +102,7 @@ def test_drift_with_questions() -> None:
     problem = Problem(place="env/spark1.env:2: HOST_IP", message="is wrong")
     result = ProbeResult(kind="direct", drifts=(problem,), questions=(WARNING,))
 
-    assert "env/spark1.env:2: HOST_IP: is wrong\nquestion: spark2: is slow\n" == probe_report.drift(
+    assert "env/spark1.env:2: HOST_IP: is wrong\nquestion: spark2: is slow\n" == probe_result.drift(
         result
     )
 
@@ -113,7 +113,7 @@ def test_undecided() -> None:
     result = undecided([problem])
 
     assert (4, 4) == codes(result)
-    assert "question: b: is the same machine as a\n" == probe_report.text(result)
+    assert "question: b: is the same machine as a\n" == probe_result.text(result)
 
 
 def test_last_lines() -> None:
@@ -125,12 +125,12 @@ def test_last_lines() -> None:
         "Nothing is written until all questions are answered.\n",
         "Write these files: `inv probe --write --cluster mine -- spark1`\n",
         "The env files match the machines.\n",
-    ] == [probe_report.next_step(result, "mine", ("spark1",)) for result in results]
+    ] == [probe_result.next_step(result, "mine", ("spark1",)) for result in results]
     assert [
         "Nothing is written until all questions are answered.\n",
         "wrote env/spark1.env\n",
         "The env files match the machines.\n",
-    ] == [probe_report.written(result) for result in results]
+    ] == [probe_result.written(result) for result in results]
 
 
 def test_json() -> None:
@@ -165,7 +165,7 @@ def test_json() -> None:
                 "lines": ["a: 1", "b: 2"],
             }
         ],
-    } == json.loads(probe_report.as_json(result))
+    } == json.loads(probe_result.as_json(result))
 
 
 def test_steps() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.discovery.probe_report import diff, drift
+from cluster.discovery.probe_result import diff, drift
 from cluster.settings import settings
 from cluster.settings.syntax import EnvText
 from tests import situations

@@ -158,5 +158,4 @@ def _set_ib_if(rank: Rank, devices: Iterable[str]) -> str:
 
 
 def _restart(cluster: Cluster) -> str:
-    """Return the commands that apply new settings to a running cluster."""
     return f"{cluster.inv('down')} and {cluster.inv('up')}"

@@ -67,7 +67,6 @@ def _all(machines: Machines, new: NewAddresses) -> Iterator[IPv4Interface]:
 
 
 def _free_network(machines: Machines, new: NewAddresses) -> IPv4Network:
-    """Return the first /24 without any address."""
     taken = {address.network for address in _all(machines, new)}
     start = int(FIRST_NETWORK.network_address)
     networks = (IPv4Network((start + (number << 8), 24)) for number in range(1 << 16))

@@ -157,7 +157,6 @@ def _name(destination: str, facts: Facts, files: tuple[EnvFile, ...]) -> str:
 
 
 def _describes(file: EnvFile, destination: str, facts: Facts) -> bool:
-    """Whether a file describes a machine."""
     if destination:
         return destination in {file.get("SSH_HOST", str), str(file.get("HOST_IP", IPv4Address))}
     addresses = {entry.ip for link in facts.links.interfaces for entry in link.addresses}

@@ -48,18 +48,18 @@ def probe(  # noqa: PLR0913 (an argument for each option of the command line)
         show(SECOND_QUESTION)
         return 0
     # A dry run does not wait for the modules that decide: a quarter of all that it would load.
-    from cluster.discovery import probe_report
+    from cluster.discovery import probe_result
 
     result = _ask(run.report, current, targets)
     if write and not result.questions:
         run.perform(result.needed)
     if json:
-        show(probe_report.as_json(result))
+        show(probe_result.as_json(result))
     elif check:
-        show(probe_report.drift(result))
+        show(probe_result.drift(result))
     else:
-        last = probe_report.next_step(result, cluster, hosts)
-        show(probe_report.text(result) + (probe_report.written(result) if write else last))
+        last = probe_result.next_step(result, cluster, hosts)
+        show(probe_result.text(result) + (probe_result.written(result) if write else last))
     return result.exit_code(write=write, check=check)
 
 
@@ -115,7 +115,6 @@ def _named(destination: str) -> Target:
 
 
 def _described(current: ClusterFiles) -> dict[str, Target]:
-    """Return the nodes that have env files."""
     targets: dict[str, Target] = {}
     for file in current.nodes:
         name, address = file.parsed.name, file.parsed.get("HOST_IP", IPv4Address)

@@ -111,7 +111,6 @@ def _meaning(value: object) -> object:
 
 
 def _interface_source(attachment: Attachment) -> str:
-    """Return whom an interface reaches, its PCI address and its speed."""
     interface, peers = attachment.end.interface, attachment.peers
     suffix = f", and {len(peers) - 1} more" if len(peers) > 1 else ""
     reached = (f"reaches {peer.machine} at {peer.address.ip}{suffix}" for peer in peers[:1])
@@ -121,7 +120,6 @@ def _interface_source(attachment: Attachment) -> str:
 
 
 def _devices_source(attachment: Attachment) -> str:
-    """Return the port of the RDMA devices and their PCI addresses."""
     if not attachment.ports:
         return "no RDMA device: TCP sockets only"
     ports, twins = attachment.ports, attachment.twins

@@ -63,7 +63,6 @@ def _twins(name: str, port: Port, lines: tuple[str, ...]) -> Iterator[Remark]:
 
 
 def _address_problem(port: Port, twin: Twin) -> str:
-    """Return what is wrong with the addresses of a twin."""
     addresses = twin.interface.addresses
     permanent = (address for address in addresses if not address.is_link_local)
     if shared := next(permanent, None):
@@ -129,7 +128,6 @@ def _no_address(name: str, linked: tuple[Port, ...], lines: tuple[str, ...]) -> 
 
 
 def _likely_ports(wiring: Wiring) -> dict[str, Port]:
-    """Return the port of each machine that most likely leads to the other machines."""
     network = wiring.common_network(wiring.rdma_candidates(permanent=False))
     interfaces = {end.machine: end.interface for end in network}
     likely: dict[str, Port] = {}

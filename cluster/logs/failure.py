@@ -97,16 +97,11 @@ class Failure:
     author: str = ""
     """The process, with its node's address if Ray logged it."""
     location: str = ""
-    """`FILE:LINE, in FUNCTION` of the last frame."""
+    """`at FILE:LINE, in FUNCTION` of the last frame."""
     number: int = 0
     """The number of its first line in the log."""
     distance: int = 0
     """From the cause: 0 may be the cause, 1 is an effect on other ranks, 2 a mere repetition."""
-
-    @property
-    def location_lines(self) -> tuple[str, ...]:
-        """The location as a line below the message; nothing if it is unknown."""
-        return (f"at {self.location}",) if self.location else ()
 
 
 NumberedLine = tuple[int, Line]
@@ -127,8 +122,7 @@ def failures(lines: Sequence[str]) -> list[Failure]:
 
 def excerpt(lines: Sequence[str]) -> tuple[str, ...]:
     """Return the few lines that show why a program ended: its first failure, or the last lines."""
-    reported = failures(lines)
-    if not reported:
+    if not (reported := failures(lines)):
         return _last(lines)
     # A process that was killed cannot log it; what its peers noticed tells on which node it was.
     first = reported[0]
@@ -140,13 +134,12 @@ def _rendered(failure: Failure) -> Iterator[str]:
     """Yield the lines of a failure's message, then one with its location and author."""
     message = [line for text in failure.message for line in textwrap.wrap(text, WIDTH)]
     yield from message[: SHOWN - 1]
-    author = (f"logged by {failure.author}",) if failure.author else ()
-    if origin := (*failure.location_lines, *author):
-        yield ", ".join(origin)
+    author = f"logged by {failure.author}" if failure.author else ""
+    if failure.location or author:
+        yield ", ".join(filter(None, (failure.location, author)))
 
 
 def _last(lines: Sequence[str]) -> tuple[str, ...]:
-    """Return the last lines without their decoration."""
     parsed = [line for text in lines if (line := logline.read(text)).text][-SHOWN:]
     texts = (f"{line.author}: {line.text}" if line.author else line.text for line in parsed)
     return tuple(text[:WIDTH] for text in texts)
@@ -169,7 +162,6 @@ def _level_and_file(item: NumberedLine) -> tuple[str, str]:
 
 
 def _failures(record: list[NumberedLine]) -> Iterator[Failure]:
-    """Yield the failures of one record."""
     openings = [index for index, (_, line) in enumerate(record) if OPENING.match(line.text)]
     yield from _notices(record[: openings[0] if openings else None])
     for begin, end in pairwise([*openings, len(record)]):
@@ -210,11 +202,9 @@ def _author(opening: Line) -> str:
 
 def _location(frames: Sequence[str]) -> str:
     """Return the location of the last frame; empty without frames."""
-    matches = [match for text in frames if (match := FRAME.match(text))]
-    return "".join(
-        f"{PACKAGES.sub('', match['file'])}:{match['line']}{match['function'] or ''}"
-        for match in matches[-1:]
-    )
+    if not (match := next(filter(None, map(FRAME.match, reversed(frames))), None)):
+        return ""
+    return f"at {PACKAGES.sub('', match['file'])}:{match['line']}{match['function'] or ''}"
 
 
 def _distance(opening: Line, previous: str, message: tuple[str, ...]) -> int:

@@ -65,7 +65,7 @@ def explain(cluster: Cluster, handles: tuple[Handle, ...], *, as_json: bool = Fa
     Then raise a NodeError for the nodes that do not answer.
     """
     # The tables of known failures load only for the verbs that need them.
-    from cluster.logs import explain, explanation
+    from cluster.logs import explain
 
     with _existing(handles) as (logs, problems):
         read: list[ServiceLog] = []
@@ -75,9 +75,8 @@ def explain(cluster: Cluster, handles: tuple[Handle, ...], *, as_json: bool = Fa
                 read.append(ServiceLog(node=handle.place, service=handle.service, lines=lines))
         explanations = explain.explain(cluster, read)
         if read:
-            text = explanation.as_json if as_json else explanation.text
-            terminal.show(text(explanations, read))
-    return 1 if explanation.has_failed(explanations) else 0
+            terminal.show((explain.as_json if as_json else explain.text)(explanations, read))
+    return 1 if explain.has_failed(explanations) else 0
 
 
 @contextmanager
@@ -102,7 +101,6 @@ def _existing(handles: tuple[Handle, ...]) -> Iterator[tuple[Logs, Problems]]:
 
 @contextmanager
 def _collected(problems: Problems) -> Iterator[None]:
-    """Collect the problems of a node that does not answer."""
     try:
         yield
     except NodeError as error:

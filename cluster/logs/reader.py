@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from cluster.logs import failure, logline
-from cluster.logs.explain import explain, likely_cause
-from cluster.logs.explanation import Explanation
+from cluster.logs.explain import Explanation, explain, likely_cause
 from cluster.node import Cluster
 from cluster.plan.log_reader import ServiceLog
 
@@ -92,6 +91,5 @@ class LogReader:
 
 
 def _rounded(match: re.Match[str]) -> dict[str, str]:
-    """Return the values in a line, with whole seconds."""
     values = match.groupdict()
     return {**values, "seconds": f"{float(values.get('seconds', 0)):.0f}"}

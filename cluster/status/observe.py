@@ -55,7 +55,6 @@ def observe(cluster: Cluster, runtime: Runtime) -> Observation:
 
 
 def _service(handle: Handle) -> tuple[RunningService | None, ServiceState]:
-    """Return a service if it is running, and its state."""
     try:
         running = services.find(handle, timed=True)
         since = running.since if running else None
