@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from cluster.bandwidth.nccl_log import NcclLog
 from cluster.bandwidth.rank_answer import RankAnswer, RdmaDevice
 from cluster.bandwidth.ranks import Rank, readable_size
 from cluster.errors import Problem
@@ -104,23 +103,17 @@ def wrong_data(answers: Answers) -> Iterator[Problem]:
 def sockets(answers: Answers) -> Iterator[Problem]:
     """Yield the ranks that leave their node over sockets although it has RDMA."""
     for rank, answer in answers.items():
-        active = [device for device in answer.rdma if device.active]
-        suspect = answer.log.uses_sockets or answer.log.lacks_transport
+        log, active = answer.log, [device for device in answer.rdma if device.active]
+        suspect = log.uses_sockets or log.lacks_transport
         if answer.backend == NCCL and suspect and (active or rank.node.ib_if):
-            message = f"rank {rank.number} {_transport(answer.log)}, but {_rdma(rank, active)}"
+            transport = f"uses TCP sockets on {' and '.join(log.carriers or log.socket_interfaces)}"
+            if log.lacks_transport:
+                transport = "has no transport in its NCCL log"
+            names = ", ".join(device.name for device in active)
+            rdma = f"the node has active RDMA devices: {names}"
+            rdma = rdma if active else f"IB_IF is {','.join(rank.node.ib_if)}"
+            message = f"rank {rank.number} {transport}, but {rdma}"
             yield rank.problem(message, _sockets_remedy(rank, active))
-
-
-def _transport(log: NcclLog) -> str:
-    if log.lacks_transport:
-        return "has no transport in its NCCL log"
-    return f"uses TCP sockets on {' and '.join(log.carriers or log.socket_interfaces)}"
-
-
-def _rdma(rank: Rank, active: list[RdmaDevice]) -> str:
-    if active:
-        return f"the node has active RDMA devices: {', '.join(device.name for device in active)}"
-    return f"IB_IF is {','.join(rank.node.ib_if)}"
 
 
 def _sockets_remedy(rank: Rank, active: list[RdmaDevice]) -> str:
@@ -141,16 +134,13 @@ def idle_twins(answers: Answers) -> Iterator[Problem]:
         ports = {device.port for device in answer.rdma if device.name in carriers}
         idle = (device for device in answer.rdma if device.active and device.name not in carriers)
         if twins := tuple(device.name for device in idle if device.port in ports):
-            names = ", ".join(twins)
+            names, devices = ", ".join(twins), (*carriers, *twins)
             message = f"rank {rank.number} leaves {names} idle, the other twin of its port"
-            yield rank.problem(message, _twins_remedy(rank, (*carriers, *twins)))
-
-
-def _twins_remedy(rank: Rank, devices: tuple[str, ...]) -> str:
-    """Return how NCCL gets all devices; if IB_IF has them already, the reason is elsewhere."""
-    if set(devices) <= set(rank.node.ib_if):
-        return rank.cluster.inv("doctor")
-    return _set_ib_if(rank, devices)
+            # If IB_IF has all of them already, the reason is elsewhere.
+            is_set = set(devices) <= set(rank.node.ib_if)
+            yield rank.problem(
+                message, rank.cluster.inv("doctor") if is_set else _set_ib_if(rank, devices)
+            )
 
 
 def _set_ib_if(rank: Rank, devices: Iterable[str]) -> str:

@@ -181,7 +181,7 @@ def _changes(
     if values := proposal.shared_values(nodes, topology, head, files.shared):
         yield _change(files.shared, values)
     for node in nodes:
-        yield _change(node.file, proposal.node_values(node, topology, head, files.shared))
+        yield _change(node.file, tuple(proposal.node_values(node, topology, head, files.shared)))
 
 
 def _change(file: CurrentFile, values: tuple[ProposedValue, ...]) -> FileChange:

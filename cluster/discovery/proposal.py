@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from cluster.discovery.env_edits import ProposedValue
 from cluster.discovery.nodes import CurrentFile, ProbedNode
-from cluster.discovery.topology import Attachment, Attachments, Topology
+from cluster.discovery.topology import Attachment, Topology
 from cluster.node import KEYS, default_subnet
 from cluster.settings.env_file import EnvFile
 
@@ -39,20 +39,26 @@ def shared_values(
 
 def node_values(
     node: ProbedNode, topology: Topology, head: str, shared: CurrentFile
-) -> tuple[ProposedValue, ...]:
-    """Return the values for a node's file; `shared` is cluster.env."""
-    attachment = topology.attachments[node.name]
+) -> Iterator[ProposedValue]:
+    """Yield the values for a node's file; `shared` is cluster.env."""
+    attachment, raw = topology.attachments[node.name], node.file.raw
     interface, address = attachment.end.interface, attachment.end.address
-    source = f"of {interface.name}, in {address.network}"
-    return (
-        *_role(node, head),
-        _value(node, "HOST_IP", str(address.ip), source),
-        _value(node, "ETH_IF", interface.name, _interface_source(attachment)),
-        *_ib_if(node, attachment),
-        *_head_ip(node, topology.attachments, head),
-        *_ssh_host(node, address.ip),
-        *(_gpus(node) if shared.parsed.get("ACCELERATOR", str) != "none" else ()),
-    )
+    if not node.file.parsed.get("ROLE", str):
+        is_head = node.name == head
+        source = "the first machine named" if is_head else f"{head} is the head"
+        yield ProposedValue("ROLE", "head" if is_head else "worker", source)
+    yield _value(node, "HOST_IP", str(address.ip), f"of {interface.name}, in {address.network}")
+    yield _value(node, "ETH_IF", interface.name, _interface_source(attachment))
+    devices = ",".join(twin.device.name for twin in attachment.twins)
+    # An existing file without IB_IF is right if there are no devices.
+    if devices or "IB_IF" in raw or not raw:
+        yield _value(node, "IB_IF", devices, _devices_source(attachment))
+    if "HEAD_IP" in raw and head in topology.attachments:
+        head_address = topology.attachments[head].end.address.ip
+        yield _value(node, "HEAD_IP", str(head_address), f"HOST_IP of {head}")
+    yield from _ssh_host(node, address.ip)
+    if shared.parsed.get("ACCELERATOR", str) != "none":
+        yield from _gpus(node)
 
 
 def head(nodes: tuple[ProbedNode, ...], files: tuple[EnvFile, ...]) -> str:
@@ -60,28 +66,6 @@ def head(nodes: tuple[ProbedNode, ...], files: tuple[EnvFile, ...]) -> str:
     heads = (file.name for file in files if file.get("ROLE", str) == "head")
     free = (node.name for node in nodes if not node.file.parsed.get("ROLE", str))
     return next(heads, "") or next(free, "")
-
-
-def _role(node: ProbedNode, head: str) -> Iterator[ProposedValue]:
-    """Yield the role of a node that has none; an existing role stays."""
-    if not node.file.parsed.get("ROLE", str):
-        is_head = node.name == head
-        source = "the first machine named" if is_head else f"{head} is the head"
-        yield ProposedValue("ROLE", "head" if is_head else "worker", source)
-
-
-def _ib_if(node: ProbedNode, attachment: Attachment) -> Iterator[ProposedValue]:
-    """Yield the RDMA devices; an existing file without IB_IF is right if there are none."""
-    value = ",".join(twin.device.name for twin in attachment.twins)
-    if value or "IB_IF" in node.file.raw or not node.file.raw:
-        yield _value(node, "IB_IF", value, _devices_source(attachment))
-
-
-def _head_ip(node: ProbedNode, attachments: Attachments, head: str) -> Iterator[ProposedValue]:
-    """Yield HEAD_IP if the file has it: it is optional."""
-    if "HEAD_IP" in node.file.raw and head in attachments:
-        address = attachments[head].end.address.ip
-        yield _value(node, "HEAD_IP", str(address), f"HOST_IP of {head}")
 
 
 def _ssh_host(node: ProbedNode, address: IPv4Address) -> Iterator[ProposedValue]:

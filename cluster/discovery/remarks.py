@@ -15,6 +15,9 @@ MOST_PAIRS = 6
 NO_PING = "ping: not found"
 SHOW_PORTS = "`ibdev2netdev` there shows the ports"
 
+UsedPorts = Mapping[str, tuple[Port, ...]]
+"""The ports that each machine uses."""
+
 
 @dataclass(frozen=True)
 class Remark(Problem):
@@ -28,7 +31,7 @@ class Remark(Problem):
         return "\n".join((super().__str__(), *(f"    {line}" for line in self.lines)))
 
 
-def port_warnings(wiring: Wiring, used: Mapping[str, tuple[Port, ...]]) -> Iterator[Remark]:
+def port_warnings(wiring: Wiring, used: UsedPorts) -> Iterator[Remark]:
     """Yield warnings about the ports that each machine uses, and about those it leaves unused."""
     single = {name: row[0] for name, row in used.items() if len(row) == 1}
     new = netplan.new_addresses(wiring.machines, single)

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from cluster.discovery import remarks
-from cluster.discovery.remarks import Remark, port_warnings
+from cluster.discovery.remarks import Remark, UsedPorts, port_warnings
 from cluster.discovery.wiring import Addresses, LinkEnd, Machines, Network, Wiring
 from cluster.facts.ports import Port, Twin, ports
 
 Kind = Literal["alone", "direct", "switch", "ring", "sockets", "undecided"]
 PAIR = 2
+NEIGHBOURS = 2
+"""Of a machine in a ring."""
 LARGEST_RING = 3
 """NVIDIA describes rings of this size alone (dgx-spark-playbooks, connect-three-sparks)."""
 
@@ -76,18 +78,14 @@ def _topology(wiring: Wiring) -> Topology:
 
 
 def _attached(
-    wiring: Wiring,
-    kind: Kind,
-    network: Network,
-    used: Mapping[str, tuple[Port, ...]],
-    warnings: tuple[Remark, ...] = (),
+    wiring: Wiring, kind: Kind, network: Network, used: UsedPorts, *warnings: Remark
 ) -> Topology:
     attachments = {}
     for end in network:
         peers = tuple(peer for peer in network if peer is not end)
         attachments[end.machine] = Attachment(end=end, ports=used[end.machine], peers=peers)
-    warnings = (*warnings, *port_warnings(wiring, used))
-    return Topology(kind=kind, attachments=attachments, warnings=warnings)
+    row = (*warnings, *port_warnings(wiring, used))
+    return Topology(kind=kind, attachments=attachments, warnings=row)
 
 
 def _ports(wiring: Wiring, end: LinkEnd) -> tuple[Port, ...]:
@@ -103,7 +101,7 @@ def _ring(wiring: Wiring, order: tuple[str, ...]) -> Topology:
     """
     if network := wiring.common_network(wiring.other_candidates()):
         used = {name: _ring_ports(wiring, name) for name in wiring.machines}
-        return _attached(wiring, "ring", network, used, tuple(_ring_warnings(wiring, order)))
+        return _attached(wiring, "ring", network, used, *_ring_warnings(wiring, order))
     message = "a ring without a network that all machines share"
     remedy = "Ray needs one: connect the RJ45 port of each machine"
     return _undecided(Remark(", ".join(order), message, remedy))
@@ -111,19 +109,14 @@ def _ring(wiring: Wiring, order: tuple[str, ...]) -> Topology:
 
 def _ring_order(wiring: Wiring) -> tuple[str, ...]:
     """Return the machines in the order of their cables; nothing if they are no ring."""
-    rows = {name: _ring_neighbours(wiring, name) for name in wiring.machines}
-    if any(len(row) != 2 for row in rows.values()):  # noqa: PLR2004 (a ring has two directions)
+    rows = {name: wiring.all_neighbours(name) for name in wiring.machines}
+    cables = [wiring.neighbours(name, port) for name in rows for port in _ring_ports(wiring, name)]
+    if any(len(row) > 1 for row in cables) or {*map(len, rows.values())} != {NEIGHBOURS}:
         return ()
     order = [next(iter(rows))]
     while following := [name for name in rows[order[-1]] if name not in order]:
         order.append(following[0])
     return tuple(order) if len(order) == len(rows) else ()
-
-
-def _ring_neighbours(wiring: Wiring, name: str) -> tuple[str, ...]:
-    """Return the neighbours of a machine, if each of its ports has at most one."""
-    rows = (wiring.neighbours(name, port) for port in ports(wiring.machines[name]))
-    return () if any(len(row) > 1 for row in rows) else wiring.all_neighbours(name)
 
 
 def _ring_ports(wiring: Wiring, name: str) -> tuple[Port, ...]:
@@ -159,8 +152,8 @@ def _sockets(wiring: Wiring) -> Topology:
         message = "no RDMA device: TCP sockets only, several times slower"
         slow = Remark(place, message, "on a Spark: try `sudo modprobe mlx5_ib`")
         used = dict.fromkeys(wiring.machines, ())
-        warnings = (slow, *_second_network(wiring, network))
-        return _attached(wiring, "sockets", network, used, warnings)
+        second = _second_network(wiring, network)
+        return _attached(wiring, "sockets", network, used, slow, *second)
     message = "no network in which all machines answer"
     return _undecided(Remark(place, message, "connect them, and allow pings"))
 
@@ -192,7 +185,7 @@ def _single(wiring: Wiring) -> Topology:
     end = (*rdma, *without_rdma)[0]
     message = "the only machine probed: where its cables lead is unknown"
     warning = Remark(name, message, "name the other machines as well")
-    return _attached(wiring, "alone", (end,), {name: _ports(wiring, end)}, (warning,))
+    return _attached(wiring, "alone", (end,), {name: _ports(wiring, end)}, warning)
 
 
 def _undecided(*questions: Remark) -> Topology:

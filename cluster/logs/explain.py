@@ -10,7 +10,7 @@ from functools import cached_property
 from cluster.errors import Problem
 from cluster.logs import logline
 from cluster.logs.cluster_signatures import NETWORK, RAY
-from cluster.logs.failure import NOISE, WRAPPER, Failure, failures
+from cluster.logs.failure import NOISE, WIDTH, WRAPPER, Failure, failures
 from cluster.logs.logline import Line
 from cluster.logs.model_signatures import MACHINE, MEMORY, MODEL
 from cluster.logs.signature import Signature, advice
@@ -40,8 +40,6 @@ UNKNOWN = Signature(
 )
 """Stands in for the signature of an error that matches none."""
 
-WIDTH = 300
-"""Characters of a line."""
 SHOWN = 3
 """Lines of an explanation, and errors of a log."""
 COMPARED = 60

@@ -48,7 +48,7 @@ PATIENCE_SECONDS = 30
 SHOWN = 8
 """Lines of an excerpt."""
 WIDTH = 300
-"""Characters of each of them."""
+"""Characters of a line that is shown."""
 
 OPENING = re.compile(
     # Ray puts the traceback of a task, or of an exception that it caught, into its own message.

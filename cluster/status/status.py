@@ -67,9 +67,8 @@ class NodeState:
     @property
     def healthy(self) -> bool:
         """Whether the node is running and has joined Ray with all GPUs of its settings."""
-        return (
-            self.runtime == "running" and self.ray == "joined" and self.gpus == self.gpus_expected
-        )
+        has_joined = self.runtime == "running" and self.ray == "joined"
+        return has_joined and self.gpus == self.gpus_expected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +105,8 @@ def status(cluster: Cluster, observation: Observation) -> Status:
     """Judge an observation."""
     services = (*observation.services.values(), observation.server)
     problems = dict.fromkeys(str(service.problem) for service in services if service.problem)
-    return Status(
-        cluster=cluster.name,
-        nodes=tuple(_node(node, observation) for node in cluster.nodes),
-        server=_server(observation),
-        problems=tuple(problems),
-    )
+    nodes, server = (_node(node, observation) for node in cluster.nodes), _server(observation)
+    return Status(cluster=cluster.name, nodes=tuple(nodes), server=server, problems=tuple(problems))
 
 
 def text(result: Status) -> str:
@@ -180,14 +175,10 @@ def _server_line(server: ServerState) -> str:
     if not server.model:
         return f"server: {server.state}"
     running = "unknown" if server.requests is None else server.requests
-    parts = (
-        f"server: {server.state}",
-        f"{server.model} at {server.url}",
-        f"tensor parallel {server.tp}",
-        f"requests running: {running}",
-        f"since {server.since}",
+    return (
+        f"server: {server.state}, {server.model} at {server.url}, tensor parallel {server.tp}, "
+        f"requests running: {running}, since {server.since}"
     )
-    return ", ".join(parts)
 
 
 def _moment(since: float | None) -> str:
