@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cluster.errors import Problem, RefusedError
 from cluster.node import Cluster
 from cluster.node_context import NodeContext
-from cluster.settings.values import WrongValueError, size
+from cluster.settings.values import option, size
 
 PORTS = range(29520, 29530)
 """Where rank 0 may listen on the head; PyTorch's own default is 29500, vLLM's 29501."""
@@ -62,20 +62,14 @@ def arguments(rank: Rank, sizes: tuple[int, ...], port: int) -> tuple[str, ...]:
 
 def buffer_sizes(largest: str) -> tuple[int, ...]:
     """Return the sizes in bytes up to `largest` (`256m`); raise RefusedError if it is wrong."""
-    try:
-        last = size(LEAST)(largest)
-    except WrongValueError as error:
-        raise _refused(error.message, error.remedy) from None
+    last = option("--largest", size(LEAST), largest)
     if last > LARGEST:
-        raise _refused("is too large: buffers above 1g have frozen Sparks", "use at most 1g")
+        message = "is too large: buffers above 1g have frozen Sparks"
+        raise RefusedError(Problem("--largest", message, "use at most 1g"))
     sizes = [SMALLEST]
     while sizes[-1] < last:
         sizes.append(sizes[-1] * FACTOR)
     return (*sizes[:-1], last)
-
-
-def _refused(message: str, remedy: str) -> RefusedError:
-    return RefusedError(Problem("--largest", message, remedy))
 
 
 def readable_size(count: int) -> str:

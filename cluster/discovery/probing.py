@@ -18,7 +18,7 @@ from cluster.machine.terminal import Report, show
 from cluster.node import env_folder
 from cluster.plan.run import Run
 from cluster.settings.syntax import EnvText
-from cluster.settings.values import LABEL, WrongValueError, ssh_host
+from cluster.settings.values import LABEL, option, ssh_host
 
 if TYPE_CHECKING:
     from cluster.discovery.probe_result import ProbeResult
@@ -106,10 +106,7 @@ def _texts(cluster: str, hosts: tuple[str, ...]) -> tuple[EnvText, ...]:
 
 def _named(destination: str) -> Target:
     """Return the machine of an SSH destination; words that ssh reads as a flag are refused."""
-    try:
-        host = ssh_host(destination)
-    except WrongValueError as wrong:
-        raise RefusedError(Problem("--", wrong.message, wrong.remedy)) from None
+    host = option("--", ssh_host, destination)
     machine = Host(name=host, ssh_host="" if is_local(host) else host)
     return Target(host=machine, destination="" if is_loopback(host) else host)
 

@@ -11,7 +11,7 @@ from cluster.plan.log_reader import ServiceLog
 from cluster.plan.services import Log
 from cluster.plan.steps import Handle
 from cluster.plan.waiting import ending
-from cluster.settings.values import WrongValueError, whole
+from cluster.settings.values import option, whole
 
 POLL_SECONDS = 0.2
 
@@ -22,10 +22,7 @@ Problems = dict[Problem, None]
 
 def line_count(text: str) -> int:
     """Return the value of `--lines`; raise a RefusedError if it is no number of lines."""
-    try:
-        return whole(0, 1_000_000, "a number of lines")(text)
-    except WrongValueError as error:
-        raise RefusedError(Problem("--lines", error.message, error.remedy)) from None
+    return option("--lines", whole(0, 1_000_000, "a number of lines"), text)
 
 
 def check_options(*, follow: bool, explain: bool, json: bool) -> None:

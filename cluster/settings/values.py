@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_address
 from typing import TypeVar
 
 from cluster.commands.flags import SECRET_FLAGS, full_flag
+from cluster.errors import Problem, RefusedError
 from cluster.text import did_you_mean
 
 T = TypeVar("T")
@@ -44,6 +45,14 @@ class WrongValueError(ValueError):
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+
+
+def option(name: str, parse: Parse[T], text: str) -> T:
+    """Return the value of an option; raise RefusedError if its text is wrong."""
+    try:
+        return parse(text)
+    except WrongValueError as wrong:
+        raise RefusedError(Problem(name, wrong.message, wrong.remedy)) from None
 
 
 def one_line(text: str) -> str:
