@@ -15,7 +15,7 @@ VERSION = platform.python_version()
 
 
 def creation(installer: str) -> list[str]:
-    """Return what `inv` prints while it creates the environment."""
+    """Return the output of `inv` while it creates the environment."""
     first = f"inv: creating .venv from requirements.txt with Python {VERSION} and {installer}"
     return [first, "inv: ready after N s"]
 

@@ -1,4 +1,4 @@
-"""The line that `--dry` prints makes Docker's command line ask for what the SDK asks for."""
+"""The printed `docker` line and the SDK send the same request to an engine."""
 
 import shutil
 import subprocess
@@ -98,12 +98,12 @@ def same(container: Container, home: Path) -> None:
     ],
 )
 def test_create(container: Container, tmp_path: Path) -> None:
-    """By hand and by the SDK, the same container is made, to the last quote."""
+    """The command line and the SDK create the same container, to the last quote."""
     same(container, tmp_path)
 
 
 def test_create_by_cdi(tmp_path: Path) -> None:
-    """The devices of a CDI specification are asked for in the same way, by clients that can."""
+    """Clients that know CDI request its devices in the same way."""
     try:
         same(replace(NODE, accelerator="cdi"), tmp_path)
     except subprocess.CalledProcessError as error:

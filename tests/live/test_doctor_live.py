@@ -96,7 +96,7 @@ def slow_port(site: Site) -> Iterator[None]:
 
 @contextmanager
 def firewall(site: Site) -> Iterator[None]:
-    """The head drops what comes to Ray's port."""
+    """The head drops packets to Ray's port."""
     rule = ("INPUT", "--protocol", "tcp", "--dport", "6379", "--jump", "DROP")
     host = site.lan.hosts[0]
     host.run(["iptables", "--append", *rule], check=True)

@@ -1,4 +1,4 @@
-"""Docker's own command line reads the env file and tells an engine what it understood."""
+"""Docker's command line reads env files, and an engine records the variables."""
 
 import shutil
 import subprocess
@@ -48,19 +48,19 @@ def understood(text: str) -> object:
 @settings(max_examples=30, deadline=None)
 @given(MANY)
 def test_values_survive_docker(pairs: Pairs) -> None:
-    """Every value that the format lets through is what the container would get."""
+    """Every value that the format accepts reaches the container unchanged."""
     assert [f"{name}={value}" for name, value in pairs] == understood(docker(pairs))
 
 
 def test_longest_line() -> None:
-    """The longest line that the format lets through is one that Docker reads."""
+    """Docker reads the longest line that the format accepts."""
     pairs = (("A", "1"), ("B", "x" * (DOCKER_LINE - len("B="))), ("C", "3"))
 
     assert [f"{name}={value}" for name, value in pairs] == understood(docker(pairs))
 
 
 def test_longer_line() -> None:
-    """With one byte more Docker refuses the file: the limit is where the format has it."""
+    """Docker rejects a line that is one byte longer: the format's limit is exact."""
     with pytest.raises(subprocess.CalledProcessError) as caught:
         understood(f"B={'x' * (DOCKER_LINE + 1 - len('B='))}\n")
 

@@ -73,7 +73,7 @@ UNKNOWN_KEY = (
 
 
 class Case(NamedTuple):
-    """A destination, the files below ~/.ssh that it needs, and where it leads."""
+    """An SSH destination, its files below ~/.ssh, and the expected host."""
 
     destination: str
     files: Mapping[str, str]
@@ -196,7 +196,7 @@ def test_configuration(lan: Lan, case: Case) -> None:
 
 
 def test_user_of_the_configuration(lan: Lan) -> None:
-    """The user of the configuration counts where the destination has none."""
+    """Without a user in the destination, the configuration's user counts."""
     with configured(lan.control, {"config": UNKNOWN_USER}):
         texts, _ = answers(lan, "192.168.177.11")
 
@@ -227,7 +227,7 @@ def test_unknown_host_key(lan: Lan) -> None:
 
 
 def test_at_once(lan: Lan, tmp_path: Path) -> None:
-    """Several machines are asked at once: the question on each waits for that on the others."""
+    """Several machines are asked at once: each question waits for the other."""
     seen = [tmp_path / host.name for host in lan.hosts]
     wait = "".join(f"until [ -e {path} ]; do sleep 0.05; done\n" for path in seen)
     question = f"touch {tmp_path}/$(hostname)\n{wait}echo met\n"

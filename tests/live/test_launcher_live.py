@@ -22,7 +22,7 @@ SHELLS = ("-c", "-lc", "-ic")
 
 
 def variables(address: str, head: str, **changes: str) -> dict[str, str]:
-    """Return what a shell has on a node without RDMA, whatever else the image sets."""
+    """Return the cluster's variables of a shell on a node without RDMA."""
     return {
         "GLOO_SOCKET_IFNAME": INTERFACE,
         "NCCL_IB_DISABLE": "1",
@@ -221,7 +221,7 @@ def test_second_container_on_a_host(cluster: Lan) -> None:
 
 
 def test_log(cluster: Lan) -> None:
-    """The container's log begins with what was started, and warns that there is no token."""
+    """The container's log begins with the node and its command, and warns of the missing token."""
     _, node = cluster.hosts
     done = node.run(["docker", "logs", "vllm_node"])
     whereabouts, place, command = done.stdout.splitlines()[:3]
