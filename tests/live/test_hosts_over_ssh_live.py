@@ -147,12 +147,14 @@ def configured(machine: Machine, files: Mapping[str, str]) -> Iterator[None]:
     for name, text in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, "utf-8")
-    yield
-    machine.run(["rm", "-r", folder], check=True)
-    folder.mkdir(mode=0o700)
-    for path, content in before.items():
-        path.write_bytes(content)
-        path.chmod(0o600)
+    try:
+        yield
+    finally:
+        machine.run(["rm", "-r", folder], check=True)
+        folder.mkdir(mode=0o700)
+        for path, content in before.items():
+            path.write_bytes(content)
+            path.chmod(0o600)
 
 
 def program(text: str, *arguments: str | Path) -> list[str | Path]:
@@ -245,9 +247,11 @@ def hanging(machine: Machine) -> Iterator[None]:
     with machine.start(["/usr/bin/python3", "-c", listen]) as process:
         assert process.stdout
         process.stdout.readline()
-        yield
-        process.communicate("\n")
-    machine.start_ssh()
+        try:
+            yield
+        finally:
+            process.communicate("\n")
+            machine.start_ssh()
 
 
 def test_silent_machines(lan: Lan) -> None:
