@@ -18,33 +18,6 @@ from tests.live.ships import wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.containers]
 
-PROGRAM = """
-import json, sys, time
-from cluster.errors import NodeError
-from cluster.facts.unanswered import unanswered
-from cluster.host import Host
-from cluster.machine.engines import Engines
-from cluster.machine.hosts import ask
-
-def engine(host):
-    try:
-        with Engines() as engines, engines.api(host) as api:
-            return api.info()["Name"]
-    except NodeError as error:
-        return str(error)
-
-destinations, question, seconds = json.loads(sys.argv[1])
-machines = {name: Host(name=name, ssh_host=name) for name in destinations}
-begin = time.monotonic()
-answers = ask(machines, dict.fromkeys(machines, question), seconds)
-duration = time.monotonic() - begin
-texts = {
-    name: str(unanswered(machines[name], answer.error)) if answer.code else answer.output.strip()
-    for name, answer in answers.items()
-}
-engines = {} if sys.argv[2] == "shell" else {name: engine(machines[name]) for name in machines}
-print(json.dumps((texts, duration, engines)))
-"""
 PARAMIKO = """
 import sys
 from fabric import Config, Connection
@@ -157,9 +130,14 @@ def configured(machine: Machine, files: Mapping[str, str]) -> Iterator[None]:
             path.chmod(0o600)
 
 
-def program(text: str, *arguments: str | Path) -> list[str | Path]:
+def python(*words: str | Path) -> list[str | Path]:
     """Return the command line of a Python program that imports from this repository."""
-    return ["env", f"PYTHONPATH={ROOT}", sys.executable, "-c", text, *arguments]
+    return ["env", f"PYTHONPATH={ROOT}", sys.executable, *words]
+
+
+def asking(*destinations: str, question: str = WHOAMI, seconds: float = 60) -> list[str | Path]:
+    """Return the command line that asks machines over SSH."""
+    return python("-m", "tests.live.asking", ",".join(destinations), question, str(seconds))
 
 
 def output(machine: Machine, argv: Sequence[str | Path]) -> str:
@@ -169,29 +147,17 @@ def output(machine: Machine, argv: Sequence[str | Path]) -> str:
     return result.stdout
 
 
-def answers(
-    lan: Lan,
-    *destinations: str,
-    question: str = WHOAMI,
-    seconds: float = 60,
-    command: tuple[str | Path, ...] = (),
-) -> tuple[dict[str, str], float]:
-    """Ask machines by SSH; return the answer or the problem of each, and the seconds.
-
-    `command` stands in front of the program that asks.
-    """
-    request = json.dumps((destinations, question, seconds))
-    printed = output(lan.control, (*command, *program(PROGRAM, request, "shell")))
-    texts, duration, _ = json.loads(printed)
-    return texts, duration
+def answers(lan: Lan, argv: Sequence[str | Path]) -> tuple[dict[str, str], float, dict[str, str]]:
+    """Ask machines from the laptop; return answers or problems, seconds, and engines' names."""
+    texts, duration, engines = json.loads(output(lan.control, argv))
+    return texts, duration, engines
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_configuration(lan: Lan, case: Case) -> None:
     """What the user has configured counts for questions and for the engine alike."""
-    request = json.dumps(((case.destination,), WHOAMI, 60))
     with configured(lan.control, case.files):
-        texts, _, engines = json.loads(output(lan.control, program(PROGRAM, request, "engine")))
+        texts, _, engines = answers(lan, asking(case.destination, seconds=0))
 
     assert {case.destination: f"{case.host} root from {case.client}"} == texts
     assert {case.destination: case.host} == engines
@@ -200,7 +166,7 @@ def test_configuration(lan: Lan, case: Case) -> None:
 def test_user_of_the_configuration(lan: Lan) -> None:
     """Without a user in the destination, the configuration's user counts."""
     with configured(lan.control, {"config": UNKNOWN_USER}):
-        texts, _ = answers(lan, "192.168.177.11")
+        texts, *_ = answers(lan, asking("192.168.177.11"))
 
     assert {"192.168.177.11": REJECTED.format("192.168.177.11")} == texts
 
@@ -209,8 +175,8 @@ def test_key_in_an_agent(lan: Lan) -> None:
     """A key that only an agent has opens the connection; the agent is not forwarded."""
     key = lan.control.home / ".ssh" / "id_ed25519"
     with configured(lan.control, {"config": "Host *\n  ForwardAgent yes\n"}):
-        with_agent, _ = answers(lan, "192.168.177.11", command=(*AGENT, key))
-        without, _ = answers(lan, "192.168.177.11")
+        with_agent, *_ = answers(lan, (*AGENT, key, *asking("192.168.177.11")))
+        without, *_ = answers(lan, asking("192.168.177.11"))
 
     assert {"192.168.177.11": f"spark1 root from {DIRECT}"} == with_agent
     assert {"192.168.177.11": REJECTED.format("192.168.177.11")} == without
@@ -220,9 +186,9 @@ def test_unknown_host_key(lan: Lan) -> None:
     """A machine with an unknown key is refused, which Fabric's own transport would accept."""
     shell = lan.control.home / ".ssh"
     with configured(lan.control, {"known_hosts": ""}):
-        texts, _ = answers(lan, "spark1")
+        texts, *_ = answers(lan, asking("spark1"))
         known_hosts = (shell / "known_hosts").read_text("utf-8")
-        accepted = output(lan.control, program(PARAMIKO, shell / "id_ed25519"))
+        accepted = output(lan.control, python("-c", PARAMIKO, shell / "id_ed25519"))
 
     assert {"spark1": UNKNOWN_KEY.format("spark1")} == texts
     assert ("", "spark1\n") == (known_hosts, accepted)
@@ -235,7 +201,7 @@ def test_at_once(lan: Lan, tmp_path: Path) -> None:
     question = f"touch {tmp_path}/$(hostname)\n{wait}echo met\n"
 
     assert {"spark1": "met", "spark2": "met"} == answers(
-        lan, "spark1", "spark2", question=question, seconds=20
+        lan, asking("spark1", "spark2", question=question, seconds=20)
     )[0]
 
 
@@ -257,7 +223,7 @@ def hanging(machine: Machine) -> Iterator[None]:
 def test_silent_machines(lan: Lan) -> None:
     """The others answer even if one machine is off and one hangs."""
     with hanging(lan.host("spark2")):
-        texts, seconds = answers(lan, "192.168.177.99", "spark1", "spark2")
+        texts, seconds, _ = answers(lan, asking("192.168.177.99", "spark1", "spark2"))
 
     off = (
         "192.168.177.99: 192.168.177.99 does not answer: No route to host "
@@ -282,13 +248,14 @@ def test_late_answer(lan: Lan, tmp_path: Path, config: str, first: str) -> None:
     """After its time limit an answer is not awaited, and no ssh is left."""
     aliases = (lan.control.home / ".ssh/config").read_text("utf-8")
     question = f"touch {tmp_path}/asked; exec sleep 60"
-    with configured(lan.control, {"config": config + aliases}):
-        request = json.dumps((("spark2",), question, 4))
-        with lan.control.start(program(PROGRAM, request, "shell")) as process:
-            wait_until((tmp_path / "asked").exists)
-            with unplugged(lan.host(first)):
-                printed, _ = process.communicate(timeout=60)
-                lan.control.run(["sh", "-c", SSH_ENDS], timeout=10)
+    with (
+        configured(lan.control, {"config": config + aliases}),
+        lan.control.start(asking("spark2", question=question, seconds=4)) as process,
+    ):
+        wait_until((tmp_path / "asked").exists)
+        with unplugged(lan.host(first)):
+            printed, _ = process.communicate(timeout=60)
+            lan.control.run(["sh", "-c", SSH_ENDS], timeout=10)
     texts, seconds, _ = json.loads(printed)
 
     late = "spark2: no answer: timed out after 4 s (`ssh spark2` may show more)"
@@ -299,8 +266,7 @@ def test_late_answer(lan: Lan, tmp_path: Path, config: str, first: str) -> None:
 def test_lost_connection(lan: Lan, tmp_path: Path) -> None:
     """A lost connection is noticed, and the other machines have answered."""
     question = f"touch {tmp_path}/$(hostname); [ $(hostname) = spark1 ] || exec sleep 60"
-    request = json.dumps((("spark1", "spark2"), question, 60))
-    with lan.control.start(program(PROGRAM, request, "shell")) as process:
+    with lan.control.start(asking("spark1", "spark2", question=question)) as process:
         wait_until((tmp_path / "spark2").exists)
         with unplugged(lan.host("spark2")):
             printed, _ = process.communicate(timeout=60)
