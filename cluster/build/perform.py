@@ -5,7 +5,7 @@ from cluster.build.buildkit import BuildKitStep, BuildProgress, activity
 from cluster.build.image import BuildImage, PlaceWheels
 from cluster.errors import NodeError, Problem
 from cluster.host import THIS_MACHINE, host_problem
-from cluster.machine import files, processes, programs
+from cluster.machine import files, processes
 from cluster.machine.terminal import Progress, Report
 from cluster.plan.perform import Performer, perform
 from cluster.words import Secret
@@ -55,7 +55,7 @@ def _follow(build: BuildImage, lines: BuildProgress, report: Report, progress: P
     variables = processes.own_variables() | processes.values(build.environment)
     with (
         files.private_log(build.log) as log,
-        programs.followed(build.argv, variables, grace_seconds=GRACE_SECONDS) as program,
+        processes.followed(build.argv, variables, grace_seconds=GRACE_SECONDS) as program,
     ):
         for raw_line in program.lines:
             line = _masked(raw_line, logins)
@@ -74,15 +74,15 @@ def _masked(line: str, logins: list[str]) -> str:
 def _report(step: BuildKitStep, build: BuildImage, report: Report, progress: Progress) -> None:
     """Print a line for a layer that has ended, and show what the running one does."""
     if step.is_export:
-        progress.tell(step.title)
+        progress.update(step.title)
     if not step.is_layer:
         return
     if line := build_report.ended_layer(step):
         report.note(f"{build.tag}: {line}")
     elif now := activity(step):
-        progress.tell(f"{step.title}: {now}")
+        progress.update(f"{step.title}: {now}")
     elif len(step.output) == 1:  # not earlier: cached layers would be shown as well
-        progress.tell(step.title)
+        progress.update(step.title)
 
 
 def _problem(build: BuildImage, lines: BuildProgress) -> Problem:

@@ -27,6 +27,7 @@ from cluster.containers.steps import (
 from cluster.errors import RefusedError
 from cluster.host import Host
 from cluster.machine import containers, files
+from cluster.machine.engines import ENGINES
 from cluster.machine.parallel import side_by_side
 from cluster.machine.processes import Completed, values
 from cluster.machine.terminal import Report
@@ -263,5 +264,5 @@ def _server(
 
 def _body(container: Container, host: Host) -> dict[str, object]:
     """Return the API's form of a container, with what is known only on its host."""
-    resolved = Resolved(variables=values(container.environment), home=containers.home(host))
+    resolved = Resolved(variables=values(container.environment), home=ENGINES.home(host))
     return body(container, resolved)

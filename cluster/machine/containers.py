@@ -10,14 +10,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cluster.host import Host
 from cluster.machine.engines import ENGINES
 from cluster.machine.processes import NO_FILE, Completed
-
-if TYPE_CHECKING:
-    from docker import APIClient
 
 ABSENT = (404, 409)
 """HTTP statuses of the Engine API: no such container, and one that is not running."""
@@ -28,15 +25,16 @@ Body = dict[str, Any]
 """JSON of the Engine API."""
 
 
-def home(host: Host) -> str:
-    """Return the home folder of the user on the host."""
-    return ENGINES.home(host)
-
-
 def inspect(host: Host, name: str) -> Body | None:
     """Return the engine's description of a container; None when there is none of that name."""
+    from docker.errors import NotFound
+
     with ENGINES.api(host) as api:
-        return _inspect(api, name)
+        try:
+            description: Body = api.inspect_container(name)
+        except NotFound:
+            return None
+        return description
 
 
 def inspect_image(host: Host, name: str) -> Body | None:
@@ -92,7 +90,7 @@ def run_once(host: Host, body: Body) -> Completed:
     with ENGINES.api(host) as api:
         created = ""
         try:
-            created = _create(api, body, "")
+            created = api.create_container_from_config(body)["Id"]
             api.start(created)
             code = api.wait(created)["StatusCode"]
             output, errors = api.logs(created, stderr=False), api.logs(created, stdout=False)
@@ -111,21 +109,24 @@ def start(host: Host, body: Body, name: str, files: Mapping[str, str], pid_file:
     alone can read it, to a path of this machine.
     """
     with ENGINES.api(host) as api:
-        created = _create(api, body, name)
+        created = api.create_container_from_config(body, name)["Id"]
         try:
             for target, source in files.items():
                 api.put_archive(created, "/", archive(Path(source), target))
             api.start(created)
-            _await_file(api, created, pid_file, None)
+            await_file(host, created, pid_file, None)
         except BaseException:
             api.remove_container(created, force=True)
             raise
 
 
 def await_file(host: Host, name: str, path: str, before: bytes | None) -> None:
-    """Wait until a file in a container differs from what it was before, at most 10 s."""
-    with ENGINES.api(host) as api:
-        _await_file(api, name, path, before)
+    """Wait until a file in a container differs from `before`, at most 10 s."""
+    deadline = time.monotonic() + START_SECONDS
+    while read_file(host, name, path) in {None, before}:
+        if time.monotonic() > deadline or inspect(host, name) is None:
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def remove(host: Host, name: str, stop_seconds: float | None) -> None:
@@ -138,8 +139,16 @@ def remove(host: Host, name: str, stop_seconds: float | None) -> None:
 
 def read_file(host: Host, name: str, path: str) -> bytes | None:
     """Return a file of a container, running or not; None when it does not exist."""
+    from docker.errors import NotFound
+
     with ENGINES.api(host) as api:
-        return _read_file(api, name, path)
+        try:
+            chunks, _ = api.get_archive(name, path)
+        except NotFound:
+            return None
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+            member = tar.extractfile(tar.getmembers()[0])
+            return member.read() if member else b""
 
 
 def read_volume_file(host: Host, volume: str, image: str, path: str) -> bytes | None:
@@ -158,7 +167,7 @@ def read_volume_file(host: Host, volume: str, image: str, path: str) -> bytes | 
         except APIError:
             return None
         try:
-            return _read_file(api, created, path)
+            return read_file(host, created, path)
         finally:
             api.remove_container(created, force=True)
 
@@ -216,40 +225,6 @@ def archive(source: Path, target: str) -> bytes:
         tar.addfile(folder)
         tar.addfile(file, io.BytesIO(content))
     return packed.getvalue()
-
-
-def _await_file(api: "APIClient", name: str, path: str, before: bytes | None) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while _read_file(api, name, path) in {None, before}:
-        if time.monotonic() > deadline or _inspect(api, name) is None:
-            return
-        time.sleep(POLL_SECONDS)
-
-
-def _create(api: "APIClient", body: Body, name: str) -> str:
-    return str(api.create_container_from_config(body, name or None)["Id"])
-
-
-def _inspect(api: "APIClient", name: str) -> Body | None:
-    from docker.errors import NotFound
-
-    try:
-        description: Body = api.inspect_container(name)
-    except NotFound:
-        return None
-    return description
-
-
-def _read_file(api: "APIClient", name: str, path: str) -> bytes | None:
-    from docker.errors import NotFound
-
-    try:
-        chunks, _ = api.get_archive(name, path)
-    except NotFound:
-        return None
-    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
-        member = tar.extractfile(tar.getmembers()[0])
-        return member.read() if member else b""
 
 
 def _text(output: bytes | None) -> str:

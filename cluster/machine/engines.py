@@ -1,13 +1,13 @@
 """Docker engines of hosts, by the Docker SDK; remote ones through the user's own SSH client."""
 
 import subprocess
-import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cluster.errors import NodeError
@@ -30,22 +30,73 @@ READY = "home of spark-vllm-cluster: "
 REMOTE = f"printf '%s\\n' \"{READY}$HOME\"; exec cat"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Tunnel:
-    """An ssh process that forwards the engine's socket of another machine to this one."""
+    """An ssh process that forwards the socket of another machine's engine to this machine."""
 
-    process: "subprocess.Popen[str]"
-    socket: Path
-    errors: Path
-    home: str
-    """The home folder of the user there."""
+    def __init__(self, host: Host) -> None:
+        """Start ssh and wait until the connection stands; a NodeError has the reason if not."""
+        self._folder = TemporaryDirectory(prefix="engine-")  # that only this user can enter
+        self.socket = Path(self._folder.name, "api.sock")
+        self._errors = Path(self._folder.name, "ssh.log")
+        try:
+            with self._errors.open("wb") as log:
+                # In its own session Ctrl-C does not reach it: stopping services still needs it.
+                self.process = subprocess.Popen(
+                    host.tunnel(str(self.socket), SOCKET, REMOTE),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    errors="replace",
+                    start_new_session=True,
+                )
+        except FileNotFoundError as error:
+            self._folder.cleanup()
+            raise NodeError(host_problem(host, str(error))) from None
+        try:
+            self.home = self._await_home(host)
+            """The home folder of the user on the other machine."""
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def error(self) -> str:
         """What ssh printed to its standard error; empty once everything is closed."""
         with suppress(FileNotFoundError):
-            return self.errors.read_text(encoding="utf-8", errors="replace")
+            return self._errors.read_text(encoding="utf-8", errors="replace")
         return ""
+
+    def close(self) -> None:
+        """End ssh, and remove the socket."""
+        self._end()
+        self._folder.cleanup()
+
+    def _end(self) -> None:
+        """End ssh, which ends at once; the remote `cat` ends with the connection."""
+        self.process.terminate()
+        try:
+            self.process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
+
+    def _await_home(self, host: Host) -> str:
+        """Return the home folder that the remote side prints."""
+        timer = threading.Timer(OPEN_SECONDS, self.process.kill)
+        timer.start()
+        try:
+            lines = (line for line in self.process.stdout or () if line.startswith(READY))
+            home = next(lines, "").removeprefix(READY).rstrip("\n")
+        finally:
+            timer.cancel()
+        if not home:
+            self._end()
+            raise NodeError(host_problem(host, self.error))
+        return home
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +115,10 @@ class OpenEngine:
         """Close both."""
         self.client.close()
         if self.tunnel:
-            _end(self.tunnel.process)
+            self.tunnel.close()
 
 
-class Engines(AbstractContextManager["Engines"]):
+class Engines:
     """Clients of engines: each is opened on first use and shared by all threads."""
 
     def __init__(self) -> None:
@@ -75,25 +126,12 @@ class Engines(AbstractContextManager["Engines"]):
         self._open_engines: dict[str, OpenEngine] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._count = 0
-
-    def __exit__(self, *_: object) -> None:
-        """Close everything."""
-        self.close()
 
     def close(self) -> None:
-        """Close all clients, end all ssh processes, remove the sockets; all may be opened again."""
+        """Close all clients and end all ssh processes; all may be opened again."""
         with self._lock:
             while self._open_engines:
                 self._open_engines.popitem()[1].close()
-            if self._folder:
-                self._folder.cleanup()
-                self._folder = None
-
-    def client(self, host: Host) -> "DockerClient":
-        """Return the client of an engine that answers; a NodeError has the reason why none does."""
-        return self._engine(host).client
 
     def home(self, host: Host) -> str:
         """Return the home folder of the user on the host."""
@@ -112,9 +150,10 @@ class Engines(AbstractContextManager["Engines"]):
         try:
             yield engine.client.api
         except (*lost, DockerException, RequestException) as error:
-            raise NodeError(host_problem(host, _words(host, engine.tunnel, error))) from error
+            raise NodeError(host_problem(host, _reason(host, engine.tunnel, error))) from error
 
     def _engine(self, host: Host) -> OpenEngine:
+        """Return the engine of a host; a NodeError has the reason if it does not answer."""
         with self._lock:
             lock = self._locks[host.ssh_host]
         with lock:
@@ -122,67 +161,22 @@ class Engines(AbstractContextManager["Engines"]):
             if engine is None or not engine.is_alive:
                 if engine:
                     engine.close()
-                engine = self._open_engines[host.ssh_host] = self._connect(host)
+                engine = self._open_engines[host.ssh_host] = _connect(host)
             return engine
-
-    def _connect(self, host: Host) -> OpenEngine:
-        tunnel = _tunnel(host, self._socket()) if host.ssh_host else None
-        try:
-            return OpenEngine(client=_client(host, tunnel), tunnel=tunnel)
-        except BaseException:
-            if tunnel:
-                _end(tunnel.process)
-            raise
-
-    def _socket(self) -> Path:
-        """Return a path for a socket, in a folder that only this user can enter."""
-        with self._lock:
-            self._folder = self._folder or tempfile.TemporaryDirectory(prefix="engines-")
-            self._count += 1
-            return Path(self._folder.name, f"{self._count}.sock")
 
 
 ENGINES = Engines()
 """The engines of this program."""
 
 
-def _tunnel(host: Host, socket: Path) -> Tunnel:
-    errors = socket.with_suffix(".log")
+def _connect(host: Host) -> OpenEngine:
+    tunnel = Tunnel(host) if host.ssh_host else None
     try:
-        with errors.open("wb") as log:
-            # In a session of its own, Ctrl-C does not reach it: stopping services still needs it.
-            process = subprocess.Popen(
-                host.tunnel(str(socket), SOCKET, REMOTE),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
-    except FileNotFoundError as error:
-        raise NodeError(host_problem(host, str(error))) from None
-    try:
-        home = _home(process)
+        return OpenEngine(client=_client(host, tunnel), tunnel=tunnel)
     except BaseException:
-        _end(process)
+        if tunnel:
+            tunnel.close()
         raise
-    tunnel = Tunnel(process=process, socket=socket, errors=errors, home=home)
-    if not home:
-        _end(process)
-        raise NodeError(host_problem(host, tunnel.error))
-    return tunnel
-
-
-def _home(process: "subprocess.Popen[str]") -> str:
-    """Return the home folder that the remote side prints; nothing when ssh ends before."""
-    timer = threading.Timer(OPEN_SECONDS, process.kill)
-    timer.start()
-    try:
-        lines = (line for line in process.stdout or () if line.startswith(READY))
-        return next(lines, "").removeprefix(READY).rstrip("\n")
-    finally:
-        timer.cancel()
 
 
 def _client(host: Host, tunnel: Tunnel | None) -> "DockerClient":
@@ -194,39 +188,26 @@ def _client(host: Host, tunnel: Tunnel | None) -> "DockerClient":
             return docker.DockerClient(base_url=f"unix://{tunnel.socket}")
         return docker.from_env()
     except docker.errors.DockerException as error:
-        raise NodeError(host_problem(host, _words(host, tunnel, error))) from error
+        raise NodeError(host_problem(host, _reason(host, tunnel, error))) from error
 
 
-def _words(host: Host, tunnel: Tunnel | None, error: Exception) -> str:
+def _reason(host: Host, tunnel: Tunnel | None, error: Exception) -> str:
     """Return the best explanation: by the engine, ssh, Docker's client, or the exception."""
     from docker.errors import APIError
 
     if isinstance(error, APIError):
         return str(error)
     if tunnel is None:
-        return _complaint(host) or str(error)
+        return _client_error(host) or str(error)
     try:
         tunnel.process.wait(NOTICE_SECONDS)
     except subprocess.TimeoutExpired:
-        return _complaint(host) or f"{tunnel.error}{error}"
+        return _client_error(host) or f"{tunnel.error}{error}"
     return tunnel.error or CLOSED
 
 
-def _complaint(host: Host) -> str:
+def _client_error(host: Host) -> str:
     """Return the error that the Docker client on the host itself prints; empty without one."""
     argv = host.ssh("docker version") if host.ssh_host else ("docker", "version")
     result = processes.run(argv, seconds=OPEN_SECONDS)
     return result.error if result.code else ""
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    """End ssh, which ends at once; the remote `cat` ends with the connection."""
-    process.terminate()
-    try:
-        process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe:
-            pipe.close()

@@ -1,4 +1,4 @@
-"""Files and folders of this machine: found, read, written whole, linked, kept secret, locked."""
+"""Files and folders of this machine: found, read, replaced in one step, linked, locked."""
 
 import fcntl
 import os
@@ -18,6 +18,8 @@ SECRET_BYTES = 32
 NEW_FILE = 0o666
 """Permissions of a new file, before the umask."""
 OWNER_ONLY = 0o600
+temporary_folder = TemporaryDirectory
+"""A new folder that is removed at the end of a `with` block."""
 
 
 def exists(path: str) -> bool:
@@ -60,6 +62,21 @@ def text(path: str) -> str:
 def content(path: str) -> bytes:
     """Return the bytes of a file; an OSError if it cannot be read."""
     return Path(path).read_bytes()
+
+
+def size(path: str) -> int:
+    """Return the bytes of a file; 0 if it does not exist."""
+    with suppress(OSError):
+        return Path(path).stat().st_size
+    return 0
+
+
+def read_from(path: str, start: int) -> bytes:
+    """Return the content of a file from a byte on; nothing if it cannot be read."""
+    with suppress(OSError), Path(path).open("rb") as file:
+        file.seek(start)
+        return file.read()
+    return b""
 
 
 def make_folder(path: str, mode: int = 0o700) -> None:
@@ -115,13 +132,6 @@ def replace_link(path: str, target: str) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target)
     fresh.replace(link)
-
-
-@contextmanager
-def temporary_folder() -> Iterator[str]:
-    """Yield a new folder that is removed at the end of the block."""
-    with TemporaryDirectory() as folder:
-        yield folder
 
 
 def private_log(path: str) -> TextIO:
@@ -205,18 +215,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def size(path: str) -> int:
-    """Return the bytes of a file; 0 if it does not exist."""
-    with suppress(OSError):
-        return Path(path).stat().st_size
-    return 0
-
-
-def read_from(path: str, start: int) -> bytes:
-    """Return the content of a file from a byte on; nothing if it cannot be read."""
-    with suppress(OSError), Path(path).open("rb") as file:
-        file.seek(start)
-        return file.read()
-    return b""

@@ -1,6 +1,6 @@
 """Side by side: calls in threads, whose problems are reported together."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
@@ -31,13 +31,14 @@ def side_by_side(
     with ThreadPoolExecutor(max_workers=1 if in_turn else max(1, len(calls))) as pool:
         futures = [pool.submit(call, item) for item in calls]
         try:
-            errors = [error for future in futures if (error := cluster_error(future))]
+            errors = [error for future in futures if (error := _cluster_error(future))]
         except KeyboardInterrupt:
             if cancelled:
                 cancelled.set()
             raise
     if errors:
-        raise joined(errors)
+        problems = dict.fromkeys(problem for error in errors for problem in error.problems)
+        raise type(errors[0])(*problems)
     return [future.result() for future in futures]
 
 
@@ -63,15 +64,9 @@ def in_background(call: Callable[[], Result]) -> Callable[[], Result]:
     return future.result
 
 
-def cluster_error(future: Future[Result]) -> ClusterError | None:
+def _cluster_error(future: Future[Result]) -> ClusterError | None:
     """Return the ClusterError that a call ended with; any other exception is raised."""
     error = future.exception()
     if error is not None and not isinstance(error, ClusterError):
         raise error
     return error
-
-
-def joined(errors: Sequence[ClusterError]) -> ClusterError:
-    """Return one error, of the first one's class, with the problems of all."""
-    problems = dict.fromkeys(problem for error in errors for problem in error.problems)
-    return type(errors[0])(*problems)

@@ -1,11 +1,12 @@
-"""Processes of this machine: run to their end, launched, recognised by environment, ended."""
+"""Programs of this machine: run to their end, followed line by line, launched, found, and ended."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from errno import ENOENT
 from pathlib import Path
@@ -34,17 +35,6 @@ class Completed:
     error: str
     ended: float = 0.0
     """When the answer was complete, in seconds since 1970; 0 where it does not matter."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OwnProcess:
-    """A running process of this user."""
-
-    pid: int
-    argv: tuple[str, ...]
-    environment: dict[str, str]
-    since: float
-    """Start, in seconds since 1970."""
 
 
 def run(
@@ -88,6 +78,57 @@ def attached(argv: tuple[Word, ...], environment: Environment = ()) -> int:
     return subprocess.run(words, env=_variables(environment), check=False).returncode
 
 
+@dataclass(frozen=True, kw_only=True)
+class FollowedProgram:
+    """A program whose output is read as it comes."""
+
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """The lines of its output and errors as they come, each with its line end."""
+        return (line.decode("utf-8", "replace") for line in self.process.stdout or ())
+
+    @property
+    def code(self) -> int:
+        """The exit code, once the program has ended."""
+        return self.process.wait()
+
+
+@contextmanager
+def followed(
+    argv: tuple[str, ...],
+    variables: Mapping[str, str],
+    *,
+    grace_seconds: float,
+    inherited: tuple[int, ...] = (),
+) -> Iterator[FollowedProgram]:
+    """Start a program with exactly these variables, and wait for its end after the block.
+
+    It has a session of its own, which Ctrl-C in the terminal does not reach. An exception in the
+    block, KeyboardInterrupt among them, asks the program and all it has started to end, and kills
+    what is left after `grace_seconds`. `inherited` are file descriptors that stay open in it. A
+    program that does not exist is a FileNotFoundError.
+    """
+    with subprocess.Popen(
+        argv,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        pass_fds=inherited,
+    ) as process:
+        try:
+            yield FollowedProgram(process=process)
+        except BaseException:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                _signal_group(process.pid, number)
+                with suppress(subprocess.TimeoutExpired):
+                    process.communicate(timeout=grace_seconds)
+            raise
+
+
 def launch(argv: tuple[Word, ...], environment: Environment, log: str, pid_file: str) -> str:
     """Start a command that outlives this program, and wait until it has written its number.
 
@@ -112,13 +153,9 @@ def launch(argv: tuple[Word, ...], environment: Environment, log: str, pid_file:
     return ""
 
 
-def revealed(value: Value) -> str:
-    """Return the text that a word or value stands for; FileNotFoundError if its file is missing."""
-    if isinstance(value, MarkedPid):
-        return str(_proved(value).pid)
-    if isinstance(value, FileText):
-        return Path(value.path).read_text(encoding="utf-8").removesuffix("\n")
-    return value.value if isinstance(value, Secret) else value
+def which(name: str) -> str:
+    """Return the path of a program on the PATH; empty if it is not there."""
+    return shutil.which(name) or ""
 
 
 def own_variables() -> dict[str, str]:
@@ -131,48 +168,47 @@ def values(environment: Environment) -> dict[str, str]:
     return {name: revealed(value) for name, value in environment}
 
 
+def revealed(value: Value) -> str:
+    """Return the text that a word or value stands for; FileNotFoundError if its file is missing."""
+    if isinstance(value, MarkedPid):
+        return str(_marked_process(value).pid)
+    if isinstance(value, FileText):
+        return Path(value.path).read_text(encoding="utf-8").removesuffix("\n")
+    return value.value if isinstance(value, Secret) else value
+
+
+def _variables(environment: Environment) -> dict[str, str]:
+    """Return the given variables; without any, this program's own with the system's PATH added."""
+    if environment:
+        return values(environment)
+    return own_variables() | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_PATH}"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnProcess:
+    """A running process of this user."""
+
+    pid: int
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    since: float
+    """Start, in seconds since 1970."""
+
+
 def find(number: MarkedPid) -> OwnProcess | None:
-    """Return the process behind a number in a file, if it lives and carries the mark."""
+    """Return the process behind a number in a file, if it is running and carries the mark."""
     with suppress(FileNotFoundError):
-        return _proved(number)
+        return _marked_process(number)
     return None
-
-
-def _proved(number: MarkedPid) -> OwnProcess:
-    """Return the process behind a number; without its mark it is a stranger: FileNotFoundError."""
-    text = Path(number.path).read_text(encoding="utf-8").strip()
-    process = _process(int(text)) if text.isdecimal() else None
-    name, value = number.mark
-    if process is None or process.environment.get(name) != value:
-        raise FileNotFoundError(ENOENT, "no such process", number.path)
-    return process
 
 
 def end(number: MarkedPid, seconds: float) -> bool:
     """Ask a process and its group to end, and kill them after `seconds`; whether they are gone."""
     process = find(number)
     return process is None or any(
-        _signalled(process.pid, signal_number, seconds)
+        _ends(process.pid, signal_number, seconds)
         for signal_number in (signal.SIGTERM, signal.SIGKILL)
     )
-
-
-def _signalled(group: int, signal_number: signal.Signals, seconds: float) -> bool:
-    """Send a signal to a process group; return whether the group is gone in time."""
-    with suppress(ProcessLookupError):
-        os.killpg(group, signal_number)
-    return _wait_until(lambda: not _group_lives(group), seconds)
-
-
-def _group_lives(group: int) -> bool:
-    # A child of this very program stays a zombie until it is waited for.
-    with suppress(ChildProcessError):
-        os.waitpid(-group, os.WNOHANG)
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def lives(name: str, folder: str) -> bool:
@@ -193,6 +229,38 @@ def may_administer() -> bool:
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     (effective,) = (line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
     return bool(int(effective, 16) >> CAP_SYS_ADMIN & 1)
+
+
+def _marked_process(number: MarkedPid) -> OwnProcess:
+    """Return the process behind a number; FileNotFoundError unless it carries the mark."""
+    text = Path(number.path).read_text(encoding="utf-8").strip()
+    process = _process(int(text)) if text.isdecimal() else None
+    name, value = number.mark
+    if process is None or process.environment.get(name) != value:
+        raise FileNotFoundError(ENOENT, "no such process", number.path)
+    return process
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+def _ends(group: int, number: signal.Signals, seconds: float) -> bool:
+    """Send a signal to a process group; return whether the group is gone in time."""
+    _signal_group(group, number)
+    return _wait_until(lambda: not _group_lives(group), seconds)
+
+
+def _group_lives(group: int) -> bool:
+    # A child of this very program stays a zombie until it is waited for.
+    with suppress(ChildProcessError):
+        os.waitpid(-group, os.WNOHANG)
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -223,23 +291,10 @@ def _process(pid: int) -> OwnProcess | None:
         return None
     pairs = (item.partition("=") for item in content)
     variables = {name: value for name, _, value in pairs}
-    return OwnProcess(pid=pid, argv=argv, environment=variables, since=_since(int(fields[19])))
+    # The start is in clock ticks since boot (proc_pid_stat(5)).
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return OwnProcess(pid=pid, argv=argv, environment=variables, since=time.time() - age)
 
 
 def _strings(path: Path) -> tuple[str, ...]:
     return tuple(path.read_bytes().decode(errors="replace").split("\0")[:-1])
-
-
-def _since(ticks: int) -> float:
-    """Convert a process's start from clock ticks since boot to seconds since 1970."""
-    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _variables(environment: Environment) -> dict[str, str]:
-    """Return exactly the given variables.
-
-    Without any, return this program's own, with the system's folders on the PATH.
-    """
-    if environment:
-        return values(environment)
-    return own_variables() | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_PATH}"}

@@ -59,13 +59,7 @@ class StreamReader:
         assert self.process.stdin  # noqa: S101 (all are started with it; the types cannot know)
         with suppress(BrokenPipeError):
             self.process.stdin.write(f"{line}\n".encode())
-        self.close_input()
-
-    def close_input(self) -> None:
-        """Close the program's input."""
-        assert self.process.stdin  # noqa: S101 (as above)
-        with suppress(BrokenPipeError):
-            self.process.stdin.close()
+        _close(self.process.stdin)
 
     def end(self) -> Completed:
         """Wait for the program's end; its output has been read."""
@@ -105,7 +99,7 @@ def fifo_reader(
         argv = command(str(folder))
         process = stack.enter_context(_started(argv, output=errors, errors=errors))
         stream = StreamReader(process=process, output=output, errors=errors)
-        stack.callback(_close, stream, cleanup)
+        stack.callback(_end_reader, stream, cleanup)
         yield stream
 
 
@@ -128,9 +122,9 @@ def _started(
             process.kill()
 
 
-def _close(stream: StreamReader, cleanup: tuple[str, ...]) -> None:
+def _end_reader(stream: StreamReader, cleanup: tuple[str, ...]) -> None:
     """Let a program end by itself: a container that is still being created can; else clean up."""
-    stream.close_input()
+    _close(stream.process.stdin)
     stream.output.close()
     try:
         stream.process.wait(END_SECONDS)
@@ -188,15 +182,14 @@ class PartWriter:
 
     def close(self) -> None:
         """Close the program's input."""
-        assert self.process.stdin  # noqa: S101 (as above)
-        with suppress(BrokenPipeError):
-            self.process.stdin.close()
+        _close(self.process.stdin)
 
     def end(self) -> Completed:
         """Close the program's input, and wait for its end."""
         self.close()
         code = self.process.wait()
-        return Completed(code=code, output=_text(self._output), error=_text(self._errors))
+        with self._output, self._errors:
+            return Completed(code=code, output=_text(self._output), error=_text(self._errors))
 
 
 class PartStream:
@@ -302,7 +295,13 @@ class PartStream:
         return None
 
 
+def _close(pipe: IO[bytes] | None) -> None:
+    """Close a program's input; the program may have ended before it read everything."""
+    with suppress(BrokenPipeError):
+        if pipe:
+            pipe.close()
+
+
 def _text(file: IO[bytes]) -> str:
-    with file:
-        file.seek(0)
-        return file.read().decode(errors="replace")
+    file.seek(0)
+    return file.read().decode(errors="replace")

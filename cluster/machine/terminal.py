@@ -16,15 +16,13 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 QUIET_SECONDS = 2.0
-"""A step that is quicker says nothing before it has ended."""
-
-
+"""A quicker step prints only its last line."""
 WIDEST = 100
 """Columns of the pages on a wider terminal."""
 
 
 class Invocation:
-    """How the user called this program, which is what every text calls it."""
+    """How the user called this program; texts call it the same."""
 
     command = "inv"
 
@@ -56,26 +54,26 @@ def width() -> int:
 
 
 class Progress:
-    """A step that goes on: where, what, and what it is doing now."""
+    """A running step: its place, its title, and its present activity."""
 
     def __init__(self, report: "Report", place: str, title: str) -> None:
         """Start the clock."""
         self._report = report
         self._head = f"{place}: {title}"
         self._started = time.monotonic()
-        self._now = ""
-        self._told = 0.0
+        self._activity = ""
+        self._last_line = 0.0
 
-    def tell(self, now: str, *, every: float = 0.0) -> None:
-        """Say what the step is doing now; the same words again say nothing.
+    def update(self, activity: str, *, every: float = 0.0) -> None:
+        """Show what the step is doing now.
 
-        What changes all the time makes a plain line only `every` so many seconds.
+        Without a live view this prints a line, at most one in `every` seconds.
         """
-        if now != self._now:
-            self._now = now
-            if self.seconds - self._told >= every:
-                self._told = self.seconds
-                self._report.changed(self)
+        if activity != self._activity:
+            self._activity = activity
+            if self.seconds - self._last_line >= every:
+                self._last_line = self.seconds
+                self._report.show_activity(self)
 
     @property
     def seconds(self) -> float:
@@ -85,7 +83,7 @@ class Progress:
     @property
     def line(self) -> str:
         """The step as one line."""
-        return f"{self._head}: {self._now}" if self._now else self._head
+        return f"{self._head}: {self._activity}" if self._activity else self._head
 
     @property
     def summary(self) -> str:
@@ -107,16 +105,19 @@ class Report:
     def step(self, place: str, title: str) -> Iterator[Progress]:
         """Show a step while the block runs."""
         progress = Progress(self, place, title)
-        self._add(progress)
+        with self._lock:
+            self._steps.append(progress)
+            if self._live is None and self._stream.isatty():
+                self._live = self._view()
         try:
             yield progress
         except BaseException:
-            self._remove(progress, f"{progress.summary}  failed")
+            self._end(progress, f"{progress.summary}  failed")
             raise
-        self._remove(progress, progress.summary)
+        self._end(progress, progress.summary)
 
-    def changed(self, progress: Progress) -> None:
-        """Print what a step is doing now, unless the live view does."""
+    def show_activity(self, progress: Progress) -> None:
+        """Print the activity of a step, unless the step is quick or the live view shows it."""
         if self._live is None and progress.seconds > QUIET_SECONDS:
             self.note(progress.line)
 
@@ -128,13 +129,7 @@ class Report:
             else:
                 self._live.console.print(as_typed(line), markup=False, highlight=False)
 
-    def _add(self, progress: Progress) -> None:
-        with self._lock:
-            self._steps.append(progress)
-            if self._live is None and self._stream.isatty():
-                self._live = self._view()
-
-    def _remove(self, progress: Progress, line: str) -> None:
+    def _end(self, progress: Progress, line: str) -> None:
         with self._lock:
             self._steps.remove(progress)
             self.note(line)

@@ -76,7 +76,7 @@ class ClusterPerformer(Performer):
 @singledispatch
 def perform(step: object, performer: Performer) -> tuple[Completed, ...] | None:
     """Perform one step; return the answers to its queries, if it has any."""
-    return services.case(perform, step)(step, performer)  # type: ignore[no-any-return]  # of the room
+    return services.case(perform, step)(step, performer)
 
 
 @perform.register

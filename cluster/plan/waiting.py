@@ -125,7 +125,7 @@ class Waiting:
             phases = [phase for line in lines if (phase := self._reader.phase(line))]
             # The wait is for the last service; the others have been ready before.
             if phases and service.handle.service == self._watched[-1].handle.service:
-                self._progress.tell(phases[-1])
+                self._progress.update(phases[-1])
 
     def _failure(self, failed: WatchedService, message: str) -> NodeError:
         """Return the error of a failed service: the lines that matter, the cause, a remedy."""

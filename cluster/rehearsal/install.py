@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.machine import files, processes, programs
+from cluster.machine import files, processes
 from cluster.machine.terminal import Progress, Report
 from cluster.rehearsal import installers, requirements
 from cluster.rehearsal.installers import Attempt, Installer, Pip, Uv, Variables
@@ -108,7 +108,7 @@ class _Installation:
     def _python(self) -> tuple[str, str]:
         """Return version and path of the first suitable Python; empty if there is none."""
         variables = tuple(self._environ.items())
-        for probe in requirements.python_probes(sys.executable, uv=bool(programs.which("uv"))):
+        for probe in requirements.python_probes(sys.executable, uv=bool(processes.which("uv"))):
             with suppress(OSError):
                 answer = processes.run(probe, variables).output
                 if python := requirements.suitable_python(answer):
@@ -170,7 +170,7 @@ class _Installation:
     def _follow(self, attempt: Attempt, progress: Progress) -> tuple[int, list[str]]:
         """Run an attempt and report its progress; return its exit code and its output."""
         lines: list[str] = []
-        with programs.followed(
+        with processes.followed(
             attempt.argv,
             attempt.environment,
             grace_seconds=GRACE_SECONDS,
@@ -179,7 +179,7 @@ class _Installation:
             for line in program.lines:
                 lines.append(line.rstrip())
                 if activity := installers.activity(line):
-                    progress.tell(activity)
+                    progress.update(activity)
         return program.code, lines
 
     def _remove_leftovers(self) -> None:
@@ -194,7 +194,7 @@ class _Installation:
 def _installer(python: str, work: str, environ: Variables) -> Installer:
     """Return uv if it is on the PATH, else pip; `work` is a folder for a downloaded pip."""
     settings = pip_settings(environ)
-    if programs.which("uv"):
+    if processes.which("uv"):
         return Uv(python=python, settings=settings, environ=environ)
     return Pip(program=_pip(python, work), settings=settings, environ=environ)
 

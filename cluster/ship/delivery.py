@@ -64,10 +64,10 @@ class Delivery:
             for count in self.stream.run():
                 done = min(done + count, size)
                 if done == size:
-                    step.tell("the engine is unpacking")
+                    step.update("the engine is unpacking")
                 else:
                     seconds = clock.monotonic() - self.begin
-                    step.tell(report.progress(done, size, seconds), every=PROGRESS_SECONDS)
+                    step.update(report.progress(done, size, seconds), every=PROGRESS_SECONDS)
             if self.stream.failure:
                 self._record_failure()
             if failed := tuple(filter(None, (load.problem for load in self.loads.values()))):

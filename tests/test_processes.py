@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.machine import programs
+from cluster.machine import processes
 
 VARIABLES = {"PATH": os.environ["PATH"], "WORD": "grün"}
 
@@ -14,7 +14,7 @@ VARIABLES = {"PATH": os.environ["PATH"], "WORD": "grün"}
 def test_lines_and_exit_code() -> None:
     """Output and errors arrive as lines with their carriage returns, then the exit code."""
     script = r"printf 'a\rb\n'; echo $WORD >&2; printf '\377'; exit 7"
-    with programs.followed(("sh", "-c", script), VARIABLES, grace_seconds=1) as program:
+    with processes.followed(("sh", "-c", script), VARIABLES, grace_seconds=1) as program:
         lines = list(program.lines)
 
     assert ["a\rb\n", "grün\n", "\N{REPLACEMENT CHARACTER}"] == lines
@@ -25,15 +25,15 @@ def test_missing_program() -> None:
     """A missing program is a FileNotFoundError with its name."""
     with (
         pytest.raises(FileNotFoundError, match="no-such-program"),
-        programs.followed(("no-such-program",), VARIABLES, grace_seconds=1),
+        processes.followed(("no-such-program",), VARIABLES, grace_seconds=1),
     ):
         pass
 
-    assert not programs.which("no-such-program")
-    assert programs.which("sh").endswith("/sh")
+    assert not processes.which("no-such-program")
+    assert processes.which("sh").endswith("/sh")
 
 
-def interrupt(program: programs.Program, children: list[int]) -> None:
+def interrupt(program: processes.FollowedProgram, children: list[int]) -> None:
     """Read the PID of the program's child; then interrupt as Ctrl-C does."""
     children.append(int(next(program.lines)))
     raise KeyboardInterrupt
@@ -47,7 +47,7 @@ def test_interruption_ends_the_whole_group(trap: str) -> None:
     started = time.monotonic()
     with (
         pytest.raises(KeyboardInterrupt),
-        programs.followed(script, VARIABLES, grace_seconds=0.3) as program,
+        processes.followed(script, VARIABLES, grace_seconds=0.3) as program,
     ):
         interrupt(program, children)
 
@@ -60,7 +60,7 @@ def test_inherited_descriptor(tmp_path: Path) -> None:
     """Only the given file descriptors stay open in the program."""
     descriptors = [os.open(tmp_path, os.O_RDONLY) for _ in range(2)]
     script = f"test -e /proc/self/fd/{descriptors[0]} && ! test -e /proc/self/fd/{descriptors[1]}"
-    with programs.followed(
+    with processes.followed(
         ("sh", "-c", script), VARIABLES, grace_seconds=1, inherited=(descriptors[0],)
     ) as program:
         pass
