@@ -36,6 +36,23 @@ class ContainerHandle:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ContainerStep:
+    """A step on a container, or on a service in it."""
+
+    title: str
+    handle: ContainerHandle
+
+    @property
+    def place(self) -> str:
+        """The name of the node."""
+        return self.handle.place
+
+    def docker(self, *words: str) -> str:
+        """Return the shell line of a Docker command for the node's engine."""
+        return shell_line(self.handle.host.docker(*words))
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExecCommand:
     """Run a command inside a container to its end."""
 
@@ -107,13 +124,11 @@ class ShareToken:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartContainer:
+class StartContainer(ContainerStep):
     """Start a run spec as a container; an equal one that is running already is left alone."""
 
-    title: str
     spec: RunSpec
     container: Container
-    handle: ContainerHandle
     files: tuple[tuple[str, str], ...]
     """Files of this machine, each with its path in the container, where root alone can read it."""
     recreate: bool
@@ -122,20 +137,15 @@ class StartContainer:
     """Asked of a running container: if there is a problem, it is started again."""
 
     @property
-    def place(self) -> str:
-        """The node of the spec."""
-        return self.spec.node
-
-    @property
     def text(self) -> str:
         """The shell lines."""
         host, name = self.handle.host, self.container.name
-        parts = create_options(self.container, host.ssh_host)
-        end = (self.container.image, *self.container.argv)
-        create = shell_parts(self.container.environment, (host.docker("create"), *parts, end))
-        copies = (host.docker("cp", path, f"{name}:{target}") for path, target in self.files)
-        lines = (*copies, host.docker("start", name))
-        return "\n".join((create, *(shell_line(line) for line in lines)))
+        options = create_options(self.container, host.ssh_host)
+        command = (self.container.image, *self.container.argv)
+        parts = (host.docker("create"), *options, command)
+        copies = (self.docker("cp", path, f"{name}:{target}") for path, target in self.files)
+        create = shell_parts(self.container.environment, parts)
+        return "\n".join((create, *copies, self.docker("start", name)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,50 +159,33 @@ class CheckContainers:
     @property
     def text(self) -> str:
         """The shell lines: each prints the container that has the name."""
-        filtered = ("ps", "--all", "--filter")
-        return "\n".join(
-            shell_line(step.handle.host.docker(*filtered, f"name=^{step.container.name}$"))
-            for step in self.starts
-        )
+        filters = ((step, f"name=^{step.container.name}$") for step in self.starts)
+        return "\n".join(step.docker("ps", "--all", "--filter", name) for step, name in filters)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoveContainer:
+class RemoveContainer(ContainerStep):
     """Stop a container, killing it after `seconds`, and remove it; its volumes stay."""
 
-    title: str
-    handle: ContainerHandle
     seconds: float
-
-    @property
-    def place(self) -> str:
-        """The node of the container."""
-        return self.handle.place
 
     @property
     def text(self) -> str:
         """The shell lines."""
-        host, name = self.handle.host, self.handle.container
-        stop = host.docker("stop", "--time", f"{self.seconds:g}", name)
-        return f"{shell_line(stop)}\n{shell_line(host.docker('rm', name))}"
+        name = self.handle.container
+        stop = self.docker("stop", "--time", f"{self.seconds:g}", name)
+        return f"{stop}\n{self.docker('rm', name)}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartService:
+class StartService(ContainerStep):
     """Start a run spec inside a running container; an equal one that is running is left alone."""
 
-    title: str
     spec: RunSpec
     argv: tuple[str, ...]
     """The spec's own argv, run as a service of the container."""
     environment: Environment
     """Variables beside the container's own."""
-    handle: ContainerHandle
-
-    @property
-    def place(self) -> str:
-        """The node of the spec."""
-        return self.spec.node
 
     @property
     def text(self) -> str:
@@ -203,17 +196,10 @@ class StartService:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StopService:
+class StopService(ContainerStep):
     """Ask a service inside a container to end, and wait for it at most `seconds`."""
 
-    title: str
-    handle: ContainerHandle
     seconds: float
-
-    @property
-    def place(self) -> str:
-        """The node of the service."""
-        return self.handle.place
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -228,9 +214,9 @@ class StopService:
     @property
     def text(self) -> str:
         """The shell lines."""
-        host, name = self.handle.host, self.handle.container
-        end, kill = (host.docker("exec", name, *argv) for argv in (self.argv, self.kill))
-        return f"{shell_line(end)} ||\n  {shell_line(kill)}"
+        name = self.handle.container
+        end, kill = (self.docker("exec", name, *argv) for argv in (self.argv, self.kill))
+        return f"{end} ||\n  {kill}"
 
 
 def _variables(environment: Environment) -> tuple[str, ...]:

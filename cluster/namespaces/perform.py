@@ -12,6 +12,7 @@ from cluster.namespaces.steps import (
     Command,
     HoldNamespaces,
     KillLeftovers,
+    LaunchStep,
     ProcessHandle,
     StartProcess,
     StopProcess,
@@ -151,7 +152,7 @@ def _(_runtime: Namespaces, report: Report) -> None:
         install.ensure(ROOT, report)
 
 
-def _launch(step: HoldNamespaces | StartProcess, remedy: str) -> None:
+def _launch(step: LaunchStep, remedy: str) -> None:
     """Start the process, and wait until it has written its number."""
     handle = step.handle
     error = processes.launch(step.argv, step.environment, handle.log, handle.pid_file)

@@ -60,13 +60,37 @@ class ProcessHandle:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HoldNamespaces:
-    """Start the process that keeps namespaces alive, and set them up, unless it is running."""
+class ProcessStep:
+    """A step on a background process."""
 
     title: str
+    handle: ProcessHandle
+
+    @property
+    def place(self) -> str:
+        """The node, or the link."""
+        return self.handle.place
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchStep(ProcessStep):
+    """A step that starts a background process."""
+
     argv: tuple[Word, ...]
     environment: Environment
-    handle: ProcessHandle
+
+    @property
+    def launch_text(self) -> str:
+        """The shell lines that start the process."""
+        log, pid_file = shell_word(self.handle.log), shell_word(self.handle.pid_file)
+        start = shell_command(self.environment, self.argv, f"</dev/null >{log} 2>&1 &")
+        return f"rm -f {pid_file}\n{start}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldNamespaces(LaunchStep):
+    """Start the process that keeps namespaces alive, and set them up, unless it is running."""
+
     ready: str
     """A file that marks the set-up as done."""
     remedy: str
@@ -74,55 +98,34 @@ class HoldNamespaces:
     setup: tuple[Command, ...]
 
     @property
-    def place(self) -> str:
-        """The node, or the link."""
-        return self.handle.place
-
-    @property
     def text(self) -> str:
         """The shell lines."""
         pid_file = shell_word(self.handle.pid_file)
         wait = f"timeout 10 sh -c {shell_word(UNTIL_WRITTEN)} {pid_file}"
         done = f"touch {shell_word(self.ready)}"
-        return "\n".join((_background(self), wait, *(command.text for command in self.setup), done))
+        setup = (command.text for command in self.setup)
+        return "\n".join((self.launch_text, wait, *setup, done))
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartProcess:
+class StartProcess(LaunchStep):
     """Start a run spec in the background; an equal one that is running already is left alone."""
 
-    title: str
     spec: RunSpec
-    argv: tuple[Word, ...]
-    """How this runtime starts the spec's own argv."""
-    environment: Environment
-    handle: ProcessHandle
     proof: Await | None = None
     """Asked of a running service: if there is a problem, it is started again."""
 
     @property
-    def place(self) -> str:
-        """The node of the spec."""
-        return self.handle.place
-
-    @property
     def text(self) -> str:
         """The shell lines."""
-        return _background(self)
+        return self.launch_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class StopProcess:
+class StopProcess(ProcessStep):
     """Ask a service to end, and wait for it at most `seconds`; one that is not running is fine."""
 
-    title: str
-    handle: ProcessHandle
     seconds: float
-
-    @property
-    def place(self) -> str:
-        """The node of the service."""
-        return self.handle.place
 
     @property
     def text(self) -> str:
@@ -152,9 +155,3 @@ class KillLeftovers:
         folder = SPECIAL.sub(r"\\\g<0>", self.folder)
         mark = shell_word(f"^{self.name}={folder}(/|$)")
         return f"grep -lzsE {mark} /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL"
-
-
-def _background(step: HoldNamespaces | StartProcess) -> str:
-    log, pid_file = shell_word(step.handle.log), shell_word(step.handle.pid_file)
-    start = shell_command(step.environment, step.argv, f"</dev/null >{log} 2>&1 &")
-    return f"rm -f {pid_file}\n{start}"
