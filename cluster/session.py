@@ -43,17 +43,17 @@ def variables(name: str, node: str, form: str, *, reveal: bool) -> str:
 
 def select_nodes(cluster: Cluster, names: list[str], among: tuple[Node, ...]) -> tuple[Node, ...]:
     """Return the nodes with these names, all of `among` without names."""
-    known = {node.name: node for node in among}
-    unknown = tuple(name for name in dict.fromkeys(names) if name not in known)
+    nodes = {node.name: node for node in among}
+    unknown = tuple(name for name in dict.fromkeys(names) if name not in nodes)
     if unknown:
-        raise RefusedError(*(_unknown(cluster, name, tuple(known)) for name in unknown))
-    return tuple(known[name] for name in dict.fromkeys(names)) or among
+        raise RefusedError(*(_unknown(cluster, name, tuple(nodes)) for name in unknown))
+    return tuple(nodes[name] for name in dict.fromkeys(names)) or among
 
 
-def _unknown(cluster: Cluster, name: str, known: tuple[str, ...]) -> Problem:
+def _unknown(cluster: Cluster, name: str, choices: tuple[str, ...]) -> Problem:
     if name == cluster.head.name:
         return Problem(place=f"--node {name}", message="is the head", remedy=cluster.inv("head"))
-    remedy = did_you_mean(name, known, f"nodes: {', '.join(known) or 'none'}")
+    remedy = did_you_mean(name, choices, f"nodes: {', '.join(choices) or 'none'}")
     message = f"no such node in cluster {cluster.name}"
     return Problem(place=f"--node {shlex.quote(name)}", message=message, remedy=remedy)
 
@@ -72,8 +72,7 @@ def runtime(cluster: Cluster, *, recreate: bool = False) -> Runtime:
 
 def _host(node: Node) -> Host:
     """Return how a node is reached: without SSH where this machine has the node's address."""
-    here = is_local(str(node.host_ip))
-    return Host(name=node.name, ssh_host="" if here else node.ssh_host)
+    return Host(name=node.name, ssh_host="" if is_local(str(node.host_ip)) else node.ssh_host)
 
 
 class Session(Run):

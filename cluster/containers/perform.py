@@ -221,9 +221,10 @@ def _compared(step: StartContainer) -> Comparison | None:
         return None
     host = step.handle.host
     current = containers.inspect_image(host, step.container.image)
-    own = containers.inspect_image(host, state.image_id)
+    original = containers.inspect_image(host, state.image_id)
     image = ImageState(
-        inherited=image_variables(own) if own else {}, current_id=current["Id"] if current else ""
+        inherited=image_variables(original) if original else {},
+        current_id=current["Id"] if current else "",
     )
     variables = values(step.container.environment)
     changes = comparison.changes(step.container, state, image, variables)

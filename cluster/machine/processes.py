@@ -19,6 +19,7 @@ POLL_SECONDS = 0.05
 START_SECONDS = 10.0
 """How long a launched process may take to write its process number."""
 START_POLL_SECONDS = 0.005
+KILL_SECONDS = 10.0
 CAP_SYS_ADMIN = 21
 """The bit of the capability (linux/capability.h)."""
 LATE, NO_FILE, NO_PROGRAM = 124, 125, 127
@@ -38,13 +39,9 @@ class Completed:
 
 
 def run(
-    argv: tuple[Word, ...],
-    environment: Environment = (),
-    *,
-    text: str = "",
-    seconds: float | None = None,
+    argv: tuple[Word, ...], environment: Environment = (), *, seconds: float | None = None
 ) -> Completed:
-    """Run a command to its end, without a terminal; its standard input is `text`.
+    """Run a command to its end, without a terminal and without input.
 
     A missing program gives code 127, a command that takes longer than `seconds` 124, and a missing
     file behind a word 125.
@@ -58,7 +55,7 @@ def run(
         result = subprocess.run(
             words,
             env=variables,
-            input=text,
+            input="",
             capture_output=True,
             text=True,
             errors="replace",
@@ -216,12 +213,12 @@ def lives(name: str, folder: str) -> bool:
     return any(True for _ in _below(name, folder))
 
 
-def kill_below(name: str, folder: str, seconds: float = 10.0) -> bool:
+def kill_below(name: str, folder: str) -> bool:
     """Kill all processes whose variable `name` is a path at or below `folder`; whether all end."""
     for process in _below(name, folder):
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
-    return _wait_until(lambda: not lives(name, folder), seconds)
+    return _wait_until(lambda: not lives(name, folder), KILL_SECONDS)
 
 
 def may_administer() -> bool:

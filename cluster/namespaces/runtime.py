@@ -196,9 +196,11 @@ class Namespaces:
         enter, number = self._enter(node.name), self._number(node.name)
         plug = cable(self.cluster, node, self._on_link(), enter, number)
         files = {"ray": self.path(node.name, "ray"), "hosts": self.path("hosts")}
-        own = system(node, enter, **files)
+        setup = system(node, enter, **files)
         spaces = ("unshare", *NODE_SPACES, "--fork", "--kill-child")
-        return self._holder(node.name, "Make the node", (*self._on_link(), *spaces), (*plug, *own))
+        return self._holder(
+            node.name, "Make the node", (*self._on_link(), *spaces), (*plug, *setup)
+        )
 
     def _holder(
         self, place: str, title: str, argv: tuple[Word, ...], lines: Lines

@@ -1,5 +1,6 @@
 """Plans: the ordered steps of each task, from a cluster and a runtime."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
@@ -10,7 +11,7 @@ from cluster.node import Cluster, Node
 from cluster.plan import questions
 from cluster.plan.questions import Question
 from cluster.plan.runtime import Runtime
-from cluster.plan.steps import Await, Handle, MakeFolder, MakeSecret, Parallel, Plan, Start
+from cluster.plan.steps import Await, Handle, MakeFolder, MakeSecret, Parallel, Plan, Query, Start
 from cluster.words import Environment, FileText
 
 HEAD_SECONDS = 60.0
@@ -145,9 +146,9 @@ def stop_server(cluster: Cluster, runtime: Runtime, seconds: float = SERVER_STOP
 
 def server_key(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> Environment:
     """Return the API key: the user's own, else a generated one when others can reach the server."""
-    own = dict((*cluster.variables, *cluster.head.variables)).get(API_KEY)
-    if own is not None:
-        return ((API_KEY, own),)
+    key = dict((*cluster.variables, *cluster.head.variables)).get(API_KEY)
+    if key is not None:
+        return ((API_KEY, key),)
     return ((API_KEY, FileText(runtime.api_key)),) if vllm.beyond_loopback(request.host) else ()
 
 
@@ -176,6 +177,7 @@ def _rays(nodes: tuple[Node, ...], runtime: Runtime) -> tuple[Handle, ...]:
 
 
 def _join(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Await:
+    """Wait until these nodes are in Ray, and each has logged that it has started."""
     joined = questions.joined(cluster, nodes)
     return replace(_wait(runtime, joined, JOIN_SECONDS, _rays(nodes, runtime)), logged=STARTED)
 
@@ -183,19 +185,8 @@ def _join(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Await:
 def _reach(cluster: Cluster, node: Node, runtime: Runtime) -> Await:
     """Wait until a worker reaches the head's Ray, from where its own Ray will run."""
     question = questions.reachable(cluster, node)
-    once, patient = (
-        runtime.run_beforehand(node, (*runtime.probe, *argv))
-        for argv in _patient(question, HEAD_SECONDS)
-    )
-    return Await(
-        place=node.name,
-        title=f"Wait until {question.condition}",
-        query=once,
-        patient_query=patient,
-        problems=question.problems,
-        seconds=HEAD_SECONDS,
-        unless=runtime.handle(node.name, "ray"),
-    )
+    wait = _repeat(runtime, question, HEAD_SECONDS, runtime.run_beforehand)
+    return replace(wait, unless=runtime.handle(node.name, "ray"))
 
 
 def _check(runtime: Runtime, question: Question, extra: Environment = ()) -> Await:
@@ -212,23 +203,26 @@ def _check(runtime: Runtime, question: Question, extra: Environment = ()) -> Awa
 def _wait(
     runtime: Runtime, question: Question, seconds: float, watched: tuple[Handle, ...]
 ) -> Await:
-    """Ask until the answer is good."""
-    once, patient = (
-        runtime.run_inside(question.node, (*runtime.probe, *argv))
-        for argv in _patient(question, seconds)
+    """Ask beside Ray until the answer is good, while the watched services are alive."""
+    return replace(_repeat(runtime, question, seconds, runtime.run_inside), watched=watched)
+
+
+def _repeat(
+    runtime: Runtime,
+    question: Question,
+    seconds: float,
+    run: Callable[[Node, tuple[str, ...]], Query],
+) -> Await:
+    """Ask until the answer is good; in the shell text, the probe alone waits all the time."""
+    short, patient = (
+        run(question.node, (*runtime.probe, *question.argv, "--wait", f"{wait:g}"))
+        for wait in (PATIENCE_SECONDS, seconds)
     )
     return Await(
         place=question.node.name,
         title=f"Wait until {question.condition}",
-        query=once,
+        query=short,
         patient_query=patient,
         problems=question.problems,
         seconds=seconds,
-        watched=watched,
     )
-
-
-def _patient(question: Question, seconds: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the question for a short wait, and for a long one: by hand the probe alone waits."""
-    short, long = ((*question.argv, "--wait", f"{wait:g}") for wait in (PATIENCE_SECONDS, seconds))
-    return short, long
