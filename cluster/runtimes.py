@@ -15,7 +15,7 @@ VIRTUAL = frozenset({"process"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class LocalMachine:
     """What a runtime must know of this machine; paths are absolute."""
 
     root: str
@@ -35,8 +35,8 @@ def is_virtual(cluster: Cluster) -> bool:
     return cluster.runtime in VIRTUAL
 
 
-def runtime(cluster: Cluster, surroundings: Surroundings, *, recreate: bool = False) -> Runtime:
+def runtime(cluster: Cluster, machine: LocalMachine, *, recreate: bool = False) -> Runtime:
     """Return the cluster's runtime; `recreate` replaces services that run with other settings."""
     # Only the one room is loaded: containers take 7 ms, of 240 for `inv --dry up`.
     room = import_module(f"{ROOMS[cluster.runtime]}.runtime")
-    return cast("Runtime", room.runtime(cluster, surroundings, recreate=recreate))
+    return cast("Runtime", room.runtime(cluster, machine, recreate=recreate))

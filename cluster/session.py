@@ -60,14 +60,14 @@ def _unknown(cluster: Cluster, name: str, choices: tuple[str, ...]) -> Problem:
 
 def runtime(cluster: Cluster, *, recreate: bool = False) -> Runtime:
     """Return the cluster's runtime on this machine."""
-    surroundings = runtimes.Surroundings(
+    machine = runtimes.LocalMachine(
         root=ROOT,
         rehearsal=REHEARSAL,
         state=f"{STATE}/{cluster.name}",
         hosts={node.name: _host(node) for node in cluster.nodes},
         rootless=not processes.may_administer(),
     )
-    return runtimes.runtime(cluster, surroundings, recreate=recreate)
+    return runtimes.runtime(cluster, machine, recreate=recreate)
 
 
 def _host(node: Node) -> Host:

@@ -1,15 +1,15 @@
-"""The answers of a LogReader: phases from the lines of Ray and vLLM, and the rest of the room."""
+"""The answers of a FailureReader: phases and failures in the lines of Ray and vLLM."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.logs.reader import LogReader
+from cluster.logs.reader import FailureReader
 from cluster.plan.log_reader import ServiceLog
 from tests.clusters import ROOT, SPARKS
 
 CAPTURES = ROOT / "tests" / "captures"
-READER = LogReader()
+READER = FailureReader()
 FULL = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
 
 

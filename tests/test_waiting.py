@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import NodeError, Problem
-from cluster.logs.reader import LogReader
+from cluster.logs.reader import FailureReader
 from cluster.machine.parallel import Event
 from cluster.machine.terminal import Report
 from cluster.namespaces.perform import FileLog
@@ -105,7 +105,7 @@ def failure(*handles: ProcessHandle) -> str:
     )
     report = Report(io.StringIO())
     with report.step("spark1", "Wait") as progress, pytest.raises(NodeError) as caught:
-        Waiting(SPARKS, step, progress, LogReader(), Event()).answer()
+        Waiting(SPARKS, step, progress, FailureReader(), Event()).answer()
     return str(caught.value)
 
 

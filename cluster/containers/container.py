@@ -78,7 +78,7 @@ class Resolved:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Option:
+class CreateOption:
     """One option of a container."""
 
     words: Part
@@ -130,7 +130,7 @@ def _put(content: dict[str, Any], path: tuple[str, ...], value: object) -> None:
         content[key] = value
 
 
-def _options(container: Container, ssh_host: str) -> Iterator[Option]:
+def _options(container: Container, ssh_host: str) -> Iterator[CreateOption]:
     """Yield every option, in the order in which `--dry` prints them."""
     if container.name:
         yield _fixed(("--name", container.name), (), "")  # the API has it in the address
@@ -148,7 +148,7 @@ def _options(container: Container, ssh_host: str) -> Iterator[Option]:
         yield _variable(name, words)
 
 
-def _rights(container: Container) -> Iterator[Option]:
+def _rights(container: Container) -> Iterator[CreateOption]:
     """Yield what the container may do: everything, or memory and devices for RDMA and no more."""
     if container.privileged or container.shm_size is None:
         ipc = _fixed(("--ipc", "host"), _host("IpcMode"), "host")
@@ -171,7 +171,7 @@ def _rights(container: Container) -> Iterator[Option]:
         yield _limit("memlock", -1)
 
 
-def _gpus(accelerator: Accelerator) -> Iterator[Option]:
+def _gpus(accelerator: Accelerator) -> Iterator[CreateOption]:
     place = _host("DeviceRequests")
     if accelerator == "nvidia":
         request = {"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}
@@ -181,10 +181,10 @@ def _gpus(accelerator: Accelerator) -> Iterator[Option]:
         yield _fixed(("--device", ALL_GPUS), place, [devices])
 
 
-def _volume(mount: Mount, ssh_host: str) -> Option:
+def _volume(mount: Mount, ssh_host: str) -> CreateOption:
     source, target = mount.source, mount.target
     below_home = source.startswith("~/")
-    return Option(
+    return CreateOption(
         words=(
             "--volume",
             NodeHome(ssh_host, f"{source[2:]}:{target}") if below_home else f"{source}:{target}",
@@ -196,21 +196,21 @@ def _volume(mount: Mount, ssh_host: str) -> Option:
     )
 
 
-def _variable(name: str, words: Part) -> Option:
-    return Option(
+def _variable(name: str, words: Part) -> CreateOption:
+    return CreateOption(
         words=words,
         path=("Env",),
         value=lambda resolved: [f"{name}={resolved.variables[name]}"],
     )
 
 
-def _limit(name: str, limit: int) -> Option:
+def _limit(name: str, limit: int) -> CreateOption:
     value = {"Name": name, "Soft": limit, "Hard": limit}
     return _fixed(("--ulimit", f"{name}={limit}"), _host("Ulimits"), [value])
 
 
-def _fixed(words: Part, path: tuple[str, ...], value: object) -> Option:
-    return Option(words=words, path=path, value=lambda _resolved: value)
+def _fixed(words: Part, path: tuple[str, ...], value: object) -> CreateOption:
+    return CreateOption(words=words, path=path, value=lambda _resolved: value)
 
 
 def _host(key: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from cluster.environment.environment import not_carried
 from cluster.host import Host
 from cluster.node import Cluster, Node
 from cluster.plan.steps import Await, MakeFolder, Plan, RemoveFolder, Start, WriteFile
-from cluster.runtimes import Surroundings
+from cluster.runtimes import LocalMachine
 from cluster.words import Environment, Word
 
 TOKEN = "/run/secrets/ray-token"  # noqa: S105 (a path)
@@ -195,8 +195,6 @@ class Containers:
         )
 
 
-def runtime(cluster: Cluster, surroundings: Surroundings, *, recreate: bool) -> Containers:
+def runtime(cluster: Cluster, machine: LocalMachine, *, recreate: bool) -> Containers:
     """Return the cluster's runtime on this machine."""
-    return Containers(
-        cluster=cluster, state=surroundings.state, hosts=surroundings.hosts, recreate=recreate
-    )
+    return Containers(cluster=cluster, state=machine.state, hosts=machine.hosts, recreate=recreate)

@@ -68,7 +68,7 @@ PHASES = {
 COMPILED = [(re.compile(pattern), phase) for pattern, phase in PHASES.items()]
 
 
-class LogReader:
+class FailureReader:
     """Answers what a wait asks of the logs that it watches."""
 
     def phase(self, line: str) -> str:

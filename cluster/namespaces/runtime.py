@@ -36,7 +36,7 @@ from cluster.plan.steps import (
     Start,
     WriteFile,
 )
-from cluster.runtimes import Surroundings
+from cluster.runtimes import LocalMachine
 from cluster.words import Environment, MarkedPid, Word
 
 # The process writes its number as /proc shows it here, also when it is 1 in its own namespace. Then
@@ -252,14 +252,14 @@ class Namespaces:
         )
 
 
-def runtime(cluster: Cluster, surroundings: Surroundings, *, recreate: bool) -> Namespaces:
+def runtime(cluster: Cluster, machine: LocalMachine, *, recreate: bool) -> Namespaces:
     """Return the cluster's runtime on this machine; processes are never replaced."""
     del recreate
     return Namespaces(
         cluster=cluster,
-        state=surroundings.state,
-        programs=f"{surroundings.rehearsal}/venv/bin",
-        cache=f"{surroundings.rehearsal}/cache",
-        script=f"{surroundings.root}/docker/probe.py",
-        rootless=surroundings.rootless,
+        state=machine.state,
+        programs=f"{machine.rehearsal}/venv/bin",
+        cache=f"{machine.rehearsal}/cache",
+        script=f"{machine.root}/docker/probe.py",
+        rootless=machine.rootless,
     )

@@ -36,9 +36,9 @@ def down(session: Session, *, server: bool) -> None:
 def read_logs(session: Session) -> None:
     """Let waits explain the logs of what they start; a dry run reads none."""
     if not session.dry:
-        from cluster.logs.reader import LogReader
+        from cluster.logs.reader import FailureReader
 
-        session.reader = LogReader()
+        session.reader = FailureReader()
 
 
 def _checks(session: Session, nodes: tuple[Node, ...], *, preflight: bool) -> Plan:
