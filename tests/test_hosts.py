@@ -39,7 +39,7 @@ def test_no_question() -> None:
 def test_large_question_and_answer() -> None:
     """Questions and answers may be longer than a pipe's buffer."""
     text = f"# {'x' * LARGE}\nhead -c {LARGE} /dev/zero | tr '\\0' y; wc -c"
-    result = hosts.tell(FIRST, f"{{ {text}; exit; }} </dev/null".replace("# ", ": ", 1))
+    result = hosts.run(FIRST, f"{{ {text}; exit; }} </dev/null".replace("# ", ": ", 1))
 
     assert 0 == result.code
     assert LARGE == result.output.count("y")
@@ -49,14 +49,14 @@ def test_time_of_an_answer() -> None:
     """An answer has the time of its end, to compare clocks."""
     before = time.time()
 
-    assert before <= hosts.tell(FIRST, "true").ended <= time.time()
+    assert before <= hosts.run(FIRST, "true").ended <= time.time()
 
 
 @pytest.mark.parametrize("question", ["exec sleep 4", "echo begun; sleep 4; true"])
 def test_late(question: str) -> None:
     """A question that exceeds its time limit gives code 124, even if a child of its shell lives."""
     before = time.monotonic()
-    result = hosts.tell(FIRST, question, 0.3)
+    result = hosts.run(FIRST, question, 0.3)
 
     assert (124, "", "timed out after 0.3 s") == parts(result)
     assert time.monotonic() - before < 3
@@ -76,7 +76,7 @@ def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert (127, "", "`ssh` is not installed") == parts(
-        hosts.tell(Host(name="spark1", ssh_host="spark1"), "echo")
+        hosts.run(Host(name="spark1", ssh_host="spark1"), "echo")
     )
 
 
@@ -86,7 +86,7 @@ def test_through_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\necho "$@"\ncat\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    result = hosts.tell(Host(name="spark1", ssh_host="me@spark-01"), "echo 'a  b'\n")
+    result = hosts.run(Host(name="spark1", ssh_host="me@spark-01"), "echo 'a  b'\n")
 
     assert (0, "-- me@spark-01 sh -s\necho 'a  b'\n", "") == parts(result)
 
@@ -95,4 +95,4 @@ def test_own_session_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     """A question does not see the SSH session in which this program runs."""
     monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22")
 
-    assert "\n" == hosts.tell(FIRST, 'echo "$SSH_CONNECTION"').output
+    assert "\n" == hosts.run(FIRST, 'echo "$SSH_CONNECTION"').output

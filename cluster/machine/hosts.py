@@ -20,7 +20,7 @@ from paramiko import SSHConfig
 
 from cluster.host import Host
 from cluster.machine import clock
-from cluster.machine.processes import Completed, revealed
+from cluster.machine.processes import LATE, NO_FILE, NO_PROGRAM, Completed, revealed
 
 SECONDS = 60.0
 """Time limit of an answer: an engine with many images is slow; SSH itself answers within 10 s."""
@@ -28,10 +28,6 @@ END_SECONDS = 1.0
 """From SIGTERM to SIGKILL."""
 READ_SECONDS = 0.1
 """How often a waiting reader checks the time limit."""
-NO_NODE = 125
-"""The exit code when a node that is a namespace does not exist."""
-NO_PROGRAM = 127
-LATE = 124
 OWN_SESSION = "SSH_CONNECTION"
 """Of a terminal that is itself a session over SSH: a question must not see it as its own."""
 
@@ -97,7 +93,7 @@ class OpenSsh(Local):
 
 
 class HostConnection(Connection):
-    """A connection to a machine; it is made anew for each shell text."""
+    """A connection to a machine, for one shell text."""
 
     machine: Host = Host(name="")
 
@@ -128,10 +124,9 @@ class HostConnection(Connection):
             return Completed(code=LATE, output="", error=f"timed out after {seconds:g} s")
         except FileNotFoundError as error:
             if not isinstance(error.filename, str) or "/" in error.filename:
-                return Completed(code=NO_NODE, output="", error="")
-            return Completed(
-                code=NO_PROGRAM, output="", error=f"`{error.filename}` is not installed"
-            )
+                return Completed(code=NO_FILE, output="", error="")  # a namespace that is gone
+            message = f"`{error.filename}` is not installed"
+            return Completed(code=NO_PROGRAM, output="", error=message)
         return Completed(
             code=result.exited, output=result.stdout, error=result.stderr, ended=clock.time()
         )
@@ -141,7 +136,7 @@ class Machines(ThreadingGroup):
     """Connections to several machines, used side by side."""
 
     def answers(self, questions: Mapping[str, str], seconds: float) -> dict[str, Completed]:
-        """Put each machine its own question; return the answers by the machines' names."""
+        """Ask each machine its own question; return the answers by the machines' names."""
         results = self._do("answer", questions, seconds)
         return {connection.machine.name: results[connection] for connection in self}
 
@@ -155,6 +150,6 @@ def ask(
     return answers
 
 
-def tell(host: Host, text: str, seconds: float = SECONDS) -> Completed:
+def run(host: Host, text: str, seconds: float = SECONDS) -> Completed:
     """Run a shell text on one machine."""
     return HostConnection(host).answer({host.name: text}, seconds)

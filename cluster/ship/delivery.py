@@ -123,7 +123,7 @@ class Delivery:
         earlier = node_images.parts(transfer.node_facts.docker, layers)
         parts = tuple(dict.fromkeys((*earlier, *load.parts)))
         script = node_images.naming_script(name, load.image, layers, parts)
-        completed = hosts.tell(transfer.route.host, script)
+        completed = hosts.run(transfer.route.host, script)
         if completed.code == node_images.DIFFERENT:
             return different
         if completed.code:
