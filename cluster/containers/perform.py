@@ -1,7 +1,5 @@
 """Performs the steps on containers, and finds, asks and reads the services in them."""
 
-from dataclasses import replace
-
 from cluster.containers import comparison
 from cluster.containers.comparison import (
     Comparison,
@@ -80,12 +78,10 @@ def _(step: StartContainer, performer: ClusterPerformer) -> None:
 def _(step: StartService, performer: ClusterPerformer) -> None:
     if performer.is_running(step):
         return
-    handle = step.handle
+    host, container, pid_file = step.handle.host, step.handle.container, step.handle.pid_file
     with performer.report.step(step.place, step.title):
-        before = containers.read_file(handle.host, handle.container, handle.pid_file)
         variables = values(step.environment)
-        containers.start_inside(handle.host, handle.container, step.argv, variables)
-        containers.await_file(handle.host, handle.container, handle.pid_file, before)
+        containers.start_inside(host, container, step.argv, variables, pid_file)
 
 
 @perform.register
@@ -100,14 +96,11 @@ def _(step: ShareToken, _performer: Performer) -> None:
 
 @perform.register
 def _(step: StopService, performer: Performer) -> None:
+    host, container = step.handle.host, step.handle.container
     if services.find(step.handle):
         with performer.report.step(step.place, step.title):
-            handle = step.handle
-            stop = ExecCommand(
-                place=step.place, host=handle.host, container=handle.container, argv=step.argv
-            )
-            if services.ask(stop).code:
-                services.ask(replace(stop, argv=step.kill))
+            if containers.run_inside(host, container, step.argv, {}).code:
+                containers.run_inside(host, container, step.kill, {})
 
 
 @perform.register

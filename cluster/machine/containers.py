@@ -75,12 +75,14 @@ def run_inside(
 
 
 def start_inside(
-    host: Host, name: str, argv: tuple[str, ...], variables: Mapping[str, str]
+    host: Host, name: str, argv: tuple[str, ...], variables: Mapping[str, str], pid_file: str
 ) -> None:
-    """Start a command in a running container, and leave it running."""
+    """Start a command in a running container, leave it running, and wait for its pid file."""
+    before = read_file(host, name, pid_file)
     with ENGINES.api(host) as api:
         command = api.exec_create(name, list(argv), environment=dict(variables))["Id"]
         api.exec_start(command, detach=True)
+    _await_file(host, name, pid_file, before)
 
 
 def run_once(host: Host, body: Body) -> Completed:
@@ -114,19 +116,10 @@ def start(host: Host, body: Body, name: str, files: Mapping[str, str], pid_file:
             for target, source in files.items():
                 api.put_archive(created, "/", archive(Path(source), target))
             api.start(created)
-            await_file(host, created, pid_file, None)
+            _await_file(host, created, pid_file, None)
         except BaseException:
             api.remove_container(created, force=True)
             raise
-
-
-def await_file(host: Host, name: str, path: str, before: bytes | None) -> None:
-    """Wait until a file in a container differs from `before`, at most 10 s."""
-    deadline = time.monotonic() + START_SECONDS
-    while read_file(host, name, path) in {None, before}:
-        if time.monotonic() > deadline or inspect(host, name) is None:
-            return
-        time.sleep(POLL_SECONDS)
 
 
 def remove(host: Host, name: str, stop_seconds: float | None) -> None:
@@ -225,6 +218,15 @@ def archive(source: Path, target: str) -> bytes:
         tar.addfile(folder)
         tar.addfile(file, io.BytesIO(content))
     return packed.getvalue()
+
+
+def _await_file(host: Host, name: str, path: str, before: bytes | None) -> None:
+    """Wait until a file in a container differs from `before`, at most 10 s."""
+    deadline = time.monotonic() + START_SECONDS
+    while read_file(host, name, path) in {None, before}:
+        if time.monotonic() > deadline or inspect(host, name) is None:
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def _text(output: bytes | None) -> str:
