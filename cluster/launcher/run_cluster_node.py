@@ -20,7 +20,7 @@ from cluster.launcher.launch import (
     token_source,
 )
 from cluster.launcher.readiness import RAY_PROCESSES, ContainerReport
-from cluster.machine import container_view, files
+from cluster.machine import container_view, files, processes
 
 NOT_CARRIED = ".config/vllm/ray_non_carry_over_env_vars.json"
 """Below the home folder: the list of `environment.not_carried`."""
@@ -49,7 +49,7 @@ def main(argv: list[str], root: str = "/") -> int:
 def _become_ray(argv: tuple[str, ...], root: str) -> NoReturn:
     values = flags.read(argv)
     configured = dict(shell_variables.variables(container_view.first_variables(root)))
-    inherited = shell_variables.inherited(container_view.variables(), configured)
+    inherited = shell_variables.inherited(processes.own_variables(), configured)
     paths = tuple(filter(None, (inherited.get(TOKEN_PATH), MOUNTED)))
     token = token_source(inherited, container_view.token_files(root, paths))
     has_dashboard = container_view.has_package("ray", "aiohttp_cors")
@@ -61,7 +61,7 @@ def _become_ray(argv: tuple[str, ...], root: str) -> NoReturn:
         raise RefusedError(*obstacles)
     text = shell_variables.text(launch.environment, configured)
     files.write(f"{root}{shell_variables.FILE}", text, READABLE)
-    _write_names_of_the_node(launch, root, container_view.variables().get("HOME", "/root"))
+    _write_names_of_the_node(launch, root, processes.own_variables().get("HOME", "/root"))
     for line in messages(launch):
         print(f"{PROGRAM}: {line}", flush=True)
     for warning in (*launch.warnings, *readiness.warnings(report)):

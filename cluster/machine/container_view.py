@@ -1,7 +1,7 @@
 """What a program inside a container sees of its machine, and how another program takes its place.
 
-It runs in the isolated Python of the image too, so it imports no packages. `root` is the folder
-that stands for `/`.
+It runs in the isolated Python of the image too, so it imports no third-party package. `root` is
+the folder that stands for `/`.
 """
 
 import os
@@ -14,6 +14,8 @@ from contextlib import suppress
 from errno import EADDRINUSE
 from pathlib import Path
 from typing import Any, NoReturn
+
+from cluster.machine import files
 
 CAP_IPC_LOCK = 14
 """The bit of the capability to lock memory without limit (linux/capability.h)."""
@@ -60,7 +62,7 @@ def addresses() -> str:
 
 def process_names(root: str) -> set[str]:
     """Return the names of all processes; the kernel has the first 15 characters."""
-    return {_text(path).strip() for path in Path(root, "proc").glob("[0-9]*/comm")}
+    return {files.text(str(path)).strip() for path in Path(root, "proc").glob("[0-9]*/comm")}
 
 
 def first_variables(root: str) -> bytes:
@@ -72,8 +74,8 @@ def first_variables(root: str) -> bytes:
 
 def token_files(root: str, paths: tuple[str, ...]) -> dict[str, bool]:
     """Return which of these files exist, and whether they hold text."""
-    files = {path: Path(root, path.lstrip("/")) for path in paths}
-    return {path: _has_text(file) for path, file in files.items() if file.exists()}
+    located = {path: Path(root, path.lstrip("/")) for path in paths}
+    return {path: _has_text(file) for path, file in located.items() if file.exists()}
 
 
 def has_package(program: str, package: str) -> bool:
@@ -101,11 +103,6 @@ def accepts(host: str, port: int) -> bool:
     return False
 
 
-def variables() -> dict[str, str]:
-    """Return the variables of this process."""
-    return dict(os.environ)
-
-
 def become(argv: tuple[str, ...], variables: dict[str, str]) -> NoReturn:
     """Replace this process by a program on the PATH; raise FileNotFoundError if there is none."""
     os.execvpe(argv[0], argv, variables)  # noqa: S606 (Ray takes this program's place)
@@ -125,12 +122,12 @@ def _names(folder: Path) -> Iterator[str]:
 
 def _status_field(root: str, name: str) -> str:
     """Return the first word of a line like `CapEff:  00000000a80425fb`; empty without the file."""
-    lines = (line.split() for line in _text(Path(root, "proc/self/status")).splitlines())
+    lines = (line.split() for line in files.text(f"{root}/proc/self/status").splitlines())
     return next((words[1] for words in lines if words[:1] == [f"{name}:"]), "")
 
 
 def _rows(root: str, path: Path) -> Iterator[str]:
-    return (f"/{path.relative_to(root)}:{line}" for line in _text(path).splitlines())
+    return (f"/{path.relative_to(root)}:{line}" for line in files.text(str(path)).splitlines())
 
 
 def _has_text(path: Path) -> bool:
@@ -138,10 +135,3 @@ def _has_text(path: Path) -> bool:
         return bool(path.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def _text(path: Path) -> str:
-    """Return the text of a file; empty if it cannot be read, as of a process that has ended."""
-    with suppress(OSError):
-        return path.read_text(encoding="utf-8", errors="replace")
-    return ""
