@@ -53,11 +53,11 @@ def ring() -> NodeReport:
         for item in second_port.links.interfaces
         if item.name.endswith("f0np0")
     )
-    rest = (item for item in facts.links.interfaces if not item.name.endswith("f0np0"))
+    unchanged = (item for item in facts.links.interfaces if not item.name.endswith("f0np0"))
     pairs = zip(facts.rdma.devices, second_port.rdma.devices, strict=True)
     return with_facts(
         before,
-        links=replace(facts.links, interfaces=(*interfaces, *rest)),
+        links=replace(facts.links, interfaces=(*interfaces, *unchanged)),
         rdma=replace(
             facts.rdma, devices=tuple(item if item.active else twin for item, twin in pairs)
         ),

@@ -125,8 +125,8 @@ def cluster(name: str, *edits: Edit) -> Cluster:
 
 def edited(text: str, place: str, edits: tuple[Edit, ...]) -> str:
     """Return a text with the edits for its place; an edit that changes nothing is an error."""
-    for where, old, new in edits:
-        if where == place:
+    for edited_place, old, new in edits:
+        if edited_place == place:
             before, text = text, re.sub(old, new, text, flags=re.MULTILINE)
             if before == text:
                 raise LookupError(f"{place}: {old}")

@@ -74,8 +74,8 @@ def other_card(before: NodeReport) -> NodeReport:
 def adapter(before: NodeReport) -> NodeReport:
     """Return the same node with an InfiniBand adapter, which has no interface, in IB_IF as well."""
     rdma = before.facts.rdma
-    more = Device(name="mlx5_9", state="ACTIVE", link_layer="InfiniBand", rate=400)
-    devices = (*rdma.devices, more)
+    adapter_device = Device(name="mlx5_9", state="ACTIVE", link_layer="InfiniBand", rate=400)
+    devices = (*rdma.devices, adapter_device)
     return with_settings(
         with_facts(before, rdma=replace(rdma, devices=devices)), ib_if=(*BOTH, "mlx5_9")
     )

@@ -105,7 +105,7 @@ def test_no_findings(reports: tuple[NodeReport, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "resolved, where",
+    "resolved, expected",
     [
         pytest.param((), "nothing", id="unknown"),
         pytest.param(("127.0.1.1",), "127.0.1.1, which no other node reaches", id="Debian"),
@@ -115,11 +115,11 @@ def test_no_findings(reports: tuple[NodeReport, ...]) -> None:
         pytest.param(("172.17.0.1",), "172.17.0.1 of docker0, a bridge", id="Docker"),
     ],
 )
-def test_own_name(resolved: tuple[str, ...], where: str) -> None:
+def test_own_name(resolved: tuple[str, ...], expected: str) -> None:
     """The first address that a machine's own name resolves to must be one that others reach."""
     report = machine(resolved=tuple(IPv4Address(address) for address in resolved))
 
-    assert [f"[hostname] spark1: its own name, spark1, resolves to {where} {HOSTS}"] == findings(
+    assert [f"[hostname] spark1: its own name, spark1, resolves to {expected} {HOSTS}"] == findings(
         SYSTEM, report, OTHER
     )
 

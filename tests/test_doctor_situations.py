@@ -146,8 +146,8 @@ def test_one_broken_thing(name: str) -> None:
 @pytest.mark.parametrize("name", HARMLESS)
 def test_harmless_changes(name: str) -> None:
     """A change that breaks nothing changes no verdict."""
-    where, edits = HARMLESS[name]
-    before, after = situation(where), situation(where, *edits)
+    machines, edits = HARMLESS[name]
+    before, after = situation(machines), situation(machines, *edits)
 
     assert _verdict(before) == _verdict(after)
 
@@ -155,9 +155,9 @@ def test_harmless_changes(name: str) -> None:
 def test_every_check_reports_something() -> None:
     """Every check has a broken thing that it reports."""
     names = [line.split()[1] for case in BROKEN.values() for line in case.findings]
-    more = [line.split()[1] for line in FOUND.splitlines() if line.startswith("  ")]
+    recorded = [line.split()[1] for line in FOUND.splitlines() if line.startswith("  ")]
 
-    assert sorted({check.name for check in CHECKS} - {*NEVER_FOUND}) == sorted({*names, *more})
+    assert sorted({check.name for check in CHECKS} - {*NEVER_FOUND}) == sorted({*names, *recorded})
 
 
 def test_fewer_than_all_nodes_is_no_error() -> None:

@@ -90,15 +90,15 @@ def test_variables_of_the_container_win() -> None:
     plain = launched(*HEAD, *RDMA)
     given = {"NCCL_IB_DISABLE": "1", "NCCL_DEBUG": "INFO", "HF_TOKEN": "hf_secret"}
     launch = launched(*HEAD, *RDMA, given=given)
-    more = set(launch.environment) - set(plain.environment)
-    less = dict(plain.environment).keys() - dict(launch.environment).keys()
+    added = set(launch.environment) - set(plain.environment)
+    removed = dict(plain.environment).keys() - dict(launch.environment).keys()
 
-    assert more == {
+    assert added == {
         ("NCCL_IB_DISABLE", "1"),
         ("NCCL_DEBUG", "INFO"),
         ("HF_TOKEN", Secret("hf_secret", "this container")),
     }
-    assert less == {"NCCL_NET"}
+    assert removed == {"NCCL_NET"}
 
 
 def test_variables_of_the_container_reach_the_workers() -> None:

@@ -64,14 +64,14 @@ class Progress:
         self._activity = ""
         self._last_line = 0.0
 
-    def update(self, activity: str, *, every: float = 0.0) -> None:
+    def update(self, activity: str, *, interval: float = 0.0) -> None:
         """Show what the step is doing now.
 
-        Without a live view this prints a line, at most one in `every` seconds.
+        Without a live view this prints a line, at most one per `interval` seconds.
         """
         if activity != self._activity:
             self._activity = activity
-            if self.seconds - self._last_line >= every:
+            if self.seconds - self._last_line >= interval:
                 self._last_line = self.seconds
                 self._report.show_activity(self)
 

@@ -67,7 +67,7 @@ class Delivery:
                     step.update("the engine is unpacking")
                 else:
                     seconds = clock.monotonic() - self.begin
-                    step.update(report.progress(done, size, seconds), every=PROGRESS_SECONDS)
+                    step.update(report.progress(done, size, seconds), interval=PROGRESS_SECONDS)
             if self.stream.failure:
                 self._record_failure()
             if failed := tuple(filter(None, (load.problem for load in self.loads.values()))):
