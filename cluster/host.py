@@ -1,4 +1,4 @@
-"""How a machine is reached: SSH's options, and what the errors of SSH and Docker mean.
+"""How a machine is reached: SSH's options, and the meaning of errors of SSH and Docker.
 
 It is always the user's own OpenSSH client, with their keys, agent, jumps, `Include` and host keys.
 """
@@ -95,7 +95,7 @@ def ssh(*options: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Complaint:
-    """Words of ssh or Docker, and what they mean; templates know `host` and the named groups."""
+    """An error of ssh or Docker and its meaning; templates use `host` and the named groups."""
 
     words: str
     """A regular expression."""

@@ -1,4 +1,4 @@
-"""The runtimes, by the setting RUNTIME: each is one room, and nothing outside asks which it is."""
+"""The runtimes by the setting RUNTIME: each is one room."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ VIRTUAL = frozenset({"process"})
 
 @dataclass(frozen=True, kw_only=True)
 class LocalMachine:
-    """What a runtime must know of this machine; paths are absolute."""
+    """The facts of this machine that a runtime needs; paths are absolute."""
 
     root: str
     """The repository."""

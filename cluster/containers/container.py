@@ -48,7 +48,7 @@ class Container:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The keys whose change needs a new container; no value of a variable."""
+        """The settings whose change needs a new container, without the variables."""
         return {
             "IMAGE": self.image,
             "ACCELERATOR": self.accelerator,
@@ -118,7 +118,7 @@ def body(container: Container, resolved: Resolved) -> dict[str, Any]:
 
 
 def _put(content: dict[str, Any], path: tuple[str, ...], value: object) -> None:
-    """Put a value where the path leads, behind what a list there already has."""
+    """Put a value at the path; lists are extended and objects are merged."""
     *folders, key = path
     for folder in folders:
         content = content.setdefault(folder, {})
@@ -149,7 +149,7 @@ def _options(container: Container, ssh_host: str) -> Iterator[CreateOption]:
 
 
 def _rights(container: Container) -> Iterator[CreateOption]:
-    """Yield what the container may do: everything, or memory and devices for RDMA and no more."""
+    """Yield the rights of the container: all, or only memory and devices for RDMA."""
     if container.privileged or container.shm_size is None:
         ipc = _fixed(("--ipc", "host"), _host("IpcMode"), "host")
     else:

@@ -34,14 +34,14 @@ from cluster.plan.perform import ClusterPerformer, Performer, perform
 from cluster.plan.services import Log, RunningService
 
 OBSOLETE_SECONDS = 5.0
-"""For stopping a container that is of no use any more."""
+"""Time to stop an obsolete container."""
 FOLLOW = 'tail -c +{first} -F "$0" 2>/dev/null & read -r; kill "$!"'
-"""Ends when its standard input does: that is when this program is gone, however it ended."""
+"""Ends with its standard input, that is, with this program, however that ends."""
 
 
 @perform.register
 def _(step: CheckContainers, performer: ClusterPerformer) -> None:
-    """Refuse what is in the way, for all nodes at once."""
+    """Report the obstacles of all nodes at once."""
     with performer.report.step(step.place, step.title):
         comparisons = side_by_side(_compared, step.starts)
     problems = (
@@ -54,7 +54,7 @@ def _(step: CheckContainers, performer: ClusterPerformer) -> None:
 
 @perform.register
 def _(step: StartContainer, performer: ClusterPerformer) -> None:
-    """Start a container, in place of one that is of no use any more."""
+    """Start a container in place of an obsolete one."""
     actual = _compared(step)
     if actual and actual.running and not actual.changes and performer.passes(step.proof):
         performer.note_running(step)
@@ -204,7 +204,7 @@ class ContainerLog:
 
 @services.equip.register
 def _(_runtime: Containers, _report: Report) -> None:
-    """Install nothing: containers need nothing of this machine but Docker."""
+    """Install nothing: containers only need Docker."""
 
 
 def _compared(step: StartContainer) -> Comparison | None:
@@ -257,6 +257,6 @@ def _server(
 
 
 def _body(container: Container, host: Host) -> dict[str, object]:
-    """Return the API's form of a container, with what is known only on its host."""
+    """Return the API's form of a container with the values that only its host knows."""
     resolved = Resolved(variables=values(container.environment), home=ENGINES.home(host))
     return body(container, resolved)

@@ -153,7 +153,7 @@ class Containers:
         )
 
     def release(self, nodes: tuple[Node, ...]) -> Plan:
-        """Leave nothing to do: stopping a container removes it."""
+        """Return no steps: stopping a container removes it."""
         del nodes
         return ()
 

@@ -23,7 +23,7 @@ CONNECT_SECONDS = 2.0
 
 
 def container_fields(root: str) -> dict[str, Any]:
-    """Return what the container was given, as plain values (`checks.containers.container_facts`).
+    """Return the resources of the container as plain values (`checks.containers.container_facts`).
 
     `memlock` is in bytes, None without a limit; `ipc_lock` is the capability that no limit binds.
     """
@@ -52,7 +52,7 @@ def rdma_devices(root: str) -> str:
 
 
 def addresses() -> str:
-    """Return what `ip -json address` prints.
+    """Return the output of `ip -json address`.
 
     Raises FileNotFoundError without `ip`, and CalledProcessError if it fails.
     """

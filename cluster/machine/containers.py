@@ -183,7 +183,7 @@ class Stream:
         self._thread.start()
 
     def take_lines(self) -> bytes:
-        """Return the whole lines that have come, and forget them."""
+        """Return the whole lines since the last call."""
         with self._lock:
             end = self._content.rfind(b"\n") + 1
             content = bytes(self._content[:end])
@@ -191,7 +191,7 @@ class Stream:
         return content
 
     def clear(self) -> None:
-        """Forget what has come."""
+        """Discard the lines so far."""
         with self._lock:
             self._content.clear()
 

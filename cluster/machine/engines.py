@@ -108,11 +108,11 @@ class OpenEngine:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the tunnel is open; the engine behind it may be gone all the same."""
+        """Whether the tunnel is open; the engine behind it may have stopped."""
         return self.tunnel is None or self.tunnel.process.poll() is None
 
     def close(self) -> None:
-        """Close both."""
+        """Close the client and the tunnel."""
         self.client.close()
         if self.tunnel:
             self.tunnel.close()
@@ -122,7 +122,7 @@ class Engines:
     """Clients of engines: each is opened on first use and shared by all threads."""
 
     def __init__(self) -> None:
-        """Open nothing yet."""
+        """Start without open engines."""
         self._open_engines: dict[str, OpenEngine] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
@@ -140,7 +140,7 @@ class Engines:
 
     @contextmanager
     def api(self, host: Host) -> Iterator["APIClient"]:
-        """Lend the client's plain API; errors of Docker and of the connection become NodeErrors."""
+        """Yield the client's plain API; errors of Docker and the connection become NodeErrors."""
         from docker.errors import DockerException
         from requests.exceptions import RequestException
         from urllib3.exceptions import HTTPError

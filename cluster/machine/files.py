@@ -72,7 +72,7 @@ def size(path: str) -> int:
 
 
 def read_from(path: str, start: int) -> bytes:
-    """Return the content of a file from a byte on; nothing if it cannot be read."""
+    """Return the content of a file from a byte on; empty if it cannot be read."""
     with suppress(OSError), Path(path).open("rb") as file:
         file.seek(start)
         return file.read()
@@ -96,7 +96,7 @@ def remove_file(path: str) -> None:
 
 
 def copy_folder(source: str, target: str) -> None:
-    """Copy a folder with everything in it to a path where nothing is yet."""
+    """Copy a folder with its content to a path that does not exist yet."""
     shutil.copytree(source, target)
 
 
@@ -183,7 +183,7 @@ def keep_secret(path: str, content: bytes) -> None:
 
 @contextmanager
 def locked(path: str, report: Report, place: str, waiting: str) -> Iterator[int]:
-    """Hold the lock of a file or folder that exists; yield its file descriptor.
+    """Lock an existing file or folder during the block; yield its file descriptor.
 
     While another program holds it, the step `waiting` is shown. The lock of a program that dies is
     released by the kernel.

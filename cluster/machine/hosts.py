@@ -39,7 +39,7 @@ class OpenSsh(Local):
     """
 
     def __init__(self, context: "HostConnection", **_: object) -> None:
-        """Take the connection; Fabric also passes how its own runner sets variables."""
+        """Keep the connection; Fabric also passes options of its own runner."""
         super().__init__(context)
         self._late = Event()
 

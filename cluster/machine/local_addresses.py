@@ -25,7 +25,7 @@ def is_loopback(host: str) -> bool:
 
 
 def address_towards(address: str) -> str:
-    """Return this machine's address on the way to another, or an empty text; sends nothing."""
+    """Return this machine's address on the route to another one; empty without a route."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((address, 9))

@@ -51,7 +51,7 @@ class SparkProgram(Program):
     """Invoke's program, except for its pages and for the words that need no option."""
 
     def __init__(self, verbs: Collection) -> None:
-        """Take the verbs in the order of the journey."""
+        """`verbs` are in the order of the journey."""
         super().__init__(name=NAME, namespace=verbs)
         self._verbs = verbs
 
@@ -70,7 +70,7 @@ class SparkProgram(Program):
         sys.dont_write_bytecode = False  # Invoke forbids it, which costs `--dry up` 0.05 s
 
     def normalize_argv(self, argv: list[str] | None) -> None:
-        """Take the command line in its explicit form, unless a shell asks for a completion."""
+        """Bring the command line into its explicit form, or print a shell completion."""
         called, *words = argv or sys.argv
         if words[:1] == [COMPLETE]:
             lines = completions(self.usage, words[2:], _clusters, _nodes)

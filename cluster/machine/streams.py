@@ -25,7 +25,7 @@ CHUNK_BYTES = 1 << 20
 QUEUED_CHUNKS = 4
 """How far one stream may lag behind before the others wait for it."""
 STALL_SECONDS = 120.0
-"""How long they wait: a disk may pause, but a program that takes nothing for so long is stopped."""
+"""How long they wait: a disk may pause, but a program that reads nothing for longer is killed."""
 POLL_SECONDS = 0.2
 END_SECONDS = 10.0
 """How long a program may take to notice that its output is no longer read."""
@@ -81,7 +81,7 @@ def reader(argv: tuple[str, ...]) -> Iterator[StreamReader]:
 def fifo_reader(
     command: Callable[[str], tuple[str, ...]], program: str, cleanup: tuple[str, ...]
 ) -> Iterator[StreamReader]:
-    """Run a program that writes a stream to a FIFO; remove what it leaves in the end.
+    """Run a program that writes a stream to a FIFO; clean up in the end.
 
     `command` takes a folder and returns the command line: the folder holds `program`, a copy of
     that file, and the FIFO `stream`. A program that does not end when its FIFO is closed is ended
@@ -123,7 +123,7 @@ def _started(
 
 
 def _end_reader(stream: StreamReader, cleanup: tuple[str, ...]) -> None:
-    """Let a program end by itself: a container that is still being created can; else clean up."""
+    """Let a program end by itself: a container that is being created can; else clean up."""
     _close(stream.process.stdin)
     stream.output.close()
     try:
@@ -216,7 +216,7 @@ class PartStream:
         self.failure = ""
         """Why it was broken off from this side."""
         self.stalled = False
-        """It was broken off because the program took nothing for too long."""
+        """It was broken off because the program read nothing for too long."""
         self.closed = False
         """It takes no more chunks."""
 
@@ -279,7 +279,7 @@ class PartStream:
         return self._goes_on(completed)
 
     def _finish(self) -> None:
-        """Wait for all programs; one without its last chunk takes nothing."""
+        """Wait for all programs; one without its last chunk loads nothing."""
         self.closed = True
         if incomplete := self._receiving:
             incomplete.close()

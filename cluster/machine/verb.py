@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cluster.session import Session
 
 SIGPIPE = 141
-"""The exit code of a program whose reader has gone, as a shell reports it."""
+"""The exit code of a program whose reader has ended, as a shell reports it."""
 INTERRUPTED = 130
 
 
@@ -27,7 +27,7 @@ class Verb(Task[Any]):
     """A task whose options have chosen letters, and whose words may stand for an option."""
 
     def __init__(self, body: Callable[..., object], **settings: Any) -> None:  # noqa: ANN401 (Invoke's own settings)
-        """Take Invoke's settings of a task, and `words`: what words without dashes stand for."""
+        """`words` are what words without dashes stand for; `settings` are Invoke's."""
         self.words: Positional | None = settings.pop("words", None)
         self._arguments: list[Argument] = []
         super().__init__(_guarded(body), auto_shortflags=False, **settings)
@@ -81,7 +81,7 @@ def after_dashes() -> tuple[str, ...]:
 
 
 def _guarded(function: Callable[..., object]) -> Callable[..., None]:
-    """Turn what a user can cause into one line and an exit code; a defect keeps its traceback."""
+    """Turn errors that a user can cause into a line and an exit code; defects keep a traceback."""
 
     @wraps(function)
     def run(*arguments: Any, **options: Any) -> None:  # noqa: ANN401 (whatever the task takes)

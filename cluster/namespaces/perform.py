@@ -23,7 +23,7 @@ from cluster.plan.services import Log, RunningService
 from cluster.words import shell_line
 
 OBSOLETE_SECONDS = 5.0
-"""For ending a service that is of no use any more."""
+"""Time to end an obsolete service."""
 
 
 @perform.register

@@ -97,7 +97,7 @@ class Namespaces:
 
     @property
     def preflight(self) -> tuple[str, ...]:
-        """Nothing: there is no image whose containers could be examined."""
+        """Empty: there is no image to check."""
         return ()
 
     @property
@@ -139,7 +139,7 @@ class Namespaces:
         )
 
     def check_obstacles(self, starts: tuple[Start, ...]) -> Plan:
-        """Leave nothing to do: the state folder belongs to this tool alone."""
+        """Return no steps: the state folder belongs to this tool alone."""
         del starts
         return ()
 

@@ -141,7 +141,7 @@ class StopProcess(ProcessStep):
 
 @dataclass(frozen=True, kw_only=True)
 class KillLeftovers:
-    """Kill every process whose environment says that it belongs below `folder`."""
+    """Kill every process whose environment has a path at or below `folder`."""
 
     place: str
     title: str

@@ -1,4 +1,4 @@
-"""What a virtual node is made of: its cable to the bridge, its names and its mounts."""
+"""The parts of a virtual node: its cable to the bridge, its names and its mounts."""
 
 from typing import TypeAlias
 
@@ -15,7 +15,7 @@ Lines: TypeAlias = tuple[Line, ...]
 
 
 def bridge(on_link: Line) -> Lines:
-    """Return what makes the bridge; `on_link` stands in front of what happens on the link."""
+    """Return the commands that make the bridge; `on_link` is the prefix of commands on the link."""
     return (
         (*on_link, "ip", "link", "add", BRIDGE, "type", "bridge"),
         (*on_link, "ip", "link", "set", BRIDGE, "up"),
@@ -25,7 +25,7 @@ def bridge(on_link: Line) -> Lines:
 def cable(cluster: Cluster, node: Node, on_link: Line, enter: Line, number: Word) -> Lines:
     """Plug the node's interface into its own port of the bridge.
 
-    `enter` stands in front of what happens in the node, whose process is `number`.
+    `enter` is the prefix of commands in the node, whose process is `number`.
     """
     port = f"port{cluster.nodes.index(node)}"
     peer = ("peer", "name", node.eth_if, "netns", number)

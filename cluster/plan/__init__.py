@@ -1,1 +1,1 @@
-"""What is done in which order, how that reads as shell text, and what is asked meanwhile."""
+"""Plans: ordered steps, their shell text, their performing, and the questions of waits."""

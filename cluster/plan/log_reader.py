@@ -1,4 +1,4 @@
-"""What a wait asks about the logs of the services that it watches."""
+"""The reader that a wait uses for the logs of the services that it watches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,11 +53,11 @@ class PlainReader:
     """Knows no failures: shows the end of a log as it is."""
 
     def is_fatal(self, _line: str) -> bool:
-        """Leave it to the service to end."""
+        """No line is fatal."""
         return False
 
     def phase(self, _line: str) -> str:
-        """Know no phases."""
+        """No line begins a phase."""
         return ""
 
     def excerpt(self, lines: Sequence[str]) -> tuple[str, ...]:
@@ -65,5 +65,5 @@ class PlainReader:
         return tuple(lines[-3:])
 
     def likely_cause(self, _cluster: Cluster, _logs: Sequence[ServiceLog]) -> Cause | None:
-        """Know no causes."""
+        """No cause is known."""
         return None

@@ -69,7 +69,7 @@ class ClusterPerformer(Performer):
         return proof is None or not proof.problems(services.ask(proof.query).output)
 
     def note_running(self, step: Step) -> None:
-        """Report that there is nothing to do."""
+        """Report a service that is running already."""
         self.report.note(f"{step.place}: {step.title}: already running")
 
 

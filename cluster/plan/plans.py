@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 2.0
 """How long the probe itself repeats its question before the logs are read again."""
 SERVER_STOP_SECONDS = 20.0
 FAILED_STOP_SECONDS = 5.0
-"""A server that has failed may wait for a rank that is gone."""
+"""A server that has failed may wait for a rank that has ended."""
 RAY_STOP_SECONDS = 5.0
 """Ray's control store takes 9 s to shut down in order, which only a running server needs."""
 
@@ -96,7 +96,7 @@ def ready(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> Pla
 
 
 def refuse(cluster: Cluster, request: vllm.ServeRequest, runtime: Runtime) -> Plan:
-    """Check what makes a server impossible right now: a node missing in Ray, a port in use."""
+    """Check that all nodes are in Ray and the port is free."""
     joined = questions.joined(cluster, cluster.nodes)
     free = questions.free(cluster, request.host, request.port)
     return tuple(replace(_check(runtime, question), refuses=True) for question in (joined, free))

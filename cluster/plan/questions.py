@@ -27,7 +27,7 @@ class Question:
     argv: tuple[str, ...]
     """Arguments of the probe (docker/probe.py), which answers with one line of JSON."""
     problems: Callable[[str], Problems]
-    """From the probe's output to what is still missing."""
+    """The problems that the probe's output shows."""
 
 
 def joined(cluster: Cluster, nodes: tuple[Node, ...]) -> Question:
@@ -135,5 +135,5 @@ def _no_completion(cluster: Cluster, answer: dict[str, Any]) -> Problem:
 
 
 def _logs(cluster: Cluster) -> str:
-    """Return the remedy for what only the head's logs can explain."""
+    """Return the remedy for problems that only the head's logs explain."""
     return f"next: {cluster.inv('logs', '--node', cluster.head.name)}"

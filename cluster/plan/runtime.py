@@ -1,4 +1,4 @@
-"""The seam between what should run and how: a runtime turns run specs into steps."""
+"""The interface of a runtime, which turns run specs into steps."""
 
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from cluster.words import Environment, Word
 
 
 class Runtime(Protocol):
-    """Pure: every method returns steps or values; the room's `perform` module carries steps out."""
+    """Every method returns steps or values; the room's `perform` module performs the steps."""
 
     @property
     def is_virtual(self) -> bool:
@@ -52,13 +52,13 @@ class Runtime(Protocol):
         """Return how the node's machine is reached."""
 
     def prepare(self, nodes: tuple[Node, ...]) -> Plan:
-        """Make what the services of these nodes need, unless it exists."""
+        """Prepare these nodes for their services, unless that is done."""
 
     def start(self, spec: RunSpec, title: str, proof: Await | None = None) -> Start:
         """Start a run spec; a running service that fails the proof is restarted."""
 
     def check_obstacles(self, starts: tuple[Start, ...]) -> Plan:
-        """Check that nothing on the nodes is in the way of these starts."""
+        """Check that nothing on the nodes blocks these starts."""
 
     def stop(self, node: Node, service: Service, seconds: float) -> Step:
         """Ask a service of a node to end, and kill it after `seconds`."""
@@ -76,7 +76,7 @@ class Runtime(Protocol):
         """Return how a service of a node is found again."""
 
     def release(self, nodes: tuple[Node, ...]) -> Plan:
-        """Remove these nodes and what they left."""
+        """Remove these nodes and their leftovers."""
 
     def end(self) -> Plan:
-        """Remove what the nodes of the cluster shared."""
+        """Remove the shared state of the cluster's nodes."""

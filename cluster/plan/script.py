@@ -1,4 +1,4 @@
-"""A plan as a shell script: what `--dry` prints."""
+"""A plan as a shell script, as `--dry` prints it."""
 
 from itertools import chain
 

@@ -17,7 +17,7 @@ class Step(Protocol):
 
     @property
     def place(self) -> str:
-        """A node's name, or what else the action is about."""
+        """A node's name, or another subject of the action."""
 
     @property
     def title(self) -> str:
@@ -182,7 +182,7 @@ class Await:
     title: str
     query: Query
     problems: Callable[[str], tuple[Problem, ...]]
-    """From the query's standard output to what is still missing."""
+    """The problems that the query's standard output shows."""
     seconds: float
     """0 asks once."""
     patient_query: Query | None = None

@@ -18,13 +18,13 @@ SETTLE_SECONDS = 2.0
 
 
 def ending(handle: Handle) -> list[str]:
-    """Return how a service has ended, as a line that it could not log itself; else nothing."""
+    """Return the exit code of a service that has ended as a log line; empty if it is unknown."""
     code = None if services.find(handle) else services.exit_code(handle)
     return [f"{handle.service} has ended with exit code {code}"] if code else []
 
 
 class WatchedService:
-    """A service that must stay alive, and what it logs meanwhile."""
+    """A service that must stay alive, and its log."""
 
     def __init__(self, handle: Handle) -> None:
         """Begin at the top of the log."""

@@ -34,7 +34,7 @@ def down(session: Session, *, server: bool) -> None:
 
 
 def read_logs(session: Session) -> None:
-    """Let waits explain the logs of what they start; a dry run reads none."""
+    """Make waits explain the logs of services; a dry run reads no logs."""
     if not session.dry:
         from cluster.logs.reader import FailureReader
 

@@ -31,7 +31,7 @@ class CheckNodes:
 
 
 def checks(cluster: Cluster, nodes: tuple[Node, ...], runtime: Runtime) -> Plan:
-    """Check the machines of these nodes, then what a container of the image finds on each.
+    """Check the machines of these nodes, then each node from a container of the image.
 
     Namespaces of this machine are made for the cluster: there is nothing to check.
     """
@@ -65,7 +65,7 @@ def _preflight(cluster: Cluster, node: Node, runtime: Runtime) -> Await:
 
 
 def _preflight_problems(context: NodeContext, text: str) -> tuple[Problem, ...]:
-    """Return what keeps a node from starting its container."""
+    """Return the problems that keep a node from running Ray."""
     # A dry run does without the rules, and does not wait for them.
     from cluster.checks.preflight import preflight_problems
 
