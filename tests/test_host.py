@@ -168,6 +168,15 @@ def test_remote_engine() -> None:
     assert ("docker", "--host", "ssh://spark-02", "image", "ls") == REMOTE.docker("image", "ls")
 
 
+def test_tunnel() -> None:
+    """A tunnel is an ssh command that forwards a socket of the machine and runs a command there."""
+    words = REMOTE.tunnel("/tmp/api.sock", "/var/run/docker.sock", "cat")  # noqa: S108 (not made)
+    forwarding = ("-L", "/tmp/api.sock:/var/run/docker.sock")  # noqa: S108 (as above)
+
+    assert ("ssh", "-T", "-a", "-x") == words[:4]
+    assert (*forwarding, "--", "spark-02", "cat") == words[-5:]
+
+
 def test_local_engine() -> None:
     """The Docker client's own choice of this machine's engine is kept."""
     assert "" == LOCAL.url
