@@ -90,7 +90,7 @@ def bench(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Regenerate the tables in `docs/`."""
     session.install("-r", "requirements.txt")
-    session.run("python", "-m", "cluster.machine.reference")
+    session.run("python", "-m", "cluster.reference")
 
 
 @nox.session(default=False)

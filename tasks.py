@@ -293,9 +293,9 @@ def status(c: Context, cluster: str = "default", json: bool = False) -> int:
     from cluster.status.observe import observe
 
     run = session(c, cluster)
-    found = status.status(run.cluster, observe(run.cluster, run.runtime))
-    show((status.as_json if json else status.text)(found))
-    return 0 if found.healthy else 1
+    result = status.status(run.cluster, observe(run.cluster, run.runtime))
+    show((status.as_json if json else status.text)(result))
+    return 0 if result.healthy else 1
 
 
 @verb(

@@ -8,7 +8,7 @@ from cluster.host import Host
 from cluster.machine.env_files import env_files
 from cluster.namespaces.runtime import Namespaces
 from cluster.node import DEFAULT, Cluster, Node
-from cluster.reference import EXAMPLE
+from cluster.reference.tables import EXAMPLE
 from cluster.settings.settings import resolve
 from cluster.words import Environment
 

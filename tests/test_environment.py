@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cluster.environment.environment import environment, not_carried, sources
 from cluster.node import Cluster
-from cluster.reference import EXAMPLE
+from cluster.reference.tables import EXAMPLE
 from cluster.words import Environment, Secret, Value
 
 HEAD, WORKER = EXAMPLE.nodes

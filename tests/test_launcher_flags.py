@@ -19,7 +19,7 @@ from cluster.launcher.flags import (
     rows,
     usage,
 )
-from cluster.reference import table
+from cluster.reference.tables import table
 
 PAGE = Path(__file__).parents[1] / "docs" / "run-cluster-node.md"
 HEAD = {

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cluster.checks.checks import ANSWER
-from cluster.machine.reference import rewrite
 from cluster.node import KEYS
-from cluster.reference import (
+from cluster.reference.__main__ import rewrite
+from cluster.reference.tables import (
     BLOCK,
     BLOCKS,
     EXAMPLE,
@@ -32,7 +32,7 @@ PAGES = sorted(DOCS.glob("*.md"))
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_are_up_to_date(page: Path) -> None:
-    """Generating a page again changes nothing; else run `python -m cluster.machine.reference`."""
+    """Generating a page again changes nothing; else run `python -m cluster.reference.__main__`."""
     text = page.read_text(encoding="utf-8")
 
     assert regenerated(text) == text
@@ -150,12 +150,12 @@ def test_rewrite_changes_only_what_is_out_of_date(tmp_path: Path) -> None:
 
 
 def test_program_prints_the_files_that_it_changed(tmp_path: Path) -> None:
-    """`python -m cluster.machine.reference` prints the files that were out of date."""
+    """`python -m cluster.reference.__main__` prints the files that were out of date."""
     for folder in ("docs", "env"):
         (tmp_path / folder).mkdir()
     page = tmp_path / "docs/page.md"
     page.write_text("<!-- begin prefixes -->\n<!-- end -->\n", encoding="utf-8")
-    command = [sys.executable, "-m", "cluster.machine.reference"]
+    command = [sys.executable, "-m", "cluster.reference.__main__"]
     environment = {"PYTHONPATH": str(ROOT)}
     run = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
@@ -171,7 +171,7 @@ def example(scope: Scope) -> str:
 
 @pytest.mark.parametrize("scope", ["cluster", "node"])
 def test_example_files_are_up_to_date(scope: Scope) -> None:
-    """Writing an example again changes nothing; else run `python -m cluster.machine.reference`."""
+    """Writing an example again changes nothing; else run `python -m cluster.reference.__main__`."""
     assert example_file(scope) == example(scope)
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -29,7 +30,7 @@ ALLOWED: dict[str, set[str] | None] = {
     "collections": None,
     "collections.abc": None,
     "configparser": None,
-    "contextlib": {"suppress"},
+    "contextlib": None,
     "dataclasses": None,
     "datetime": None,
     "difflib": None,
@@ -37,6 +38,7 @@ ALLOWED: dict[str, set[str] | None] = {
     "enum": None,
     "functools": None,
     "hashlib": None,
+    "http": {"HTTPStatus"},
     "importlib": {"import_module"},  # rooms that are loaded when they are needed
     "io": {"StringIO"},
     "ipaddress": None,
@@ -54,6 +56,19 @@ ALLOWED: dict[str, set[str] | None] = {
     "typing": None,
     "urllib.parse": None,
 }
+CORE = {
+    *("commands", "containers", "environment", "machine", "plan", "settings"),
+    *("errors", "host", "node", "node_context", "runtimes", "scripts", "session", "text", "words"),
+}
+"""From the env files to a started container: readable in a sitting, without any other subject."""
+COMMAND_LINE = {"command_line", "help_pages", "options"}
+"""What `cluster/machine/` needs besides to be Invoke's program."""
+PRONOUNS = {
+    *("its", "it", "one", "other", "another", "others", "found", "said", "told", "heard", "what"),
+    *("asked", "held", "own", "ours", "theirs", "wanted", "here", "there", "far", "near", "known"),
+    *("who", "whom", "everybody", "some", "each", "every"),
+}
+"""Names that say nothing: a name is a noun of the field."""
 # Names through which the modules above, and Python itself, still reach the world.
 WORLD = {"breakpoint", "eval", "exec", "input", "now", "open", "print", "today", "utcnow"}
 HEAVY = {"docker", "dotenv", "http", "nox", "requests", "rich", "urllib3"}
@@ -103,6 +118,46 @@ def imports(path: Path) -> Iterator[tuple[int, str, str]]:
             yield from ((node.lineno, alias.name, "") for alias in node.names)
         if isinstance(node, ast.ImportFrom):
             yield from ((node.lineno, node.module or "", alias.name) for alias in node.names)
+
+
+def worldly_imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Find imports by which a module could touch the world by itself."""
+    for line, module, name in imports(path):
+        names = KNOWN.get(module, set())
+        if module.split(".")[0] != "cluster" and names is not None and name not in names:
+            yield line, f"{module} {name}".strip()
+
+
+def imports_of_subjects(path: Path) -> Iterator[tuple[int, str]]:
+    """Find what the core imports beside itself."""
+    for line, module, name in imports(path):
+        package, _, rest = f"{module}.{name}".rstrip(".").partition(".")
+        if package == "cluster" and rest.split(".")[0] not in CORE | COMMAND_LINE:
+            yield line, f"{module} {name}".strip()
+
+
+def pronouns(path: Path) -> Iterator[tuple[int, str]]:
+    """Find variables and parameters that are pronouns."""
+    for node in tree(path):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in PRONOUNS:
+            yield node.lineno, node.id
+        if isinstance(node, ast.arg) and node.arg in PRONOUNS:
+            yield node.lineno, node.arg
+
+
+def dependencies() -> dict[str, set[str]]:
+    """Return the modules that each module of `cluster/` imports, also inside functions."""
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOMS}
+    modules = {name: path for name, path in names.items() if path.name != "__init__.py"}
+    return {
+        name: {
+            module
+            for _, source, imported in imports(path)
+            for module in (source, f"{source}.{imported}")
+            if module in modules and module != name
+        }
+        for name, path in modules.items()
+    }
 
 
 def unknown_imports(path: Path) -> Iterator[tuple[int, str]]:
@@ -205,6 +260,46 @@ def loaded(statement: str) -> list[str]:
 def test_imports_of_pure_rooms() -> None:
     """A pure module imports values, text, arithmetic and other pure modules."""
     assert [] == breaches(unknown_imports, PURE)
+
+
+def test_machine_alone_touches_the_world() -> None:
+    """Outside `cluster/machine/` nothing imports processes, sockets, files, threads or the clock."""
+    assert [] == breaches(worldly_imports, [room for room in ROOMS if "machine" not in room.parts])
+
+
+def test_core_knows_no_subject() -> None:
+    """From settings to a started container, the core loads no other subject, not even lazily."""
+    core = [room for room in ROOMS if room.relative_to(ROOT / "cluster").parts[0] in CORE]
+    core += [ROOT / "cluster" / f"{name}.py" for name in sorted(CORE)]
+
+    assert [] == breaches(imports_of_subjects, filter(Path.is_file, core))
+
+
+def test_no_import_circles() -> None:
+    """Modules can be put in an order in which each imports only those before it."""
+    remaining = dependencies()
+    while leaves := [name for name, modules in remaining.items() if not modules & remaining.keys()]:
+        for name in leaves:
+            del remaining[name]
+
+    assert {} == remaining
+
+
+def test_classes_have_their_own_names() -> None:
+    """No two classes of `cluster/` have the same name."""
+    names = [
+        node.name
+        for room in ROOMS
+        for node in tree(room)
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+
+    assert [] == sorted(name for name, count in Counter(names).items() if count > 1)
+
+
+def test_names_are_nouns() -> None:
+    """No variable and no parameter is a pronoun."""
+    assert [] == breaches(pronouns, [*ROOMS, *PROGRAMS, *BENCHES, *IMAGE, *TESTS])
 
 
 def test_names_in_pure_rooms() -> None:

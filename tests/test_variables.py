@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cluster.environment.variables import DROPPED, VARIABLES, Variable, token_file
 from cluster.node import Node
-from cluster.reference import EXAMPLE
+from cluster.reference.tables import EXAMPLE
 from cluster.settings.passthrough import REFUSED
 
 ROWS = (*VARIABLES, token_file("/run/ray-token"))
