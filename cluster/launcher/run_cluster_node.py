@@ -1,7 +1,5 @@
 """`run-cluster-node`: checks the machine, writes the variables to a file, and becomes Ray."""
 
-import sys
-from subprocess import CalledProcessError
 from typing import NoReturn
 
 from cluster.checks.containers import container_facts
@@ -33,16 +31,16 @@ def main(argv: list[str], root: str = "/") -> int:
     Files are looked for and written below `root`.
     """
     if "--help" in argv:
-        print(flags.usage(), end="")
+        container_view.show(flags.usage())
         return 0
     try:
         _become_ray(tuple(argv), root)
     except ClusterError as error:
-        print(error, file=sys.stderr)
+        container_view.warn(f"{error}\n")
         return error.exit_code
     except OSError as error:
         place = error.filename or "this machine"
-        print(f"{PROGRAM}: {place}: {error.strerror or error}", file=sys.stderr)
+        container_view.warn(f"{PROGRAM}: {place}: {error.strerror or error}\n")
         return NodeError.exit_code
 
 
@@ -63,10 +61,9 @@ def _become_ray(argv: tuple[str, ...], root: str) -> NoReturn:
     files.write(f"{root}{shell_variables.FILE}", text, READABLE)
     _write_names_of_the_node(launch, root, processes.own_variables().get("HOME", "/root"))
     for line in messages(launch):
-        print(f"{PROGRAM}: {line}", flush=True)
+        container_view.show(f"{PROGRAM}: {line}\n")
     for warning in (*launch.warnings, *readiness.warnings(report)):
-        line = f"{PROGRAM}: warning: {warning.message} ({warning.remedy})"
-        print(line, file=sys.stderr, flush=True)
+        container_view.warn(f"{PROGRAM}: warning: {warning.message} ({warning.remedy})\n")
     _exec(launch.argv, ray_environment(launch, inherited))
 
 
@@ -96,8 +93,8 @@ def _addresses() -> str:
         return container_view.addresses()
     except FileNotFoundError:
         message, remedy = "`ip` is not on the PATH", "install iproute2"
-    except CalledProcessError as error:
-        message, remedy = f"`ip` failed: {error.stderr.strip()}", "see what `ip address` prints"
+    except ChildProcessError as error:
+        message, remedy = f"`ip` failed: {error}", "see what `ip address` prints"
     raise NodeError(Problem(place=PROGRAM, message=message, remedy=remedy))
 
 

@@ -9,6 +9,7 @@ import resource
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from errno import EADDRINUSE
@@ -54,10 +55,13 @@ def rdma_devices(root: str) -> str:
 def addresses() -> str:
     """Return the output of `ip -json address`.
 
-    Raises FileNotFoundError without `ip`, and CalledProcessError if it fails.
+    Raises FileNotFoundError without `ip`, and ChildProcessError with its error if it fails.
     """
     command = ("ip", "-json", "address")
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        raise ChildProcessError(completed.stderr.strip())
+    return completed.stdout
 
 
 def process_names(root: str) -> set[str]:
@@ -101,6 +105,18 @@ def accepts(host: str, port: int) -> bool:
     with suppress(OSError), socket.create_connection((host, port), timeout=CONNECT_SECONDS):
         return True
     return False
+
+
+def show(text: str) -> None:
+    """Write text to standard output at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def warn(text: str) -> None:
+    """Write text to standard error at once."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def become(argv: tuple[str, ...], variables: dict[str, str]) -> NoReturn:
