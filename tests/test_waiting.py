@@ -13,7 +13,7 @@ from cluster.machine.parallel import Event
 from cluster.machine.terminal import Report
 from cluster.namespaces.perform import FileLog
 from cluster.namespaces.steps import Command, ProcessHandle
-from cluster.plan import services, waiting
+from cluster.plan import log_reader, services, waiting
 from cluster.plan.steps import Await
 from cluster.plan.waiting import Waiting
 from tests.clusters import ROOT, SPARKS
@@ -93,7 +93,7 @@ def running(handle: ProcessHandle, pid: int) -> ProcessHandle:
     return handle
 
 
-def failure(*handles: ProcessHandle) -> str:
+def failure(*handles: ProcessHandle, reader: log_reader.LogReader | None = None) -> str:
     """Wait for an answer that never comes; return the error."""
     step = Await(
         place="spark1",
@@ -105,7 +105,7 @@ def failure(*handles: ProcessHandle) -> str:
     )
     report = Report(io.StringIO())
     with report.step("spark1", "Wait") as progress, pytest.raises(NodeError) as caught:
-        Waiting(SPARKS, step, progress, FailureReader(), Event()).answer()
+        Waiting(SPARKS, step, progress, reader or FailureReader(), Event()).answer()
     return str(caught.value)
 
 
@@ -196,3 +196,19 @@ wrong address or interface, or a firewall blocks the port (`inv doctor` finds th
 def test_time_is_up_without_a_cause(tmp_path: Path, pid: int) -> None:
     """When no log shows a cause, the error names none."""
     assert "spark1: not ready" == failure(running(logged(tmp_path, "spark2", "ray", ""), pid))
+
+
+def test_plain_reader(tmp_path: Path, pid: int) -> None:
+    """Without knowledge of failures, the error of an ended service has its last three lines."""
+    reader = log_reader.PlainReader()
+    ray = running(logged(tmp_path, "spark2", "ray", KILLED), pid)
+    serve = logged(tmp_path, "spark1", "serve", f"one\ntwo\nthree\n{LOST}")
+    expected = f"""\
+spark1: serve has ended
+    two
+    three
+    {LOST.rstrip()}
+    (next: `inv logs --node spark1`)"""
+
+    assert expected == failure(ray, serve, reader=reader)
+    assert "spark1: not ready" == failure(ray, reader=reader)
