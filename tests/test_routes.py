@@ -3,6 +3,7 @@
 import pytest
 
 from cluster.host import Host
+from cluster.plan import script
 from cluster.ship import routes
 from cluster.ship.routes import Hop, ShipRoute
 from tests.clusters import SPARKS, WORKER
@@ -12,6 +13,10 @@ SPARK2 = Host(name="spark2", ssh_host="spark-02")
 HOP = Hop(address="192.168.177.12", user="nvidia")
 FABRIC = ShipRoute(host=SPARK2, fast_address="192.168.177.12", known_as="spark-02.lan", hop=HOP)
 BY_NAME = ShipRoute(host=SPARK2, hop=HOP)
+FAST = (
+    " -o HostName=192.168.177.12 -o HostKeyAlias=spark-02.lan -o CheckHostIP=no "
+    "-o ProxyCommand=none"
+)
 
 
 @pytest.mark.parametrize(
@@ -94,13 +99,36 @@ def test_text_of_a_route(route: ShipRoute, expected: str) -> None:
 
 def test_ssh() -> None:
     """Over the fast link the host stays the user's alias; only its address changes."""
-    options = (
-        " -o HostName=192.168.177.12 -o HostKeyAlias=spark-02.lan -o CheckHostIP=no "
-        "-o ProxyCommand=none"
-    )
-    fabric = f"{ssh(options)} -- spark-02 true"
+    fabric = f"{ssh(FAST)} -- spark-02 true"
     by_name = f"{ssh()} -- spark-02 true"
 
     assert [tuple(fabric.split()), tuple(by_name.split())] == [
         route.ssh("true") for route in (FABRIC, BY_NAME)
     ]
+
+
+def test_dry_steps() -> None:
+    """The script ships to one node after the other, and compares the layers."""
+    names = (("spark1", ""), ("spark3", "me@spark-03"))
+    spark1, spark3 = (ShipRoute(host=Host(name=name, ssh_host=host)) for name, host in names)
+    expected = f"""\
+# spark1: Uses this machine's engine, nothing to copy
+
+# spark2: Ship vllm-node:latest (fabric 192.168.177.12); `inv ship` sends only missing layers
+docker save vllm-node:latest | {ssh(FAST)} -- spark-02 docker load
+
+# spark2: Check that it has the same layers
+test "$(docker image inspect --format '{{{{json .RootFS.Layers}}}}' vllm-node:latest)" = \
+"$(docker --host ssh://spark-02 image inspect --format '{{{{json .RootFS.Layers}}}}' \
+vllm-node:latest)"
+
+# spark3: Ship vllm-node:latest (ssh me@spark-03); `inv ship` sends only missing layers
+docker save vllm-node:latest | {ssh()} -- me@spark-03 docker load
+
+# spark3: Check that it has the same layers
+test "$(docker image inspect --format '{{{{json .RootFS.Layers}}}}' vllm-node:latest)" = \
+"$(docker --host ssh://me@spark-03 image inspect --format '{{{{json .RootFS.Layers}}}}' \
+vllm-node:latest)"
+"""
+
+    assert expected == script.text(routes.dry_steps("vllm-node:latest", (spark1, FABRIC, spark3)))

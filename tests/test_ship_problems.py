@@ -46,17 +46,6 @@ def test_incomplete() -> None:
     assert expected == str(problems.incomplete(SPARKS, FABRIC, reason))
 
 
-def test_damaged() -> None:
-    """Bytes that changed on their way are not loaded, and another try may succeed."""
-    words = 'invalid diffID for layer 0: expected "sha256:aa", got "sha256:bb"\n'
-    expected = (
-        "spark2: the image was damaged on its way and not loaded: "
-        f"{words.strip()} (`inv ship --node spark2`)"
-    )
-
-    assert expected == str(problems.load_failed(SPARKS, FABRIC, NAME, 1, words))
-
-
 def test_stalled() -> None:
     """The transfer to a node that takes no data is stopped."""
     expected = (
@@ -67,38 +56,52 @@ def test_stalled() -> None:
     assert expected == str(problems.stalled(FABRIC, 120.0))
 
 
-def test_full() -> None:
-    """A full disk is named, with the command that shows what uses it."""
-    expected = (
-        "spark2: not enough disk space for vllm-node:latest: "
-        "Error processing tar file(exit status 1): "
-        "write /opt/venv/torch.so: no space left on device "
-        "(`docker --host ssh://spark-02 system df` shows what uses it)"
-    )
+@pytest.mark.parametrize(
+    "code, output, expected",
+    [
+        (
+            1,
+            'invalid diffID for layer 0: expected "sha256:aa", got "sha256:bb"\n',
+            (
+                "the image was damaged on its way and not loaded: invalid diffID for layer 0: "
+                'expected "sha256:aa", got "sha256:bb" (`inv ship --node spark2`)'
+            ),
+        ),
+        (
+            1,
+            FULL,
+            (
+                "not enough disk space for vllm-node:latest: Error processing tar file("
+                "exit status 1): write /opt/venv/torch.so: no space left on device "
+                "(`docker --host ssh://spark-02 system df` shows what uses it)"
+            ),
+        ),
+        (
+            255,
+            REFUSED,
+            (
+                "no SSH connection over the fast link: "
+                "ssh: connect to host 192.168.177.12 port 22: Connection refused "
+                "(this command must succeed: `ssh -o HostName=192.168.177.12 "
+                "-o HostKeyAlias=spark-02 -o CheckHostIP=no -o ProxyCommand=none spark-02 true`)"
+            ),
+        ),
+        (
+            1,
+            "unexpected EOF\n",
+            (
+                "`docker load` of vllm-node:latest failed: unexpected EOF "
+                "(the old image is unchanged; retry: `inv ship --node spark2`)"
+            ),
+        ),
+    ],
+    ids=["damaged on its way", "a full disk", "no SSH on the fast link", "any other failure"],
+)
+def test_load_failed(code: int, output: str, expected: str) -> None:
+    """A failed load shows the last line of the output, and the command that helps."""
+    problem = problems.load_failed(SPARKS, FABRIC, NAME, code, output)
 
-    assert expected == str(problems.load_failed(SPARKS, FABRIC, NAME, 1, FULL))
-
-
-def test_no_ssh_on_the_fast_link() -> None:
-    """Without SSH on the fast link the remedy is the command that must succeed."""
-    expected = (
-        "spark2: no SSH connection over the fast link: "
-        "ssh: connect to host 192.168.177.12 port 22: Connection refused "
-        "(this command must succeed: `ssh -o HostName=192.168.177.12 -o HostKeyAlias=spark-02 "
-        "-o CheckHostIP=no -o ProxyCommand=none spark-02 true`)"
-    )
-
-    assert expected == str(problems.load_failed(SPARKS, FABRIC, NAME, 255, REFUSED))
-
-
-def test_load_failed() -> None:
-    """Any other failure shows the last line of the engine, and that the old image is unchanged."""
-    expected = (
-        "spark2: `docker load` of vllm-node:latest failed: unexpected EOF "
-        "(the old image is unchanged; retry: `inv ship --node spark2`)"
-    )
-
-    assert expected == str(problems.load_failed(SPARKS, FABRIC, NAME, 1, "unexpected EOF\n"))
+    assert f"spark2: {expected}" == str(problem)
 
 
 @pytest.mark.parametrize(

@@ -147,9 +147,8 @@ def deliver(
         finally:
             for delivery in deliveries:
                 delivery.stream.abandon()
-    loads = {node: load for delivery in deliveries for node, load in delivery.loads.items()}
-    cut_off = (node for node, load in loads.items() if load.problem and load.was_cut_off)
-    return completed, frozenset(cut_off)
+    loads = (item for delivery in deliveries for item in delivery.loads.items())
+    return completed, frozenset(node for node, load in loads if load.was_cut_off)
 
 
 START = Chunk(content=archive.start(), starts_part=True)

@@ -68,14 +68,8 @@ def removal_result(host: Host, ids: tuple[str, ...], output: str, error: str) ->
     kept = len(ids) - removed
     if kept and REFUSED not in error:
         return str(host_problem(host, error))
-    sentence = ", ".join(
-        text
-        for count, text in (
-            (removed, f"removed {_images(removed)}"),
-            (kept, f"kept {_images(kept)} in use"),
-        )
-        if count
-    )
+    counts = ((removed, "removed", ""), (kept, "kept", " in use"))
+    sentence = ", ".join(f"{verb} {_images(count)}{end}" for count, verb, end in counts if count)
     return f"{host.name}: {sentence or 'no old images'}"
 
 

@@ -1,6 +1,6 @@
 """How an image's bytes reach each node: over the fast link if this machine is on it, else by SSH.
 
-Also how one node of a chain reaches the next.
+Also how one node of a chain reaches the next, and what a dry run prints for a route.
 """
 
 import re
@@ -9,7 +9,8 @@ from ipaddress import IPv4Address
 
 from cluster.host import BULK_OPTIONS, Host, ssh
 from cluster.node import Cluster, Node
-from cluster.words import Word
+from cluster.plan.steps import ShellStep
+from cluster.words import Word, shell_line
 
 HOP_SSH = ssh(*BULK_OPTIONS, "ProxyCommand=none")
 """How a node reaches the next one: with the user name from here, and its own known hosts."""
@@ -109,6 +110,25 @@ def route(
     name = config.get("hostname", "")
     known_as = config.get("hostkeyalias") or (name if port == "22" else f"[{name}]:{port}")
     return ShipRoute(host=host, fast_address=str(node.host_ip), known_as=known_as, hop=hop)
+
+
+def dry_steps(name: str, routes: tuple[ShipRoute, ...]) -> tuple[ShellStep, ...]:
+    """Return shell steps with the result of a shipment: whole images, one node after the other."""
+    return tuple(step for route in routes for step in _dry_steps(name, route))
+
+
+def _dry_steps(name: str, route: ShipRoute) -> tuple[ShellStep, ...]:
+    if route.is_local:
+        return (ShellStep(place=route.node, title="Uses this machine's engine, nothing to copy"),)
+    copy = f"{shell_line(('docker', 'save', name))} | {shell_line(route.ssh('docker', 'load'))}"
+    hosts = (Host(name=route.node), route.host)
+    source, node = (shell_line(host.layers(name)) for host in hosts)
+    comparison = f'test "$({source})" = "$({node})"'
+    title = f"Ship {name} ({route.text}); `inv ship` sends only missing layers"
+    return (
+        ShellStep(place=route.node, title=title, text=copy),
+        ShellStep(place=route.node, title="Check that it has the same layers", text=comparison),
+    )
 
 
 def detour(cluster: Cluster, routes: tuple[ShipRoute, ...], speed: int | None = None) -> str:

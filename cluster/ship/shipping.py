@@ -5,7 +5,7 @@ from cluster.host import Host, host_problem
 from cluster.machine import local_addresses, parallel, processes
 from cluster.node import Cluster, Node
 from cluster.session import Session
-from cluster.ship import dry_run, routes
+from cluster.ship import routes
 from cluster.ship.routes import ShipRoute
 from cluster.ship.ship_options import ShipOptions
 
@@ -26,7 +26,7 @@ def ship_image(run: Session, names: list[str], options: ShipOptions) -> int:
         parallel.side_by_side(lambda node: _route(cluster, node, run.runtime.host(node)), nodes)
     )
     if run.dry:
-        run.perform(dry_run.steps(name, node_routes))
+        run.perform(routes.dry_steps(name, node_routes))
         return 0
     # What a dry run does without is not waited for.
     from cluster.ship.shipment import Shipment
