@@ -1,6 +1,7 @@
 """What `inv ship` prints: the plan, the results, and the progress of a copy."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -45,17 +46,13 @@ def plan_table(request: ShipRequest, transfers: tuple[Transfer, ...]) -> str:
     return "".join(f"{line}\n" for line in (table, *notes(request.cluster, transfers)))
 
 
-def notes(cluster: Cluster, transfers: tuple[Transfer, ...]) -> tuple[str, ...]:
-    """Return the notes about a plan: a detour around the fast link, and those about nodes."""
-    first = tuple(chain[0] for chain in chains(transfers))
-    slow = (transfer.link for transfer in first if not transfer.route.fast_address)
-    around = detour(
-        cluster,
-        tuple(transfer.route for transfer in first),
-        min(filter(None, slow), default=None),
-    )
-    about_nodes = (f"{transfer.node}: {note}" for transfer in transfers for note in transfer.notes)
-    return (*filter(None, (around,)), *about_nodes)
+def notes(cluster: Cluster, transfers: tuple[Transfer, ...]) -> Iterator[str]:
+    """Yield the notes about a plan: a detour around the fast link, and those about nodes."""
+    first = (chain[0] for chain in chains(transfers))
+    if links := [transfer.link for transfer in first if not transfer.route.fast_address]:
+        yield detour(cluster, min(filter(None, links), default=None))
+    for transfer in transfers:
+        yield from (f"{transfer.node}: {note}" for note in transfer.notes)
 
 
 def plan_json(request: ShipRequest, transfers: tuple[Transfer, ...]) -> str:

@@ -131,13 +131,11 @@ def _dry_steps(name: str, route: ShipRoute) -> tuple[ShellStep, ...]:
     )
 
 
-def detour(cluster: Cluster, routes: tuple[ShipRoute, ...], speed: int | None = None) -> str:
-    """Return a note if bytes do not take the fast link, or an empty text.
+def detour(cluster: Cluster, speed: int | None) -> str:
+    """Return the note for bytes that do not take the fast link.
 
     `speed` is that of the slowest link that they take instead, in Mb/s, if it is known.
     """
-    if all(route.fast_address for route in routes):
-        return ""
     link = f" at {speed / 1000:g} Gb/s" if speed else ""
     return (
         f"this machine has no address in {cluster.subnet}: "
