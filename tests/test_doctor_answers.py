@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cluster.checks.checks import UNREADABLE
+from cluster.checks.checks import unreadable_answer
 from cluster.checks.node_report import NodeReport
 from cluster.checks.pages import summary
 from cluster.facts.facts import Facts, parse
@@ -30,7 +30,7 @@ def test_unreadable(report: NodeReport, names: tuple[str, ...], sentence: str) -
     report = replace(report, facts=replace(report.facts, unreadable=names))
     expected = f"[unreadable] {sentence.format(' --cluster lab')}"
 
-    assert [expected] == findings((UNREADABLE,), report, node_report("spark2"))
+    assert [expected] == findings((unreadable_answer,), report, node_report("spark2"))
 
 
 def twin(netdev: str, *, live: bool) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What people and programs read of a diagnosis, in full."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,10 @@ from cluster.checks.check import Check, Finding, Severity
 from cluster.checks.checks import CHECKS
 from cluster.checks.diagnosis import Diagnosis
 from cluster.checks.pages import summary
+from cluster.checks.rdma import DEVICE_FILES, FORCED
+from cluster.checks.system import BROKEN_KERNEL, NO_HANDOVER
+from cluster.checks.variables import GLOO, SLOW
+from cluster.commands import ray
 from cluster.errors import Problem, RefusedError
 from tests.node_reports import node_report
 
@@ -233,3 +238,20 @@ def test_every_check_has_a_page() -> None:
     result = {check.name: pages.explained(check.name) for check in CHECKS}
 
     assert {name: text.partition(" ")[0] for name, text in result.items()} == {n: n for n in result}
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("debugging", SLOW),
+        ("gloo", [GLOO]),
+        ("gid-index", [FORCED]),
+        ("kernel-memory", [BROKEN_KERNEL, NO_HANDOVER]),
+        ("rdma-files", [DEVICE_FILES]),
+        ("worker-port", [str(ray.WORKER_PORT)]),
+    ],
+)
+def test_values_of_a_rule_on_its_page(name: str, values: Iterable[str]) -> None:
+    """A page, which is plain text, names the values that its rule looks for."""
+    page = pages.explained(name)
+    assert [] == [value for value in values if value not in page]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.checks.checks import ANSWER
+from cluster.checks.checks import silent_node
 from cluster.node import KEYS
 from cluster.reference.__main__ import rewrite
 from cluster.reference.tables import (
@@ -114,10 +114,10 @@ def test_checks() -> None:
     expected = f"""\
 | Check | Severity | Expected | Facts | Source |
 | --- | --- | --- | --- | --- |
-| `answer` | blocks | {ANSWER.title} | {ANSWER.looks_at} | {ANSWER.source} |
+| `answer` | blocks | {silent_node.title} | {silent_node.looks_at} | {silent_node.source} |
 """
 
-    assert expected == checks([ANSWER])
+    assert expected == checks([silent_node])
 
 
 def test_example_nodes_differ_in_every_interface() -> None:

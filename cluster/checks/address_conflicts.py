@@ -6,7 +6,7 @@ from ipaddress import IPv4Interface
 from itertools import combinations, permutations
 from typing import Literal
 
-from cluster.checks.check import Check, Reports
+from cluster.checks.check import Reports, check
 from cluster.checks.interfaces import KEEP, add_address
 from cluster.checks.node_report import NodeReport, is_machine, node_names
 from cluster.errors import Problem
@@ -25,7 +25,16 @@ class Conflict:
     holder: NodeReport
 
 
+@check("twice", "blocks", is_machine)
 def _twice(reports: Reports) -> Iterator[Problem]:
+    """Each HOST_IP is on the machine of its node, and on no other.
+
+    Looks at: `ip address` of all nodes
+    Why: A connection to one node reaches another, or now one and now the other: Ray's nodes come
+      and go, and ranks wait for each other.
+    Do: Give each machine its own address, or correct HOST_IP and SSH_HOST.
+    Known from: RFC 5227; vLLM, vllm/v1/executor: every node should have a unique IP address
+    """
     advice = {
         "one machine": _one_machine,
         "swapped": _swapped,
@@ -129,17 +138,4 @@ def _holders(owner: NodeReport, holder: NodeReport) -> Iterator[tuple[Interface,
                 yield interface, address
 
 
-ADDRESS_CONFLICTS: tuple[Check, ...] = (
-    Check(
-        name="twice",
-        severity="blocks",
-        title="Each HOST_IP is on the machine of its node, and on no other",
-        looks_at="`ip address` of all nodes",
-        why="A connection to one node reaches another, or now one and now the other: Ray's nodes "
-        "come and go, and ranks wait for each other.",
-        remedy="Give each machine its own address, or correct HOST_IP and SSH_HOST.",
-        source="RFC 5227; vLLM, vllm/v1/executor: every node should have a unique IP address",
-        applies_to=is_machine,
-        rule=_twice,
-    ),
-)
+ADDRESS_CONFLICTS = (_twice,)

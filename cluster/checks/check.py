@@ -1,7 +1,12 @@
-"""A check: a rule about nodes, its page, and what it reports."""
+"""A check: a rule about nodes, its page, and what it reports.
 
+The docstring of a rule is the page that `inv doctor --explain` prints.
+"""
+
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Literal
 
 from cluster.checks.node_report import NodeReport, node_names
@@ -12,8 +17,10 @@ Severity = Literal["blocks", "slow", "note"]
 SEVERITIES: tuple[Severity, ...] = ("blocks", "slow", "note")
 Reports = tuple[NodeReport, ...]
 """Nodes that answered, the head first."""
-NodeRule = Callable[[NodeReport], Iterator[Problem]]
 Rule = Callable[[Reports], Iterator[Problem]]
+SECTIONS = {"looks_at": "Looks at", "why": "Why", "remedy": "Do", "source": "Known from"}
+"""The fields of a check that its page has below the title, in its order, and their headings."""
+PAGE = re.compile(r"(.*)\. " + " ".join(f"{heading}: (.*)" for heading in SECTIONS.values()))
 
 
 def _any_node(_report: NodeReport) -> bool:
@@ -58,9 +65,40 @@ class Finding:
     """Its place is the node, or `spark1, spark2` for what is between nodes."""
 
 
-def each(rule: NodeRule) -> Rule:
+def check(
+    name: str,
+    severity: Severity,
+    applies_to: Callable[[NodeReport], bool] = _any_node,
+    *,
+    requires: tuple[str, ...] = (),
+    only_blocks_serving: bool = False,
+) -> Callable[[Rule], Check]:
+    """Turn a rule into a check, whose page is the rule's docstring: a title, then all sections."""
+
+    def declare(rule: Rule) -> Check:
+        [(title, *texts)] = PAGE.findall(" ".join(str(rule.__doc__).split()))
+        return Check(
+            name=name,
+            severity=severity,
+            title=title,
+            **dict(zip(SECTIONS, texts, strict=True)),
+            rule=rule,
+            applies_to=applies_to,
+            requires=requires,
+            only_blocks_serving=only_blocks_serving,
+        )
+
+    return declare
+
+
+def each(rule: Callable[[NodeReport], Iterator[Problem]]) -> Rule:
     """Turn a rule about one node into a rule about all of them, one after the other."""
-    return lambda reports: (problem for report in reports for problem in rule(report))
+
+    @wraps(rule)
+    def rule_of_all(reports: Reports) -> Iterator[Problem]:
+        return (problem for report in reports for problem in rule(report))
+
+    return rule_of_all
 
 
 def findings(checks: tuple[Check, ...], reports: Reports) -> Iterator[Finding]:

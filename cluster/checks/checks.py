@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cluster.checks.address_conflicts import ADDRESS_CONFLICTS
-from cluster.checks.check import Check, each
+from cluster.checks.check import check, each
 from cluster.checks.containers import CONTAINERS
 from cluster.checks.disks import DISKS
 from cluster.checks.gpus import GPUS
@@ -21,42 +21,39 @@ from cluster.checks.variables import VARIABLES
 from cluster.errors import Problem
 
 
-def _no_problem(_report: NodeReport) -> Iterator[Problem]:
-    """Report nothing: a node that answered is fine, and of the others there is no report."""
+@check("answer", "blocks")
+@each
+def silent_node(_report: NodeReport) -> Iterator[Problem]:
+    """Every node answers.
+
+    Looks at: `ssh SSH_HOST sh -s`, and its error message
+    Why: A node without an SSH login cannot be started, and nothing is known about it.
+    Do: Make `ssh SSH_HOST` work without a prompt: name, network, host key, key.
+    Known from: ssh(1) and ssh_config(5), BatchMode
+    """
+    # Report nothing: a node that answered is fine, and of the others there is no report.
     return iter(())
 
 
-def _unreadable(report: NodeReport) -> Iterator[Problem]:
+@check("unreadable", "note")
+@each
+def unreadable_answer(report: NodeReport) -> Iterator[Problem]:
+    """Every part of an answer can be read.
+
+    Looks at: the answers to the question that `inv --dry doctor` prints
+    Why: A part that could not be read counts as missing, so other findings may be wrong or missing.
+    Do: A defect of this tool: report it with the part's answer, which that question gets.
+    Known from: cluster/facts, where each question stands beside what reads its answer
+    """
     if parts := report.facts.unreadable:
         message = f"parts of its answer could not be read: {', '.join(parts)}"
         dry = report.cluster.inv("--dry", "doctor")
         yield report.problem(message, f"a defect of this tool: {dry} prints the question")
 
 
-ANSWER = Check(
-    name="answer",
-    severity="blocks",
-    title="Every node answers",
-    looks_at="`ssh SSH_HOST sh -s`, and its error message",
-    why="A node without an SSH login cannot be started, and nothing is known about it.",
-    remedy="Make `ssh SSH_HOST` work without a prompt: name, network, host key, key.",
-    source="ssh(1) and ssh_config(5), BatchMode",
-    rule=each(_no_problem),
-)
-UNREADABLE = Check(
-    name="unreadable",
-    severity="note",
-    title="Every part of an answer can be read",
-    looks_at="the answers to the question that `inv --dry doctor` prints",
-    why="A part that could not be read counts as missing, so other findings may be wrong or "
-    "missing.",
-    remedy="A defect of this tool: report it with the part's answer, which that question gets.",
-    source="cluster/facts, where each question stands beside what reads its answer",
-    rule=each(_unreadable),
-)
 CHECKS = (
-    ANSWER,
-    UNREADABLE,
+    silent_node,
+    unreadable_answer,
     *ADDRESS_CONFLICTS,
     *INTERFACES,
     *TWINS,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.checks.check import Check, each
+from cluster.checks.check import check, each
 from cluster.checks.node_report import NodeReport, is_machine, uses_gpus
 from cluster.errors import Problem
 from cluster.facts.part import UNREADABLE
@@ -93,14 +93,33 @@ def no_gpus_in_containers(context: NodeContext, reason: str) -> Problem:
     return context.problem(f"Docker cannot give containers GPUs: {reason}", remedy)
 
 
+@check("docker", "blocks", is_machine)
+@each
 def _docker(report: NodeReport) -> Iterator[Problem]:
+    """Docker answers, and this user may use it.
+
+    Looks at: `docker info`
+    Why: Ray and vLLM run in a container on every node.
+    Do: Start the engine, or add the user to the group `docker` and log in again.
+    Known from: Docker's guide, post-installation steps for Linux
+    """
     if error := report.facts.docker.error:
         host = "" if report.is_local else report.node.ssh_host
         yield host_problem(Host(name=report.node.name, ssh_host=host), error)
 
 
+@check("gpu-docker", "blocks", uses_gpus, requires=("docker",))
+@each
 def _gpu_docker(report: NodeReport) -> Iterator[Problem]:
-    """Report what Docker lacks; a node without a GPU lacks more than that."""
+    """Docker can give containers the GPUs.
+
+    Looks at: `docker info`: the runtime `nvidia`, CDI devices; /etc/cdi and /var/run/cdi
+    Why: The container would not start: `could not select device driver`, or `unresolvable CDI
+      devices`.
+    Do: Install the NVIDIA Container Toolkit and let it set up Docker, or write another ACCELERATOR.
+    Known from: NVIDIA Container Toolkit, CDI support; moby/moby, daemon/nvidia_linux.go
+    """
+    # Report what Docker lacks; a node without a GPU lacks more than that.
     if not report.facts.gpus.gpus:
         return
     if report.cluster.accelerator == "cdi" and not _has_cdi_device(report):
@@ -121,7 +140,16 @@ def _has_gpus_option(report: NodeReport) -> bool:
     return "nvidia" in docker.runtimes or bool(docker.toolkit) or _has_cdi_device(report)
 
 
+@check("toolkit", "note", uses_gpus, requires=("docker",))
+@each
 def _toolkit(report: NodeReport) -> Iterator[Problem]:
+    """The NVIDIA Container Toolkit is as new as NVIDIA asks for.
+
+    Looks at: `nvidia-ctk --version`
+    Why: Older versions do not know everything that a Spark's driver needs in a container.
+    Do: Update the package nvidia-container-toolkit.
+    Known from: NVIDIA, DGX Spark porting guide, software dependencies
+    """
     version = report.facts.docker.toolkit
     numbers = tuple(int(number) for number in NUMBERS.findall(version)[:3])
     if numbers and numbers < TOOLKIT:
@@ -131,42 +159,4 @@ def _toolkit(report: NodeReport) -> Iterator[Problem]:
         yield report.problem(message, report.command(upgrade))
 
 
-CONTAINERS: tuple[Check, ...] = (
-    Check(
-        name="docker",
-        severity="blocks",
-        title="Docker answers, and this user may use it",
-        looks_at="`docker info`",
-        why="Ray and vLLM run in a container on every node.",
-        remedy="Start the engine, or add the user to the group `docker` and log in again.",
-        source="Docker's guide, post-installation steps for Linux",
-        applies_to=is_machine,
-        rule=each(_docker),
-    ),
-    Check(
-        name="gpu-docker",
-        severity="blocks",
-        title="Docker can give containers the GPUs",
-        looks_at="`docker info`: the runtime `nvidia`, CDI devices; /etc/cdi and /var/run/cdi",
-        why="The container would not start: `could not select device driver`, or `unresolvable "
-        "CDI devices`.",
-        remedy="Install the NVIDIA Container Toolkit and let it set up Docker, or write another "
-        "ACCELERATOR.",
-        source="NVIDIA Container Toolkit, CDI support; moby/moby, daemon/nvidia_linux.go",
-        applies_to=uses_gpus,
-        requires=("docker",),
-        rule=each(_gpu_docker),
-    ),
-    Check(
-        name="toolkit",
-        severity="note",
-        title="The NVIDIA Container Toolkit is as new as NVIDIA asks for",
-        looks_at="`nvidia-ctk --version`",
-        why="Older versions do not know everything that a Spark's driver needs in a container.",
-        remedy="Update the package nvidia-container-toolkit.",
-        source="NVIDIA, DGX Spark porting guide, software dependencies",
-        applies_to=uses_gpus,
-        requires=("docker",),
-        rule=each(_toolkit),
-    ),
-)
+CONTAINERS = (_docker, _gpu_docker, _toolkit)

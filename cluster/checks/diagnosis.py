@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
 from cluster.checks.check import SEVERITIES, Check, Finding, Reports, Severity, findings
-from cluster.checks.checks import ANSWER, CHECKS
+from cluster.checks.checks import CHECKS, silent_node
 from cluster.checks.node_report import NodeReport
 from cluster.errors import Problem
 from cluster.facts.facts import Facts
@@ -62,7 +62,7 @@ def diagnosis(
     made = tuple(check for check in checks if not fast or _is_fast(check))
     reports = _reports(cluster, nodes, answers, local)
     silences = (
-        Finding(check=ANSWER, problem=answer)
+        Finding(check=silent_node, problem=answer)
         for node in nodes
         if isinstance(answer := answers[node.name], Problem)
     )

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator
 
-from cluster.checks.check import Check, Reports, each
+from cluster.checks.check import Reports, check, each
 from cluster.checks.node_report import NodeReport, is_machine, node_names
 from cluster.errors import Problem
 from cluster.facts.storage import Disk
@@ -14,7 +14,17 @@ NEARLY_FULL = 20
 """A disk is nearly full if no more than one part in so many is free."""
 
 
+@check("disk", "blocks", is_machine)
+@each
 def _disk(report: NodeReport) -> Iterator[Problem]:
+    """Docker has 2 GB of free disk space.
+
+    Looks at: `df` of Docker's folder and, with that store, of containerd's
+    Why: Logs and what Triton, FlashInfer and vLLM compile are kept there; on a full disk containers
+      do not start, or fail with unrelated errors.
+    Do: Remove what no container uses: `docker system prune`.
+    Known from: docker-system-prune(1)
+    """
     disk = report.facts.engine_disk
     if disk and _is_full(disk):
         message = f"Docker has {disk.free / 1e9:.1f} GB of free disk space, {NEEDED / 1e9:g} GB"
@@ -26,8 +36,17 @@ def _is_full(disk: Disk) -> bool:
     return disk.free < NEEDED
 
 
+@check("model-disk", "note", is_machine)
+@each
 def _model_disk(report: NodeReport) -> Iterator[Problem]:
-    """Report a disk that models may fill, unless it is Docker's, and full already."""
+    """There is disk space for models.
+
+    Looks at: `df` of HF_CACHE
+    Why: Each node downloads the whole model, and stops where the disk is full.
+    Do: Remove models that are not served, or write another HF_CACHE.
+    Known from: vLLM's guide to multi-node serving: models at the same path on every node
+    """
+    # Report a disk that models may fill, unless it is Docker's, and full already.
     disk, engine = report.facts.model_disk, report.facts.engine_disk
     if not disk or disk.free * NEARLY_FULL > disk.total:
         return
@@ -38,8 +57,16 @@ def _model_disk(report: NodeReport) -> Iterator[Problem]:
         yield report.problem(message, f"{show} shows what models take; or {instead}")
 
 
+@check("models", "note", is_machine)
 def _models(reports: Reports) -> Iterator[Problem]:
-    """Report nodes that lack the model that others have; the cache has no folders of paths."""
+    """MODEL is on all nodes, or on none.
+
+    Looks at: the folders of HF_CACHE/hub
+    Why: A node that lacks the model downloads it first, and the others wait for it.
+    Do: Copy it from a node that has it, over the fast link.
+    Known from: vLLM's guide to multi-node serving: models at the same path on every node
+    """
+    # Report nodes that lack the model that others have; the cache has no folders of paths.
     holders = tuple(report for report in reports if _size(report))
     for report in reports:
         if holders and not _size(report):
@@ -68,39 +95,4 @@ def _copy_model(source: NodeReport, target: NodeReport) -> str:
     return f"{download}; {source.command(copy)} copies it over the link"
 
 
-DISKS: tuple[Check, ...] = (
-    Check(
-        name="disk",
-        severity="blocks",
-        title="Docker has 2 GB of free disk space",
-        looks_at="`df` of Docker's folder and, with that store, of containerd's",
-        why="Logs and what Triton, FlashInfer and vLLM compile are kept there; on a full disk "
-        "containers do not start, or fail with unrelated errors.",
-        remedy="Remove what no container uses: `docker system prune`.",
-        source="docker-system-prune(1)",
-        applies_to=is_machine,
-        rule=each(_disk),
-    ),
-    Check(
-        name="model-disk",
-        severity="note",
-        title="There is disk space for models",
-        looks_at="`df` of HF_CACHE",
-        why="Each node downloads the whole model, and stops where the disk is full.",
-        remedy="Remove models that are not served, or write another HF_CACHE.",
-        source="vLLM's guide to multi-node serving: models at the same path on every node",
-        applies_to=is_machine,
-        rule=each(_model_disk),
-    ),
-    Check(
-        name="models",
-        severity="note",
-        title="MODEL is on all nodes, or on none",
-        looks_at="the folders of HF_CACHE/hub",
-        why="A node that lacks the model downloads it first, and the others wait for it.",
-        remedy="Copy it from a node that has it, over the fast link.",
-        source="vLLM's guide to multi-node serving: models at the same path on every node",
-        applies_to=is_machine,
-        rule=_models,
-    ),
-)
+DISKS = (_disk, _model_disk, _models)

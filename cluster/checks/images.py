@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from cluster.build.cache_busters import LABEL
-from cluster.checks.check import Check, Reports
+from cluster.checks.check import Reports, check
 from cluster.checks.node_report import NodeReport, is_machine
 from cluster.errors import Problem
 from cluster.facts.images import Image
@@ -14,7 +14,15 @@ VERSIONS = ("vllm", "torch")
 """The labels that name versions in the image (docker/Dockerfile)."""
 
 
+@check("image", "blocks", is_machine, requires=("docker",))
 def _missing_image(reports: Reports) -> Iterator[Problem]:
+    """Every node has the cluster's image.
+
+    Looks at: `docker image inspect IMAGE`
+    Why: Nodes pull no image by themselves: this one is in no registry.
+    Do: `inv build` makes it on this machine, `inv ship` copies it to the nodes.
+    Known from: vLLM's guide to multi-node serving: one environment on all nodes
+    """
     has_source = any(report.facts.docker.image for report in reports)
     for report in reports:
         if not report.facts.docker.image:
@@ -22,8 +30,18 @@ def _missing_image(reports: Reports) -> Iterator[Problem]:
             yield report.problem(f"has no image {report.cluster.image}", remedy)
 
 
+@check("same-image", "blocks", is_machine, requires=("docker", "image"))
 def _other_image(reports: Reports) -> Iterator[Problem]:
-    """Compare each image with that of the first node, the head if it has one."""
+    """All nodes have the same image.
+
+    Looks at: `docker image inspect IMAGE`: architecture, layers, and configuration
+    Why: Ray refuses nodes with another version of Ray or Python, and ranks with another vLLM hang
+      or fail when they first talk to each other. IDs prove nothing: Docker's stores give one image
+      different ones.
+    Do: `inv ship` copies this machine's image to the nodes that have another.
+    Known from: vLLM issue 33445; moby/moby issue 48401
+    """
+    # Compare each image with that of the first node, the head if it has one.
     images = tuple((report, image) for report in reports if (image := report.facts.docker.image))
     for report, image in images[1:]:
         first, expected = images[0]
@@ -62,31 +80,4 @@ def _versions(expected: Image, image: Image) -> Iterator[str]:
             yield f"{name} {actual[label]}, not {version}"
 
 
-IMAGES: tuple[Check, ...] = (
-    Check(
-        name="image",
-        severity="blocks",
-        title="Every node has the cluster's image",
-        looks_at="`docker image inspect IMAGE`",
-        why="Nodes pull no image by themselves: this one is in no registry.",
-        remedy="`inv build` makes it on this machine, `inv ship` copies it to the nodes.",
-        source="vLLM's guide to multi-node serving: one environment on all nodes",
-        applies_to=is_machine,
-        requires=("docker",),
-        rule=_missing_image,
-    ),
-    Check(
-        name="same-image",
-        severity="blocks",
-        title="All nodes have the same image",
-        looks_at="`docker image inspect IMAGE`: architecture, layers, and configuration",
-        why="Ray refuses nodes with another version of Ray or Python, and ranks with another vLLM "
-        "hang or fail when they first talk to each other. IDs prove nothing: Docker's stores give "
-        "one image different ones.",
-        remedy="`inv ship` copies this machine's image to the nodes that have another.",
-        source="vLLM issue 33445; moby/moby issue 48401",
-        applies_to=is_machine,
-        requires=("docker", "image"),
-        rule=_other_image,
-    ),
-)
+IMAGES = (_missing_image, _other_image)

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from cluster.checks.check import Check, each
+from cluster.checks.check import check, each
 from cluster.checks.node_report import NodeReport, is_linked, is_machine
 from cluster.errors import Problem
 from cluster.facts.links import DOCKERS, RJ45, Interface
 from cluster.node import Node
 from cluster.text import did_you_mean
 
-PLAYBOOK = "NVIDIA dgx-spark-playbooks, connect-two-sparks"
 KEEP = "and keep it in netplan"
 
 
@@ -142,13 +141,33 @@ def _expected_peers(report: NodeReport) -> tuple[Node, ...]:
     return report.cluster.workers if report.node.eth_if == RJ45 else ()
 
 
+@check("interface", "blocks", is_machine)
+@each
 def _interface(report: NodeReport) -> Iterator[Problem]:
+    """ETH_IF is an interface of the node, and switched on.
+
+    Looks at: `ip address`
+    Why: NCCL and gloo are given this interface, and fail when it does not exist.
+    Do: write the name of the ConnectX link's interface as ETH_IF in the node's env file; nodes may
+      have different ones.
+    Known from: NCCL's user guide, NCCL_SOCKET_IFNAME; torch.distributed, GLOO_SOCKET_IFNAME
+    """
     yield from missing_interface(report)
     yield from disabled_interface(report)
 
 
+@check("address", "blocks", is_machine, requires=("twice",))
+@each
 def _address(report: NodeReport) -> Iterator[Problem]:
     # An interface without a link may have no address because of that.
+    """HOST_IP is an address of ETH_IF.
+
+    Looks at: `ip address`
+    Why: Ray binds to HOST_IP, which fails if no interface has it; if another interface has it, the
+      cluster's data takes the slow way.
+    Do: give ETH_IF the address, or write the address that it has as HOST_IP.
+    Known from: vLLM's guide to multi-node serving, VLLM_HOST_IP
+    """
     if _is_elsewhere(report) or not _is_dead(report):
         yield from misplaced_address(report)
     if better := detour(report):
@@ -161,7 +180,16 @@ def _address(report: NodeReport) -> Iterator[Problem]:
         yield report.problem(message, f"write {lines} in {report.node_file}")
 
 
+@check("link-local", "note", is_linked)
+@each
 def _link_local(report: NodeReport) -> Iterator[Problem]:
+    """HOST_IP is a permanent address.
+
+    Looks at: HOST_IP, and the network 169.254.0.0/16
+    Why: A link-local address changes with each restart, and the settings are wrong then.
+    Do: give the interface a static address in netplan.
+    Known from: RFC 3927
+    """
     interface, address = report.interface, report.node.host_ip
     if interface and address.is_link_local and not _is_elsewhere(report):
         message = f"HOST_IP {address} is link-local: after a restart the node has another one"
@@ -169,7 +197,16 @@ def _link_local(report: NodeReport) -> Iterator[Problem]:
         yield report.problem(message, f"{static}, and write it as HOST_IP in {report.node_file}")
 
 
+@check("default-route", "note", is_linked)
+@each
 def _default_route(report: NodeReport) -> Iterator[Problem]:
+    """No default route goes over the cluster's link.
+
+    Looks at: `ip route`
+    Why: Downloads and packages would look for the internet at the other end of the cable.
+    Do: keep the internet on the RJ45 port or the wireless network.
+    Known from: NVIDIA dgx-spark-playbooks, multi-sparks-through-switch, step 4
+    """
     fast = {twin.interface.name for twin in report.used}
     routes = report.facts.links.routes
     devices = (route.device for route in routes if route.destination == "default")
@@ -211,65 +248,18 @@ def _addresses(interface: Interface) -> str:
     return ", ".join(str(address.ip) for address in interface.addresses) or "no IPv4 address"
 
 
-INTERFACES: tuple[Check, ...] = (
-    Check(
-        name="interface",
-        severity="blocks",
-        title="ETH_IF is an interface of the node, and switched on",
-        looks_at="`ip address`",
-        why="NCCL and gloo are given this interface, and fail when it does not exist.",
-        remedy="write the name of the ConnectX link's interface as ETH_IF in the node's env file; "
-        "nodes may have different ones.",
-        source="NCCL's user guide, NCCL_SOCKET_IFNAME; torch.distributed, GLOO_SOCKET_IFNAME",
-        applies_to=is_machine,
-        rule=each(_interface),
-    ),
-    Check(
-        name="address",
-        severity="blocks",
-        title="HOST_IP is an address of ETH_IF",
-        looks_at="`ip address`",
-        why="Ray binds to HOST_IP, which fails if no interface has it; if another interface has "
-        "it, the cluster's data takes the slow way.",
-        remedy="give ETH_IF the address, or write the address that it has as HOST_IP.",
-        source="vLLM's guide to multi-node serving, VLLM_HOST_IP",
-        applies_to=is_machine,
-        requires=("twice",),
-        rule=each(_address),
-    ),
-    Check(
-        name="cable",
-        severity="blocks",
-        title="ETH_IF has a link",
-        looks_at="`ip address`, the flag NO-CARRIER",
-        why="Without a cable that ends at a running machine, no node reaches this one by its "
-        "HOST_IP.",
-        remedy="plug the cable in, or write the port that it is in as ETH_IF and IB_IF; two Sparks "
-        "need not use the same port.",
-        source=PLAYBOOK,
-        applies_to=is_linked,
-        rule=each(missing_link),
-    ),
-    Check(
-        name="link-local",
-        severity="note",
-        title="HOST_IP is a permanent address",
-        looks_at="HOST_IP, and the network 169.254.0.0/16",
-        why="A link-local address changes with each restart, and the settings are wrong then.",
-        remedy="give the interface a static address in netplan.",
-        source="RFC 3927",
-        applies_to=is_linked,
-        rule=each(_link_local),
-    ),
-    Check(
-        name="default-route",
-        severity="note",
-        title="No default route goes over the cluster's link",
-        looks_at="`ip route`",
-        why="Downloads and packages would look for the internet at the other end of the cable.",
-        remedy="keep the internet on the RJ45 port or the wireless network.",
-        source="NVIDIA dgx-spark-playbooks, multi-sparks-through-switch, step 4",
-        applies_to=is_linked,
-        rule=each(_default_route),
-    ),
-)
+@check("cable", "blocks", is_linked)
+@each
+def _cable(report: NodeReport) -> Iterator[Problem]:
+    """ETH_IF has a link.
+
+    Looks at: `ip address`, the flag NO-CARRIER
+    Why: Without a cable that ends at a running machine, no node reaches this one by its HOST_IP.
+    Do: plug the cable in, or write the port that it is in as ETH_IF and IB_IF; two Sparks need not
+      use the same port.
+    Known from: NVIDIA dgx-spark-playbooks, connect-two-sparks
+    """
+    return missing_link(report)
+
+
+INTERFACES = (_interface, _address, _cable, _link_local, _default_route)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from cluster.checks.check import Check, each
+from cluster.checks.check import check, each
 from cluster.checks.node_report import NodeReport, is_machine
 from cluster.errors import Problem
 
@@ -21,7 +21,20 @@ def _request(report: NodeReport) -> int:
     return math.ceil(total * report.cluster.gpu_memory_utilization)
 
 
+@check("memory", "blocks", is_machine, only_blocks_serving=True)
+@each
 def _memory(report: NodeReport) -> Iterator[Problem]:
+    """As much memory is available as vLLM will request.
+
+    Looks at: MemTotal and MemAvailable in `/proc/meminfo`, and GPU_MEMORY_UTILIZATION
+    Why: vLLM requests this share of all memory, and fails at its start when less is available:
+      `Free memory on device ... is less than desired GPU memory utilization`. The cluster itself
+      starts, so `inv up` does not look at it.
+    Do: End what takes the memory, write a smaller GPU_MEMORY_UTILIZATION, or give one to `inv serve
+      --gpu-memory-utilization`.
+    Known from: vLLM, vllm/v1/worker/utils.py and vllm/utils/mem_utils.py; NVIDIA's known issues of
+      DGX Spark: `nvidia-smi` does not show it there
+    """
     memory = report.facts.machine.memory
     if _shares_free_memory(report) and memory.available < _request(report):
         share = f"GPU_MEMORY_UTILIZATION={report.cluster.gpu_memory_utilization:g}"
@@ -49,7 +62,17 @@ def _make_room(report: NodeReport) -> str:
     return f"{show}; or {smaller}" if share > 0 else show
 
 
+@check("page-cache", "note", is_machine)
+@each
 def _page_cache(report: NodeReport) -> Iterator[Problem]:
+    """The page cache leaves free the memory that vLLM will request.
+
+    Looks at: MemFree, Cached and MemAvailable in `/proc/meminfo`
+    Why: The kernel gives this memory back, but only bit by bit while a model loads, which can come
+      to a halt; vLLM before 0.20 counts it as taken.
+    Do: Drop the page cache before a large model is loaded.
+    Known from: NVIDIA dgx-spark-playbooks, vllm/README.md; vLLM issue 35313
+    """
     memory, request = report.facts.machine.memory, _request(report)
     if _shares_free_memory(report) and memory.free < request <= memory.available:
         cache = f"the page cache holds {_gib(memory.cached)} GiB of memory"
@@ -57,7 +80,17 @@ def _page_cache(report: NodeReport) -> Iterator[Problem]:
         yield report.problem(f"{message} GiB", report.command(DROP))
 
 
+@check("swap", "note", is_machine)
+@each
 def _swap(report: NodeReport) -> Iterator[Problem]:
+    """The machine has no swap space.
+
+    Looks at: SwapTotal and SwapFree in `/proc/meminfo`
+    Why: When a model needs more memory than there is, a machine that swaps stops answering, SSH
+      too, often until it is switched off; without swap a program ends.
+    Do: Switch swap off, at least while large models are tried.
+    Known from: vLLM issues 46307 and 56824
+    """
     memory = report.facts.machine.memory
     if report.has_unified_memory and memory.swap_total:
         used = _gib(memory.swap_total - memory.swap_free)
@@ -66,7 +99,16 @@ def _swap(report: NodeReport) -> Iterator[Problem]:
         yield report.problem(message, f"{off}, and remove it from its /etc/fstab")
 
 
+@check("pressure", "slow", is_machine)
+@each
 def _pressure(report: NodeReport) -> Iterator[Problem]:
+    """No program waits for memory.
+
+    Looks at: `/proc/pressure/memory`, some, avg60
+    Why: A program that waits for memory does not compute, and all ranks wait for the slowest.
+    Do: End what takes the memory, or write a smaller GPU_MEMORY_UTILIZATION.
+    Known from: Linux, Documentation/accounting/psi.rst
+    """
     share = report.facts.machine.pressure
     if share is not None and share > PRESSURE:
         message = f"programs waited for memory in {share:.0f} % of the last minute"
@@ -77,56 +119,4 @@ def _gib(size: int) -> str:
     return f"{size / GIB:.1f}"
 
 
-MEMORY: tuple[Check, ...] = (
-    Check(
-        name="memory",
-        severity="blocks",
-        title="As much memory is available as vLLM will request",
-        looks_at="MemTotal and MemAvailable in `/proc/meminfo`, and GPU_MEMORY_UTILIZATION",
-        why="vLLM requests this share of all memory, and fails at its start when less is "
-        "available: `Free memory on device ... is less than desired GPU memory utilization`. The "
-        "cluster itself starts, so `inv up` does not look at it.",
-        remedy="End what takes the memory, write a smaller GPU_MEMORY_UTILIZATION, or give one "
-        "to `inv serve --gpu-memory-utilization`.",
-        source="vLLM, vllm/v1/worker/utils.py and vllm/utils/mem_utils.py; NVIDIA's known issues "
-        "of DGX Spark: `nvidia-smi` does not show it there",
-        applies_to=is_machine,
-        only_blocks_serving=True,
-        rule=each(_memory),
-    ),
-    Check(
-        name="page-cache",
-        severity="note",
-        title="The page cache leaves free the memory that vLLM will request",
-        looks_at="MemFree, Cached and MemAvailable in `/proc/meminfo`",
-        why="The kernel gives this memory back, but only bit by bit while a model loads, which "
-        "can come to a halt; vLLM before 0.20 counts it as taken.",
-        remedy="Drop the page cache before a large model is loaded.",
-        source="NVIDIA dgx-spark-playbooks, vllm/README.md; vLLM issue 35313",
-        applies_to=is_machine,
-        rule=each(_page_cache),
-    ),
-    Check(
-        name="swap",
-        severity="note",
-        title="The machine has no swap space",
-        looks_at="SwapTotal and SwapFree in `/proc/meminfo`",
-        why="When a model needs more memory than there is, a machine that swaps stops answering, "
-        "SSH too, often until it is switched off; without swap a program ends.",
-        remedy="Switch swap off, at least while large models are tried.",
-        source="vLLM issues 46307 and 56824",
-        applies_to=is_machine,
-        rule=each(_swap),
-    ),
-    Check(
-        name="pressure",
-        severity="slow",
-        title="No program waits for memory",
-        looks_at="`/proc/pressure/memory`, some, avg60",
-        why="A program that waits for memory does not compute, and all ranks wait for the slowest.",
-        remedy="End what takes the memory, or write a smaller GPU_MEMORY_UTILIZATION.",
-        source="Linux, Documentation/accounting/psi.rst",
-        applies_to=is_machine,
-        rule=each(_pressure),
-    ),
-)
+MEMORY = (_memory, _page_cache, _swap, _pressure)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cluster.checks.check import Check, Reports, differences
+from cluster.checks.check import Reports, check, differences
 from cluster.checks.interfaces import KEEP
 from cluster.checks.node_report import NodeReport, is_machine, node_names
 from cluster.checks.reach import LINK_CHECKS, Pair, directions, is_answered, pairs
@@ -11,11 +11,18 @@ from cluster.errors import Problem
 ETHERNET = 1500
 
 
+@check("mtu", "blocks", is_machine, requires=LINK_CHECKS)
 def _mtu(reports: Reports) -> Iterator[Problem]:
-    """Report pairs of one MTU that large packets pass in neither direction: one ping may be lost.
+    """Packets as large as the MTU of ETH_IF arrive.
 
-    Something between the interfaces has a smaller MTU then.
+    Looks at: `ping -M do -I ETH_IF` from each node to each other, as large as the MTU
+    Why: Something between the nodes silently drops large packets: nodes join, and hang as soon as
+      they send something large.
+    Do: Let the switch pass packets of this size, or set a smaller MTU on all nodes.
+    Known from: eugr/spark-vllm-docker, docs/NETWORKING.md; RFC 2923, section 2.1
     """
+    # Report pairs of one MTU that large packets pass in neither direction: one ping may be lost.
+    # Something between the interfaces has a smaller MTU then.
     blocked = tuple(
         pair
         for pair in pairs(reports)
@@ -29,8 +36,18 @@ def _mtu(reports: Reports) -> Iterator[Problem]:
         yield Problem(place=node_names(ends), message=message, remedy=remedy)
 
 
+@check("mtu-same", "slow", is_machine, requires=LINK_CHECKS)
 def _mtu_same(reports: Reports) -> Iterator[Problem]:
-    """Report pairs with different MTUs, where the larger packets do not pass."""
+    """All nodes have the same MTU.
+
+    Looks at: `ip link`, and `ping -M do -I ETH_IF` as large as the MTU
+    Why: TCP and NCCL's RDMA agree on the smaller one, which costs up to a fifth of the bandwidth;
+      other programs send packets that are lost. NVIDIA's files leave 1500.
+    Do: Set the same MTU on all nodes, and at least as much on the switch.
+    Known from: NVIDIA dgx-spark-playbooks issue 25 and pull request 103; RFC 9293, 3.7.1; NCCL,
+      src/transport/net_ib/connect.cc
+    """
+    # Report pairs with different MTUs, where the larger packets do not pass.
     lossy = (pair for pair in pairs(reports) if not _is_uniform(pair) and True in _losses(pair))
     ends = _ends(reports, tuple(lossy))
     subject = "MTUs differ, and large packets do not arrive"
@@ -75,32 +92,4 @@ def _set_size(report: NodeReport, mtu: int) -> str:
     return report.command(f"sudo ip link set {report.node.eth_if} mtu {mtu}")
 
 
-MTU: tuple[Check, ...] = (
-    Check(
-        name="mtu",
-        severity="blocks",
-        title="Packets as large as the MTU of ETH_IF arrive",
-        looks_at="`ping -M do -I ETH_IF` from each node to each other, as large as the MTU",
-        why="Something between the nodes silently drops large packets: nodes join, and hang as "
-        "soon as they send something large.",
-        remedy="Let the switch pass packets of this size, or set a smaller MTU on all nodes.",
-        source="eugr/spark-vllm-docker, docs/NETWORKING.md; RFC 2923, section 2.1",
-        applies_to=is_machine,
-        requires=LINK_CHECKS,
-        rule=_mtu,
-    ),
-    Check(
-        name="mtu-same",
-        severity="slow",
-        title="All nodes have the same MTU",
-        looks_at="`ip link`, and `ping -M do -I ETH_IF` as large as the MTU",
-        why="TCP and NCCL's RDMA agree on the smaller one, which costs up to a fifth of the "
-        "bandwidth; other programs send packets that are lost. NVIDIA's files leave 1500.",
-        remedy="Set the same MTU on all nodes, and at least as much on the switch.",
-        source="NVIDIA dgx-spark-playbooks issue 25 and pull request 103; RFC 9293, 3.7.1; NCCL, "
-        "src/transport/net_ib/connect.cc",
-        applies_to=is_machine,
-        requires=LINK_CHECKS,
-        rule=_mtu_same,
-    ),
-)
+MTU = (_mtu, _mtu_same)

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.checks.check import Check, Finding, Severity
+from cluster.checks.check import SECTIONS, Check, Finding, Severity
 from cluster.checks.checks import CHECKS
 from cluster.checks.diagnosis import Diagnosis
 from cluster.errors import Problem, RefusedError
@@ -58,21 +58,17 @@ def explained(name: str, checks: tuple[Check, ...] = CHECKS) -> str:
     if not name:
         return f"{aligned(tuple((check.name, check.severity, check.title) for check in checks))}\n"
     check = _named(name, checks)
-    lines = (
-        _wrapped(f"{check.name} ({check.severity}): {check.title}", ""),
-        "",
-        _wrapped(f"Looks at: {check.looks_at}", "", "  "),
-        _wrapped(f"Why: {check.why}", "", "  "),
-        _wrapped(f"Do: {check.remedy}", "", "  "),
-        _wrapped(f"Known from: {check.source}", "", "  "),
+    title = _wrapped(f"{check.name} ({check.severity}): {check.title}", "")
+    sections = (
+        _wrapped(f"{heading}: {getattr(check, key)}", "", "  ") for key, heading in SECTIONS.items()
     )
-    return "".join(f"{line}\n" for line in lines)
+    return "\n".join((title, "", *sections, ""))
 
 
 def explained_as_json(name: str, checks: tuple[Check, ...] = CHECKS) -> str:
     """Return the same for programs: a list of checks."""
     chosen = (_named(name, checks),) if name else checks
-    keys = ("name", "severity", "title", "looks_at", "why", "remedy", "source")
+    keys = ("name", "severity", "title", *SECTIONS)
     rows = [{key: getattr(check, key) for key in keys} for check in chosen]
     return f"{json.dumps(rows, indent=2)}\n"
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cluster.checks.check import Check, Reports, each
+from cluster.checks.check import Reports, check, each
 from cluster.checks.node_report import NodeReport, is_machine, node_names
 from cluster.checks.reach import LINK_CHECKS, is_connected, open_firewall, pairs
 from cluster.commands import ray
@@ -72,13 +72,33 @@ def _taken(report: NodeReport, port: _ListenPort) -> Iterator[Problem]:
         yield report.problem(message, f"{show} shows the program; or {instead}")
 
 
+@check("head-port", "blocks", is_machine, requires=LINK_CHECKS)
 def _head_port(reports: Reports) -> Iterator[Problem]:
+    """The workers can connect to the head's control store.
+
+    Looks at: a connection from each worker to HOST_IP and HEAD_PORT of the head; `ufw.conf`, `nft
+      list chains`
+    Why: Workers join Ray there. Before Ray runs the head refuses the connection, which is fine; a
+      firewall makes workers wait, or rejects them.
+    Do: Let everything in on the fast network: Ray, gloo and NCCL choose their ports.
+    Known from: Ray's documentation, configuring Ray, ports; nft(8), ufw(8)
+    """
     for head in reports:
         if head.node.role == "head":
             yield from _stopped(reports, head, head.cluster.head_port, "HEAD_PORT")
 
 
+@check("worker-port", "blocks", is_machine, requires=LINK_CHECKS)
 def _worker_port(reports: Reports) -> Iterator[Problem]:
+    """The nodes can connect to Ray's processes on the workers.
+
+    Looks at: a connection from each node to HOST_IP and port 10002 of each worker; `ufw.conf`, `nft
+      list chains`
+    Why: Ray's processes talk to each other on ports from there on, gloo and NCCL on any: all seems
+      well until a rank waits for another.
+    Do: Let everything in on the fast network, on workers too.
+    Known from: Ray's documentation, configuring Ray, ports; nft(8), ufw(8)
+    """
     for worker in reports:
         if worker.node.role == "worker":
             yield from _stopped(reports, worker, ray.WORKER_PORT, "the first of Ray's workers")
@@ -117,44 +137,17 @@ def _firewall(target: NodeReport) -> str:
     return f"; {target.node.name} drops what no rule of {chains} lets in" if chains else ""
 
 
-RAY_PORTS: tuple[Check, ...] = (
-    Check(
-        name="ports",
-        severity="blocks",
-        title="The ports that the head listens on are free",
-        looks_at="`ss -ltn`",
-        why="Ray's head does not start when another program, a Redis or another Ray, has its port.",
-        remedy="End the program that listens there, or write another HEAD_PORT or DASHBOARD=false.",
-        source="Ray's documentation, configuring Ray, ports",
-        applies_to=is_machine,
-        rule=each(taken_ports),
-    ),
-    Check(
-        name="head-port",
-        severity="blocks",
-        title="The workers can connect to the head's control store",
-        looks_at="a connection from each worker to HOST_IP and HEAD_PORT of the head; `ufw.conf`, "
-        "`nft list chains`",
-        why="Workers join Ray there. Before Ray runs the head refuses the connection, which is "
-        "fine; a firewall makes workers wait, or rejects them.",
-        remedy="Let everything in on the fast network: Ray, gloo and NCCL choose their ports.",
-        source="Ray's documentation, configuring Ray, ports; nft(8), ufw(8)",
-        applies_to=is_machine,
-        requires=LINK_CHECKS,
-        rule=_head_port,
-    ),
-    Check(
-        name="worker-port",
-        severity="blocks",
-        title="The nodes can connect to Ray's processes on the workers",
-        looks_at=f"a connection from each node to HOST_IP and port {ray.WORKER_PORT} of each "
-        "worker; `ufw.conf`, `nft list chains`",
-        why="Ray's processes talk to each other on ports from there on, gloo and NCCL on any: all "
-        "seems well until a rank waits for another.",
-        remedy="Let everything in on the fast network, on workers too.",
-        source="Ray's documentation, configuring Ray, ports; nft(8), ufw(8)",
-        applies_to=is_machine,
-        requires=LINK_CHECKS,
-        rule=_worker_port,
-    ),
-)
+@check("ports", "blocks", is_machine)
+@each
+def _ports(report: NodeReport) -> Iterator[Problem]:
+    """The ports that the head listens on are free.
+
+    Looks at: `ss -ltn`
+    Why: Ray's head does not start when another program, a Redis or another Ray, has its port.
+    Do: End the program that listens there, or write another HEAD_PORT or DASHBOARD=false.
+    Known from: Ray's documentation, configuring Ray, ports
+    """
+    return taken_ports(report)
+
+
+RAY_PORTS = (_ports, _head_port, _worker_port)

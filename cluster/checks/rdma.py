@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from cluster.checks.check import Check, each
-from cluster.checks.interfaces import PLAYBOOK, check_cable
+from cluster.checks.check import check, each
+from cluster.checks.interfaces import check_cable
 from cluster.checks.node_report import NodeReport, device_names, is_linked, is_machine
 from cluster.errors import Problem
 from cluster.facts.ports import Twin
@@ -12,7 +12,6 @@ from cluster.node_context import NodeContext
 from cluster.text import did_you_mean
 
 DEVICE_FILES = "/dev/infiniband"
-NET_IB = "NCCL, src/transport/net_ib"
 FORCED = "NCCL_IB_GID_INDEX"
 ROCE_2 = "RoCE v2"
 ETHERNET = "Ethernet"
@@ -70,7 +69,16 @@ def load_device_files(context: NodeContext) -> str:
     return f"{context.command('sudo modprobe ib_uverbs')}, {sockets_only(context)}"
 
 
+@check("rdma-port", "blocks", is_linked)
+@each
 def _port(report: NodeReport) -> Iterator[Problem]:
+    """RDMA devices of IB_IF are active, in a ring all of them.
+
+    Looks at: `/sys/class/infiniband/*/ports/1/state`
+    Why: NCCL leaves out ports that are not active, and fails when none is left.
+    Do: check the cable and its other end, or restart both machines.
+    Known from: NVIDIA dgx-spark-playbooks, connect-two-sparks; NCCL, src/transport/net_ib
+    """
     names = {*report.node.ib_if}
     relevant = names - device_names(report.stray_twins) or names - device_names(report.wrong_twins)
     dead = ", ".join(
@@ -96,7 +104,18 @@ def _is_explained(report: NodeReport, device: Device) -> bool:
     return twin in report.port or bool(counterpart and counterpart.alive)
 
 
+@check("rdma-pair", "blocks", is_linked)
+@each
 def _pair(report: NodeReport) -> Iterator[Problem]:
+    """ETH_IF and IB_IF are of one port.
+
+    Looks at: `/sys/class/infiniband/*/device/net`, and PCI addresses
+    Why: The ranks connect over ETH_IF and send over IB_IF; the other port has no cable, or one that
+      leads elsewhere.
+    Do: write the RDMA devices of ETH_IF's port as IB_IF, both twins; in a ring, where ETH_IF is no
+      ConnectX port, those of all ports.
+    Known from: NVIDIA dgx-spark-playbooks, connect-two-sparks and connect-three-sparks
+    """
     wrong = ", ".join(twin.device.name for twin in report.wrong_twins)
     if wrong:
         verb = "are" if "," in wrong else "is"
@@ -104,13 +123,32 @@ def _pair(report: NodeReport) -> Iterator[Problem]:
         yield report.problem(message, _write(report, (twin.device.name for twin in report.port)))
 
 
+@check("rdma-files", "blocks", is_machine, requires=("rdma-none",))
+@each
 def _files(report: NodeReport) -> Iterator[Problem]:
+    """Programs can reach the RDMA devices.
+
+    Looks at: `/dev/infiniband/uverbs*`
+    Why: Containers are given these files; without them NCCL sees no device.
+    Do: load the driver, `ib_uverbs`.
+    Known from: Linux, Documentation/infiniband/user_verbs.rst
+    """
     names = report.facts.rdma.device_files
     return missing_device_files(report, names, load_device_files(report))
 
 
+@check("rdma-unused", "slow", is_linked)
+@each
 def _unused(report: NodeReport) -> Iterator[Problem]:
-    """Report active devices of a node without IB_IF; NCCL alone would use them, and needs GPUs."""
+    """RDMA is used where there is RDMA.
+
+    Looks at: `/sys/class/infiniband/*/ports/1/state`, and IB_IF
+    Why: Over TCP the link carries about half of what it could, and each message takes longer.
+    Do: write the RDMA devices of ETH_IF's port as IB_IF.
+    Known from: catharsis.net.au/blog/nvidea-dgx-spark-benchmarking; NVIDIA dgx-spark-playbooks,
+      connect-two-sparks
+    """
+    # Report active devices of a node without IB_IF; NCCL alone would use them, and needs GPUs.
     if not report.node.ib_if and report.cluster.accelerator != "none":
         twins = report.twins if report.is_in_ring else report.port
         names = tuple(twin.device.name for twin in twins if twin.device.active)
@@ -120,8 +158,18 @@ def _unused(report: NodeReport) -> Iterator[Problem]:
             yield report.problem(message, _write(report, names))
 
 
+@check("rdma-half", "slow", is_linked, requires=("rdma-pair",))
+@each
 def _half(report: NodeReport) -> Iterator[Problem]:
-    """Report twins that NCCL does not use: IB_IF leaves them out, or they are inactive."""
+    """IB_IF names both twins of a port, and both are active.
+
+    Looks at: `/sys/class/infiniband/*/device`: twins are one function on two PCI domains;
+      `ports/1/state`
+    Why: Each twin has its own PCIe link of about 100 Gb/s: one device is half of the port.
+    Do: write both as IB_IF, with a comma between them.
+    Known from: NVIDIA dgx-spark-playbooks, connect-two-sparks, performance_benchmarking_guide.md
+    """
+    # Report twins that NCCL does not use: IB_IF leaves them out, or they are inactive.
     yield from _left_out(report)
     for twin in report.chosen:
         if twin.alive and not twin.device.active and _has_working_counterpart(report, twin):
@@ -155,7 +203,18 @@ def _left_out(report: NodeReport) -> Iterator[Problem]:
         yield report.problem(message, _write(report, (*kept, *unused)))
 
 
+@check("gid-index", "blocks", is_linked)
+@each
 def _gid_index(report: NodeReport) -> Iterator[Problem]:
+    """A forced row of the GID tables fits every device.
+
+    Looks at: NCCL_IB_GID_INDEX, and `gids`, `gid_attrs/types` and `gid_attrs/ndevs` of each device
+      in `/sys/class/infiniband/*/ports/1`
+    Why: NCCL uses this number unchecked on every device; a wrong row fails with `ibv_modify_qp
+      failed`. Rows move when addresses do.
+    Do: leave the variable out: NCCL 2.21 and later find the row of each device.
+    Known from: NCCL's user guide, NCCL_IB_GID_INDEX; NVIDIA/nccl, issue 1131
+    """
     files = {
         report.cluster_file: dict(report.cluster.variables),
         report.node_file: dict(report.node.variables),
@@ -204,101 +263,30 @@ def _write(report: NodeReport, names: Iterable[str]) -> str:
     return f"write {report.assignment('IB_IF', ','.join(names))}{report.in_node_file}"
 
 
-RDMA: tuple[Check, ...] = (
-    Check(
-        name="rdma-none",
-        severity="blocks",
-        title="A node with IB_IF has RDMA devices",
-        looks_at="`/sys/class/infiniband`",
-        why="NCCL is told to use RDMA only, so it fails instead of falling back to TCP.",
-        remedy="load the driver, `mlx5_ib`; or leave IB_IF empty, for sockets only.",
-        source="NCCL's user guide, NCCL_NET and NCCL_IB_HCA",
-        applies_to=is_machine,
-        rule=each(no_device),
-    ),
-    Check(
-        name="rdma-names",
-        severity="blocks",
-        title="The RDMA devices of IB_IF exist",
-        looks_at="`/sys/class/infiniband`",
-        why="NCCL takes the names literally, and uses no device of another name.",
-        remedy="write the devices of ETH_IF's port as IB_IF; some systems name them mlx5_N.",
-        source="NCCL's user guide, NCCL_IB_HCA",
-        applies_to=is_machine,
-        requires=("rdma-none",),
-        rule=each(missing_devices),
-    ),
-    Check(
-        name="rdma-port",
-        severity="blocks",
-        title="RDMA devices of IB_IF are active, in a ring all of them",
-        looks_at="`/sys/class/infiniband/*/ports/1/state`",
-        why="NCCL leaves out ports that are not active, and fails when none is left.",
-        remedy="check the cable and its other end, or restart both machines.",
-        source=f"{PLAYBOOK}; {NET_IB}",
-        applies_to=is_linked,
-        rule=each(_port),
-    ),
-    Check(
-        name="rdma-pair",
-        severity="blocks",
-        title="ETH_IF and IB_IF are of one port",
-        looks_at="`/sys/class/infiniband/*/device/net`, and PCI addresses",
-        why="The ranks connect over ETH_IF and send over IB_IF; the other port has no cable, or "
-        "one that leads elsewhere.",
-        remedy="write the RDMA devices of ETH_IF's port as IB_IF, both twins; in a ring, where "
-        "ETH_IF is no ConnectX port, those of all ports.",
-        source=f"{PLAYBOOK} and connect-three-sparks",
-        applies_to=is_linked,
-        rule=each(_pair),
-    ),
-    Check(
-        name="rdma-files",
-        severity="blocks",
-        title="Programs can reach the RDMA devices",
-        looks_at=f"`{DEVICE_FILES}/uverbs*`",
-        why="Containers are given these files; without them NCCL sees no device.",
-        remedy="load the driver, `ib_uverbs`.",
-        source="Linux, Documentation/infiniband/user_verbs.rst",
-        applies_to=is_machine,
-        requires=("rdma-none",),
-        rule=each(_files),
-    ),
-    Check(
-        name="rdma-unused",
-        severity="slow",
-        title="RDMA is used where there is RDMA",
-        looks_at="`/sys/class/infiniband/*/ports/1/state`, and IB_IF",
-        why="Over TCP the link carries about half of what it could, and each message takes longer.",
-        remedy="write the RDMA devices of ETH_IF's port as IB_IF.",
-        source=f"catharsis.net.au/blog/nvidea-dgx-spark-benchmarking; {PLAYBOOK}",
-        applies_to=is_linked,
-        rule=each(_unused),
-    ),
-    Check(
-        name="rdma-half",
-        severity="slow",
-        title="IB_IF names both twins of a port, and both are active",
-        looks_at="`/sys/class/infiniband/*/device`: twins are one function on two PCI domains; "
-        "`ports/1/state`",
-        why="Each twin has its own PCIe link of about 100 Gb/s: one device is half of the port.",
-        remedy="write both as IB_IF, with a comma between them.",
-        source="NVIDIA dgx-spark-playbooks, connect-two-sparks, performance_benchmarking_guide.md",
-        applies_to=is_linked,
-        requires=("rdma-pair",),
-        rule=each(_half),
-    ),
-    Check(
-        name="gid-index",
-        severity="blocks",
-        title="A forced row of the GID tables fits every device",
-        looks_at=f"{FORCED}, and `gids`, `gid_attrs/types` and `gid_attrs/ndevs` of each device in "
-        "`/sys/class/infiniband/*/ports/1`",
-        why="NCCL uses this number unchecked on every device; a wrong row fails with "
-        "`ibv_modify_qp failed`. Rows move when addresses do.",
-        remedy="leave the variable out: NCCL 2.21 and later find the row of each device.",
-        source="NCCL's user guide, NCCL_IB_GID_INDEX; NVIDIA/nccl, issue 1131",
-        applies_to=is_linked,
-        rule=each(_gid_index),
-    ),
-)
+@check("rdma-none", "blocks", is_machine)
+@each
+def _rdma_none(report: NodeReport) -> Iterator[Problem]:
+    """A node with IB_IF has RDMA devices.
+
+    Looks at: `/sys/class/infiniband`
+    Why: NCCL is told to use RDMA only, so it fails instead of falling back to TCP.
+    Do: load the driver, `mlx5_ib`; or leave IB_IF empty, for sockets only.
+    Known from: NCCL's user guide, NCCL_NET and NCCL_IB_HCA
+    """
+    return no_device(report)
+
+
+@check("rdma-names", "blocks", is_machine, requires=("rdma-none",))
+@each
+def _rdma_names(report: NodeReport) -> Iterator[Problem]:
+    """The RDMA devices of IB_IF exist.
+
+    Looks at: `/sys/class/infiniband`
+    Why: NCCL takes the names literally, and uses no device of another name.
+    Do: write the devices of ETH_IF's port as IB_IF; some systems name them mlx5_N.
+    Known from: NCCL's user guide, NCCL_IB_HCA
+    """
+    return missing_devices(report)
+
+
+RDMA = (_rdma_none, _rdma_names, _port, _pair, _files, _unused, _half, _gid_index)

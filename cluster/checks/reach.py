@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Literal
 
-from cluster.checks.check import Check, Reports
+from cluster.checks.check import Reports, check
 from cluster.checks.interfaces import KEEP, add_address
 from cluster.checks.node_report import NodeReport, is_machine, node_names
 from cluster.errors import Problem
@@ -123,8 +123,18 @@ def open_firewall(report: NodeReport) -> str:
     return f"everything must be let in on {interface}: {show} shows what keeps it out"
 
 
+@check("reach", "blocks", is_machine, requires=LINK_CHECKS)
 def _reach(reports: Reports) -> Iterator[Problem]:
-    """Report pairs; a node that reaches no other, or a link that nobody reaches over, only once."""
+    """All nodes reach each other over the fast link.
+
+    Looks at: `ping -I ETH_IF` from each node to the HOST_IP of each other, 84 bytes
+    Why: Ray, gloo and NCCL use this link only; without it workers wait for the head, or ranks for
+      each other.
+    Do: See that the ports of ETH_IF lead to each other: the same cable, the same VLAN of a switch,
+      addresses of one network.
+    Known from: NVIDIA dgx-spark-playbooks, connect-two-sparks and multi-sparks-through-switch
+    """
+    # Report pairs; a node that reaches no other, or a link that nobody reaches over, only once.
     all_pairs = pairs(reports)
     broken = tuple(filter(is_broken, all_pairs))
     if len(broken) > 1 and len(broken) == len(all_pairs):
@@ -162,8 +172,17 @@ def _look(pair: Pair) -> str:
     return rules or f"is it one cable or one switch? {ping}, with the cable in the other port too"
 
 
+@check("route", "blocks", is_machine, requires=LINK_CHECKS)
 def _route(reports: Reports) -> Iterator[Problem]:
-    """Report for each node the others that it would look for by a wrong interface."""
+    """The kernel's route to the other nodes goes over ETH_IF.
+
+    Looks at: `ip route get` of the HOST_IP of each other node
+    Why: Connections that name no interface take the kernel's route: over the slow network, or to a
+      machine that does not exist.
+    Do: Have the cluster's network on ETH_IF only, with the same prefix on all nodes.
+    Known from: ip-route(8); vLLM's guide to multi-node serving, troubleshooting
+    """
+    # Report for each node the others that it would look for by a wrong interface.
     for source in reports:
         wrong = {
             target.node.name: device
@@ -191,32 +210,4 @@ def _correct_route(source: NodeReport, target: NodeReport, device: str) -> str:
     return f"remove that network from {device}; or {add}, {KEEP}"
 
 
-REACH: tuple[Check, ...] = (
-    Check(
-        name="reach",
-        severity="blocks",
-        title="All nodes reach each other over the fast link",
-        looks_at="`ping -I ETH_IF` from each node to the HOST_IP of each other, 84 bytes",
-        why="Ray, gloo and NCCL use this link only; without it workers wait for the head, or ranks "
-        "for each other.",
-        remedy="See that the ports of ETH_IF lead to each other: the same cable, the same VLAN of "
-        "a switch, addresses of one network.",
-        source="NVIDIA dgx-spark-playbooks, connect-two-sparks and multi-sparks-through-switch",
-        applies_to=is_machine,
-        requires=LINK_CHECKS,
-        rule=_reach,
-    ),
-    Check(
-        name="route",
-        severity="blocks",
-        title="The kernel's route to the other nodes goes over ETH_IF",
-        looks_at="`ip route get` of the HOST_IP of each other node",
-        why="Connections that name no interface take the kernel's route: over the slow network, or "
-        "to a machine that does not exist.",
-        remedy="Have the cluster's network on ETH_IF only, with the same prefix on all nodes.",
-        source="ip-route(8); vLLM's guide to multi-node serving, troubleshooting",
-        applies_to=is_machine,
-        requires=LINK_CHECKS,
-        rule=_route,
-    ),
-)
+REACH = (_reach, _route)

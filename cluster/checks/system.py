@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cluster.checks.check import Check, Reports, differences, each
+from cluster.checks.check import Reports, check, differences, each
 from cluster.checks.node_report import NodeReport, is_linked, is_machine, node_names
 from cluster.errors import Problem
 
@@ -16,7 +16,17 @@ NO_HANDOVER = "kho=off"
 """The word of the kernel's command line that switches the handover off."""
 
 
+@check("hostname", "note", is_linked)
+@each
 def _hostname(report: NodeReport) -> Iterator[Problem]:
+    """A node's own name resolves to an address that the others reach.
+
+    Looks at: `getent ahostsv4 $(hostname)`, `ip address`
+    Why: Programs that look up their own name give the others this address. The cluster's own
+      programs do not, because of VLLM_HOST_IP and GLOO_SOCKET_IFNAME; mpirun and others may.
+    Do: Give the node's name its HOST_IP in its /etc/hosts; Debian and Ubuntu write 127.0.1.1 there.
+    Known from: torch.distributed, GLOO_SOCKET_IFNAME; Debian reference, /etc/hosts
+    """
     name = report.facts.machine.hostname
     if address := _wrong_resolution(report):
         line = f"write the line `{report.node.host_ip} {name}` in its /etc/hosts"
@@ -44,7 +54,16 @@ def _wrong_resolution(report: NodeReport) -> str:
     return f"{address} of {holder.name}, a bridge" if holder.kind == BRIDGE else ""
 
 
+@check("clock", "slow")
 def _clock(reports: Reports) -> Iterator[Problem]:
+    """The clocks of all nodes agree within 2 seconds.
+
+    Looks at: `date +%s.%N` of all nodes at once
+    Why: The lines of several logs cannot be put in order, and certificates and tokens may count as
+      expired.
+    Do: Let each node set its clock by the network: `timedatectl set-ntp true`.
+    Known from: systemd-timesyncd.service(8)
+    """
     comparable = tuple(report for report in reports if report.facts.lead is not None)
     leads = {report.node.name: report.facts.lead or 0.0 for report in comparable}
     difference = max(leads.values(), default=0.0) - min(leads.values(), default=0.0)
@@ -56,7 +75,17 @@ def _clock(reports: Reports) -> Iterator[Problem]:
         yield Problem(place=node_names(comparable), message=message, remedy=remedy)
 
 
+@check("kernel-memory", "blocks", is_linked)
+@each
 def _kernel_memory(report: NodeReport) -> Iterator[Problem]:
+    """The kernel lets RDMA register memory.
+
+    Looks at: `uname -r`, CmaTotal and CmaFree in `/proc/meminfo`
+    Why: Kernel 7.0.0-1019-nvidia keeps some GiB for its handover that no device can pin:
+      `ibv_reg_mr` fails with `Cannot allocate memory`, even for small buffers.
+    Do: boot a kernel 6.17, or this one with `kho=off`.
+    Known from: eugr/spark-vllm-docker, issues 389 and 392; NVIDIA/NV-Kernels, pull/590
+    """
     machine = report.facts.machine
     total, free = machine.memory.cma_total, machine.memory.cma_free
     if not report.node.ib_if or total is None or NO_HANDOVER in machine.command_line.split():
@@ -70,8 +99,17 @@ def _kernel_memory(report: NodeReport) -> Iterator[Problem]:
         yield report.problem(message, f"boot kernel 6.17; or {add}, then {update} and restart")
 
 
+@check("kernel-same", "slow", requires=("kernel-memory",))
 def _kernel_same(reports: Reports) -> Iterator[Problem]:
-    """Compare the kernels of machines of one architecture."""
+    """All nodes run the same kernel.
+
+    Looks at: `uname -r`
+    Why: RDMA and the GPU's driver depend on it; what works on one node may fail on another, and
+      measurements of one do not apply to the other.
+    Do: Update all nodes on one day, and restart them.
+    Known from: NVIDIA/NV-Kernels pull request 590; eugr/spark-vllm-docker issue 389
+    """
+    # Compare the kernels of machines of one architecture.
     for architecture in dict.fromkeys(report.facts.machine.architecture for report in reports):
         alike = tuple(
             report for report in reports if report.facts.machine.architecture == architecture
@@ -87,13 +125,34 @@ def update(reports: Reports) -> str:
     return f"{', '.join(report.command(upgrade) for report in reports)}, then restart them"
 
 
+@check("early-oom", "note", is_machine)
+@each
 def _early_oom(report: NodeReport) -> Iterator[Problem]:
+    """The largest program is ended before memory is exhausted.
+
+    Looks at: `systemctl is-active earlyoom systemd-oomd`
+    Why: CPU and GPU share one memory, and no cgroup limits what the GPU takes. When it is exhausted
+      the machine stops answering, SSH too, until it is switched off.
+    Do: Install earlyoom.
+    Known from: eugr/spark-vllm-docker issue 321; NVIDIA/open-gpu-kernel-modules issue 1358
+    """
     if report.has_unified_memory and not report.facts.machine.early_oom:
         message = "no program is ended before memory is exhausted: no earlyoom, no systemd-oomd"
         yield report.problem(message, report.command("sudo apt-get install earlyoom"))
 
 
+@check("desktop", "note", is_machine)
+@each
 def _desktop(report: NodeReport) -> Iterator[Problem]:
+    """The node boots without a desktop.
+
+    Looks at: `systemctl get-default`
+    Why: A desktop takes gigabytes of the memory that model and GPU share, and large tests have
+      frozen machines with one.
+    Do: Boot into multi-user.target; `systemctl set-default graphical.target` brings the desktop
+      back.
+    Known from: eugr/spark-vllm-docker, README, 2026-03-17; NVIDIA/dgx-spark-playbooks issue 102
+    """
     if report.has_unified_memory and report.facts.machine.target == GRAPHICAL:
         later = report.command("sudo systemctl set-default multi-user.target")
         at_once = report.command("sudo systemctl isolate multi-user.target")
@@ -101,7 +160,17 @@ def _desktop(report: NodeReport) -> Iterator[Problem]:
         yield report.problem(message, f"{later}, and for now {at_once}, which ends the desktop")
 
 
+@check("shared-memory-removal", "note", is_machine)
+@each
 def _shared_memory_removal(report: NodeReport) -> Iterator[Problem]:
+    """Shared memory outlives the SSH session that made it.
+
+    Looks at: `RemoveIPC` in /etc/systemd/logind.conf, and whether the user lingers
+    Why: When a user's last session ends, logind removes the user's semaphores and shared memory;
+      with the node's own /dev/shm, a running worker's may be among them.
+    Do: Let the user linger, or give the container its own shared memory by SHM_SIZE.
+    Known from: logind.conf(5), RemoveIPC; eugr/spark-vllm-docker issue 352
+    """
     machine, cluster = report.facts.machine, report.cluster
     is_shared = cluster.privileged or cluster.shm_size is None
     if machine.remove_ipc and not machine.linger and is_shared and machine.user != "root":
@@ -111,90 +180,12 @@ def _shared_memory_removal(report: NodeReport) -> Iterator[Problem]:
         yield report.problem(f"{subject}: RemoveIPC, and {setting}", linger)
 
 
-SYSTEM: tuple[Check, ...] = (
-    Check(
-        name="hostname",
-        severity="note",
-        title="A node's own name resolves to an address that the others reach",
-        looks_at="`getent ahostsv4 $(hostname)`, `ip address`",
-        why="Programs that look up their own name give the others this address. The cluster's own "
-        "programs do not, because of VLLM_HOST_IP and GLOO_SOCKET_IFNAME; mpirun and others may.",
-        remedy="Give the node's name its HOST_IP in its /etc/hosts; Debian and Ubuntu write "
-        "127.0.1.1 there.",
-        source="torch.distributed, GLOO_SOCKET_IFNAME; Debian reference, /etc/hosts",
-        applies_to=is_linked,
-        rule=each(_hostname),
-    ),
-    Check(
-        name="clock",
-        severity="slow",
-        title="The clocks of all nodes agree within 2 seconds",
-        looks_at="`date +%s.%N` of all nodes at once",
-        why="The lines of several logs cannot be put in order, and certificates and tokens may "
-        "count as expired.",
-        remedy="Let each node set its clock by the network: `timedatectl set-ntp true`.",
-        source="systemd-timesyncd.service(8)",
-        rule=_clock,
-    ),
-    Check(
-        name="kernel-memory",
-        severity="blocks",
-        title="The kernel lets RDMA register memory",
-        looks_at="`uname -r`, CmaTotal and CmaFree in `/proc/meminfo`",
-        why=f"Kernel {BROKEN_KERNEL} keeps some GiB for its handover that no device can pin: "
-        "`ibv_reg_mr` fails with `Cannot allocate memory`, even for small buffers.",
-        remedy=f"boot a kernel 6.17, or this one with `{NO_HANDOVER}`.",
-        source="eugr/spark-vllm-docker, issues 389 and 392; NVIDIA/NV-Kernels, pull/590",
-        applies_to=is_linked,
-        rule=each(_kernel_memory),
-    ),
-    Check(
-        name="kernel-same",
-        severity="slow",
-        title="All nodes run the same kernel",
-        looks_at="`uname -r`",
-        why="RDMA and the GPU's driver depend on it; what works on one node may fail on another, "
-        "and measurements of one do not apply to the other.",
-        remedy="Update all nodes on one day, and restart them.",
-        source="NVIDIA/NV-Kernels pull request 590; eugr/spark-vllm-docker issue 389",
-        requires=("kernel-memory",),
-        rule=_kernel_same,
-    ),
-    Check(
-        name="early-oom",
-        severity="note",
-        title="The largest program is ended before memory is exhausted",
-        looks_at="`systemctl is-active earlyoom systemd-oomd`",
-        why="CPU and GPU share one memory, and no cgroup limits what the GPU takes. When it is "
-        "exhausted the machine stops answering, SSH too, until it is switched off.",
-        remedy="Install earlyoom.",
-        source="eugr/spark-vllm-docker issue 321; NVIDIA/open-gpu-kernel-modules issue 1358",
-        applies_to=is_machine,
-        rule=each(_early_oom),
-    ),
-    Check(
-        name="desktop",
-        severity="note",
-        title="The node boots without a desktop",
-        looks_at="`systemctl get-default`",
-        why="A desktop takes gigabytes of the memory that model and GPU share, and large tests "
-        "have frozen machines with one.",
-        remedy="Boot into multi-user.target; `systemctl set-default graphical.target` brings the "
-        "desktop back.",
-        source="eugr/spark-vllm-docker, README, 2026-03-17; NVIDIA/dgx-spark-playbooks issue 102",
-        applies_to=is_machine,
-        rule=each(_desktop),
-    ),
-    Check(
-        name="shared-memory-removal",
-        severity="note",
-        title="Shared memory outlives the SSH session that made it",
-        looks_at="`RemoveIPC` in /etc/systemd/logind.conf, and whether the user lingers",
-        why="When a user's last session ends, logind removes the user's semaphores and shared "
-        "memory; with the node's own /dev/shm, a running worker's may be among them.",
-        remedy="Let the user linger, or give the container its own shared memory by SHM_SIZE.",
-        source="logind.conf(5), RemoveIPC; eugr/spark-vllm-docker issue 352",
-        applies_to=is_machine,
-        rule=each(_shared_memory_removal),
-    ),
+SYSTEM = (
+    _hostname,
+    _clock,
+    _kernel_memory,
+    _kernel_same,
+    _early_oom,
+    _desktop,
+    _shared_memory_removal,
 )

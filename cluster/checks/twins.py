@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from cluster.checks.check import Check, each
-from cluster.checks.interfaces import KEEP, PLAYBOOK, detour
+from cluster.checks.check import check, each
+from cluster.checks.interfaces import KEEP, detour
 from cluster.checks.node_report import NodeReport, is_linked
 from cluster.errors import Problem
 from cluster.facts.links import RJ45, Interface
@@ -14,11 +14,20 @@ FULL = 200_000
 LANES = 4
 GENERATION = 32.0
 """GT/s of each PCIe lane."""
-SWITCH = "NVIDIA dgx-spark-playbooks, multi-sparks-through-switch"
-NET_IB = "NCCL, src/transport/net_ib"
 
 
+@check("link-speed", "slow", is_linked)
+@each
 def _link_speed(report: NodeReport) -> Iterator[Problem]:
+    """The cluster's data goes over ConnectX, at 200 Gb/s.
+
+    Looks at: `/sys/class/net/*/speed`, ETH_IF, and the interfaces of the RDMA devices
+    Why: Tensor parallelism waits for the link at every layer; the RJ45 port has a twentieth of a
+      ConnectX port's speed.
+    Do: use a ConnectX port as ETH_IF; a switch that settles on 100 Gb/s needs the speed set, and
+      auto-negotiation off.
+    Known from: NVIDIA dgx-spark-playbooks, multi-sparks-through-switch, step 3
+    """
     if report.interface and _is_slow_choice(report, report.interface):
         yield _slow_choice(report, report.interface)
     slow = tuple(twin for twin in report.used if _is_slow(report, twin))
@@ -57,8 +66,18 @@ def _slow_choice(report: NodeReport, interface: Interface) -> Problem:
     return report.problem(message, f"{'choose one' if linked else 'plug a cable in'}, and {write}")
 
 
+@check("twin-cable", "slow", is_linked)
+@each
 def _twin_cable(report: NodeReport) -> Iterator[Problem]:
-    """Report twins without a link; ETH_IF without one is a problem of the whole port."""
+    """Both twins of a port have a link.
+
+    Looks at: `ip address`, and PCI addresses: twins are one function on two PCI domains
+    Why: Each twin carries about 100 Gb/s, as its PCIe link has four lanes; NCCL silently leaves out
+      a twin without a link.
+    Do: switch the other twin on, and keep it on in netplan.
+    Known from: NVIDIA dgx-spark-playbooks, connect-two-sparks; NCCL, src/transport/net_ib
+    """
+    # Report twins without a link; ETH_IF without one is a problem of the whole port.
     for twin in report.used if report.node.ib_if else ():
         counterpart = report.counterpart(twin)
         if (
@@ -79,8 +98,18 @@ def _dead_twin(report: NodeReport, name: str, dead: Interface) -> Problem:
     return report.problem(f"{role} is switched off", f"{up}, {KEEP}")
 
 
+@check("twin-address", "slow", is_linked)
+@each
 def _twin_address(report: NodeReport) -> Iterator[Problem]:
-    """Report twins without an address, unless a VLAN, bond or bridge has it."""
+    """Each interface of the devices in IB_IF has an IPv4 address.
+
+    Looks at: `ip address`
+    Why: Without one the RDMA device has no RoCE v2 address of its own: NCCL falls back to a
+      link-local one, which may work on a cable, and never through a switch that routes.
+    Do: give each twin an address, each in a network of its own.
+    Known from: NVIDIA dgx-spark-playbooks, connect-two-sparks; NCCL, src/transport/net_ib
+    """
+    # Report twins without an address, unless a VLAN, bond or bridge has it.
     if not report.interface or report.interface.kind:
         return
     for twin in report.chosen:
@@ -91,7 +120,17 @@ def _twin_address(report: NodeReport) -> Iterator[Problem]:
             yield report.problem(message, remedy)
 
 
+@check("twin-subnets", "slow", is_linked)
+@each
 def _twin_subnets(report: NodeReport) -> Iterator[Problem]:
+    """Every ConnectX interface has a network of its own.
+
+    Looks at: `ip address`
+    Why: With two interfaces in one network the kernel sends everything through one of them, and
+      answers arrive at the other.
+    Do: give the second twin an address in another network, the same one on all nodes.
+    Known from: NVIDIA dgx-spark-playbooks, multi-sparks-through-switch, step 4
+    """
     ports = {twin.port for twin in report.used}
     interfaces = tuple(twin.interface for twin in report.twins if twin.port in ports)
     names: dict[str, list[str]] = {}
@@ -105,7 +144,16 @@ def _twin_subnets(report: NodeReport) -> Iterator[Problem]:
             yield report.problem(f"{' and '.join(members)} are in one network, {network}", remedy)
 
 
+@check("pcie-width", "slow", is_linked)
+@each
 def _pcie_width(report: NodeReport) -> Iterator[Problem]:
+    """Each twin of a port has its four PCIe lanes.
+
+    Looks at: `/sys/class/net/*/device/current_link_width` and `current_link_speed`
+    Why: Old firmware gave the second twin two lanes, which halves what it carries.
+    Do: update the firmware with `fwupdmgr`, and restart.
+    Known from: tonyd2wild/DeepSeek-v4-Flash-Vision-Exp-DSpark-1M-NVFP4-KV-2x-DGX-Spark, pull/35
+    """
     for twin in report.used:
         lanes = _reduced_lanes(twin.interface) if report.counterpart(twin) else ""
         if lanes:
@@ -122,65 +170,4 @@ def _reduced_lanes(interface: Interface) -> str:
     return f"PCIe lanes of {speed} of {GENERATION:g} GT/s" if is_slow else ""
 
 
-TWINS: tuple[Check, ...] = (
-    Check(
-        name="link-speed",
-        severity="slow",
-        title="The cluster's data goes over ConnectX, at 200 Gb/s",
-        looks_at="`/sys/class/net/*/speed`, ETH_IF, and the interfaces of the RDMA devices",
-        why="Tensor parallelism waits for the link at every layer; the RJ45 port has a twentieth "
-        "of a ConnectX port's speed.",
-        remedy="use a ConnectX port as ETH_IF; a switch that settles on 100 Gb/s needs the speed "
-        "set, and auto-negotiation off.",
-        source=f"{SWITCH}, step 3",
-        applies_to=is_linked,
-        rule=each(_link_speed),
-    ),
-    Check(
-        name="twin-cable",
-        severity="slow",
-        title="Both twins of a port have a link",
-        looks_at="`ip address`, and PCI addresses: twins are one function on two PCI domains",
-        why="Each twin carries about 100 Gb/s, as its PCIe link has four lanes; NCCL silently "
-        "leaves out a twin without a link.",
-        remedy="switch the other twin on, and keep it on in netplan.",
-        source=f"{PLAYBOOK}; {NET_IB}",
-        applies_to=is_linked,
-        rule=each(_twin_cable),
-    ),
-    Check(
-        name="twin-address",
-        severity="slow",
-        title="Each interface of the devices in IB_IF has an IPv4 address",
-        looks_at="`ip address`",
-        why="Without one the RDMA device has no RoCE v2 address of its own: NCCL falls back to a "
-        "link-local one, which may work on a cable, and never through a switch that routes.",
-        remedy="give each twin an address, each in a network of its own.",
-        source=f"{PLAYBOOK}; {NET_IB}",
-        applies_to=is_linked,
-        rule=each(_twin_address),
-    ),
-    Check(
-        name="twin-subnets",
-        severity="slow",
-        title="Every ConnectX interface has a network of its own",
-        looks_at="`ip address`",
-        why="With two interfaces in one network the kernel sends everything through one of them, "
-        "and answers arrive at the other.",
-        remedy="give the second twin an address in another network, the same one on all nodes.",
-        source=f"{SWITCH}, step 4",
-        applies_to=is_linked,
-        rule=each(_twin_subnets),
-    ),
-    Check(
-        name="pcie-width",
-        severity="slow",
-        title="Each twin of a port has its four PCIe lanes",
-        looks_at="`/sys/class/net/*/device/current_link_width` and `current_link_speed`",
-        why="Old firmware gave the second twin two lanes, which halves what it carries.",
-        remedy="update the firmware with `fwupdmgr`, and restart.",
-        source="tonyd2wild/DeepSeek-v4-Flash-Vision-Exp-DSpark-1M-NVFP4-KV-2x-DGX-Spark, pull/35",
-        applies_to=is_linked,
-        rule=each(_pcie_width),
-    ),
-)
+TWINS = (_link_speed, _twin_cable, _twin_address, _twin_subnets, _pcie_width)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import wraps
 
-from cluster.checks.check import Check, Reports, Rule
+from cluster.checks.check import Reports, Rule, check
 from cluster.checks.node_report import NodeReport, is_machine, node_names, uses_gpus
 from cluster.errors import Problem
 
@@ -38,36 +39,13 @@ Fault = Callable[[NodeReport, FileVariable], str]
 """What is wrong with a variable on a node; empty if nothing is."""
 
 
-def _debugging(report: NodeReport, variable: FileVariable) -> str:
-    name, value = variable.name, variable.value
-    is_harmless = (
-        name not in SLOW
-        or value in OFF
-        or (name in SOCKETS and not report.node.ib_if)
-        or (name == "NCCL_NET" and value.casefold() != "socket")
-    )
-    return "" if is_harmless else f"{name}={value} is for debugging: {SLOW[name]}"
-
-
-def _gloo(report: NodeReport, variable: FileVariable) -> str:
-    value = variable.value
-    if variable.name != GLOO or not value:
-        return ""
-    if any(mark in value for mark in MARKS):
-        return f"{GLOO}={value} has NCCL's `=` or `^`, which gloo takes for part of a name"
-    links = report.facts.links
-    unknown = ", ".join(name for name in value.split(",") if not links.named(name))
-    if not unknown or links.error:
-        return ""
-    return f"{GLOO}={value} names no interface of this node: {unknown}"
-
-
 def _each_variable(fault_of: Fault) -> Rule:
     """Turn a fault of a variable into a rule: the same line of a file is one problem of all nodes.
 
     What nodes have in files of their own is a problem of each.
     """
 
+    @wraps(fault_of)
     def rule(reports: Reports) -> Iterator[Problem]:
         faults: dict[tuple[str, str], list[NodeReport]] = {}
         for report in reports:
@@ -88,29 +66,48 @@ def _variables(report: NodeReport) -> Iterator[FileVariable]:
         yield FileVariable(name=name, value=str(value), file=file)
 
 
-VARIABLES: tuple[Check, ...] = (
-    Check(
-        name="debugging",
-        severity="slow",
-        title="No variable is left over from debugging",
-        looks_at=f"{', '.join(SLOW)} in the env files",
-        why="They switch off what is fast, and nothing shows it later. NVIDIA advises not to keep "
-        "them.",
-        remedy="Remove them from the env files.",
-        source="NCCL's user guide, environment variables, debug",
-        applies_to=uses_gpus,
-        rule=_each_variable(_debugging),
-    ),
-    Check(
-        name="gloo",
-        severity="blocks",
-        title="gloo is given interfaces that the node has",
-        looks_at=f"{GLOO} in the env files, and `ip address`",
-        why="PyTorch's CPU collectives fail at once when the node has no interface of this name. "
-        "Names may differ between nodes, and have no marks as NCCL's do.",
-        remedy="Leave the variable out: it is ETH_IF then.",
-        source="torch.distributed, GLOO_SOCKET_IFNAME; vLLM pull request 40991",
-        applies_to=is_machine,
-        rule=_each_variable(_gloo),
-    ),
-)
+@check("debugging", "slow", uses_gpus)
+@_each_variable
+def _debugging(report: NodeReport, variable: FileVariable) -> str:
+    """No variable is left over from debugging.
+
+    Looks at: NCCL_IB_DISABLE, NCCL_NET, NCCL_P2P_DISABLE, NCCL_SHM_DISABLE, NCCL_ALGO, NCCL_PROTO
+      in the env files
+    Why: They switch off what is fast, and nothing shows it later. NVIDIA advises not to keep them.
+    Do: Remove them from the env files.
+    Known from: NCCL's user guide, environment variables, debug
+    """
+    name, value = variable.name, variable.value
+    is_harmless = (
+        name not in SLOW
+        or value in OFF
+        or (name in SOCKETS and not report.node.ib_if)
+        or (name == "NCCL_NET" and value.casefold() != "socket")
+    )
+    return "" if is_harmless else f"{name}={value} is for debugging: {SLOW[name]}"
+
+
+@check("gloo", "blocks", is_machine)
+@_each_variable
+def _gloo(report: NodeReport, variable: FileVariable) -> str:
+    """gloo is given interfaces that the node has.
+
+    Looks at: GLOO_SOCKET_IFNAME in the env files, and `ip address`
+    Why: PyTorch's CPU collectives fail at once when the node has no interface of this name. Names
+      may differ between nodes, and have no marks as NCCL's do.
+    Do: Leave the variable out: it is ETH_IF then.
+    Known from: torch.distributed, GLOO_SOCKET_IFNAME; vLLM pull request 40991
+    """  # noqa: D403 (a program is written as it writes itself)
+    value = variable.value
+    if variable.name != GLOO or not value:
+        return ""
+    if any(mark in value for mark in MARKS):
+        return f"{GLOO}={value} has NCCL's `=` or `^`, which gloo takes for part of a name"
+    links = report.facts.links
+    unknown = ", ".join(name for name in value.split(",") if not links.named(name))
+    if not unknown or links.error:
+        return ""
+    return f"{GLOO}={value} names no interface of this node: {unknown}"
+
+
+VARIABLES = (_debugging, _gloo)
