@@ -13,7 +13,7 @@ from cluster.checks.diagnosis import Diagnosis
 from cluster.checks.pages import summary
 from cluster.checks.rdma import DEVICE_FILES, FORCED
 from cluster.checks.system import BROKEN_KERNEL, NO_HANDOVER
-from cluster.checks.variables import GLOO, SLOW
+from cluster.checks.variables import COSTS, GLOO
 from cluster.commands import ray
 from cluster.errors import Problem, RefusedError
 from tests.node_reports import node_report
@@ -243,7 +243,7 @@ def test_every_check_has_a_page() -> None:
 @pytest.mark.parametrize(
     "name, values",
     [
-        ("debugging", SLOW),
+        ("debugging", COSTS),
         ("gloo", [GLOO]),
         ("gid-index", [FORCED]),
         ("kernel-memory", [BROKEN_KERNEL, NO_HANDOVER]),

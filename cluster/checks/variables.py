@@ -12,7 +12,7 @@ GLOO = "GLOO_SOCKET_IFNAME"
 MARKS = "=^"
 """What NCCL's lists of interfaces begin with, and gloo's do not."""
 OFF = ("", "0")
-SLOW: dict[str, str] = {
+COSTS: dict[str, str] = {
     "NCCL_IB_DISABLE": "no RDMA, although IB_IF names RDMA devices",
     "NCCL_NET": "no RDMA, although IB_IF names RDMA devices",
     "NCCL_P2P_DISABLE": "GPUs of a node do not reach each other directly",
@@ -79,12 +79,12 @@ def _debugging(report: NodeReport, variable: FileVariable) -> str:
     """
     name, value = variable.name, variable.value
     is_harmless = (
-        name not in SLOW
+        name not in COSTS
         or value in OFF
         or (name in SOCKETS and not report.node.ib_if)
         or (name == "NCCL_NET" and value.casefold() != "socket")
     )
-    return "" if is_harmless else f"{name}={value} is for debugging: {SLOW[name]}"
+    return "" if is_harmless else f"{name}={value} is for debugging: {COSTS[name]}"
 
 
 @check("gloo", "blocks", is_machine)
