@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from cluster.checks.address_conflicts import ADDRESS_CONFLICTS
-from cluster.checks.mtu import MTU
 from cluster.checks.ray_ports import RAY_PORTS
 from cluster.checks.reach import REACH
 from cluster.facts.firewall import Firewall
@@ -26,7 +25,7 @@ from tests.reaching import (
     stopped,
 )
 
-BETWEEN = (*ADDRESS_CONFLICTS, *REACH, *MTU, *RAY_PORTS)
+BETWEEN = (*ADDRESS_CONFLICTS, *REACH, *RAY_PORTS)
 SPARK, OTHER = TWO = reaching()
 LINK, TWIN = "enp1s0f1np1", "enP2p1s0f1np1"
 LOOK = "is it one cable or one switch?"

@@ -200,7 +200,7 @@ def test_dotenv_values_survive_interpolation(
 def test_dotenv_values_survive_the_env_file_parser(pairs: tuple[tuple[str, str], ...]) -> None:
     """The output of `inv env` is a valid env file with one variable on each line."""
     expected = tuple(
-        Assignment(line=line, key=name, value=value)
+        Assignment(path="env/x.env", line=line, key=name, value=value)
         for line, (name, value) in enumerate(pairs, start=1)
     )
 

@@ -139,7 +139,7 @@ def test_first_assignment_counts() -> None:
     """The value of a key that is set twice is the first one."""
     first, second = parse_lines(PATH, "A=1\nA=2\n")
 
-    assert Assignment(line=1, key="A", value="1") == first
+    assert Assignment(path=PATH, line=1, key="A", value="1") == first
     assert isinstance(second, Fault)
 
 

@@ -392,7 +392,9 @@ def test_wrong_node_folder(text: str) -> None:
     assert "for example ~/.cache/huggingface or /data/huggingface" == remedy
 
 
-@pytest.mark.parametrize("parse", [image, container, node_folder])
+@pytest.mark.parametrize(
+    "parse", [image, container, node_folder], ids=["image", "container", "node_folder"]
+)
 @given(text=st.text())
 def test_any_text_is_kept_or_wrong(parse: Parse, text: str) -> None:
     """Any text is either kept unchanged or wrong, with a remedy."""

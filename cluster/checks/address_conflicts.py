@@ -1,10 +1,8 @@
 """Whether the address of a node is on the machine of another node."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Interface
 from itertools import combinations, permutations
-from typing import Literal
 
 from cluster.checks.check import Reports, check
 from cluster.checks.interfaces import KEEP, add_address
@@ -12,17 +10,8 @@ from cluster.checks.node_report import NodeReport, is_machine, node_names
 from cluster.errors import Problem
 from cluster.facts.links import Interface
 
-Kind = Literal["one machine", "swapped", "as well", "instead"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conflict:
-    """The HOST_IP of a node, the owner, is on the machine of another, the holder."""
-
-    kind: Kind
-    """Both are one machine; each has the other's address; both have it; only the holder has it."""
-    owner: NodeReport
-    holder: NodeReport
+Kind = Callable[[NodeReport, NodeReport], tuple[str, str]]
+"""Returns message and remedy: HOST_IP of a node, the owner, is on the machine of a holder."""
 
 
 @check("twice", "blocks", is_machine)
@@ -35,38 +24,30 @@ def _twice(reports: Reports) -> Iterator[Problem]:
     Do: Give each machine its own address, or correct HOST_IP and SSH_HOST.
     Known from: RFC 5227; vLLM, vllm/v1/executor: every node should have a unique IP address
     """
-    advice = {
-        "one machine": _one_machine,
-        "swapped": _swapped,
-        "as well": _as_well,
-        "instead": _instead,
-    }
-    for conflict in _conflicts(reports):
-        pair = (conflict.owner, conflict.holder)
-        message, remedy = advice[conflict.kind](*pair)
+    for kind, *pair in _conflicts(reports):
+        message, remedy = kind(*pair)
         place = node_names(report for report in reports if report in pair)
         yield Problem(place=place, message=message, remedy=remedy)
 
 
-def _conflicts(reports: Reports) -> Iterator[Conflict]:
+def _conflicts(reports: Reports) -> Iterator[tuple[Kind, NodeReport, NodeReport]]:
     """Yield every conflict once: first those that concern both nodes alike."""
     mutual = set()
     for first, second in combinations(reports, 2):
         if kind := _mutual_kind(first, second):
             mutual.add(_names(first, second))
-            yield Conflict(kind=kind, owner=first, holder=second)
+            yield kind, first, second
     for owner, holder in permutations(reports, 2):
         if _has_address_of(holder, owner) and _names(owner, holder) not in mutual:
-            kind = "as well" if _has_address_of(owner, owner) else "instead"
-            yield Conflict(kind=kind, owner=owner, holder=holder)
+            yield _as_well if _has_address_of(owner, owner) else _instead, owner, holder
 
 
 def _mutual_kind(first: NodeReport, second: NodeReport) -> Kind | None:
     if _identity(first) == _identity(second):
-        return "one machine"
+        return _one_machine
     crossed = _has_address_of(first, second) and _has_address_of(second, first)
     has_own = _has_address_of(first, first) or _has_address_of(second, second)
-    return "swapped" if crossed and not has_own else None
+    return _swapped if crossed and not has_own else None
 
 
 def _has_address_of(holder: NodeReport, owner: NodeReport) -> bool:
@@ -121,13 +102,13 @@ def _location(owner: NodeReport, holder: NodeReport) -> str:
 
 def _give_back(owner: NodeReport, holder: NodeReport) -> str:
     """Return how the holder loses the address, and gets its own one if it lacks that."""
-    deletions = (
+    commands = [
         holder.command(f"sudo ip address del {address} dev {interface.name}")
         for interface, address in _holders(owner, holder)
-    )
-    return ", ".join(
-        (*deletions, *(() if _has_address_of(holder, holder) else (add_address(holder),)))
-    )
+    ]
+    if not _has_address_of(holder, holder):
+        commands.append(add_address(holder))
+    return ", ".join(commands)
 
 
 def _holders(owner: NodeReport, holder: NodeReport) -> Iterator[tuple[Interface, IPv4Interface]]:

@@ -10,7 +10,6 @@ from cluster.checks.gpus import GPUS
 from cluster.checks.images import IMAGES
 from cluster.checks.interfaces import INTERFACES
 from cluster.checks.memory import MEMORY
-from cluster.checks.mtu import MTU
 from cluster.checks.node_report import NodeReport
 from cluster.checks.ray_ports import RAY_PORTS
 from cluster.checks.rdma import RDMA
@@ -65,7 +64,6 @@ CHECKS = (
     *IMAGES,
     *DISKS,
     *REACH,
-    *MTU,
     *RAY_PORTS,
     *VARIABLES,
 )

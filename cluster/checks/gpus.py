@@ -6,6 +6,7 @@ from cluster.checks.check import Reports, check, differences, each
 from cluster.checks.node_report import SPARK, NodeReport, uses_gpus
 from cluster.checks.system import update
 from cluster.errors import Problem
+from cluster.facts.gpu import Client
 
 HANGING = "590."
 """A driver branch with a deadlock on GB10 (eugr/spark-vllm-docker, README, 2026-03-12)."""
@@ -51,15 +52,13 @@ def _busy(report: NodeReport) -> Iterator[Problem]:
     """
     clients = report.facts.gpus.clients
     if clients and not report.is_running:
-        programs = ", ".join(
-            f"{client.name} ({_details(client.pid, client.memory)})" for client in clients
-        )
+        programs = ", ".join(f"{client.name} ({_details(client)})" for client in clients)
         show = report.command(f"ps -fp {','.join(str(client.pid) for client in clients)}")
         yield report.problem(f"other programs use its GPU: {programs}", f"{show} shows them")
 
 
-def _details(pid: int, memory: int | None) -> str:
-    return str(pid) if memory is None else f"{pid}, {memory} MiB"
+def _details(client: Client) -> str:
+    return f"{client.pid}" if client.memory is None else f"{client.pid}, {client.memory} MiB"
 
 
 @check("gpu-clock", "slow", uses_gpus)

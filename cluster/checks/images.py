@@ -71,9 +71,8 @@ def _difference(expected: Image, image: Image) -> str:
 
 def _versions(expected: Image, image: Image) -> Iterator[str]:
     """Yield the versions that the labels of both name differently: `vllm 0.33.0, not 0.32.0`."""
-    labels, actual = (
-        json.loads(side.configuration).get("Labels", {}) for side in (expected, image)
-    )
+    images = (expected, image)
+    labels, actual = (json.loads(side.configuration).get("Labels", {}) for side in images)
     for label, version in labels.items():
         name = label.removeprefix(LABEL)
         if name in VERSIONS and actual.get(label, version) != version:

@@ -1,7 +1,6 @@
 """Whether the interface and the address of a node are as its settings say, and have a link."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from cluster.checks.check import check, each
@@ -20,11 +19,9 @@ def missing_interface(report: NodeReport) -> Iterator[Problem]:
         install = report.command("sudo apt install iproute2")
         yield report.problem(f"cannot list its interfaces: {error}", install)
     elif not report.interface:
-        listing = ", ".join(
-            f"{interface.name} ({_addresses(interface)})" for interface in report.interfaces
-        )
-        key = report.setting("ETH_IF")
-        message = f"{key} {report.node.eth_if} does not exist; interfaces: {listing or 'none'}"
+        rows = (f"{candidate.name} ({_addresses(candidate)})" for candidate in report.interfaces)
+        name = f"{report.setting('ETH_IF')} {report.node.eth_if}"
+        message = f"{name} does not exist; interfaces: {', '.join(rows) or 'none'}"
         yield report.problem(message, _right_name(report))
 
 
@@ -47,17 +44,22 @@ def disabled_interface(report: NodeReport) -> Iterator[Problem]:
         yield report.problem(message, f"{up}, {KEEP}")
 
 
+@check("cable", "blocks", is_linked)
+@each
 def missing_link(report: NodeReport) -> Iterator[Problem]:
-    """Report an ETH_IF without a link."""
+    """ETH_IF has a link.
+
+    Looks at: `ip address`, the flag NO-CARRIER
+    Why: Without a cable that ends at a running machine, no node reaches this one by its HOST_IP.
+    Do: plug the cable in, or write the port that it is in as ETH_IF and IB_IF; two Sparks need not
+      use the same port.
+    Known from: NVIDIA dgx-spark-playbooks, connect-two-sparks
+    """
     interface = report.interface
     if interface and interface.enabled and not interface.carrier and not _is_elsewhere(report):
-        linked = (
-            ", ".join(candidate.name for candidate in report.interfaces if candidate.alive)
-            or "none"
-        )
-        key = report.setting("ETH_IF")
-        message = f"{key} {interface.name} has no link; interfaces with a link: {linked}"
-        yield report.problem(message, check_cable(report))
+        linked = ", ".join(candidate.name for candidate in report.interfaces if candidate.alive)
+        message = f"{report.setting('ETH_IF')} {interface.name} has no link; interfaces with a link"
+        yield report.problem(f"{message}: {linked or 'none'}", check_cable(report))
 
 
 def check_cable(report: NodeReport) -> str:
@@ -100,45 +102,30 @@ def add_address(report: NodeReport) -> str:
     return report.command(f"sudo ip address add {address} dev {report.node.eth_if}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Detour:
-    """ETH_IF has HOST_IP, but another interface leads to the other nodes."""
+def detour(report: NodeReport) -> tuple[Node, Interface, IPv4Address] | None:
+    """Return what leads to the other nodes, if ETH_IF has HOST_IP and does not.
 
-    peer: Node
-    interface: Interface
-    address: IPv4Address
-    """An address of the interface, in the network of the peer."""
-
-
-def detour(report: NodeReport) -> Detour | None:
-    """Return the interface that leads to the other nodes, if ETH_IF does not.
-
-    The head's ETH_IF is always right, except on the slow port.
+    That is a peer, the interface, and its address in the network of the peer. The head's ETH_IF is
+    always right, except on the slow port.
     """
     interface = report.interface
     if not interface or report.node.host_ip not in (address.ip for address in interface.addresses):
         return None
-    peers = _expected_peers(report)
+    cluster = report.cluster
+    peers: tuple[Node, ...] = cluster.workers if report.node.eth_if == RJ45 else ()
+    if report.node.role == "worker":
+        peers = (cluster.head,)
     if any(peer.host_ip in address.network for address in interface.addresses for peer in peers):
         return None
-    return next(
-        (
-            Detour(peer=peer, interface=candidate, address=address.ip)
-            for candidate in report.interfaces
-            if candidate.name != RJ45
-            for address in candidate.addresses
-            for peer in peers
-            if peer.host_ip in address.network
-        ),
-        None,
+    detours = (
+        (peer, candidate, address.ip)
+        for candidate in report.interfaces
+        if candidate.name != RJ45
+        for address in candidate.addresses
+        for peer in peers
+        if peer.host_ip in address.network
     )
-
-
-def _expected_peers(report: NodeReport) -> tuple[Node, ...]:
-    """Return the nodes that must be in the network of the node's interface."""
-    if report.node.role == "worker":
-        return (report.cluster.head,)
-    return report.cluster.workers if report.node.eth_if == RJ45 else ()
+    return next(detours, None)
 
 
 @check("interface", "blocks", is_machine)
@@ -171,12 +158,10 @@ def _address(report: NodeReport) -> Iterator[Problem]:
     if _is_elsewhere(report) or not _is_dead(report):
         yield from misplaced_address(report)
     if better := detour(report):
-        name, peer = better.interface.name, better.peer
-        message = (
-            f"HOST_IP {report.node.host_ip} is on {_place(report.interface)};"
-            f" {peer.name}'s {peer.host_ip} is in the network of {name}"
-        )
-        lines = f"ETH_IF={name} and HOST_IP={better.address}"
+        peer, interface, address = better
+        expected = f"{peer.name}'s {peer.host_ip} is in the network of {interface.name}"
+        message = f"HOST_IP {report.node.host_ip} is on {_place(report.interface)}; {expected}"
+        lines = f"ETH_IF={interface.name} and HOST_IP={address}"
         yield report.problem(message, f"write {lines} in {report.node_file}")
 
 
@@ -248,18 +233,4 @@ def _addresses(interface: Interface) -> str:
     return ", ".join(str(address.ip) for address in interface.addresses) or "no IPv4 address"
 
 
-@check("cable", "blocks", is_linked)
-@each
-def _cable(report: NodeReport) -> Iterator[Problem]:
-    """ETH_IF has a link.
-
-    Looks at: `ip address`, the flag NO-CARRIER
-    Why: Without a cable that ends at a running machine, no node reaches this one by its HOST_IP.
-    Do: plug the cable in, or write the port that it is in as ETH_IF and IB_IF; two Sparks need not
-      use the same port.
-    Known from: NVIDIA dgx-spark-playbooks, connect-two-sparks
-    """
-    return missing_link(report)
-
-
-INTERFACES = (_interface, _address, _cable, _link_local, _default_route)
+INTERFACES = (_interface, _address, missing_link, _link_local, _default_route)

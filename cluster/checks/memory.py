@@ -40,8 +40,8 @@ def _memory(report: NodeReport) -> Iterator[Problem]:
         share = f"GPU_MEMORY_UTILIZATION={report.cluster.gpu_memory_utilization:g}"
         free = f"{_gib(memory.available)} of {_gib(memory.total)} GiB of memory are available"
         message = f"{free}, but vLLM requests {_gib(_request(report))} GiB ({share})"
-        clients = report.facts.gpus.clients
-        programs = ", ".join(f"{client.name} ({client.pid})" for client in clients)
+        clients = (f"{client.name} ({client.pid})" for client in report.facts.gpus.clients)
+        programs = ", ".join(clients)
         users = f"; on the GPU: {programs}" if programs else ""
         yield report.problem(f"{message}{users}", _make_room(report))
 

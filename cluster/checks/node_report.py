@@ -24,14 +24,6 @@ class NodeReport(NodeContext):
     facts: Facts = field(repr=False)
 
     @property
-    def is_virtual(self) -> bool:
-        """Whether the node is a namespace of this machine: it has no hardware and no container."""
-        # `run-cluster-node`, which has no runtime, starts sooner without them.
-        from cluster.runtimes import is_virtual
-
-        return is_virtual(self.cluster)
-
-    @property
     def is_spark(self) -> bool:
         """Whether the node's first GPU is that of a Spark."""
         return any(SPARK in gpu.name for gpu in self.facts.gpus.gpus[:1])
@@ -64,10 +56,8 @@ class NodeReport(NodeContext):
     @property
     def interfaces(self) -> tuple[Interface, ...]:
         """All interfaces that Docker has not made."""
-        interfaces = self.facts.links.interfaces
-        return tuple(
-            interface for interface in interfaces if not interface.name.startswith(DOCKERS)
-        )
+        links = self.facts.links
+        return tuple(link for link in links.interfaces if not link.name.startswith(DOCKERS))
 
     @property
     def twins(self) -> tuple[Twin, ...]:
@@ -158,18 +148,21 @@ class NodeReport(NodeContext):
 
 
 def is_machine(report: NodeReport) -> bool:
-    """Whether the node is a machine, with links, a Docker engine and a container of its own."""
-    return not report.is_virtual
+    """Whether the node is a machine, with hardware and a container, and not a namespace of one."""
+    # `run-cluster-node`, which has no runtime, starts sooner without them.
+    from cluster.runtimes import is_virtual
+
+    return not is_virtual(report.cluster)
 
 
 def is_linked(report: NodeReport) -> bool:
     """Whether the node is a machine that needs a link to other nodes."""
-    return not report.is_virtual and bool(report.cluster.workers)
+    return is_machine(report) and bool(report.cluster.workers)
 
 
 def uses_gpus(report: NodeReport) -> bool:
     """Whether the node is to compute on GPUs; namespaces compute on the CPU."""
-    return not report.is_virtual and report.cluster.accelerator != "none"
+    return is_machine(report) and report.cluster.accelerator != "none"
 
 
 def device_names(chosen: Iterable[Twin]) -> set[str]:

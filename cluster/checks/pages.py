@@ -40,7 +40,12 @@ def as_json(result: Diagnosis) -> str:
     """Return the whole diagnosis for programs."""
     content = {
         "cluster": result.cluster,
-        "nodes": {name: _node(result.facts.get(name)) for name in result.nodes},
+        "nodes": {
+            name: {"answered": True, "facts": summary(result.facts[name])}
+            if name in result.facts
+            else {"answered": False}
+            for name in result.nodes
+        },
         "checks": result.checks,
         "findings": [_fields(finding) for finding in result.findings],
         "counts": {severity: len(result.of(severity)) for severity in result.severities},
@@ -153,10 +158,6 @@ def _count(severity: Severity, count: int) -> str:
 
 def _number(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _node(facts: Facts | None) -> dict[str, Any]:
-    return {"answered": True, "facts": summary(facts)} if facts else {"answered": False}
 
 
 def _fields(finding: Finding) -> dict[str, str]:

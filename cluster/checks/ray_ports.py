@@ -1,7 +1,6 @@
 """Whether Ray can listen on its ports, and the nodes can connect to them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from cluster.checks.check import Reports, check, each
 from cluster.checks.node_report import NodeReport, is_machine, node_names
@@ -12,64 +11,54 @@ from cluster.facts.reach import PortAnswer
 
 STOPPED: dict[PortAnswer, str] = {"silent": "packets vanish", "unreachable": "it is rejected"}
 """What becomes of a connection that a firewall stops."""
-EVERYWHERE = ("0.0.0.0", "*", "[::]", "::")  # noqa: S104 (as `ss` prints it)
-LOOPBACK = ("127.0.0.1", "[::ffff:127.0.0.1]")
+LOOPBACK = ("127.0.0.1", "[::ffff:127.0.0.1]", "0.0.0.0", "*", "[::]", "::")  # noqa: S104 (as `ss` prints it)
+"""The loopback address of IPv4, and all addresses, which include it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _ListenPort:
-    """A port that the head listens on by its settings."""
-
-    number: int
-    setting: str
-    instead: str
-    """What to write to do without it."""
-    clashes_with: Callable[[str], bool]
-    """Whether a program that listens on an address keeps the head from listening."""
-
-
+@check("ports", "blocks", is_machine)
+@each
 def taken_ports(report: NodeReport) -> Iterator[Problem]:
-    """Report ports of the head that other programs listen on; no setting names a worker's port."""
-    if report.node.role == "head" and not report.is_running:
-        for port in _head_ports(report):
-            yield from _taken(report, port)
+    """The ports that the head listens on are free.
 
-
-def _head_ports(report: NodeReport) -> Iterator[_ListenPort]:
+    Looks at: `ss -ltn`
+    Why: Ray's head does not start when another program, a Redis or another Ray, has its port.
+    Do: End the program that listens there, or write another HEAD_PORT or DASHBOARD=false.
+    Known from: Ray's documentation, configuring Ray, ports
+    """
     cluster, key = report.cluster, report.setting("HEAD_PORT")
-    yield _ListenPort(
-        number=cluster.head_port,
-        setting=key,
-        instead=f"another {key}",
-        clashes_with=_clashes_with_ray,
-    )
-    # Only the image for GPUs has the dashboard.
-    if cluster.dashboard and cluster.accelerator != "none":
-        yield _ListenPort(
-            number=ray.DASHBOARD_PORT,
-            setting="Ray's dashboard",
-            instead="DASHBOARD=false",
-            clashes_with=lambda address: address in (*EVERYWHERE, *LOOPBACK),
-        )
+    if report.node.role == "head" and not report.is_running:
+        yield from _taken(report, cluster.head_port, key, f"another {key}", _clashes_with_ray)
+        # Only the image for GPUs has the dashboard.
+        if cluster.dashboard and cluster.accelerator != "none":
+            port = ray.DASHBOARD_PORT
+            yield from _taken(
+                report, port, "Ray's dashboard", "DASHBOARD=false", _includes_loopback
+            )
 
 
 def _clashes_with_ray(address: str) -> bool:
     """Ray's control store listens on all IPv4 addresses, so one that is taken is enough."""
-    return ":" not in address or address in (*EVERYWHERE, *LOOPBACK)
+    return ":" not in address or _includes_loopback(address)
 
 
-def _taken(report: NodeReport, port: _ListenPort) -> Iterator[Problem]:
-    programs = tuple(
-        f"{listener.process or 'another program'} on {listener.address}"
+def _includes_loopback(address: str) -> bool:
+    return address in LOOPBACK
+
+
+def _taken(
+    report: NodeReport, port: int, purpose: str, instead: str, clashes: Callable[[str], bool]
+) -> Iterator[Problem]:
+    """Report programs on a port whose addresses clash; `instead` is written to do without it."""
+    programs = {
+        f"{listener.process or 'another program'} on {listener.address}": None
         for listener in report.facts.listeners
-        if listener.port == port.number and port.clashes_with(listener.address.partition("%")[0])
-    )
+        if listener.port == port and clashes(listener.address.partition("%")[0])
+    }
     if programs:
-        names = ", ".join(dict.fromkeys(programs))
-        show = report.command(f"sudo ss -ltnp sport = :{port.number}")
-        message = f"port {port.number} ({port.setting}) is taken by {names}"
-        instead = f"write {port.instead}{report.in_cluster_file}"
-        yield report.problem(message, f"{show} shows the program; or {instead}")
+        show = report.command(f"sudo ss -ltnp sport = :{port}")
+        message = f"port {port} ({purpose}) is taken by {', '.join(programs)}"
+        remedy = f"{show} shows the program; or write {instead}{report.in_cluster_file}"
+        yield report.problem(message, remedy)
 
 
 @check("head-port", "blocks", is_machine, requires=LINK_CHECKS)
@@ -137,17 +126,4 @@ def _firewall(target: NodeReport) -> str:
     return f"; {target.node.name} drops what no rule of {chains} lets in" if chains else ""
 
 
-@check("ports", "blocks", is_machine)
-@each
-def _ports(report: NodeReport) -> Iterator[Problem]:
-    """The ports that the head listens on are free.
-
-    Looks at: `ss -ltn`
-    Why: Ray's head does not start when another program, a Redis or another Ray, has its port.
-    Do: End the program that listens there, or write another HEAD_PORT or DASHBOARD=false.
-    Known from: Ray's documentation, configuring Ray, ports
-    """
-    return taken_ports(report)
-
-
-RAY_PORTS = (_ports, _head_port, _worker_port)
+RAY_PORTS = (taken_ports, _head_port, _worker_port)

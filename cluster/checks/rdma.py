@@ -13,12 +13,22 @@ from cluster.text import did_you_mean
 
 DEVICE_FILES = "/dev/infiniband"
 FORCED = "NCCL_IB_GID_INDEX"
+NCCL_CHOOSES = "-1"
+"""Its default, as any negative number."""
 ROCE_2 = "RoCE v2"
 ETHERNET = "Ethernet"
 
 
+@check("rdma-none", "blocks", is_machine)
+@each
 def no_device(report: NodeReport) -> Iterator[Problem]:
-    """Report a node that has no RDMA device at all."""
+    """A node with IB_IF has RDMA devices.
+
+    Looks at: `/sys/class/infiniband`
+    Why: NCCL is told to use RDMA only, so it fails instead of falling back to TCP.
+    Do: load the driver, `mlx5_ib`; or leave IB_IF empty, for sockets only.
+    Known from: NCCL's user guide, NCCL_NET and NCCL_IB_HCA
+    """
     if report.node.ib_if and not report.facts.rdma.devices:
         yield no_device_problem(report)
 
@@ -37,8 +47,16 @@ def sockets_only(context: NodeContext) -> str:
     return f"or write {empty}{context.in_node_file}, for sockets only"
 
 
+@check("rdma-names", "blocks", is_machine, requires=("rdma-none",))
+@each
 def missing_devices(report: NodeReport) -> Iterator[Problem]:
-    """Report names in IB_IF that no RDMA device has."""
+    """The RDMA devices of IB_IF exist.
+
+    Looks at: `/sys/class/infiniband`
+    Why: NCCL takes the names literally, and uses no device of another name.
+    Do: write the devices of ETH_IF's port as IB_IF; some systems name them mlx5_N.
+    Known from: NCCL's user guide, NCCL_IB_HCA
+    """
     if unknown := report.missing_devices:
         verb = "does" if len(unknown) == 1 else "do"
         names = f"{report.setting('IB_IF')} {', '.join(unknown)}"
@@ -92,10 +110,9 @@ def _port(report: NodeReport) -> Iterator[Problem]:
 
 
 def _is_explained(report: NodeReport, device: Device) -> bool:
-    """Whether a device is inactive because its interface has no link, which has its own finding.
+    """Whether a device is inactive because its interface has no link.
 
-    `cable` reports that of ETH_IF's port, and `twin-cable` a twin without a link while the other
-    one has one.
+    `cable` reports that of ETH_IF's port, `twin-cable` that of one twin while the other has a link.
     """
     twin = next((twin for twin in report.twins if twin.device == device), None)
     if not twin or twin.alive:
@@ -171,20 +188,13 @@ def _half(report: NodeReport) -> Iterator[Problem]:
     """
     # Report twins that NCCL does not use: IB_IF leaves them out, or they are inactive.
     yield from _left_out(report)
-    for twin in report.chosen:
-        if twin.alive and not twin.device.active and _has_working_counterpart(report, twin):
+    active = tuple(twin for twin in report.chosen if twin.device.active)
+    for twin in report.chosen if report.has_working_device else ():
+        if twin.alive and twin not in active and report.counterpart(twin) in active:
             state = twin.device.state or "no port"
             message = f"{twin.device.name} ({state}) of IB_IF is not {ACTIVE}"
             remedy = f"restart {report.node.name}, or the machine at the other end of the cable"
             yield report.problem(message, remedy)
-
-
-def _has_working_counterpart(report: NodeReport, twin: Twin) -> bool:
-    counterpart = report.counterpart(twin)
-    is_active = (
-        counterpart is not None and counterpart in report.chosen and counterpart.device.active
-    )
-    return is_active and report.has_working_device
 
 
 def _left_out(report: NodeReport) -> Iterator[Problem]:
@@ -215,21 +225,18 @@ def _gid_index(report: NodeReport) -> Iterator[Problem]:
     Do: leave the variable out: NCCL 2.21 and later find the row of each device.
     Known from: NCCL's user guide, NCCL_IB_GID_INDEX; NVIDIA/nccl, issue 1131
     """
-    files = {
-        report.cluster_file: dict(report.cluster.variables),
-        report.node_file: dict(report.node.variables),
-    }
-    forced = {file: lines[FORCED] for file, lines in files.items() if FORCED in lines}
-    for file, value in tuple(forced.items())[-1:]:
-        faults = _row_faults(report, str(value))
-        if faults:
-            message = f"{FORCED} {value} is used unchecked: {faults}"
-            yield report.problem(message, f"remove it from {file}: NCCL finds the row by itself")
+    node_variables = dict(report.node.variables)
+    file = report.node_file if FORCED in node_variables else report.cluster_file
+    variables = dict(report.cluster.variables) | node_variables
+    value = str(variables.get(FORCED, NCCL_CHOOSES))
+    if faults := _row_faults(report, value):
+        message = f"{FORCED} {value} is used unchecked: {faults}"
+        yield report.problem(message, f"remove it from {file}: NCCL finds the row by itself")
 
 
 def _row_faults(report: NodeReport, value: str) -> str:
     """Return what is wrong with a row on each device; an inactive one has no full table."""
-    if value.startswith("-"):
+    if value.startswith(NCCL_CHOOSES[0]):
         return ""
     if not value.isdecimal():
         return "it is not a number"
@@ -263,30 +270,4 @@ def _write(report: NodeReport, names: Iterable[str]) -> str:
     return f"write {report.assignment('IB_IF', ','.join(names))}{report.in_node_file}"
 
 
-@check("rdma-none", "blocks", is_machine)
-@each
-def _rdma_none(report: NodeReport) -> Iterator[Problem]:
-    """A node with IB_IF has RDMA devices.
-
-    Looks at: `/sys/class/infiniband`
-    Why: NCCL is told to use RDMA only, so it fails instead of falling back to TCP.
-    Do: load the driver, `mlx5_ib`; or leave IB_IF empty, for sockets only.
-    Known from: NCCL's user guide, NCCL_NET and NCCL_IB_HCA
-    """
-    return no_device(report)
-
-
-@check("rdma-names", "blocks", is_machine, requires=("rdma-none",))
-@each
-def _rdma_names(report: NodeReport) -> Iterator[Problem]:
-    """The RDMA devices of IB_IF exist.
-
-    Looks at: `/sys/class/infiniband`
-    Why: NCCL takes the names literally, and uses no device of another name.
-    Do: write the devices of ETH_IF's port as IB_IF; some systems name them mlx5_N.
-    Known from: NCCL's user guide, NCCL_IB_HCA
-    """
-    return missing_devices(report)
-
-
-RDMA = (_rdma_none, _rdma_names, _port, _pair, _files, _unused, _half, _gid_index)
+RDMA = (no_device, missing_devices, _port, _pair, _files, _unused, _half, _gid_index)

@@ -1,10 +1,10 @@
-"""Whether nodes reach each other over the fast link, and by the right interface."""
+"""Whether nodes reach each other over the fast link, by the right interface, in large packets."""
 
 from collections.abc import Iterator
 from itertools import combinations
 from typing import Literal
 
-from cluster.checks.check import Reports, check
+from cluster.checks.check import Reports, check, differences
 from cluster.checks.interfaces import KEEP, add_address
 from cluster.checks.node_report import NodeReport, is_machine, node_names
 from cluster.errors import Problem
@@ -12,6 +12,7 @@ from cluster.facts.links import Interface
 
 SMALL = 84
 """Bytes of the ping that fits every MTU; the other one is as large as its interface's."""
+ETHERNET_MTU = 1500
 NOT_SENT = ("ping: not found", "ping: socket", "ping: socktype", "ping: SO_BINDTODEVICE")
 """How the output of ping begins if it could not even try: it is not installed, or not permitted."""
 FROM_PEER = ("open", "refused")
@@ -97,15 +98,17 @@ def _hears(source: NodeReport, target: NodeReport) -> bool:
     )
 
 
-def _ping_output(pair: Pair) -> str:
+def _reason(pair: Pair) -> str:
     """Return what ping printed about a pair, the first output that is not empty."""
     outputs = (
-        ping.message
+        f": {ping.message}"
         for source, target in directions(pair)
         for ping in source.facts.reach.pings
-        if ping.peer == target.node.host_ip and not ping.message.startswith(NOT_SENT)
+        if ping.peer == target.node.host_ip
+        and ping.message
+        and not ping.message.startswith(NOT_SENT)
     )
-    return next(filter(None, outputs), "")
+    return next(outputs, "")
 
 
 def open_firewall(report: NodeReport) -> str:
@@ -138,9 +141,9 @@ def _reach(reports: Reports) -> Iterator[Problem]:
     all_pairs = pairs(reports)
     broken = tuple(filter(is_broken, all_pairs))
     if len(broken) > 1 and len(broken) == len(all_pairs):
-        members = tuple(report for report in reports if any(report in pair for pair in broken))
+        place = node_names(_ends(reports, broken))
         message = f"no node reaches another over ETH_IF{_reason(broken[0])}"
-        yield Problem(place=node_names(members), message=message, remedy=_look(broken[0]))
+        yield Problem(place=place, message=message, remedy=_look(broken[0]))
         return
     alone = tuple(report for report in reports if _reaches_none(report, all_pairs))
     for report in alone:
@@ -157,10 +160,6 @@ def _reach(reports: Reports) -> Iterator[Problem]:
 def _reaches_none(report: NodeReport, all_pairs: tuple[Pair, ...]) -> bool:
     involved = tuple(pair for pair in all_pairs if report in pair)
     return len(involved) > 1 and all(is_broken(pair) for pair in involved)
-
-
-def _reason(pair: Pair) -> str:
-    return f": {output}" if (output := _ping_output(pair)) else ""
 
 
 def _look(pair: Pair) -> str:
@@ -210,4 +209,75 @@ def _correct_route(source: NodeReport, target: NodeReport, device: str) -> str:
     return f"remove that network from {device}; or {add}, {KEEP}"
 
 
-REACH = (_reach, _route)
+@check("mtu", "blocks", is_machine, requires=LINK_CHECKS)
+def _mtu(reports: Reports) -> Iterator[Problem]:
+    """Packets as large as the MTU of ETH_IF arrive.
+
+    Looks at: `ping -M do -I ETH_IF` from each node to each other, as large as the MTU
+    Why: Something between the nodes silently drops large packets: nodes join, and hang as soon as
+      they send something large.
+    Do: Let the switch pass packets of this size, or set a smaller MTU on all nodes.
+    Known from: eugr/spark-vllm-docker, docs/NETWORKING.md; RFC 2923, section 2.1
+    """
+    # Report pairs of one MTU that large packets pass in neither direction: one ping may be lost.
+    # Something between the interfaces has a smaller MTU then.
+    uniform = (pair for pair in pairs(reports) if _size(pair[0]) == _size(pair[1]))
+    blocked = tuple(pair for pair in uniform if _losses(pair) == {True})
+    if ends := _ends(reports, blocked):
+        largest = max(map(_size, ends))
+        message = f"packets of {largest} bytes, their MTU, do not pass between them; small ones do"
+        smaller = ", ".join(_set_size(end, ETHERNET_MTU) for end in ends)
+        remedy = f"a switch between them must let {largest} bytes pass; or {smaller}"
+        yield Problem(place=node_names(ends), message=message, remedy=remedy)
+
+
+@check("mtu-same", "slow", is_machine, requires=LINK_CHECKS)
+def _mtu_same(reports: Reports) -> Iterator[Problem]:
+    """All nodes have the same MTU.
+
+    Looks at: `ip link`, and `ping -M do -I ETH_IF` as large as the MTU
+    Why: TCP and NCCL's RDMA agree on the smaller one, which costs up to a fifth of the bandwidth;
+      other programs send packets that are lost. NVIDIA's files leave 1500.
+    Do: Set the same MTU on all nodes, and at least as much on the switch.
+    Known from: NVIDIA dgx-spark-playbooks issue 25 and pull request 103; RFC 9293, 3.7.1; NCCL,
+      src/transport/net_ib/connect.cc
+    """
+    # Report pairs with different MTUs, where the larger packets do not pass.
+    mixed = (pair for pair in pairs(reports) if _size(pair[0]) != _size(pair[1]))
+    ends = _ends(reports, tuple(pair for pair in mixed if True in _losses(pair)))
+    subject = "MTUs differ, and large packets do not arrive"
+    yield from differences(subject, ends, lambda end: str(_size(end)), _enlarge)
+
+
+def _losses(pair: Pair) -> set[bool]:
+    """Whether only large packets are lost, for each direction where that is known."""
+    answers = (
+        (is_answered(*direction, "small"), is_answered(*direction, "large"))
+        for direction in directions(pair)
+    )
+    return {not large for small, large in answers if large is not None and (large or small)}
+
+
+def _size(report: NodeReport) -> int:
+    """Return the MTU of ETH_IF, which exists where this check is made."""
+    return next(
+        interface.mtu for interface in report.interfaces if interface.name == report.node.eth_if
+    )
+
+
+def _ends(reports: Reports, chosen: tuple[Pair, ...]) -> Reports:
+    return tuple(report for report in reports if any(report in pair for pair in chosen))
+
+
+def _enlarge(ends: Reports) -> str:
+    """Return how the interfaces with a smaller MTU get the largest one."""
+    largest = max(map(_size, ends))
+    commands = (_set_size(end, largest) for end in ends if _size(end) < largest)
+    return f"{', '.join(commands)}, {KEEP}"
+
+
+def _set_size(report: NodeReport, mtu: int) -> str:
+    return report.command(f"sudo ip link set {report.node.eth_if} mtu {mtu}")
+
+
+REACH = (_reach, _route, _mtu, _mtu_same)

@@ -111,11 +111,9 @@ def _kernel_same(reports: Reports) -> Iterator[Problem]:
     """
     # Compare the kernels of machines of one architecture.
     for architecture in dict.fromkeys(report.facts.machine.architecture for report in reports):
-        alike = tuple(
-            report for report in reports if report.facts.machine.architecture == architecture
-        )
+        alike = (report for report in reports if report.facts.machine.architecture == architecture)
         yield from differences(
-            "kernels differ", alike, lambda report: report.facts.machine.kernel, update
+            "kernels differ", tuple(alike), lambda report: report.facts.machine.kernel, update
         )
 
 

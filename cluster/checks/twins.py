@@ -32,23 +32,21 @@ def _link_speed(report: NodeReport) -> Iterator[Problem]:
         yield _slow_choice(report, report.interface)
     slow = tuple(twin for twin in report.used if _is_slow(report, twin))
     for port in dict.fromkeys(twin.port for twin in slow):
-        names = tuple(twin.interface.name for twin in slow if twin.port == port)
-        speed = min(twin.interface.speed or 0 for twin in slow if twin.port == port)
-        yield _slow_link(report, names, speed)
+        interfaces = tuple(twin.interface for twin in slow if twin.port == port)
+        names = ", ".join(interface.name for interface in interfaces)
+        speed = min(interface.speed or 0 for interface in interfaces)
+        runs = "run" if "," in names else "runs"
+        message = f"{names} {runs} at {speed / 1000:g} of {FULL / 1000:g} Gb/s"
+        ethtool = report.command(f"sudo ethtool {interfaces[0].name}")
+        show = f"{ethtool} shows what the cable and its other end can do"
+        switch = "on a switch, set 200 Gb/s without auto-negotiation"
+        yield report.problem(message, f"{show}; {switch}")
 
 
 def _is_slow(report: NodeReport, twin: Twin) -> bool:
     """Whether a Spark's twin is slower than it could be; other cards have other speeds."""
     speed = twin.interface.speed
     return bool(twin.alive and report.counterpart(twin) and speed is not None and speed < FULL)
-
-
-def _slow_link(report: NodeReport, names: tuple[str, ...], speed: int) -> Problem:
-    runs = "runs" if len(names) == 1 else "run"
-    ethtool = report.command(f"sudo ethtool {names[0]}")
-    message = f"{', '.join(names)} {runs} at {speed / 1000:g} of {FULL / 1000:g} Gb/s"
-    show = f"{ethtool} shows what the cable and its other end can do"
-    return report.problem(message, f"{show}; on a switch, set 200 Gb/s without auto-negotiation")
 
 
 def _is_slow_choice(report: NodeReport, interface: Interface) -> bool:
@@ -80,13 +78,9 @@ def _twin_cable(report: NodeReport) -> Iterator[Problem]:
     # Report twins without a link; ETH_IF without one is a problem of the whole port.
     for twin in report.used if report.node.ib_if else ():
         counterpart = report.counterpart(twin)
-        if (
-            twin.alive
-            and counterpart
-            and not counterpart.alive
-            and counterpart.interface != report.interface
-        ):
-            yield _dead_twin(report, twin.interface.name, counterpart.interface)
+        dead = counterpart.interface if counterpart and not counterpart.alive else None
+        if twin.alive and dead and dead != report.interface:
+            yield _dead_twin(report, twin.interface.name, dead)
 
 
 def _dead_twin(report: NodeReport, name: str, dead: Interface) -> Problem:
@@ -132,9 +126,8 @@ def _twin_subnets(report: NodeReport) -> Iterator[Problem]:
     Known from: NVIDIA dgx-spark-playbooks, multi-sparks-through-switch, step 4
     """
     ports = {twin.port for twin in report.used}
-    interfaces = tuple(twin.interface for twin in report.twins if twin.port in ports)
     names: dict[str, list[str]] = {}
-    for interface in interfaces:
+    for interface in (twin.interface for twin in report.twins if twin.port in ports):
         for network in dict.fromkeys(str(address.network) for address in interface.addresses):
             names.setdefault(network, []).append(interface.name)
     for network, members in names.items():

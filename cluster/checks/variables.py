@@ -1,7 +1,6 @@
 """Whether variables in the env files slow the cluster down, or stop it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import wraps
 
 from cluster.checks.check import Reports, Rule, check
@@ -25,50 +24,34 @@ SOCKETS = ("NCCL_IB_DISABLE", "NCCL_NET")
 """Those that are right on a node without RDMA."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileVariable:
-    """A variable in an env file."""
-
-    name: str
-    value: str
-    """A secret as its mask."""
-    file: str
-
-
-Fault = Callable[[NodeReport, FileVariable], str]
-"""What is wrong with a variable on a node; empty if nothing is."""
+Fault = Callable[[NodeReport, str, str], str]
+"""What is wrong on a node with a variable, its name and its value; empty if nothing is."""
 
 
 def _each_variable(fault_of: Fault) -> Rule:
     """Turn a fault of a variable into a rule: the same line of a file is one problem of all nodes.
 
-    What nodes have in files of their own is a problem of each.
+    What nodes have in files of their own, which win, is a problem of each. Secrets are masked.
     """
 
     @wraps(fault_of)
     def rule(reports: Reports) -> Iterator[Problem]:
         faults: dict[tuple[str, str], list[NodeReport]] = {}
         for report in reports:
-            for variable in _variables(report):
-                if message := fault_of(report, variable):
-                    faults.setdefault((variable.file, message), []).append(report)
+            node_variables = dict(report.node.variables)
+            for name, value in (dict(report.cluster.variables) | node_variables).items():
+                file = report.node_file if name in node_variables else report.cluster_file
+                if message := fault_of(report, name, str(value)):
+                    faults.setdefault((file, message), []).append(report)
         for (file, message), nodes in faults.items():
             yield Problem(place=node_names(nodes), message=message, remedy=f"remove it from {file}")
 
     return rule
 
 
-def _variables(report: NodeReport) -> Iterator[FileVariable]:
-    """Yield the variables in the env files of a node; its own file wins."""
-    node_variables = dict(report.node.variables)
-    for name, value in (dict(report.cluster.variables) | node_variables).items():
-        file = report.node_file if name in node_variables else report.cluster_file
-        yield FileVariable(name=name, value=str(value), file=file)
-
-
 @check("debugging", "slow", uses_gpus)
 @_each_variable
-def _debugging(report: NodeReport, variable: FileVariable) -> str:
+def _debugging(report: NodeReport, name: str, value: str) -> str:
     """No variable is left over from debugging.
 
     Looks at: NCCL_IB_DISABLE, NCCL_NET, NCCL_P2P_DISABLE, NCCL_SHM_DISABLE, NCCL_ALGO, NCCL_PROTO
@@ -77,7 +60,6 @@ def _debugging(report: NodeReport, variable: FileVariable) -> str:
     Do: Remove them from the env files.
     Known from: NCCL's user guide, environment variables, debug
     """
-    name, value = variable.name, variable.value
     is_harmless = (
         name not in COSTS
         or value in OFF
@@ -89,7 +71,7 @@ def _debugging(report: NodeReport, variable: FileVariable) -> str:
 
 @check("gloo", "blocks", is_machine)
 @_each_variable
-def _gloo(report: NodeReport, variable: FileVariable) -> str:
+def _gloo(report: NodeReport, name: str, value: str) -> str:
     """gloo is given interfaces that the node has.
 
     Looks at: GLOO_SOCKET_IFNAME in the env files, and `ip address`
@@ -98,16 +80,14 @@ def _gloo(report: NodeReport, variable: FileVariable) -> str:
     Do: Leave the variable out: it is ETH_IF then.
     Known from: torch.distributed, GLOO_SOCKET_IFNAME; vLLM pull request 40991
     """  # noqa: D403 (a program is written as it writes itself)
-    value = variable.value
-    if variable.name != GLOO or not value:
+    if name != GLOO or not value:
         return ""
     if any(mark in value for mark in MARKS):
         return f"{GLOO}={value} has NCCL's `=` or `^`, which gloo takes for part of a name"
     links = report.facts.links
-    unknown = ", ".join(name for name in value.split(",") if not links.named(name))
-    if not unknown or links.error:
-        return ""
-    return f"{GLOO}={value} names no interface of this node: {unknown}"
+    unknown = ", ".join(interface for interface in value.split(",") if not links.named(interface))
+    is_fine = links.error or not unknown
+    return "" if is_fine else f"{GLOO}={value} names no interface of this node: {unknown}"
 
 
 VARIABLES = (_debugging, _gloo)

@@ -8,21 +8,10 @@ from cluster.node import Cluster, Node
 from cluster.words import Value
 
 NCCL = "https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/env.html"
-OPEN_MPI = "https://docs.open-mpi.org/en/v5.0.x/mca.html"
 PLAYBOOK = "https://github.com/NVIDIA/dgx-spark-playbooks/blob/main/nvidia/vllm/README.md"
-PYTORCH = "https://docs.pytorch.org/docs/stable/distributed.html"
-PYTORCH_CUDA = "https://docs.pytorch.org/docs/stable/notes/cuda.html"
-RAY_ADDRESS = "https://docs.ray.io/en/latest/ray-core/api/doc/ray.init.html"
-RAY_MEMORY = "https://docs.ray.io/en/latest/ray-core/scheduling/ray-oom-prevention.html"
 RAY_AUTH = "https://docs.ray.io/en/latest/ray-security/token-auth.html"
 RAY_START = "https://docs.ray.io/en/latest/cluster/cli.html"
-RAY_USAGE = "https://docs.ray.io/en/latest/cluster/usage-stats.html"
-SPARK_DIRECT = "https://forums.developer.nvidia.com/t/dgx-spark-gpudirect-rdma/348787"
-UCX = "https://docs.nvidia.com/doca/sdk/DOCA+UCX"
 VLLM_ENVS = "https://github.com/vllm-project/vllm/blob/main/vllm/envs.py"
-VLLM_HOSTS = "https://docs.vllm.ai/en/latest/serving/distributed_troubleshooting/"
-VLLM_PARALLEL = "https://docs.vllm.ai/en/latest/serving/parallelism_scaling/"
-VLLM_USAGE = "https://docs.vllm.ai/en/latest/usage/usage_stats/"
 
 Rule = Callable[[Cluster, Node], Value | None]
 
@@ -79,14 +68,14 @@ VARIABLES = (
         value=lambda _cluster, node: str(node.host_ip),
         why="Address for vLLM's own connections; unset, vLLM uses that of the default route, which "
         "is the slow network. Must equal Ray's node address.",
-        source=VLLM_HOSTS,
+        source="https://docs.vllm.ai/en/latest/serving/distributed_troubleshooting/",
     ),
     Variable(
         name="RAY_ADDRESS",
         value=lambda cluster, _node: ray.address(cluster),
         why="Cluster that `vllm serve` and every `ray` command join. Unset, a driver that finds no "
         "Ray session in its temporary folder starts a new cluster and waits for GPUs.",
-        source=RAY_ADDRESS,
+        source="https://docs.ray.io/en/latest/ray-core/api/doc/ray.init.html",
     ),
     Variable(
         name="NCCL_SOCKET_IFNAME",
@@ -126,7 +115,7 @@ VARIABLES = (
         value=eth_if,
         why="Interface for PyTorch's CPU collectives; unset, the one that the host name resolves "
         "to. Accepts plain names only, without NCCL's `=`.",
-        source=PYTORCH,
+        source="https://docs.pytorch.org/docs/stable/distributed.html",
     ),
     Variable(
         name="TP_SOCKET_IFNAME",
@@ -142,14 +131,14 @@ VARIABLES = (
         value=eth_if,
         why="Keeps UCX (NIXL, some MPI builds) on the fast link, over TCP. For UCX over RDMA set "
         "it to `device:port` names such as `rocep1s0f1:1`.",
-        source=UCX,
+        source="https://docs.nvidia.com/doca/sdk/DOCA+UCX",
     ),
     Variable(
         name="OMPI_MCA_btl_tcp_if_include",
         per_node=True,
         value=eth_if,
         why="Keeps Open MPI (`mpirun` of nccl-tests) on the fast link; not used by Ray or vLLM.",
-        source=OPEN_MPI,
+        source="https://docs.open-mpi.org/en/v5.0.x/mca.html",
     ),
     Variable(
         name="NCCL_IGNORE_CPU_AFFINITY",
@@ -162,7 +151,7 @@ VARIABLES = (
         value=always("0"),
         why="Switches Ray's out-of-memory killer off: on unified memory, weights and page cache "
         "exceed its limit while a model loads. Must be in the environment of `ray start`.",
-        source=RAY_MEMORY,
+        source="https://docs.ray.io/en/latest/ray-core/scheduling/ray-oom-prevention.html",
     ),
     Variable(
         name="RAY_AUTH_MODE",
@@ -175,13 +164,13 @@ VARIABLES = (
         name="RAY_USAGE_STATS_ENABLED",
         value=always("0"),
         why="Ray sends no usage reports.",
-        source=RAY_USAGE,
+        source="https://docs.ray.io/en/latest/cluster/usage-stats.html",
     ),
     Variable(
         name="VLLM_NO_USAGE_STATS",
         value=always("1"),
         why="The same for vLLM. The wider `DO_NOT_TRACK` is left to you: other programs read it.",
-        source=VLLM_USAGE,
+        source="https://docs.vllm.ai/en/latest/usage/usage_stats/",
     ),
     Variable(
         name="PYTORCH_CUDA_ALLOC_CONF",
@@ -189,7 +178,7 @@ VARIABLES = (
         yields_to=("PYTORCH_ALLOC_CONF",),
         why="Less fragmentation of the memory that CPU and GPU share. vLLM's KV connectors refuse "
         "it: set `expandable_segments:False` for them. Left out when you set `PYTORCH_ALLOC_CONF`.",
-        source=PYTORCH_CUDA,
+        source="https://docs.pytorch.org/docs/stable/notes/cuda.html",
     ),
     Variable(
         name="VLLM_ENGINE_READY_TIMEOUT_S",
@@ -259,7 +248,7 @@ DROPPED = (
         name="MASTER_ADDR",
         why="With Ray, vLLM uses the Ray address of rank 0.",
         instead="`HEAD_IP`",
-        source=VLLM_PARALLEL,
+        source="https://docs.vllm.ai/en/latest/serving/parallelism_scaling/",
     ),
     Dropped(
         name="NCCL_IB_GID_INDEX",
@@ -272,7 +261,7 @@ DROPPED = (
         name="NCCL_NET_GDR_LEVEL",
         why="DGX Spark has no GPUDirect RDMA in any form (nor `NCCL_DMABUF_ENABLE`).",
         instead="nothing",
-        source=SPARK_DIRECT,
+        source="https://forums.developer.nvidia.com/t/dgx-spark-gpudirect-rdma/348787",
     ),
     Dropped(
         name="VLLM_USE_RAY_V2_EXECUTOR_BACKEND",

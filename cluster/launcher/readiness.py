@@ -101,18 +101,19 @@ def container_facts_of(cluster: Cluster, addresses: str, devices: str, *, is_tak
 
 def problems(report: ContainerReport) -> tuple[Problem, ...]:
     """Return why this container cannot be the node."""
+    alone = (report,)
     files = missing_device_files(report, report.container.device_files, DEVICES)
     return (
-        *_first(_running_ray(report), taken_ports(report)),
+        *_first(_running_ray(report), taken_ports.rule(alone)),
         *_first(missing_interface(report), misplaced_address(report)),
-        *_first(no_device(report), missing_devices(report), files),
+        *_first(no_device.rule(alone), missing_devices.rule(alone), files),
     )
 
 
 def warnings(report: ContainerReport) -> tuple[Problem, ...]:
     """Return what works, but not well, or not yet."""
     return (
-        *_first(disabled_interface(report), missing_link(report)),
+        *_first(disabled_interface(report), missing_link.rule((report,))),
         *_silent_head(report),
         *small_shared_memory(report, report.container, SHARED_MEMORY),
         *limited_memory_lock(report, report.container, LOCKED_MEMORY),

@@ -16,12 +16,8 @@ Json = str | int | float | bool | list[str]
 
 def text(settings: Settings) -> str:
     """Return one aligned line for each value."""
-    return aligned(
-        tuple(
-            (setting.section, setting.key, _text(setting), setting.source)
-            for setting in settings.values
-        )
-    )
+    rows = ((row.section, row.key, _text(row), row.source) for row in settings.values)
+    return aligned(tuple(rows))
 
 
 def as_json(settings: Settings) -> str:

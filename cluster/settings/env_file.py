@@ -60,7 +60,7 @@ def parse_file(file: EnvText) -> EnvFile:
     scope: Scope = "cluster" if path.name == CLUSTER_FILE else "node"
     entries = parse_lines(file.path, file.text)
     assignments = [entry for entry in entries if isinstance(entry, Assignment)]
-    results = {entry.key: _value(path, scope, entry) for entry in assignments}
+    results = {entry.key: _value(scope, entry) for entry in assignments}
     faults = (
         *_file_faults(file, path, scope),
         *(result for result in (*entries, *results.values()) if isinstance(result, Fault)),
@@ -99,56 +99,43 @@ def _file_faults(file: EnvText, path: PurePosixPath, scope: Scope) -> Iterator[F
             )
 
 
-def _value(path: PurePosixPath, scope: Scope, entry: Assignment) -> object:
+def _value(scope: Scope, entry: Assignment) -> object:
     """Return the typed value of a key, the value of a variable, or a fault."""
     if _is_variable(entry.key):
-        return _variable(path, entry)
+        return _variable(entry)
     key = KEYS[scope].get(entry.key)
-    return _setting(path, key, entry) if key else _unknown(path, scope, entry)
+    return _setting(key, entry) if key else _unknown(scope, entry)
 
 
-def _setting(path: PurePosixPath, key: Key, entry: Assignment) -> object:
+def _setting(key: Key, entry: Assignment) -> object:
     if not entry.value and key.default != "":
         remedy = f"write {key.name}={key.example}" if key.required else "set it or remove the line"
-        return _fault(path, entry, "is empty", remedy)
+        return entry.fault("is empty", remedy)
     try:
         return key.parse(entry.value)
     except WrongValueError as wrong:
-        return _fault(path, entry, wrong.message, wrong.remedy)
+        return entry.fault(wrong.message, wrong.remedy)
 
 
-def _variable(path: PurePosixPath, entry: Assignment) -> object:
+def _variable(entry: Assignment) -> object:
     if refusal := passthrough.REFUSED.get(entry.key):
-        return _fault(path, entry, *refusal)
+        return entry.fault(*refusal)
     if not entry.value and passthrough.is_secret(entry.key, entry.value):
-        return _fault(path, entry, "is empty", "set it or remove the line")
-    return passthrough.value(entry.key, entry.value, f"{path}:{entry.line}")
+        return entry.fault("is empty", "set it or remove the line")
+    return passthrough.value(entry.key, entry.value, f"{entry.path}:{entry.line}")
 
 
-def _unknown(path: PurePosixPath, scope: Scope, entry: Assignment) -> Fault:
+def _unknown(scope: Scope, entry: Assignment) -> Fault:
     """Describe a key that this file cannot have: it belongs elsewhere, or is misspelled."""
+    folder = PurePosixPath(entry.path).parent
     if entry.key in KEYS["node"]:
-        message = "is a setting of a single node"
-        return _fault(path, entry, message, f"move it to {path.parent}/<node>.env")
+        return entry.fault("is a setting of a single node", f"move it to {folder}/<node>.env")
     if entry.key in KEYS["cluster"]:
         message = "is a setting of the whole cluster"
-        return _fault(path, entry, message, f"move it to {path.parent / CLUSTER_FILE}")
+        return entry.fault(message, f"move it to {folder / CLUSTER_FILE}")
     name = nearest(entry.key, KEYS[scope]) or passthrough.nearest_name(entry.key)
     remedy = f"did you mean {name}?" if name else f"env/{scope}.env.example lists all keys"
-    return _fault(path, entry, "unknown key", remedy, name)
-
-
-def _fault(
-    path: PurePosixPath, entry: Assignment, message: str, remedy: str, *mentions: str
-) -> Fault:
-    return Fault(
-        path=str(path),
-        line=entry.line,
-        key=entry.key,
-        message=message,
-        remedy=remedy,
-        mentions=mentions,
-    )
+    return entry.fault("unknown key", remedy, name)
 
 
 def _defaults(scope: Scope, attempted: set[str]) -> dict[str, object]:

@@ -36,18 +36,17 @@ class Settings:
 def resolve(name: str, files: tuple[EnvText, ...]) -> Settings:
     """Return the cluster that the files describe; a SettingsError has all their problems."""
     nodes = tuple(parse_file(file) for file in files if not file.path.endswith(f"/{CLUSTER_FILE}"))
-    shared = _shared_file(name, files)
+    # Without a cluster.env every key has its default.
+    path = f"{env_folder(name)}{CLUSTER_FILE}"
+    shared = parse_file(next((file for file in files if file.path == path), EnvText(path=path)))
     if faults := _faults(name, shared, nodes):
         raise SettingsError(*(fault.problem for fault in faults))
     head, *workers = sorted(nodes, key=lambda node: (node.values["ROLE"] != "head", node.name))
     cluster = _cluster(name, shared, (head, *workers))
-    return Settings(cluster=cluster, values=tuple(_settings(cluster, shared, (head, *workers))))
-
-
-def _shared_file(name: str, files: tuple[EnvText, ...]) -> EnvFile:
-    """Return the file that all nodes share; without a cluster.env every key has its default."""
-    path = f"{env_folder(name)}{CLUSTER_FILE}"
-    return parse_file(next((file for file in files if file.path == path), EnvText(path=path)))
+    owners: tuple[Cluster | Node, ...] = (cluster, *cluster.nodes)
+    pairs = zip(owners, (shared, head, *workers), strict=True)
+    values = tuple(setting for owner, file in pairs for setting in _settings(owner, file))
+    return Settings(cluster=cluster, values=values)
 
 
 def _faults(name: str, shared: EnvFile, nodes: tuple[EnvFile, ...]) -> list[Fault]:
@@ -78,19 +77,13 @@ def _fields(file: EnvFile, host_ip: IPv4Address, head_ip: IPv4Address) -> dict[s
     return {key.name.lower(): values[key.name] for key in keys}
 
 
-def _settings(cluster: Cluster, shared: EnvFile, nodes: tuple[EnvFile, ...]) -> Iterator[Setting]:
-    yield from _section("cluster", cluster, shared)
-    for node, file in zip(cluster.nodes, nodes, strict=True):
-        yield from _section(node.name, node, file)
-
-
-def _section(section: str, owner: Cluster | Node, file: EnvFile) -> Iterator[Setting]:
+def _settings(owner: Cluster | Node, file: EnvFile) -> Iterator[Setting]:
     """Yield the keys of one file in the order of the fields, then its variables in the file's."""
     for key in KEYS[file.scope].values():
         value = getattr(owner, key.name.lower())
-        yield Setting(section=section, key=key.name, value=value, source=_source(file, key))
+        yield Setting(section=file.name, key=key.name, value=value, source=_source(file, key))
     for name, value in file.variables:
-        yield Setting(section=section, key=name, value=value, source=file.place(name))
+        yield Setting(section=file.name, key=name, value=value, source=file.place(name))
 
 
 def _source(file: EnvFile, key: Key) -> str:

@@ -26,15 +26,6 @@ class EnvText:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Assignment:
-    """One `KEY=value`, and the line on which its key stands."""
-
-    line: int
-    key: str
-    value: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Fault:
     """A problem in an env file with its position, so that problems can be sorted."""
 
@@ -63,9 +54,32 @@ class Fault:
         return self.line or inf
 
 
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """One `KEY=value`, and the line on which its key stands."""
+
+    path: str
+    line: int
+    key: str
+    value: str
+
+    def fault(self, message: str, remedy: str, *mentions: str) -> Fault:
+        """Return a fault of this key, which may mention others."""
+        return _fault(self.path, self.line, self.key, message, remedy, *mentions)
+
+
 def parse_lines(path: str, text: str) -> tuple[Assignment | Fault, ...]:
     """Parse every line; an unusable one is a fault, as is the second assignment of a key."""
-    return tuple(_without_duplicates(path, _entries(path, text)))
+    entries: list[Assignment | Fault] = []
+    first: dict[str, int] = {}
+    for entry in _entries(path, text):
+        if isinstance(entry, Assignment) and entry.key in first:
+            message = f"is already set on line {first[entry.key]}"
+            entries.append(entry.fault(message, "keep one of them"))
+        else:
+            first.setdefault(entry.key, entry.line)
+            entries.append(entry)
+    return tuple(entries)
 
 
 def _entries(path: str, text: str) -> Iterator[Assignment | Fault]:
@@ -90,7 +104,7 @@ def _entry(path: str, line: int, binding: Binding) -> Assignment | Fault:
         return _fault(path, line, key, "has no value", f"write {key}=value")
     if "\0" in value:
         return _fault(path, line, key, "contains a NUL character", "remove it")
-    return Assignment(line=line, key=key, value=value)
+    return Assignment(path=path, line=line, key=key, value=value)
 
 
 def _fault(path: str, line: int, key: str, message: str, remedy: str, *mentions: str) -> Fault:
@@ -105,16 +119,3 @@ def _malformed(path: str, line: int, text: str) -> Fault:
     key, *swallowed = ASSIGNED.findall(text)
     message = "has unclosed quotes, or text after them"
     return _fault(path, line, key, message, f'write {key}="value"', *swallowed)
-
-
-def _without_duplicates(
-    path: str, entries: Iterator[Assignment | Fault]
-) -> Iterator[Assignment | Fault]:
-    first: dict[str, int] = {}
-    for entry in entries:
-        if isinstance(entry, Assignment) and entry.key in first:
-            message = f"is already set on line {first[entry.key]}"
-            yield _fault(path, entry.line, entry.key, message, "keep one of them")
-        else:
-            first.setdefault(entry.key, entry.line)
-            yield entry

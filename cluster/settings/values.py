@@ -66,6 +66,22 @@ def shown(text: str) -> str:
     return f"`{line}`" if len(line) <= LONGEST_SHOWN else f"`{line[:LONGEST_SHOWN]}...`"
 
 
+def wrong_kind(kind: str, text: str, remedy: str) -> WrongValueError:
+    """Return the error that a text is no value of a kind."""
+    return WrongValueError(f"must be {kind}, not {shown(text)}", remedy)
+
+
+def matching(pattern: re.Pattern[str], kind: str, remedy: str) -> Parse[str]:
+    """Return a parser that accepts what the whole pattern matches; `kind` names it in messages."""
+
+    def parse(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise wrong_kind(kind, text, remedy)
+        return text
+
+    return parse
+
+
 def choice(*words: Choice) -> Parse[Choice]:
     """Return a parser that accepts exactly these words."""
 
@@ -74,9 +90,7 @@ def choice(*words: Choice) -> Parse[Choice]:
             if word == text:
                 return word
         kinds = " or ".join(words)
-        raise WrongValueError(
-            f"must be {kinds}, not {shown(text)}", did_you_mean(text, words, f"write {kinds}")
-        )
+        raise wrong_kind(kinds, text, did_you_mean(text, words, f"write {kinds}"))
 
     return parse
 
@@ -91,9 +105,7 @@ def whole(lowest: int, highest: int, kind: str) -> Parse[int]:
 
     def parse(text: str) -> int:
         if not DIGITS.fullmatch(text) or not lowest <= int(text) <= highest:
-            raise WrongValueError(
-                f"must be {kind}, not {shown(text)}", f"write a number from {lowest} to {highest}"
-            )
+            raise wrong_kind(kind, text, f"write a number from {lowest} to {highest}")
         return int(text)
 
     return parse
@@ -115,14 +127,9 @@ def size(lowest: int) -> Parse[int]:
 
     def parse(text: str) -> int:
         if not (match := SIZE.fullmatch(text)):
-            raise WrongValueError(
-                f"must be a size in bytes, not {shown(text)}",
-                "for example 1g, 512MiB or 1073741824",
-            )
+            raise wrong_kind("a size in bytes", text, "for example 1g, 512MiB or 1073741824")
         if (number := int(match[1]) * UNITS[(match[2] or "").lower()]) < lowest:
-            raise WrongValueError(
-                f"must be at least {lowest} bytes, not {shown(text)}", f"write {lowest} or more"
-            )
+            raise wrong_kind(f"at least {lowest} bytes", text, f"write {lowest} or more")
         return number
 
     return parse
@@ -131,9 +138,7 @@ def size(lowest: int) -> Parse[int]:
 def share(text: str) -> float:
     """Parse a number above 0 and at most 1."""
     if not FRACTION.fullmatch(text) or not 0 < float(text) <= 1:
-        raise WrongValueError(
-            f"must be a number above 0 and at most 1, not {shown(text)}", "for example 0.7"
-        )
+        raise wrong_kind("a number above 0 and at most 1", text, "for example 0.7")
     return float(text)
 
 
@@ -142,12 +147,11 @@ def address(text: str) -> IPv4Address:
     try:
         host = IPv4Address(text)
     except ValueError:
-        raise WrongValueError(
-            f"must be an IPv4 address, not {shown(text)}", "for example 192.168.177.11"
-        ) from None
+        raise wrong_kind("an IPv4 address", text, "for example 192.168.177.11") from None
     if host.is_loopback or host.is_multicast or host.is_reserved or int(host) < 2**24:
-        raise WrongValueError(
-            f"must be an address that other nodes can reach, not {shown(text)}",
+        raise wrong_kind(
+            "an address that other nodes can reach",
+            text,
             "write this node's own address on the fast link",
         )
     return host
@@ -160,9 +164,7 @@ def network(text: str) -> IPv4Network:
     except ValueError:
         net = None
     if net is None or "/" not in text or not 1 <= net.prefixlen < net.max_prefixlen:
-        raise WrongValueError(
-            f"must be an IPv4 network, not {shown(text)}", "for example 192.168.177.0/24"
-        )
+        raise wrong_kind("an IPv4 network", text, "for example 192.168.177.0/24")
     if text.partition("/")[0] != str(net.network_address):
         raise WrongValueError(f"must be a network, not the host {shown(text)}", f"write {net}")
     return net
@@ -177,8 +179,9 @@ def interface(text: str) -> str:
         or not text.isprintable()
         or any(char.isspace() or char in "/:,=^" for char in text)
     ):
-        raise WrongValueError(
-            f"must be the name of one network interface, not {shown(text)}",
+        raise wrong_kind(
+            "the name of one network interface",
+            text,
             "write it as `ip -br link` prints it, for example enp1s0f1np1",
         )
     return text
@@ -189,8 +192,9 @@ def rdma_devices(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",")) if text else ()
     for name in names:
         if not RDMA_DEVICE.fullmatch(name):
-            raise WrongValueError(
-                f"must be names of RDMA devices separated by commas, not {shown(text)}",
+            raise wrong_kind(
+                "names of RDMA devices separated by commas",
+                text,
                 "write them as ibdev2netdev prints them, for example rocep1s0f1,roceP2p1s0f1",
             )
         if names.count(name) > 1:
@@ -205,24 +209,28 @@ def listen_host(text: str) -> str:
     except ValueError:
         if HOST.fullmatch(text) and not text.replace(".", "").isdigit():
             return text
-    raise WrongValueError(
-        f"must be an address to listen on, not {shown(text)}", "for example 0.0.0.0 or 127.0.0.1"
-    )
+    raise wrong_kind("an address to listen on", text, "for example 0.0.0.0 or 127.0.0.1")
 
 
-def ssh_host(text: str) -> str:
-    """Parse a destination for ssh: a host, an alias or user@host, never a flag."""
-    return matching(
-        SSH_HOST,
-        text,
-        "a host that ssh accepts",
-        "write host or user@host; ports and keys belong in ~/.ssh/config",
-    )
+ssh_host = matching(
+    SSH_HOST,
+    "a host that ssh accepts",
+    "write host or user@host; ports and keys belong in ~/.ssh/config",
+)
+"""Parses a destination for ssh: a host, an alias or user@host, never a flag."""
+image = matching(IMAGE, "the name of an image", "for example vllm-node or me/vllm:1")
+container = matching(CONTAINER, "the name of a container", "for example vllm_node")
+node_folder = matching(
+    NODE_FOLDER,
+    "a folder on the nodes",
+    "for example ~/.cache/huggingface or /data/huggingface",
+)
+"""Parses a folder on a node: an absolute path, or one below `~/`."""
 
 
 def label(text: str) -> str:
     """Parse a name that is safe as a file name, a container name and a host name."""
-    name = matching(LABEL, text, "lower-case letters, digits and `-`", "for example spark1")
+    name = matching(LABEL, "lower-case letters, digits and `-`", "for example spark1")(text)
     if name in RESERVED:
         raise WrongValueError(f"must not be {shown(name)}, a reserved name", "for example spark1")
     return name
@@ -231,9 +239,8 @@ def label(text: str) -> str:
 def model(text: str) -> str:
     """Parse the name or path of a model; vLLM must not take it for a flag."""
     if text.startswith("-") or not text.isprintable() or text != text.strip():
-        raise WrongValueError(
-            f"must be the name or path of a model, not {shown(text)}",
-            "for example Qwen/Qwen3-4B or /models/mine",
+        raise wrong_kind(
+            "the name or path of a model", text, "for example Qwen/Qwen3-4B or /models/mine"
         )
     return text
 
@@ -252,29 +259,6 @@ def words(text: str) -> tuple[str, ...]:
     return split
 
 
-def image(text: str) -> str:
-    """Parse the name of an image, with or without a tag."""
-    return matching(IMAGE, text, "the name of an image", "for example vllm-node or me/vllm:1")
-
-
-def container(text: str) -> str:
-    """Parse the name of a container."""
-    return matching(CONTAINER, text, "the name of a container", "for example vllm_node")
-
-
 def shared_memory(lowest: int) -> Parse[int | None]:
     """Return a parser of a size of shared memory; `host` becomes None."""
     return lambda text: None if text == "host" else size(lowest)(text)
-
-
-def node_folder(text: str) -> str:
-    """Parse a folder on a node: an absolute path, or one below `~/`."""
-    remedy = "for example ~/.cache/huggingface or /data/huggingface"
-    return matching(NODE_FOLDER, text, "a folder on the nodes", remedy)
-
-
-def matching(pattern: re.Pattern[str], text: str, kind: str, remedy: str) -> str:
-    """Return the text if all of it matches; `kind` names it in the message."""
-    if not pattern.fullmatch(text):
-        raise WrongValueError(f"must be {kind}, not {shown(text)}", remedy)
-    return text
