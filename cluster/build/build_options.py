@@ -115,18 +115,13 @@ def _arch(text: str) -> str:
 
 def _tag(text: str) -> str:
     if "@" in text:
-        raise WrongValueError(
-            f"must be a name without a digest, not {shown(text)}", "for example vllm-node"
-        )
+        raise values.wrong_kind("a name without a digest", text, "for example vllm-node")
     return values.image(text)
 
 
-def _version(text: str) -> str:
-    return values.matching(VERSION, text, "a released version of vLLM", "for example 0.33.0")
-
-
-def _ref(text: str) -> str:
-    return values.matching(REF, text, "a branch, a tag or a commit", "for example main")
+_version = values.matching(VERSION, "a released version of vLLM", "for example 0.33.0")
+_ref = values.matching(REF, "a branch, a tag or a commit", "for example main")
+_platform = values.matching(PLATFORM, "one platform", "for example linux/arm64")
 
 
 def _repo(text: str) -> str:
@@ -135,8 +130,4 @@ def _repo(text: str) -> str:
         message = "contains a login, which would be in the process list"
         raise WrongValueError(message, "give the URL of a repository that needs no login")
     remedy = "for example https://github.com/vllm-project/vllm.git"
-    return values.matching(REPO, text, "the URL of a repository", remedy)
-
-
-def _platform(text: str) -> str:
-    return values.matching(PLATFORM, text, "one platform", "for example linux/arm64")
+    return values.matching(REPO, "the URL of a repository", remedy)(text)
