@@ -69,14 +69,13 @@ def request(
         container=cluster.container if has_container else "",
         hf_cache=cluster.hf_cache,
         pings=tuple((node.eth_if, peer.host_ip) for peer in peers),
-        ports=tuple((peer.host_ip, _listen_port(cluster, peer)) for peer in peers),
+        # On these ports the nodes will listen when the cluster runs.
+        ports=tuple(
+            (peer.host_ip, cluster.head_port if peer.role == "head" else ray.WORKER_PORT)
+            for peer in peers
+        ),
         routes_to=tuple(peer.host_ip for peer in peers),
     )
-
-
-def _listen_port(cluster: Cluster, peer: Node) -> int:
-    """Return a port on which a node will listen when the cluster runs."""
-    return cluster.head_port if peer.role == "head" else ray.WORKER_PORT
 
 
 def _local(cluster: Cluster, hosts: Mapping[str, Host]) -> set[str]:

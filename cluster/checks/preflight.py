@@ -26,15 +26,11 @@ NO_GPUS = ("could not select device driver", "CDI device")
 """Docker's error if the NVIDIA Container Toolkit is not installed or not set up (moby/daemon)."""
 
 
-def preflight_problems(context: NodeContext, text: str) -> tuple[Problem, ...]:
-    """Return what keeps a node from starting its container, from the output of the program.
+def preflight_problems(context: NodeContext, text: str) -> Iterator[Problem]:
+    """Yield what keeps a node from starting its container, from the output of the program.
 
     Docker's error when it refused the container counts as an answer.
     """
-    return tuple(_problems(context, text))
-
-
-def _problems(context: NodeContext, text: str) -> Iterator[Problem]:
     answer = fields(text)
     facts = container_facts(answer)
     if not facts or "ray_error" not in answer:

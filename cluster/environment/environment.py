@@ -4,7 +4,7 @@ import json
 
 from cluster.environment.variables import VARIABLES, token_file
 from cluster.node import Cluster, Node
-from cluster.words import Environment, Value
+from cluster.words import Environment
 
 API_KEY = "VLLM_API_KEY"
 """Variable with the server's API key, for the server's process alone."""
@@ -17,21 +17,14 @@ def environment(cluster: Cluster, node: Node, *, token_path: str) -> Environment
     Ray's token on the node.
     """
     passed = dict(cluster.variables) | dict(node.variables)
-    values = _generated(cluster, node, passed, token_path) | passed
-    return tuple((name, value) for name, value in values.items() if name != API_KEY)
-
-
-def _generated(
-    cluster: Cluster, node: Node, passed: dict[str, Value], token_path: str
-) -> dict[str, Value]:
-    """Return the project's variables for a node whose user set those in `passed`."""
-    rows = (*VARIABLES, token_file(token_path))
-    return {
+    generated = {
         row.name: value
-        for row in rows
+        for row in (*VARIABLES, token_file(token_path))
         if passed.keys().isdisjoint(row.yields_to)
         and (value := row.value(cluster, node)) is not None
     }
+    values = generated | passed
+    return tuple((name, value) for name, value in values.items() if name != API_KEY)
 
 
 def not_carried(cluster: Cluster) -> str:

@@ -87,10 +87,11 @@ def node_launch(
     cluster = _cluster(values, inherited, token)
     node = cluster.nodes[-1]
     states_gpus = values.get(flags.GPUS) is not None
+    pairs = environment(cluster, node, token_path=token.path)
     return NodeLaunch(
         cluster=cluster,
         node=node,
-        environment=_environment(cluster, node, token),
+        environment=tuple(pair for pair in pairs if token.path or pair[0] != TOKEN_PATH),
         argv=ray.start(cluster, node, gpus=states_gpus, dashboard=dashboard),
         warnings=() if token.is_decided else (NO_TOKEN,),
     )
@@ -168,11 +169,6 @@ def _passed_variables(
         yield MODE, "disabled"
 
 
-def _environment(cluster: Cluster, node: Node, token: TokenSource) -> Environment:
-    pairs = environment(cluster, node, token_path=token.path)
-    return tuple(pair for pair in pairs if token.path or pair[0] != TOKEN_PATH)
-
-
 def _replaced(launch: NodeLaunch) -> tuple[str, ...]:
     """Return the names whose value in the table is replaced by the container's own."""
     table = environment(replace(launch.cluster, variables=()), launch.node, token_path="")
@@ -182,7 +178,8 @@ def _replaced(launch: NodeLaunch) -> tuple[str, ...]:
 
 
 def _summary(node: Node) -> str:
-    of_head = "" if node.role == "head" else f" of head {node.head_ip}"
-    role = "head" if node.role == "head" else "node"
+    name = f"head {node.host_ip}"
+    if node.role == "worker":
+        name = f"node {node.host_ip} of head {node.head_ip}"
     rdma = f"RDMA over {', '.join(node.ib_if)}" if node.ib_if else NO_RDMA
-    return f"{role} {node.host_ip}{of_head} on {node.eth_if}, {rdma}"
+    return f"{name} on {node.eth_if}, {rdma}"

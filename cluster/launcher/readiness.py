@@ -35,7 +35,6 @@ FLAGS = {"ETH_IF": ETH_IF, "HOST_IP": HOST_IP, "IB_IF": IB_IF, "HEAD_PORT": PORT
 DEVICES = "start the container with --device=/dev/infiniband, or with --privileged"
 SHARED_MEMORY = "start the container with --ipc=host or --shm-size=16g"
 LOCKED_MEMORY = "start the container with --ulimit memlock=-1"
-RETRIES = "Ray tries for about two minutes"
 UNKNOWN = MachineFacts(
     hostname="",
     memory=Memory(total=0, available=0, free=0, cached=0, swap_total=0, swap_free=0),
@@ -73,10 +72,7 @@ class ContainerReport(NodeReport):
         """Flags are written in no file."""
         return ""
 
-    @property
-    def in_cluster_file(self) -> str:
-        """Flags are written in no file."""
-        return ""
+    in_cluster_file = in_node_file
 
     @property
     def no_such_interface(self) -> str:
@@ -90,10 +86,10 @@ def container_facts_of(cluster: Cluster, addresses: str, devices: str, *, is_tak
     `addresses` is what `ip -json address` printed, `devices` the files of RDMA devices.
     """
     listeners = (Listener(address=str(cluster.head.host_ip), port=cluster.head_port),)
-    links = (interface for interface in interfaces(addresses) if interface.name != LOOPBACK)
+    links = tuple(interface for interface in interfaces(addresses) if interface.name != LOOPBACK)
     return Facts(
         machine=UNKNOWN,
-        links=Links(interfaces=tuple(links)),
+        links=Links(interfaces=links),
         rdma=rdma({"devices": devices}),
         listeners=listeners if is_taken else (),
     )
@@ -102,9 +98,10 @@ def container_facts_of(cluster: Cluster, addresses: str, devices: str, *, is_tak
 def problems(report: ContainerReport) -> tuple[Problem, ...]:
     """Return why this container cannot be the node."""
     alone = (report,)
+    stop = report.problem("Ray already runs in this container", "stop it: `ray stop`")
     files = missing_device_files(report, report.container.device_files, DEVICES)
     return (
-        *_first(_running_ray(report), taken_ports.rule(alone)),
+        *((stop,) if report.runs_ray else taken_ports.rule(alone)),
         *_first(missing_interface(report), misplaced_address(report)),
         *_first(no_device.rule(alone), missing_devices.rule(alone), files),
     )
@@ -112,9 +109,11 @@ def problems(report: ContainerReport) -> tuple[Problem, ...]:
 
 def warnings(report: ContainerReport) -> tuple[Problem, ...]:
     """Return what works, but not well, or not yet."""
+    message = f"no answer from {ray.address(report.cluster)} yet"
+    silence = report.problem(message, "start the head: Ray tries for about two minutes")
     return (
         *_first(disabled_interface(report), missing_link.rule((report,))),
-        *_silent_head(report),
+        *(() if report.head_answers else (silence,)),
         *small_shared_memory(report, report.container, SHARED_MEMORY),
         *limited_memory_lock(report, report.container, LOCKED_MEMORY),
     )
@@ -123,14 +122,3 @@ def warnings(report: ContainerReport) -> tuple[Problem, ...]:
 def _first(*rules: Iterator[Problem]) -> tuple[Problem, ...]:
     """Return the problems of the first rule that has any: they explain those of the next."""
     return next((problems for rule in rules if (problems := tuple(rule))), ())
-
-
-def _running_ray(report: ContainerReport) -> Iterator[Problem]:
-    if report.runs_ray:
-        yield report.problem("Ray already runs in this container", "stop it: `ray stop`")
-
-
-def _silent_head(report: ContainerReport) -> Iterator[Problem]:
-    if not report.head_answers:
-        message = f"no answer from {ray.address(report.cluster)} yet"
-        yield report.problem(message, f"start the head: {RETRIES}")

@@ -59,12 +59,18 @@ def _become_ray(argv: tuple[str, ...], root: str) -> NoReturn:
         raise RefusedError(*obstacles)
     text = shell_variables.text(launch.environment, configured)
     files.write(f"{root}{shell_variables.FILE}", text, READABLE)
-    _write_names_of_the_node(launch, root, processes.own_variables().get("HOME", "/root"))
+    names = f"{root}{processes.own_variables().get('HOME', '/root')}/{NOT_CARRIED}"
+    if not files.exists(names):  # the user may have written the list already
+        files.write(names, not_carried(launch.cluster), READABLE)
     for line in messages(launch):
         container_view.show(f"{PROGRAM}: {line}\n")
     for warning in (*launch.warnings, *readiness.warnings(report)):
         container_view.warn(f"{PROGRAM}: warning: {warning.message} ({warning.remedy})\n")
-    _exec(launch.argv, ray_environment(launch, inherited))
+    try:
+        container_view.become(launch.argv, ray_environment(launch, inherited))
+    except FileNotFoundError:
+        message = f"`{launch.argv[0]}` is not on the PATH"
+        raise _failure(message, "use the image that `inv build` makes") from None
 
 
 def _report(launch: NodeLaunch, root: str) -> ContainerReport:
@@ -92,23 +98,11 @@ def _addresses() -> str:
     try:
         return container_view.addresses()
     except FileNotFoundError:
-        message, remedy = "`ip` is not on the PATH", "install iproute2"
+        raise _failure("`ip` is not on the PATH", "install iproute2") from None
     except ChildProcessError as error:
-        message, remedy = f"`ip` failed: {error}", "see what `ip address` prints"
-    raise NodeError(Problem(place=PROGRAM, message=message, remedy=remedy))
+        message = f"`ip` failed: {error}"
+        raise _failure(message, "see what `ip address` prints") from None
 
 
-def _write_names_of_the_node(launch: NodeLaunch, root: str, home: str) -> None:
-    """Write which variables belong to one node, for vLLM, unless the user has done so already."""
-    path = f"{root}{home}/{NOT_CARRIED}"
-    if not files.exists(path):
-        files.write(path, not_carried(launch.cluster), READABLE)
-
-
-def _exec(argv: tuple[str, ...], variables: dict[str, str]) -> NoReturn:
-    try:
-        container_view.become(argv, variables)
-    except FileNotFoundError:
-        message, remedy = f"`{argv[0]}` is not on the PATH", "use the image that `inv build` makes"
-        problem = Problem(place=PROGRAM, message=message, remedy=remedy)
-        raise NodeError(problem) from None
+def _failure(message: str, remedy: str) -> NodeError:
+    return NodeError(Problem(place=PROGRAM, message=message, remedy=remedy))

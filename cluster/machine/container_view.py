@@ -31,7 +31,7 @@ def container_fields(root: str) -> dict[str, Any]:
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     return {
         "shm": _space(Path(root, "dev/shm")),
-        "infiniband": sorted(_names(Path(root, "dev/infiniband"))),
+        "infiniband": sorted(path.name for path in Path(root, "dev/infiniband").glob("*")),
         "memlock": None if soft == resource.RLIM_INFINITY else soft,
         "ipc_lock": bool(int(_status_field(root, "CapEff") or "0", 16) >> CAP_IPC_LOCK & 1),
     }
@@ -130,10 +130,6 @@ def _space(folder: Path) -> dict[str, int]:
         usage = shutil.disk_usage(folder)
         return {"free": usage.free, "total": usage.total}
     return {"free": 0, "total": 0}
-
-
-def _names(folder: Path) -> Iterator[str]:
-    return (path.name for path in folder.glob("*"))
 
 
 def _status_field(root: str, name: str) -> str:

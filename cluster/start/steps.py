@@ -69,4 +69,4 @@ def _preflight_problems(context: NodeContext, text: str) -> tuple[Problem, ...]:
     # A dry run does without the rules, and does not wait for them.
     from cluster.checks.preflight import preflight_problems
 
-    return preflight_problems(context, text)
+    return tuple(preflight_problems(context, text))
