@@ -48,19 +48,16 @@ class ContainerFacts:
 def container_facts(fields: Mapping[str, Any]) -> ContainerFacts | None:
     """Return the facts in the fields of an answer; None if it is another answer."""
     try:
+        # With CAP_IPC_LOCK no limit counts (Linux, ib_umem_get).
+        is_unlimited = fields["memlock"] is None or fields["ipc_lock"]
         return ContainerFacts(
             shm_free=int(fields["shm"]["free"]),
             shm_total=int(fields["shm"]["total"]),
             device_files=tuple(str(name) for name in fields["infiniband"]),
-            memlock=None if _is_unlimited(fields) else int(fields["memlock"]),
+            memlock=None if is_unlimited else int(fields["memlock"]),
         )
     except UNREADABLE:
         return None
-
-
-def _is_unlimited(fields: Mapping[str, Any]) -> bool:
-    """Whether no limit counts; with CAP_IPC_LOCK none does (Linux, ib_umem_get)."""
-    return fields["memlock"] is None or bool(fields["ipc_lock"])
 
 
 def limited_memory_lock(

@@ -76,11 +76,6 @@ def diagnosis(
     )
 
 
-def blocking_problems(result: Diagnosis) -> tuple[Problem, ...]:
-    """Return what keeps the cluster from working."""
-    return tuple(finding.problem for finding in result.of("blocks"))
-
-
 def _is_fast(check: Check) -> bool:
     """Whether a check is made before a start: it blocks the cluster, and not only the server."""
     return check.severity == "blocks" and not check.only_blocks_serving

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from cluster.checks.check import Reports, check, each
 from cluster.checks.node_report import NodeReport, is_machine, node_names
 from cluster.errors import Problem
-from cluster.facts.storage import Disk
 
 NEEDED = 2_000_000_000
 """Free bytes for logs and compile caches, beside the image."""
@@ -26,14 +25,10 @@ def _disk(report: NodeReport) -> Iterator[Problem]:
     Known from: docker-system-prune(1)
     """
     disk = report.facts.engine_disk
-    if disk and _is_full(disk):
+    if disk and disk.free < NEEDED:
         message = f"Docker has {disk.free / 1e9:.1f} GB of free disk space, {NEEDED / 1e9:g} GB"
         prune = report.command("docker system prune")
         yield report.problem(f"{message} needed", f"{prune} removes what no container uses")
-
-
-def _is_full(disk: Disk) -> bool:
-    return disk.free < NEEDED
 
 
 @check("model-disk", "note", is_machine)
@@ -50,7 +45,7 @@ def _model_disk(report: NodeReport) -> Iterator[Problem]:
     disk, engine = report.facts.model_disk, report.facts.engine_disk
     if not disk or disk.free * NEARLY_FULL > disk.total:
         return
-    if not (engine and _is_full(engine) and engine.total == disk.total):
+    if not (engine and engine.free < NEEDED and engine.total == disk.total):
         message = f"HF_CACHE has {disk.free / 1e9:.1f} of {disk.total / 1e9:.1f} GB left"
         show = report.command(f"du -sh {shlex.quote(disk.path)}/hub/*")
         instead = f"write another HF_CACHE in {report.cluster_file}"

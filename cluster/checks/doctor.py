@@ -44,13 +44,13 @@ def blocking(cluster: Cluster, hosts: tuple[Host, ...]) -> tuple[Problem, ...]:
 
     Only they are asked, and not about the others, which may be switched off.
     """
-    from cluster.checks.diagnosis import blocking_problems, diagnosis
+    from cluster.checks.diagnosis import diagnosis
 
     by_name = {host.name: host for host in hosts}
     nodes = tuple(node for node in cluster.nodes if node.name in by_name)
     answers = examine(by_name, _questions(cluster, nodes, fast=True))
     result = diagnosis(cluster, answers, fast=True, local=_local(cluster, by_name))
-    return blocking_problems(result)
+    return tuple(finding.problem for finding in result.of("blocks"))
 
 
 def request(

@@ -146,7 +146,6 @@ def _interface(report: NodeReport) -> Iterator[Problem]:
 @check("address", "blocks", is_machine, requires=("twice",))
 @each
 def _address(report: NodeReport) -> Iterator[Problem]:
-    # An interface without a link may have no address because of that.
     """HOST_IP is an address of ETH_IF.
 
     Looks at: `ip address`
@@ -155,7 +154,9 @@ def _address(report: NodeReport) -> Iterator[Problem]:
     Do: give ETH_IF the address, or write the address that it has as HOST_IP.
     Known from: vLLM's guide to multi-node serving, VLLM_HOST_IP
     """
-    if _is_elsewhere(report) or not _is_dead(report):
+    # An interface without a link may have no address because of that; one node needs no link.
+    link, is_alone = report.interface, not report.cluster.workers
+    if _is_elsewhere(report) or (link and link.enabled and (link.carrier or is_alone)):
         yield from misplaced_address(report)
     if better := detour(report):
         peer, interface, address = better
@@ -212,14 +213,6 @@ def _candidate(report: NodeReport) -> Interface | None:
 def _is_elsewhere(report: NodeReport) -> bool:
     """Whether another interface has HOST_IP: ETH_IF's link does not matter then."""
     return bool(report.holder and report.holder.name != report.node.eth_if)
-
-
-def _is_dead(report: NodeReport) -> bool:
-    """Whether ETH_IF has no link, although the cluster has other nodes."""
-    interface = report.interface
-    if not interface or not interface.enabled:
-        return True
-    return not interface.carrier and bool(report.cluster.workers)
 
 
 def _place(holder: Interface | None) -> str:

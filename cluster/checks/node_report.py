@@ -110,9 +110,12 @@ class NodeReport(NodeContext):
     def has_working_device(self) -> bool:
         """Whether NCCL keeps at least one device that works: it leaves out inactive ones.
 
-        On a Spark only the devices of ETH_IF's port lead where ETH_IF does.
+        On a Spark only the devices of ETH_IF's port lead where ETH_IF does. In a ring each port
+        leads to another neighbour; a cluster of two has no others, and a virtual ETH_IF, which may
+        be on a port, is no sign of a ring.
         """
-        if self._needs_all_ports:
+        has_virtual_interface = self.interface and self.interface.kind
+        if self.is_in_ring and len(self.cluster.nodes) >= RING and not has_virtual_interface:
             return False
         strays = device_names(self.stray_twins) if len(self.port) > 1 else set()
         names = {*self.node.ib_if} - strays
@@ -125,26 +128,15 @@ class NodeReport(NodeContext):
         A second port beside ETH_IF's is not wrong, whether it has a link or not; nor are the ports
         of cards other than a Spark's.
         """
-        all_astray = len(self.stray_twins) == len(self.chosen)
-        if not all_astray or self.has_working_device:
-            return ()
-        interface = self.interface
-        is_right = bool(interface and interface.alive and interface == self.holder)
-        return self.stray_twins if is_right else ()
+        interface, strays = self.interface, self.stray_twins
+        is_right = interface and interface.alive and interface == self.holder
+        all_astray = len(strays) == len(self.chosen)
+        return strays if is_right and all_astray and not self.has_working_device else ()
 
     def counterpart(self, twin: Twin) -> Twin | None:
         """Return the other twin of a port."""
         pairs = (port.twins for port in ports(self.facts) if twin in port.twins)
         return next((candidate for candidate in next(pairs, ()) if candidate != twin), None)
-
-    @property
-    def _needs_all_ports(self) -> bool:
-        """Whether each port leads to another neighbour; a cluster of two has no others.
-
-        A virtual ETH_IF may be on a port: it is no sign of a ring.
-        """
-        has_virtual_interface = bool(self.interface and self.interface.kind)
-        return self.is_in_ring and len(self.cluster.nodes) >= RING and not has_virtual_interface
 
 
 def is_machine(report: NodeReport) -> bool:

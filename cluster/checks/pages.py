@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.checks.check import SECTIONS, Check, Finding, Severity
+from cluster.checks.check import SECTIONS, SEVERITIES, Check, Finding, Severity
 from cluster.checks.checks import CHECKS
 from cluster.checks.diagnosis import Diagnosis
 from cluster.errors import Problem, RefusedError
@@ -32,8 +32,10 @@ def text(result: Diagnosis) -> str:
 
 def verdict(result: Diagnosis) -> str:
     """Return a summary in one line: `2 nodes, 54 checks: 1 blocking, 0 slow, 2 notes`."""
-    counts = ", ".join(_count(severity, len(result.of(severity))) for severity in result.severities)
-    return f"{_number(len(result.nodes), 'node')}, {result.checks} checks: {counts}"
+    blocking, slow, notes = (len(result.of(severity)) for severity in SEVERITIES)
+    counts = [f"{blocking} blocking", f"{slow} slow", _number(notes, "note")]
+    shown = ", ".join(counts[: len(result.severities)])
+    return f"{_number(len(result.nodes), 'node')}, {result.checks} checks: {shown}"
 
 
 def as_json(result: Diagnosis) -> str:
@@ -128,12 +130,8 @@ def _paragraph(finding: Finding, *, with_reason: bool) -> str:
     check, problem = finding.check, finding.problem
     message = _wrapped(f"[{check.name}] {problem.place}: {problem.message}", "  ", "    ")
     why = (_wrapped(f"Why: {check.why}", "    ", "      "),) if with_reason else ()
-    remedy = _wrapped(f"Do: {_remedy(finding)}", "    ", "      ")
+    remedy = _wrapped(f"Do: {problem.remedy or check.remedy}", "    ", "      ")
     return "\n".join((message, *why, f"{remedy}\n"))
-
-
-def _remedy(finding: Finding) -> str:
-    return finding.problem.remedy or finding.check.remedy
 
 
 def _wrapped(line: str, first: str, following: str = "") -> str:
@@ -150,22 +148,17 @@ def _wrapped(line: str, first: str, following: str = "") -> str:
     return lines.replace(SPACE, " ")
 
 
-def _count(severity: Severity, count: int) -> str:
-    if severity == "note":
-        return _number(count, "note")
-    return f"{count} {'blocking' if severity == 'blocks' else severity}"
-
-
 def _number(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _fields(finding: Finding) -> dict[str, str]:
+    check, problem = finding.check, finding.problem
     return {
-        "check": finding.check.name,
-        "severity": finding.check.severity,
-        "place": finding.problem.place,
-        "found": finding.problem.message,
-        "why": finding.check.why,
-        "remedy": _remedy(finding),
+        "check": check.name,
+        "severity": check.severity,
+        "place": problem.place,
+        "found": problem.message,
+        "why": check.why,
+        "remedy": problem.remedy or check.remedy,
     }

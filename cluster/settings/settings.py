@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from math import inf
 from typing import Any, cast
 
 from cluster.errors import SettingsError
@@ -50,12 +51,12 @@ def resolve(name: str, files: tuple[EnvText, ...]) -> Settings:
 
 
 def _faults(name: str, shared: EnvFile, nodes: tuple[EnvFile, ...]) -> list[Fault]:
-    """Return all faults by file and line, those of the whole cluster last."""
+    """Return all faults by file and line; those of a whole file and of the cluster come last."""
     files = (shared, *nodes)
     order = {file.path: number for number, file in enumerate(files)}
     faults = [fault for file in files for fault in file.faults]
     faults += crosscheck.faults(name, shared, nodes)
-    return sorted(faults, key=lambda fault: (order.get(fault.path, len(files)), fault.position))
+    return sorted(faults, key=lambda fault: (order.get(fault.path, len(files)), fault.line or inf))
 
 
 def _cluster(name: str, shared: EnvFile, nodes: tuple[EnvFile, ...]) -> Cluster:

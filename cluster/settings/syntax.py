@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
-from math import inf
 
 from dotenv.parser import Binding, parse_stream
 
@@ -47,11 +46,6 @@ class Fault:
             message=self.message,
             remedy=self.remedy,
         )
-
-    @property
-    def position(self) -> float:
-        """Sort key within a file: faults of the file as a whole come last."""
-        return self.line or inf
 
 
 @dataclass(frozen=True, kw_only=True)
