@@ -58,8 +58,9 @@ def missing_link(report: NodeReport) -> Iterator[Problem]:
     interface = report.interface
     if interface and interface.enabled and not interface.carrier and not _is_elsewhere(report):
         linked = ", ".join(candidate.name for candidate in report.interfaces if candidate.alive)
-        message = f"{report.setting('ETH_IF')} {interface.name} has no link; interfaces with a link"
-        yield report.problem(f"{message}: {linked or 'none'}", check_cable(report))
+        name = f"{report.setting('ETH_IF')} {interface.name}"
+        message = f"{name} has no link; interfaces with a link: {linked or 'none'}"
+        yield report.problem(message, check_cable(report))
 
 
 def check_cable(report: NodeReport) -> str:
