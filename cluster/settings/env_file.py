@@ -68,16 +68,11 @@ def parse_file(file: EnvText) -> EnvFile:
     mentioned = {key for fault in faults for key in fault.mentions}
     attempted = {*KEYS[scope]} if file.error else {*results, *mentioned}
     values = {key: result for key, result in results.items() if not isinstance(result, Fault)}
-    defaults = {
-        key.name: key.parse(key.default)
-        for key in KEYS[scope].values()
-        if key.default is not None and key.name not in attempted
-    }
     return EnvFile(
         path=file.path,
         scope=scope,
         name=path.stem,
-        values=defaults | values,
+        values=_defaults(scope, attempted) | values,
         lines={entry.key: entry.line for entry in assignments},
         attempted=frozenset(attempted),
         faults=(*faults, *_missing(file.path, scope, attempted)),
@@ -141,6 +136,14 @@ def _unknown(scope: Scope, entry: Assignment) -> Fault:
     name = nearest(entry.key, KEYS[scope]) or passthrough.nearest_name(entry.key)
     remedy = f"did you mean {name}?" if name else f"env/{scope}.env.example lists all keys"
     return entry.fault("unknown key", remedy, name)
+
+
+def _defaults(scope: Scope, attempted: set[str]) -> dict[str, object]:
+    return {
+        key.name: key.parse(key.default)
+        for key in KEYS[scope].values()
+        if key.default is not None and key.name not in attempted
+    }
 
 
 def _missing(path: str, scope: Scope, attempted: set[str]) -> Iterator[Fault]:
