@@ -30,6 +30,7 @@ def labelled(**labels: str) -> str:
 
 
 OTHER = replace(IMAGE, layers=("a", "x", "y", "z"))
+SHIP = "(`inv ship --node spark2` copies it from this machine)"
 SHORTER = replace(IMAGE, layers=("a", "b"))
 
 
@@ -54,32 +55,17 @@ SHORTER = replace(IMAGE, layers=("a", "b"))
                     OTHER, configuration=labelled(vllm="0.33.0", torch="2.13.0", jobs="4")
                 ),
             },
-            [
-                (
-                    "spark2: has another vllm-node than spark1: it has vllm 0.33.0, not 0.32.0"
-                    " (`inv ship --node spark2` copies it from this machine)"
-                )
-            ],
+            [f"spark2: has another vllm-node than spark1: it has vllm 0.33.0, not 0.32.0 {SHIP}"],
             id="another version",
         ),
         pytest.param(
             {"spark1": IMAGE, "spark2": replace(OTHER, architecture="amd64")},
-            [
-                (
-                    "spark2: has another vllm-node than spark1: it is for amd64, not for arm64"
-                    " (`inv ship --node spark2` copies it from this machine)"
-                )
-            ],
+            [f"spark2: has another vllm-node than spark1: it is for amd64, not for arm64 {SHIP}"],
             id="for another kind of machine",
         ),
         pytest.param(
             {"spark1": IMAGE, "spark2": None},
-            [
-                (
-                    "spark2: has no image vllm-node"
-                    " (`inv ship --node spark2` copies it from this machine)"
-                )
-            ],
+            [f"spark2: has no image vllm-node {SHIP}"],
             id="one without",
         ),
         pytest.param(
@@ -102,22 +88,12 @@ SHORTER = replace(IMAGE, layers=("a", "b"))
         ),
         pytest.param(
             {"spark1": IMAGE, "spark2": OTHER},
-            [
-                (
-                    "spark2: has another vllm-node than spark1: 3 of 4 layers differ"
-                    " (`inv ship --node spark2` copies it from this machine)"
-                )
-            ],
+            [f"spark2: has another vllm-node than spark1: 3 of 4 layers differ {SHIP}"],
             id="another",
         ),
         pytest.param(
             {"spark1": IMAGE, "spark2": SHORTER},
-            [
-                (
-                    "spark2: has another vllm-node than spark1: 1 of 3 layers differ"
-                    " (`inv ship --node spark2` copies it from this machine)"
-                )
-            ],
+            [f"spark2: has another vllm-node than spark1: 1 of 3 layers differ {SHIP}"],
             id="the beginning of it",
         ),
         pytest.param({}, [], id="nobody is asked"),
