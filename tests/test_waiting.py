@@ -93,7 +93,7 @@ def running(handle: ProcessHandle, pid: int) -> ProcessHandle:
     return handle
 
 
-def failure(*handles: ProcessHandle, reader: FailureReader | None = None) -> str:
+def failure(*handles: ProcessHandle, reader: log_reader.LogReader | None = None) -> str:
     """Wait for an answer that never comes; return the error."""
     step = Await(
         place="spark1",
