@@ -6,6 +6,7 @@
 import json
 import sys
 import time
+from contextlib import closing
 
 from cluster.errors import NodeError
 from cluster.facts.asking import no_answer
@@ -34,7 +35,7 @@ def main(destinations: str, question: str, seconds: str) -> None:
 def engine_name(host: Host) -> str:
     """Return the name that an engine has, or its problem."""
     try:
-        with Engines() as engines, engines.api(host) as api:
+        with closing(Engines()) as engines, engines.api(host) as api:
             return str(api.info()["Name"])
     except NodeError as error:
         return str(error)
