@@ -4,7 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from invoke import Collection, Context
+from invoke import Collection, Context, Task
 
 from cluster.command_line import Positional
 from cluster.machine.terminal import show
@@ -373,8 +373,5 @@ def test(c: Context, live: bool = False) -> None:
     c.run(shlex.join((*nox, *(("--session", "live") if live else ()))), pty=sys.stdout.isatty())
 
 
-# In the order of the journey, which is that of the start page.
-ns = Collection(
-    *(rehearse, probe, doctor, config, env, build, ship, up, head, worker),
-    *(nccl, serve, status, logs, exec_, shell, down, test),
-)
+# In the order of this file, which is that of the journey and of the start page.
+ns = Collection(*(value for value in tuple(globals().values()) if isinstance(value, Task)))

@@ -120,6 +120,14 @@ def imports(path: Path) -> Iterator[tuple[int, str, str]]:
             yield from ((node.lineno, node.module or "", alias.name) for alias in node.names)
 
 
+def worldly_imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Find imports by which a module could touch the world by itself."""
+    for line, module, name in imports(path):
+        names = ALLOWED.get(module, set())
+        if module.split(".")[0] != "cluster" and names is not None and name not in names:
+            yield line, f"{module} {name}".strip()
+
+
 def imports_of_subjects(path: Path) -> Iterator[tuple[int, str]]:
     """Find what the core imports beside itself."""
     for line, module, name in imports(path):
@@ -254,6 +262,11 @@ def test_imports_of_pure_rooms() -> None:
     assert [] == breaches(unknown_imports, PURE)
 
 
+def test_machine_alone_touches_the_world() -> None:
+    """Outside `cluster/machine/`, no module imports processes, sockets, files or the clock."""
+    assert [] == breaches(worldly_imports, [room for room in ROOMS if "machine" not in room.parts])
+
+
 def test_core_knows_no_subject() -> None:
     """From settings to a started container, the core loads no other subject, not even lazily."""
     core = [room for room in ROOMS if room.relative_to(ROOT / "cluster").parts[0] in CORE]
@@ -286,7 +299,7 @@ def test_classes_have_their_own_names() -> None:
 
 def test_names_are_nouns() -> None:
     """No variable and no parameter is a pronoun."""
-    assert [] == breaches(pronouns, [*ROOMS, *PROGRAMS, *BENCHES, *IMAGE])
+    assert [] == breaches(pronouns, [*ROOMS, *PROGRAMS, *BENCHES, *IMAGE, *TESTS])
 
 
 def test_names_in_pure_rooms() -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import select
 import subprocess
 import tempfile
@@ -101,6 +102,11 @@ def fifo_reader(
         stream = StreamReader(process=process, output=output, errors=errors)
         stack.callback(_end_reader, stream, cleanup)
         yield stream
+
+
+def unique_name(prefix: str) -> str:
+    """Return a name for a container that no other has."""
+    return f"{prefix}-{secrets.token_hex(6)}"
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""The generated parts of the documentation: tables of `docs/`, and the example env files."""
+"""The generated parts of the documentation: tables of the pages, and the example env files."""

@@ -1,20 +1,14 @@
 """Installs the rehearsal environment on first use, and again when its sources change."""
 
-import platform
-import sys
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 
 from cluster.errors import NodeError, Problem, RefusedError
-from cluster.machine import files, processes
+from cluster.machine import files, processes, python
 from cluster.machine.terminal import Progress, Report
 from cluster.rehearsal import installers, requirements
 from cluster.rehearsal.installers import Attempt, Installer, Pip, Uv, Variables
 from cluster.rehearsal.requirements import PLACE
 
-RUNNING = "{}.{}".format(*sys.version_info)
-"""The version of the Python that runs the tasks."""
 PIP_WITH_PYTHON = (22, 3)
 """The first pip with `--python` (pip, "Changelog")."""
 GRACE_SECONDS = 5.0
@@ -46,7 +40,7 @@ def ensure(root: str, report: Report) -> None:
 
 def pip_settings(environ: Variables) -> dict[str, str]:
     """Return the settings that pip would use on this machine."""
-    paths = installers.pip_files(environ, sys.prefix)
+    paths = installers.pip_files(environ, python.PREFIX)
     texts = tuple(files.text(files.absolute(path)) for path in paths)
     return installers.pip_settings(texts, environ)
 
@@ -65,7 +59,7 @@ class _Installation:
         self._sources = sources
         self._folder = folder
         self._report = report
-        self._venvs = requirements.venv_names(venv, RUNNING)
+        self._venvs = requirements.venv_names(venv, python.VERSION)
         self._model = f"model-{model}"
         self._environ = installers.without(processes.own_variables(), *installers.INTERFERING)
         self._locks: tuple[int, ...] = ()
@@ -94,25 +88,26 @@ class _Installation:
         self._remove_leftovers()
 
     def _install_venv(self) -> None:
-        version, python = self._python()
+        version, executable = self._python()
         free = files.free_bytes(self._folder)
-        unmet = requirements.unmet(platform.system(), platform.machine(), free, version)
+        unmet = requirements.unmet(python.SYSTEM, python.ARCHITECTURE, free, version)
         if problems := tuple(unmet):
             raise RefusedError(*problems)
         name = next(name for name in self._venvs if name.endswith(f"-{version}"))
         venv = f"{self._folder}/{name}"
-        self._run("Create an empty environment", python, "-I", "-m", "venv", "--without-pip", venv)
+        create = (executable, "-I", "-m", "venv", "--without-pip", venv)
+        self._run("Create an empty environment", *create)
         self._fill(venv, version)
         files.replace_link(f"{self._folder}/venv", name)
 
     def _python(self) -> tuple[str, str]:
         """Return version and path of the first suitable Python; empty if there is none."""
         variables = tuple(self._environ.items())
-        for probe in requirements.python_probes(sys.executable, uv=bool(processes.which("uv"))):
+        for probe in requirements.python_probes(python.EXECUTABLE, uv=bool(processes.which("uv"))):
             with suppress(OSError):
                 answer = processes.run(probe, variables).output
-                if python := requirements.suitable_python(answer):
-                    return python
+                if suitable := requirements.suitable_python(answer):
+                    return suitable
         return "", ""
 
     def _fill(self, venv: str, version: str) -> None:
@@ -120,13 +115,13 @@ class _Installation:
         files.make_folder(work, PUBLIC)
         # pip unpacks from copies in TMPDIR, and /tmp may be small.
         self._environ["TMPDIR"] = work
-        python = f"{venv}/bin/python"
-        installer = _installer(python, work, self._environ)
+        executable = f"{venv}/bin/python"
+        installer = _installer(executable, work, self._environ)
         details = f"Python {version} and {installer.name}: {requirements.COST}"
         self._report.note(f"{PLACE}: installing it with {details}")
         self._install_packages(installer, work)
         imports = f"import {', '.join(requirements.IMPORTS)}"
-        self._run("Import vLLM and Ray", python, "-I", "-c", imports)
+        self._run("Import vLLM and Ray", executable, "-I", "-c", imports)
         del self._environ["TMPDIR"]
         files.remove_folder(work)
 
@@ -146,8 +141,8 @@ class _Installation:
 
     def _create_model(self) -> None:
         script, model = f"{self._sources}/tiny_model.py", f"{self._folder}/{self._model}"
-        python = f"{self._folder}/venv/bin/python"
-        self._run("Create the tiny model", python, "-I", script, model)
+        executable = f"{self._folder}/venv/bin/python"
+        self._run("Create the tiny model", executable, "-I", script, model)
         files.replace_link(f"{self._folder}/model", self._model)
 
     def _run(self, title: str, *argv: str) -> None:
@@ -191,23 +186,21 @@ class _Installation:
                     files.remove_folder(path, ignore_errors=True)
 
 
-def _installer(python: str, work: str, environ: Variables) -> Installer:
+def _installer(executable: str, work: str, environ: Variables) -> Installer:
     """Return uv if it is on the PATH, else pip; `work` is a folder for a downloaded pip."""
     settings = pip_settings(environ)
     if processes.which("uv"):
-        return Uv(python=python, settings=settings, environ=environ)
-    return Pip(program=_pip(python, work), settings=settings, environ=environ)
+        return Uv(python=executable, settings=settings, environ=environ)
+    return Pip(program=_pip(executable, work), settings=settings, environ=environ)
 
 
-def _pip(python: str, work: str) -> tuple[str, ...]:
+def _pip(executable: str, work: str) -> tuple[str, ...]:
     """Return the command of pip for a Python: that of the tasks, or one that is downloaded."""
-    with suppress(PackageNotFoundError):
-        if tuple(int(part) for part in installed_version("pip").split(".")[:2]) >= PIP_WITH_PYTHON:
-            return (sys.executable, "-I", "-m", "pip", "--python", python)
-    from bootstrap import PIP, BootstrapError, pip_wheel
-
+    if python.pip_version() >= PIP_WITH_PYTHON:
+        return (python.EXECUTABLE, "-I", "-m", "pip", "--python", executable)
     try:
-        files.write(f"{work}/{PIP}", pip_wheel())
-    except BootstrapError as error:
+        name, wheel = python.download_pip()
+    except ConnectionError as error:
         raise NodeError(Problem(place=PLACE, message=str(error))) from None
-    return (python, "-I", f"{work}/{PIP}/pip")
+    files.write(f"{work}/{name}", wheel)
+    return (executable, "-I", f"{work}/{name}/pip")

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from dataclasses import dataclass
 from cluster.errors import NodeError, Problem
 from cluster.facts.docker import Docker
 from cluster.host import THIS_MACHINE, host_problem
-from cluster.machine import files, streams
+from cluster.machine import files, python, streams
 from cluster.machine.places import ROOT
 from cluster.machine.streams import StreamReader
 from cluster.ship.archive import ImageContent, ImageLayer, LayerFilter
@@ -92,7 +90,7 @@ class ImageSource:
 
 def direct(image_id: str, root: str) -> AbstractContextManager[StreamReader]:
     """Read the engine's files as this user."""
-    return streams.reader((sys.executable, PROGRAM, image_id, "-", root, CONTAINERD))
+    return streams.reader((python.EXECUTABLE, PROGRAM, image_id, "-", root, CONTAINERD))
 
 
 def contained(image_id: str, root: str) -> AbstractContextManager[StreamReader]:
@@ -100,7 +98,7 @@ def contained(image_id: str, root: str) -> AbstractContextManager[StreamReader]:
 
     It writes to a FIFO, which takes half as long as a container's output.
     """
-    name = f"ship-{secrets.token_hex(6)}"
+    name = streams.unique_name("ship")
     roots = (root, *((CONTAINERD,) if files.exists(CONTAINERD) else ()))
 
     def command(folder: str) -> tuple[str, ...]:
