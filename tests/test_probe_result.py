@@ -7,14 +7,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from cluster.discovery import probe_result
-from cluster.discovery.probe_result import (
-    GID_INDEX,
-    FileChange,
-    ProbeResult,
-    diff,
-    drift,
-    undecided,
-)
+from cluster.discovery.probe_result import GID_INDEX, FileChange, ProbeResult, undecided
 from cluster.discovery.remarks import Remark
 from cluster.errors import Problem
 from cluster.facts.rdma import Gid
@@ -166,7 +159,7 @@ def test_moved_cable() -> None:
             "env/spark2.env:11: IB_IF: is rocep1s0f1,roceP2p1s0f1,"
             " the link is on rocep1s0f0,roceP2p1s0f0"
         ),
-    ] == drift(result).splitlines()
+    ] == probe_result.drift(result).splitlines()
     assert """\
 --- env/spark1.env
 +++ env/spark1.env
@@ -183,7 +176,7 @@ def test_moved_cable() -> None:
 +# probe: the port of enp1s0f0np0: 0000:01:00.0, 0002:01:00.0
 +IB_IF=rocep1s0f0,roceP2p1s0f0 # one twin
  SSH_HOST=spark1
-""" == diff(result.needed[0])
+""" == probe_result.diff(result.needed[0])
 
 
 def test_missing_and_empty() -> None:
@@ -198,8 +191,10 @@ def test_missing_and_empty() -> None:
     assert [
         "env/spark1.env: ETH_IF: is missing, the link is on enp1s0f1np1",
         "env/spark1.env:4: IB_IF: is empty, the link is on rocep1s0f1,roceP2p1s0f1",
-    ] == drift(probed(ONE_CABLE, texts)).splitlines()
-    assert ["env/vm.env:4: IB_IF: is rocep1s0f0, there is no RDMA device"] == drift(vm).splitlines()
+    ] == probe_result.drift(probed(ONE_CABLE, texts)).splitlines()
+    assert ["env/vm.env:4: IB_IF: is rocep1s0f0, there is no RDMA device"] == probe_result.drift(
+        vm
+    ).splitlines()
 
 
 def test_ib_if_is_optional() -> None:
