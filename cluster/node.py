@@ -114,8 +114,8 @@ class Cluster:
         parse=values.choice("nvidia", "cdi", "none"),
         meaning="How a container gets its GPUs: `nvidia` like `docker run --gpus all`, `cdi` "
         "through the devices of the NVIDIA Container Toolkit's CDI specification, `none` for a "
-        "node without GPUs: Ray is then told that it has GPUS of them, and the image must compute "
-        "on the CPU.",
+        "node without GPUs: Ray is then told to offer GPUS of them, and the image must compute on "
+        "the CPU.",
     )
     shm_size: int | None = setting(
         "16g",

@@ -42,7 +42,7 @@ def unreadable_answer(report: NodeReport) -> Iterator[Problem]:
     Looks at: the answers to the question that `inv --dry doctor` prints
     Why: A part that could not be read counts as missing, so other findings may be wrong or missing.
     Do: A defect of this tool: report it with the part's answer, which that question gets.
-    Known from: cluster/facts, where each question stands beside what reads its answer
+    Known from: cluster/facts, where each question is next to the parser of its answer
     """
     if parts := report.facts.unreadable:
         message = f"parts of its answer could not be read: {', '.join(parts)}"

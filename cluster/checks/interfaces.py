@@ -151,7 +151,7 @@ def _address(report: NodeReport) -> Iterator[Problem]:
 
     Looks at: `ip address`
     Why: Ray binds to HOST_IP, which fails if no interface has it; if another interface has it, the
-      cluster's data takes the slow way.
+      cluster's data uses the slow network.
     Do: give ETH_IF the address, or write the address that it has as HOST_IP.
     Known from: vLLM's guide to multi-node serving, VLLM_HOST_IP
     """

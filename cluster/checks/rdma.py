@@ -157,7 +157,7 @@ def _files(report: NodeReport) -> Iterator[Problem]:
 @check("rdma-unused", "slow", is_linked)
 @each
 def _unused(report: NodeReport) -> Iterator[Problem]:
-    """RDMA is used where there is RDMA.
+    """Available RDMA devices are used.
 
     Looks at: `/sys/class/infiniband/*/ports/1/state`, and IB_IF
     Why: Over TCP the link carries about half of what it could, and each message takes longer.

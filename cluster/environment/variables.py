@@ -66,8 +66,8 @@ VARIABLES = (
         name="VLLM_HOST_IP",
         per_node=True,
         value=lambda _cluster, node: str(node.host_ip),
-        why="Address for vLLM's own connections; unset, vLLM uses that of the default route, which "
-        "is the slow network. Must equal Ray's node address.",
+        why="Address for vLLM's own connections; if unset, vLLM uses that of the default "
+        "route, which is on the slow network. Must equal Ray's node address.",
         source="https://docs.vllm.ai/en/latest/serving/distributed_troubleshooting/",
     ),
     Variable(
@@ -265,7 +265,7 @@ DROPPED = (
     ),
     Dropped(
         name="VLLM_USE_RAY_V2_EXECUTOR_BACKEND",
-        why="The default from vLLM 0.22 to 0.32; 0.33 does not know the name, and warns of it.",
+        why="The default from vLLM 0.22 to 0.32; 0.33 ignores the name and logs a warning.",
         instead="`vllm serve --distributed-executor-backend ray`",
         source=VLLM_ENVS,
     ),
