@@ -114,7 +114,7 @@ class Cluster:
         parse=values.choice("nvidia", "cdi", "none"),
         meaning="How a container gets its GPUs: `nvidia` like `docker run --gpus all`, `cdi` "
         "through the devices of the NVIDIA Container Toolkit's CDI specification, `none` for a "
-        "node without GPUs: Ray is then told to offer GPUS of them, and the image must compute on "
+        "node without GPUs: Ray then assumes as many as GPUS says, and the image must compute on "
         "the CPU.",
     )
     shm_size: int | None = setting(
