@@ -75,21 +75,6 @@ def test_pip_tries_the_main_index_first() -> None:
     assert expected == tool.packages(LISTED)
 
 
-def test_pip_without_extras_tries_once() -> None:
-    """Without extra sources there is only one attempt."""
-    expected = (pip_attempt(*LISTED),)
-
-    assert expected == pip().packages(LISTED)
-
-
-def test_pip_builds_folders_offline() -> None:
-    """The plug-in is built with the setuptools of the environment, without any index."""
-    variables = {"PIP_CACHE_DIR": "/cache", "PIP_NO_INDEX": "1"}
-    expected = (pip_attempt("--no-build-isolation", *FOLDERS, **variables),)
-
-    assert expected == pip(cache_dir="/cache", find_links="/wheels").folders(FOLDERS)
-
-
 def test_uv_without_settings() -> None:
     """Uv tries its configured index, then PyTorch's own, each with a short timeout."""
     quick = {"UV_HTTP_TIMEOUT": "5", "UV_HTTP_RETRIES": "1"}
@@ -124,18 +109,22 @@ def test_uv_tries_the_main_index_first() -> None:
     assert expected == uv({"find-links": "/a"}, UV_EXTRA_INDEX_URL="https://dead").packages(LISTED)
 
 
-def test_uv_without_extras_tries_once() -> None:
+@pytest.mark.parametrize(
+    "tool, expected", [(pip(), pip_attempt(*LISTED)), (uv(), uv_attempt(*LISTED))]
+)
+def test_without_extras_one_attempt(tool: Pip | Uv, expected: Attempt) -> None:
     """Without extra sources there is only one attempt."""
-    expected = (uv_attempt(*LISTED),)
-
-    assert expected == uv().packages(LISTED)
+    assert (expected,) == tool.packages(LISTED)
 
 
-def test_uv_builds_folders_offline() -> None:
+def test_folders_are_built_offline() -> None:
     """The plug-in is built with the setuptools of the environment, without any index."""
-    expected = (uv_attempt("--no-build-isolation", "--no-index", *FOLDERS),)
+    variables = {"PIP_CACHE_DIR": "/cache", "PIP_NO_INDEX": "1"}
+    by_pip = pip_attempt("--no-build-isolation", *FOLDERS, **variables)
+    by_uv = uv_attempt("--no-build-isolation", "--no-index", *FOLDERS)
 
-    assert expected == uv().folders(FOLDERS)
+    assert (by_pip,) == pip(cache_dir="/cache", find_links="/wheels").folders(FOLDERS)
+    assert (by_uv,) == uv().folders(FOLDERS)
 
 
 def test_without() -> None:
