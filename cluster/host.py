@@ -63,6 +63,11 @@ class Host:
         """Return the command that runs another over SSH; `options` override the usual ones."""
         return (*ssh(*options), "--", self.ssh_host, *words)
 
+    @property
+    def configuration(self) -> tuple[str, ...]:
+        """The command that prints how SSH would reach the machine, and connects to nothing."""
+        return ("ssh", "-T", "-G", self.ssh_host)
+
     def tunnel(self, local: str, remote: str, *words: str) -> tuple[str, ...]:
         """Return an SSH command that also forwards a Unix socket of the machine to a local path."""
         return (*ssh(), "-L", f"{local}:{remote}", "--", self.ssh_host, *words)
@@ -74,6 +79,14 @@ class Host:
     def layers(self, image: str) -> tuple[Word, ...]:
         """Return the command that prints the digests of an image's layers."""
         return self.docker("image", "inspect", "--format", LAYERS, image)
+
+    def session(self, argv: tuple[str, ...], *, terminal: bool) -> tuple[str, ...]:
+        """Return a command that has the user's own input and output, or their terminal.
+
+        Over SSH it has no option of this project: with a terminal, SSH may ask.
+        """
+        tty = ("-t",) if terminal else ()
+        return ("ssh", *tty, self.ssh_host, shlex.join(argv)) if self.ssh_host else argv
 
     def line(self, line: str) -> str:
         """Return a shell line for the machine, to be typed: with a terminal, as `sudo` may ask."""

@@ -3,7 +3,7 @@
 import pytest
 
 from cluster.errors import Problem
-from cluster.host import Host, host_problem
+from cluster.host import THIS_MACHINE, Host, host_problem
 
 REMOTE = Host(name="spark2", ssh_host="spark-02")
 LOCAL = Host(name="spark1")
@@ -175,6 +175,20 @@ def test_tunnel() -> None:
 
     assert ("ssh", "-T", "-a", "-x") == words[:4]
     assert (*forwarding, "--", "spark-02", "cat") == words[-5:]
+
+
+def test_configuration() -> None:
+    """The SSH client itself prints how it would reach a host."""
+    assert ("ssh", "-T", "-G", "spark-02") == REMOTE.configuration
+
+
+def test_session() -> None:
+    """A user's command over SSH is one quoted line, with a terminal if there is one here."""
+    argv = ("echo", "a b")
+
+    assert ("ssh", "spark-02", "echo 'a b'") == REMOTE.session(argv, terminal=False)
+    assert ("ssh", "-t", "spark-02", "echo 'a b'") == REMOTE.session(argv, terminal=True)
+    assert argv == THIS_MACHINE.session(argv, terminal=True)
 
 
 def test_local_engine() -> None:

@@ -63,11 +63,6 @@ def test_route(own_address: str, expected: ShipRoute) -> None:
     )
 
 
-def test_question() -> None:
-    """The SSH client itself tells how it would reach a host."""
-    assert ("ssh", "-T", "-G", "spark-02") == routes.question(SPARK2)
-
-
 def test_hop() -> None:
     """The user and the port of a hop are those that ssh has for the node here."""
     config = "host spark-02\nuser nvidia\nhostname spark-02.lan\nport 2222\n"

@@ -70,10 +70,7 @@ class ExecCommand:
         """
         options = ("--interactive", *(("--tty",) if terminal else ()))
         argv = ("docker", "exec", *options, self.container, *self.argv)
-        if self.host.ssh_host:
-            tty = ("-t",) if terminal else ()
-            argv = ("ssh", *tty, self.host.ssh_host, shell_line(argv))
-        return AttachedCommand(place=self.place, argv=argv)
+        return AttachedCommand(place=self.place, argv=self.host.session(argv, terminal=terminal))
 
     @property
     def text(self) -> str:

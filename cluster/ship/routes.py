@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from cluster.host import BULK_OPTIONS, Host, ssh
 from cluster.node import Cluster, Node
 from cluster.plan.steps import ShellStep
-from cluster.words import Word, shell_line
+from cluster.words import shell_line
 
 HOP_SSH = ssh(*BULK_OPTIONS, "ProxyCommand=none")
 """How a node reaches the next one: with the user name from here, and its own known hosts."""
@@ -86,11 +86,6 @@ def tagged(name: str) -> str:
     """Return an image's name with its tag: without one, `docker save` takes all its tags."""
     last = name.rpartition("/")[2]
     return name if ":" in last or "@" in last else f"{name}:latest"
-
-
-def question(host: Host) -> tuple[Word, ...]:
-    """Return the command that prints how ssh would reach an engine's machine."""
-    return ("ssh", "-T", "-G", host.ssh_host)
 
 
 def route(

@@ -45,7 +45,7 @@ def _route(cluster: Cluster, node: Node, host: Host) -> ShipRoute:
     """Return the route to a node; asks this machine alone."""
     if not host.ssh_host:
         return routes.route(cluster, node, host, own_address="", ssh_config="")
-    completed = processes.run(routes.question(host))
+    completed = processes.run(host.configuration)
     if completed.code:
         raise NodeError(host_problem(host, completed.error))
     own_address = local_addresses.address_towards(str(node.host_ip))
