@@ -24,8 +24,8 @@ from cluster.machine.processes import LATE, NO_FILE, NO_PROGRAM, Completed, reve
 
 SECONDS = 60.0
 """Time limit of an answer: an engine with many images is slow; SSH itself answers within 10 s."""
-END_SECONDS = 1.0
-"""From SIGTERM to SIGKILL."""
+END_SECONDS = 5.0
+"""From SIGTERM to SIGKILL, which would leave the `ssh` of a ProxyJump: time for a busy machine."""
 READ_SECONDS = 0.1
 """How often a waiting reader checks the time limit."""
 OWN_SESSION = "SSH_CONNECTION"
