@@ -1,6 +1,7 @@
 """Programs followed line by line, and ended with their child processes."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -68,3 +69,14 @@ def test_inherited_descriptor(tmp_path: Path) -> None:
         os.close(descriptor)
 
     assert 0 == program.code
+
+
+def test_children() -> None:
+    """A process has its own children, and a process that has ended has none."""
+    script = ("sh", "-c", "sleep 60 & echo $! $$; wait")
+    with processes.followed(script, VARIABLES, grace_seconds=1) as program:
+        child, pid = map(int, next(program.lines).split())
+        before = processes.children(pid)
+        os.kill(child, signal.SIGTERM)
+
+    assert ((child,), ()) == (before, processes.children(pid))

@@ -7,7 +7,9 @@ Importing this module costs 0.1 s: import it where machines are asked.
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from select import select
+from signal import SIGTERM
 from subprocess import PIPE, Popen, TimeoutExpired
 from tempfile import TemporaryFile
 from threading import Event
@@ -20,12 +22,12 @@ from paramiko import SSHConfig
 
 from cluster.host import Host
 from cluster.machine import clock
-from cluster.machine.processes import LATE, NO_FILE, NO_PROGRAM, Completed, revealed
+from cluster.machine.processes import LATE, NO_FILE, NO_PROGRAM, Completed, children, revealed
 
 SECONDS = 60.0
 """Time limit of an answer: an engine with many images is slow; SSH itself answers within 10 s."""
 END_SECONDS = 5.0
-"""From SIGTERM to SIGKILL, which would leave the `ssh` of a ProxyJump: time for a busy machine."""
+"""From SIGTERM to SIGKILL."""
 READ_SECONDS = 0.1
 """How often a waiting reader checks the time limit."""
 OWN_SESSION = "SSH_CONNECTION"
@@ -70,7 +72,10 @@ class OpenSsh(Local):
     def kill(self) -> None:
         """End the process at its time limit."""
         self._late.set()
-        self.process.terminate()  # then `ssh` ends that of its ProxyJump; SIGKILL would leave it
+        # `ssh` ends that of its ProxyJump by SIGHUP, which processes below nohup(1) ignore.
+        for pid in (*children(self.process.pid), self.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, SIGTERM)
         try:
             self.process.wait(END_SECONDS)
         except TimeoutExpired:

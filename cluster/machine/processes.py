@@ -221,6 +221,14 @@ def kill_below(name: str, folder: str) -> bool:
     return _wait_until(lambda: not lives(name, folder), KILL_SECONDS)
 
 
+def children(pid: int) -> tuple[int, ...]:
+    """Return the processes that a process has started itself; none when it is gone."""
+    with suppress(OSError):
+        numbers = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
+        return tuple(map(int, numbers.split()))
+    return ()
+
+
 def may_administer() -> bool:
     """Whether this program may make namespaces without a user namespace (capabilities(7))."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")

@@ -245,12 +245,12 @@ def test_silent_machines(lan: Lan) -> None:
     "config, first", [("", "spark2"), (JUMP, "spark1")], ids=["direct", "ProxyJump"]
 )
 def test_late_answer(lan: Lan, tmp_path: Path, config: str, first: str) -> None:
-    """After its time limit an answer is not awaited, and no ssh is left."""
+    """After its time limit an answer is not awaited, and no ssh is left, even below nohup(1)."""
     aliases = (lan.control.home / ".ssh/config").read_text("utf-8")
     question = f"touch {tmp_path}/asked; exec sleep 60"
     with (
         configured(lan.control, {"config": config + aliases}),
-        lan.control.start(asking("spark2", question=question, seconds=4)) as process,
+        lan.control.start(["nohup", *asking("spark2", question=question, seconds=8)]) as process,
     ):
         wait_until((tmp_path / "asked").exists)
         with unplugged(lan.host(first)):
@@ -258,7 +258,7 @@ def test_late_answer(lan: Lan, tmp_path: Path, config: str, first: str) -> None:
             lan.control.run(["sh", "-c", SSH_ENDS], timeout=10)
     texts, seconds, _ = json.loads(printed)
 
-    late = "spark2: no answer: timed out after 4 s (`ssh spark2` may show more)"
+    late = "spark2: no answer: timed out after 8 s (`ssh spark2` may show more)"
     assert {"spark2": late} == texts
     assert seconds < 12
 
