@@ -156,10 +156,10 @@ def test_two_starts_in_one_container(by_hand: Machine) -> None:
     assert second == seen(by_hand, "by_hand")
 
 
-def _until_written(host: Machine, address: str) -> None:
+def _until_written(host: Machine, address: str, container: str = "by_hand") -> None:
     """Wait until shells of the container have this address of Ray."""
     until = time.monotonic() + 30
-    while seen(host, "by_hand").get("RAY_ADDRESS") != address:
+    while seen(host, container).get("RAY_ADDRESS") != address:
         assert time.monotonic() < until
         time.sleep(0.2)
 
@@ -185,6 +185,7 @@ def test_token_stays_in_its_file(by_hand: Machine) -> None:
 def test_node_joins_head(cluster: Lan) -> None:
     """Two lines of the original make a cluster of two."""
     head, _ = cluster.hosts
+    _until_written(head, "192.168.177.11:6379", "vllm_node")
 
     assert alive(head, "vllm_node", 2) == ["192.168.177.11", "192.168.177.12"]
 
