@@ -16,7 +16,7 @@ from errno import EADDRINUSE
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cluster.machine import files
+from cluster.machine import files, processes
 
 CAP_IPC_LOCK = 14
 """The bit of the capability to lock memory without limit (linux/capability.h)."""
@@ -33,7 +33,7 @@ def container_fields(root: str) -> dict[str, Any]:
         "shm": _space(Path(root, "dev/shm")),
         "infiniband": sorted(path.name for path in Path(root, "dev/infiniband").glob("*")),
         "memlock": None if soft == resource.RLIM_INFINITY else soft,
-        "ipc_lock": bool(int(_status_field(root, "CapEff") or "0", 16) >> CAP_IPC_LOCK & 1),
+        "ipc_lock": processes.has_capability(CAP_IPC_LOCK, root),
     }
 
 
@@ -130,12 +130,6 @@ def _space(folder: Path) -> dict[str, int]:
         usage = shutil.disk_usage(folder)
         return {"free": usage.free, "total": usage.total}
     return {"free": 0, "total": 0}
-
-
-def _status_field(root: str, name: str) -> str:
-    """Return the first word of a line like `CapEff:  00000000a80425fb`; empty without the file."""
-    lines = (line.split() for line in files.text(f"{root}/proc/self/status").splitlines())
-    return next((words[1] for words in lines if words[:1] == [f"{name}:"]), "")
 
 
 def _rows(root: str, path: Path) -> Iterator[str]:

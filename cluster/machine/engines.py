@@ -74,12 +74,7 @@ class Tunnel:
 
     def _end(self) -> None:
         """End ssh, which ends at once; the remote `cat` ends with the connection."""
-        self.process.terminate()
-        try:
-            self.process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        processes.end_program(self.process, END_SECONDS)
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe:
                 pipe.close()

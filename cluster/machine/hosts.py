@@ -7,10 +7,8 @@ Importing this module costs 0.1 s: import it where machines are asked.
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from select import select
-from signal import SIGTERM
-from subprocess import PIPE, Popen, TimeoutExpired
+from subprocess import PIPE, Popen
 from tempfile import TemporaryFile
 from threading import Event
 from typing import IO, Any, cast
@@ -21,8 +19,8 @@ from invoke.runners import Local
 from paramiko import SSHConfig
 
 from cluster.host import Host
-from cluster.machine import clock
-from cluster.machine.processes import LATE, NO_FILE, NO_PROGRAM, Completed, children, revealed
+from cluster.machine import clock, processes
+from cluster.machine.processes import LATE, NO_FILE, NO_PROGRAM, Completed, revealed
 
 SECONDS = 60.0
 """Time limit of an answer: an engine with many images is slow; SSH itself answers within 10 s."""
@@ -49,7 +47,8 @@ class OpenSsh(Local):
         """Start the process."""
         del shell, env
         host = cast("HostConnection", self.context).machine
-        variables = {name: value for name, value in os.environ.items() if name != OWN_SESSION}
+        variables = processes.own_variables()
+        variables.pop(OWN_SESSION, None)
         with TemporaryFile() as text:
             text.write(command.encode())
             text.seek(0)
@@ -72,14 +71,7 @@ class OpenSsh(Local):
     def kill(self) -> None:
         """End the process at its time limit."""
         self._late.set()
-        # `ssh` ends that of its ProxyJump by SIGHUP, which processes below nohup(1) ignore.
-        for pid in (*children(self.process.pid), self.process.pid):
-            with suppress(ProcessLookupError):
-                os.kill(pid, SIGTERM)
-        try:
-            self.process.wait(END_SECONDS)
-        except TimeoutExpired:
-            self.process.kill()
+        processes.end_program(self.process, END_SECONDS)
 
     def _read(self, pipe: IO[bytes] | None, num_bytes: int) -> bytes:
         """Read until the end or the time limit: a child of the process may keep the pipe open."""

@@ -10,7 +10,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from errno import ENOENT
 from pathlib import Path
+from typing import Any
 
+from cluster.machine import files
 from cluster.words import Environment, FileText, MarkedPid, Secret, Value, Word
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -229,11 +231,32 @@ def children(pid: int) -> tuple[int, ...]:
     return ()
 
 
+def end_program(process: "subprocess.Popen[Any]", seconds: float) -> None:
+    """Ask a program that this one has started to end, with its children; kill it after `seconds`.
+
+    Alone, `ssh` would end that of its ProxyJump by SIGHUP, which processes below nohup(1) ignore.
+    """
+    for pid in children(process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def may_administer() -> bool:
     """Whether this program may make namespaces without a user namespace (capabilities(7))."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    (effective,) = (line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
-    return bool(int(effective, 16) >> CAP_SYS_ADMIN & 1)
+    return has_capability(CAP_SYS_ADMIN)
+
+
+def has_capability(number: int, root: str = "") -> bool:
+    """Whether this program has the capability of this bit, by the /proc below `root`."""
+    lines = map(str.split, files.text(f"{root}/proc/self/status").splitlines())
+    effective = next((words[1] for words in lines if words[:1] == ["CapEff:"]), "0")
+    return bool(int(effective, 16) >> number & 1)
 
 
 def _marked_process(number: MarkedPid) -> OwnProcess:
